@@ -1,0 +1,288 @@
+"""What the tabs share: calm errors, checked arguments, pictures as files, the model menu, Run and Stop."""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import html
+import inspect
+import itertools
+import logging
+import math
+import re
+import shutil
+import tempfile
+import uuid
+from collections.abc import Callable, Generator, Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import gradio as gr
+from torch import Tensor
+
+from ganhub import images
+from ganhub.app.jobs import Job, Jobs, Progress, Report
+from ganhub.app.library import Entry, Library, class_names
+from ganhub.errors import ConfigError, GanhubError
+from ganhub.models import Model
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+MAX_SEED = 2**32 - 1
+MAX_KEPT = 4096  # files in the scratch folder; Gradio has its own copy of each by the time it is pruned
+_scratch: list[Path] = []
+_numbers = itertools.count()
+
+
+# ---- errors
+
+
+def calm(fn: Callable[..., T]) -> Callable[..., T]:
+    """Wrap a listener so that a visitor reads a sentence whatever happens; the log gets the traceback."""
+
+    @functools.wraps(fn)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return fn(*args, **kwargs)
+        except Exception as error:
+            raise _sentence(error) from error
+
+    @functools.wraps(fn)
+    def generate(*args: Any, **kwargs: Any) -> Any:
+        try:
+            yield from fn(*args, **kwargs)
+        except Exception as error:
+            raise _sentence(error) from error
+
+    return generate if inspect.isgeneratorfunction(fn) else call
+
+
+def _sentence(error: Exception) -> gr.Error:
+    if isinstance(error, gr.Error):
+        return error
+    if isinstance(error, GanhubError):
+        text, title = str(error), "That did not work"
+    elif isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        text, title = "There is not enough memory for this: ask for fewer or smaller pictures.", "Too large"
+    else:
+        log.error("A listener failed.", exc_info=error)
+        text, title = "Something went wrong here. The server's log says what; please try again.", "Sorry"
+    # The message is shown as HTML, and it can quote what a visitor typed.
+    return gr.Error(html.escape(text, quote=False), title=title, print_exception=False)
+
+
+# ---- arguments: a page keeps them in range, a caller of the API may send anything
+
+
+def number(name: str, value: Any, low: float, high: float) -> float:
+    """Return ``value`` as a float in [low, high], or raise ConfigError with a sentence that names it."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise ConfigError(f"{name} must be a number from {low:g} to {high:g}, not {str(value)[:40]!r}.")
+    if not low <= value <= high:
+        raise ConfigError(f"{name} must be from {low:g} to {high:g}, not {value:g}.")
+    return float(value)
+
+
+def whole(name: str, value: Any, low: int, high: int) -> int:
+    """The same for whole numbers."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value % 1:
+        raise ConfigError(f"{name} must be a whole number from {low} to {high}, not {str(value)[:40]!r}.")
+    if not low <= value <= high:
+        raise ConfigError(f"{name} must be from {low} to {high}, not {int(value)}.")
+    return int(value)
+
+
+def seed_list(text: Any, *, least: int, most: int) -> list[int]:
+    """Read "3, 14 15" (or a list of numbers) as seeds."""
+    parts = text if isinstance(text, (list, tuple)) else re.findall(r"[^\s,;]+", str(text or ""))
+    seeds = []
+    for part in parts:
+        if not re.fullmatch(r"\d{1,10}", str(part)) or int(part) > MAX_SEED:
+            raise ConfigError(f"'{str(part)[:40]}' is no seed: write whole numbers from 0 to {MAX_SEED}, as in 3, 14.")
+        seeds.append(int(part))
+    if not least <= len(seeds) <= most:
+        raise ConfigError(f"Give {least} to {most} seeds, separated by commas; there are {len(seeds)}.")
+    return seeds
+
+
+def unchecked(component: T) -> T:
+    """Let a component hand its raw value to the listener, whose checks have sentences that name what is wrong.
+
+    For a picture the raw value is the path of the uploaded file: Gradio would open that file itself, without limits,
+    and its error has no sentence. (An instance attribute, not a subclass: Gradio's component classes write a .pyi
+    file beside the source of each subclass.) Return only plain values for such a component, never ``gr.update``.
+    """
+    if isinstance(component, gr.Image):
+        component.preprocess = lambda payload: None if payload is None else payload.path
+    else:
+        component.preprocess = lambda payload: payload
+    return component
+
+
+def picture_file(name: str, path: Any) -> str:
+    """The path of an upload, or a sentence that asks for one."""
+    if not isinstance(path, str) or not path:
+        raise ConfigError(f"There is no {name} picture yet: upload one, or click an example.")
+    return path
+
+
+# ---- pictures as files
+
+
+def scratch(name: str) -> Path:
+    """A fresh path in this process's scratch folder; the oldest files there are deleted from time to time."""
+    if not _scratch:
+        _scratch.append(Path(tempfile.mkdtemp(prefix="ganhub-")))
+        atexit.register(shutil.rmtree, _scratch[0], ignore_errors=True)
+    index = next(_numbers)
+    if index % 256 == 0:
+        folders = sorted(_scratch[0].iterdir(), key=lambda path: int(path.name))
+        for folder in folders[:-MAX_KEPT]:
+            shutil.rmtree(folder, ignore_errors=True)
+    folder = _scratch[0] / str(index)
+    folder.mkdir()
+    return folder / re.sub(r"[^A-Za-z0-9._-]+", "-", name)
+
+
+def save_png(image: Tensor, name: str, **notes: object) -> str:
+    """Write one picture as PNG, with how it was made in its text chunks, and return its path."""
+    path = scratch(f"{name}.png")
+    images.save_image(image, path, metadata={"software": "ganhub", **{k: str(v) for k, v in notes.items()}})
+    return str(path)
+
+
+def enlarge(pictures: Tensor, side: int) -> Tensor:
+    """Repeat pixels a whole number of times until the long side is about ``side``."""
+    factor = max(1, round(side / max(pictures.shape[-2:])))
+    return pictures.repeat_interleave(factor, dim=-2).repeat_interleave(factor, dim=-1)
+
+
+# ---- run, watch, stop
+
+
+def bar(progress: Progress, noun: str) -> str:
+    """A thin progress bar with a sentence under it; the Stop button shows while one is on the page."""
+    if not progress.steps:
+        return '<div class="bar waiting"><i></i></div><p>Loading the model …</p>'
+    share = min(1.0, progress.step / progress.steps)
+    left = progress.seconds_left
+    time_left = "" if left is None else f" · about {max(1, round(left))} s left"
+    return (
+        f'<div class="bar"><i style="width:{share:.0%}"></i></div>'
+        f"<p>{noun} {min(progress.step + 1, progress.steps)} of {progress.steps}{time_left}</p>"
+    )
+
+
+def follow(
+    jobs: Jobs,
+    tab: str,
+    request: gr.Request | None,
+    work: Callable[[Report], T],
+    show: Callable[[Progress | None], tuple],
+) -> Generator[tuple, None, Job[T]]:
+    """Run ``work`` as a job of this visitor, yield ``show(progress)`` while it runs and return the ended job.
+
+    ``show(None)`` is what is shown before an error is raised, so that no bar is left standing.
+    """
+    job = jobs.start(visitor(request, tab), work)
+    for progress in job:
+        yield show(progress)
+    job.thread.join()
+    if not job.stopped:
+        try:
+            job.result()
+        except Exception:
+            yield show(None)
+            raise
+    return job
+
+
+def visitor(request: gr.Request | None, tab: str) -> tuple[str, str]:
+    """The key of a visitor's job; callers without a session cannot stop each other."""
+    return (getattr(request, "session_hash", None) or uuid.uuid4().hex, tab)
+
+
+def run_and_stop(label: str, jobs: Jobs, tab: str) -> tuple[gr.Button, gr.HTML]:
+    """The primary button with Stop beside it, and under them the line where progress and results are told.
+
+    Stop is wired here and shows while work runs; the tab wires the primary button.
+    """
+    with gr.Row(elem_classes="actions"):
+        run = gr.Button(label, variant="primary", elem_id=f"{tab}-run", elem_classes="run")
+        stop = gr.Button("Stop", variant="stop", elem_id=f"{tab}-stop", elem_classes="stop", min_width=90, scale=0)
+    status = gr.HTML(elem_id=f"{tab}-status", elem_classes="status", container=False)
+
+    def stop_work(request: gr.Request) -> str:
+        return "Stopping …" if jobs.stop(visitor(request, tab)) else "Nothing is running."
+
+    stop.click(
+        calm(stop_work),
+        outputs=status,
+        queue=False,
+        show_progress="hidden",
+        api_name=f"stop_{tab}",
+        api_description=f"Stop what this client's session has running on the {tab} tab; what is done so far is kept.",
+    )
+    return run, status
+
+
+# ---- the model menu
+
+
+def model_menu(library: Library, verb: type[Model], tab: str, *, conditional: bool = False) -> tuple:
+    """A menu of the models with a verb, which also takes a Hub id, and a line about the chosen one.
+
+    Returns:
+        (dropdown, line). The tab may react to ``dropdown.input`` too.
+    """
+    entries = library.entries(verb, conditional=conditional)
+    first = entries[0].name if entries else None
+    menu = gr.Dropdown(
+        choices=[entry.name for entry in entries],
+        value=first,
+        label="Model",
+        info="Pick one, or type owner/name from the Hugging Face Hub.",
+        allow_custom_value=True,
+        elem_id=f"{tab}-model",
+        elem_classes="menu",
+    )
+    line = gr.HTML(about(library, first), elem_classes="about", container=False)
+    menu.input(
+        calm(lambda name: about(library, name)), menu, line, queue=False, show_progress="hidden", api_visibility="private"
+    )
+    return menu, line
+
+
+def about(library: Library, name: str | None) -> str:
+    """One line of HTML about a model of the menu."""
+    if not name:
+        return "No model is here yet. Train one with <code>python training/train.py</code>, or type a Hub id above."
+    entry = next((entry for entry in library.entries() if entry.name == name), None)
+    if entry is None:
+        return "From the Hugging Face Hub. It is fetched once, when you first use it."
+    return " · ".join(_facts(entry))
+
+
+def _facts(entry: Entry) -> Iterable[str]:
+    size = getattr(entry.config, "image_size", None)
+    if size:
+        yield f"{size} × {size} pixels"
+    if entry.classes:
+        yield f"{len(entry.classes)} classes"
+    yield _linked(entry.model_class.paper)
+
+
+def _linked(paper: str) -> str:
+    paper = html.escape(paper)
+    return re.sub(r"arXiv:(\d{4}\.\d{4,5})", r'<a href="https://arxiv.org/abs/\1" target="_blank">arXiv:\1</a>', paper)
+
+
+def classes_of(library: Library, name: str | None) -> list[str]:
+    """Class names of a model of the menu, without loading it; for a Hub id it is loaded, as its config is there."""
+    if not name:
+        return []
+    for entry in library.entries():
+        if entry.name == name:
+            return entry.classes
+    return class_names(library.open(name).config)

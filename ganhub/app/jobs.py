@@ -1,0 +1,155 @@
+"""Long work in a thread of its own, which ends when nobody wants its result any more."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+PATIENCE = 0.25  # seconds: work that ends sooner shows no progress, so that quick tabs do not flicker
+INTERVAL = 0.1  # between two looks at the progress
+WORD_FROM = 0.5  # and at the latest so long after one, however slow the work: the listener must be able to leave
+
+
+class Stopped(Exception):
+    """Raised inside the work, by its own report, after :meth:`Job.stop`."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the work is: ``step`` of ``steps``, seconds so far, and perhaps an early look at the result."""
+
+    step: int
+    steps: int
+    seconds: float
+    preview: object = None
+
+    @property
+    def seconds_left(self) -> float | None:
+        """An estimate, once there is something to go by."""
+        if self.step < 2 or self.seconds < 1:
+            return None
+        return self.seconds / self.step * (self.steps - self.step)
+
+
+Report = Callable[..., None]  # report(step, steps, preview=None); raises Stopped when the work is to end
+
+
+class Job(Generic[T]):
+    """Runs ``work(report)`` in a thread.
+
+    ``for progress in job`` gives the newest progress whenever there is some (older ones are skipped when the listener
+    is slow) and ends with the work. Leaving the loop early, as a closed generator does, stops the work.
+    """
+
+    def __init__(self, work: Callable[[Report], T]) -> None:
+        self._work, self._changed, self._stop = work, threading.Condition(), threading.Event()
+        self._progress: Progress | None = None
+        self._preview: object = None
+        self._result: T | None = None
+        self._error: BaseException | None = None
+        self._began, self._finished, self._ended = time.monotonic(), 0.0, False
+        self.thread = threading.Thread(target=self._run, name="ganhub-job", daemon=True)
+        self.thread.start()
+
+    @property
+    def done(self) -> bool:
+        return not self.thread.is_alive()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the work ended early because it was told to."""
+        return isinstance(self._error, Stopped)
+
+    @property
+    def seconds(self) -> float:
+        """How long the work took, or has taken so far."""
+        return (self._finished or time.monotonic()) - self._began
+
+    @property
+    def preview(self) -> object:
+        """The last early look, or None."""
+        return self._preview
+
+    def stop(self) -> None:
+        """Tell the work to end; it does at its next report."""
+        self._stop.set()
+
+    def result(self) -> T:
+        """Wait for the end; what the work returned, or the error it raised."""
+        self.thread.join()
+        if self._error is not None:
+            raise self._error
+        return self._result
+
+    def __iter__(self) -> Iterator[Progress]:
+        seen, pause = None, PATIENCE
+        try:
+            while not self._wait_for_end(pause):
+                with self._changed:
+                    self._changed.wait_for(lambda: self._progress is not seen or self._ended, timeout=WORD_FROM)
+                    progress, ended = self._progress, self._ended
+                if ended:
+                    return
+                seen, pause = progress, INTERVAL
+                yield progress or Progress(0, 0, time.monotonic() - self._began)
+        finally:
+            if not self._ended:
+                self.stop()
+
+    def _wait_for_end(self, seconds: float) -> bool:
+        with self._changed:
+            return self._changed.wait_for(lambda: self._ended, timeout=seconds)
+
+    def _run(self) -> None:
+        try:
+            self._result = self._work(self._report)
+        except BaseException as error:  # handed to whoever asks for the result
+            self._error = error
+        self._finished = time.monotonic()
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+    def _report(self, step: int, steps: int, preview: object = None) -> None:
+        if self._stop.is_set():
+            raise Stopped
+        with self._changed:
+            self._preview = preview if preview is not None else self._preview
+            self._progress = Progress(step, steps, time.monotonic() - self._began, preview)
+            self._changed.notify_all()
+
+
+class Jobs:
+    """Running jobs by visitor and tab, so that a Stop button finds its own."""
+
+    def __init__(self) -> None:
+        self._lock, self._running = threading.Lock(), {}
+
+    def start(self, key: tuple[str, str], work: Callable[[Report], T]) -> Job[T]:
+        """Start work; what the same visitor had running in the same tab is stopped."""
+        job = Job(work)
+        with self._lock:
+            before, self._running[key] = self._running.get(key), job
+            self._running = {k: j for k, j in self._running.items() if not j.done}
+        if before is not None:
+            before.stop()
+        return job
+
+    def stop(self, key: tuple[str, str]) -> bool:
+        """Stop a visitor's work in a tab; whether any was running."""
+        with self._lock:
+            job = self._running.get(key)
+        if job is None or job.done:
+            return False
+        job.stop()
+        return True
+
+    def running(self) -> int:
+        """How many threads are at work."""
+        with self._lock:
+            return sum(not job.done for job in self._running.values())

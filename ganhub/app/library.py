@@ -1,0 +1,147 @@
+"""The library: which models there are, and the few of them that are in memory.
+
+A model is named as the menu names it: a folder's name for the models on this machine, owner/name for one on the
+Hub. What a visitor types is never taken for a path, no token goes with a visitor's request, and a Hub model's size is
+asked before it is downloaded (see :func:`ganhub.hub.locate_repo`).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from ganhub import hub
+from ganhub.config import BaseConfig, nearest
+from ganhub.errors import GanhubError, HubError
+from ganhub.models import LatentGenerator, Model, get_architecture
+
+log = logging.getLogger(__name__)
+M = TypeVar("M", bound=Model)
+
+# Which model a menu opens with, where these are there; the rest follow by name.
+FEATURED = ("dcgan-landscapes", "conditional-gan-glyphs", "conditional-gan-mnist", "gatys")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A model on this machine: its name in the menu, its folder, its class and its config."""
+
+    name: str
+    folder: Path
+    model_class: type[Model]
+    config: BaseConfig
+
+    @property
+    def classes(self) -> list[str]:
+        """Names of its classes in order; the indices as text where the config holds no names; [] without classes."""
+        return class_names(self.config)
+
+
+def class_names(config: BaseConfig) -> list[str]:
+    """Names of a config's classes in order, or the indices as text, or []."""
+    count = getattr(config, "num_classes", 0)
+    return [str(name) for name in getattr(config, "class_names", ())] or [str(i) for i in range(count)]
+
+
+class Library:
+    """Finds models by verb and keeps the last few loaded; safe to use from many threads.
+
+    Args:
+        keep: How many models stay in memory; the one used longest ago makes room.
+        device: Where they run; "auto" is cuda, then mps, then the CPU.
+        max_bytes: The largest Hub model that a visitor may have downloaded.
+        cache_dir: Where visitors' downloads go; ``hub.locate_repo``'s own bounded cache by default.
+    """
+
+    def __init__(
+        self, *, keep: int = 4, device: str = "auto", max_bytes: int = 500_000_000, cache_dir: Path | None = None
+    ) -> None:
+        self.keep, self.device, self.max_bytes, self.cache_dir = keep, device, max_bytes, cache_dir
+        self._loaded: OrderedDict[tuple[str, int], Model] = OrderedDict()
+        self._loading: dict[str, threading.Lock] = {}
+        self._lock = threading.Lock()
+
+    def entries(self, verb: type[Model] = Model, *, conditional: bool = False) -> list[Entry]:
+        """The models on this machine that have a verb, featured ones first. Folders that cannot work are left out."""
+        found = []
+        for name, folder in hub.list_local().items():
+            try:
+                entry = _read(name, folder)
+            except GanhubError as error:  # a feature network has no verb; a broken folder must not close the app
+                log.debug("%s is not listed: %s", name, error)
+                continue
+            if issubclass(entry.model_class, verb) and (entry.classes or not conditional):
+                found.append(entry)
+        order = {name: place for place, name in enumerate(FEATURED)}
+        return sorted(found, key=lambda entry: (order.get(entry.name, len(order)), entry.name))
+
+    def names(self, verb: type[Model] = Model, *, conditional: bool = False) -> list[str]:
+        """What a tab's model menu holds."""
+        return [entry.name for entry in self.entries(verb, conditional=conditional)]
+
+    def open(self, name: str, verb: type[M] = Model) -> M:
+        """The loaded model of a menu name or Hub id.
+
+        Raises:
+            HubError: No such model here or on the Hub, too large, broken, or without the verb that a tab needs.
+        """
+        name = str(name or "").strip()
+        folder = hub.list_local().get(name)
+        with self._lock:
+            loading = self._loading.setdefault(name, threading.Lock())
+        with loading:  # two visitors who ask for the same model wait for one loading
+            key = (name, _changed(folder))
+            with self._lock:
+                model = self._loaded.get(key)
+                if model is not None:
+                    self._loaded.move_to_end(key)
+            if model is None:
+                model = Model.from_folder(folder or self._fetch(name), device=self.device)
+                with self._lock:
+                    self._loaded[key] = model
+                    while len(self._loaded) > self.keep:
+                        self._loaded.popitem(last=False)
+        if not isinstance(model, verb):
+            raise HubError(f"{name} is a {model.architecture}, which does not do this: choose another model here.")
+        return model
+
+    def _fetch(self, name: str) -> Path:
+        if not hub.is_repo_id(name):
+            known = self.names()
+            raise HubError(
+                f"There is no model '{name[:100]}' here.{nearest(name, known)} Choose one from the menu, or type the "
+                "owner/name of a ganhub model on the Hugging Face Hub."
+            )
+        return hub.locate_repo(name, token=False, max_bytes=self.max_bytes, cache_dir=self.cache_dir)
+
+    def warm_up(self) -> threading.Thread:
+        """Load the first generator and make one picture in the background, so that the first click is quick."""
+        thread = threading.Thread(target=self._warm_up, name="ganhub-warm-up", daemon=True)
+        thread.start()
+        return thread
+
+    def _warm_up(self) -> None:
+        try:
+            for name in self.names(LatentGenerator)[:1]:
+                self.open(name, LatentGenerator).sample(1)
+        except Exception:
+            log.exception("The first model could not be loaded ahead of time.")
+
+
+def _read(name: str, folder: Path) -> Entry:
+    fields = hub.read_config(folder)
+    model_class = get_architecture(fields.pop("architecture", ""))
+    fields.pop("ganhub_version", None)
+    return Entry(name, folder, model_class, model_class.Config.from_dict(fields))
+
+
+def _changed(folder: Path | None) -> int:
+    """When a folder's weights were last written: a model that was trained further is read again."""
+    if folder is None:
+        return 0
+    return max((os.stat(file).st_mtime_ns for file in folder.glob("*.safetensors")), default=0)

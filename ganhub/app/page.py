@@ -1,0 +1,72 @@
+"""The page: the header, the tabs, and how it is served."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from ganhub.app import _parts as parts
+from ganhub.app.jobs import Jobs
+from ganhub.app.library import Library
+from ganhub.app.tabs import conditional, generate, interpolate, style
+from ganhub.app.theme import CSS, HEADER, theme
+
+ASSETS = Path(__file__).parent / "assets"
+DAY = 86_400
+
+
+def create_app(library: Library | None = None) -> gr.Blocks:
+    """Build the app; ``create_app().launch(**launch_options())`` serves it.
+
+    Args:
+        library: Where models come from; by default the model folders of this machine and the Hub.
+    """
+    library, jobs = library or Library(), Jobs()
+    with gr.Blocks(title="ganhub", analytics_enabled=False, delete_cache=(DAY // 24, DAY // 4)) as app:
+        gr.HTML(HEADER, container=False, padding=False)
+        with gr.Tabs() as tabs:
+            with gr.Tab("Generate", id="generate"):
+                wall = generate.build(library, jobs)
+            with gr.Tab("Interpolate", id="interpolate"):
+                path = interpolate.build(library, jobs)
+            with gr.Tab("Conditional", id="conditional"):
+                rows = conditional.build(library, jobs)
+            with gr.Tab("Style", id="style"):
+                style.build(library, jobs)
+
+        def send(seed: str, seeds: str) -> tuple[Any, str]:
+            """Add a seed to the seeds of the Interpolate tab and go there."""
+            if not seed:
+                raise gr.Error("Click a picture of the wall first.", title="No picture yet")
+            kept = [part for part in str(seeds or "").replace(",", " ").split() if part != seed]
+            return gr.Tabs(selected="interpolate"), ", ".join([*kept, seed][-interpolate.MAX_SEEDS :])
+
+        wall["send"].click(
+            parts.calm(send), [wall["seed"], path["seeds"]], [tabs, path["seeds"]], queue=False,
+            show_progress="hidden", api_name="keep_seed",
+            api_description="Add a seed to a list of seeds (comma separated) for the Interpolate tab.",
+        )  # fmt: skip
+        for first in (wall["first"], path["first"], path["corners"], rows["first"]):  # no tab opens on an empty box
+            app.load(*first, show_progress="hidden", api_visibility="private")
+    app.queue(max_size=64, default_concurrency_limit=2, api_open=False)
+    return app
+
+
+def launch_options() -> dict[str, Any]:
+    """What ``launch`` needs: our theme, no server-side rendering (it wants node), bounded uploads, nothing fetched."""
+    logging.basicConfig(format="%(asctime)s %(name)s: %(message)s")
+    return {
+        "theme": theme(),
+        "css": CSS,
+        "ssr_mode": False,
+        "max_file_size": "32mb",
+        "footer_links": ["api", "settings"],
+        "run_history": False,
+        "allowed_paths": [str(ASSETS)],
+        "enable_monitoring": False,
+        "favicon_path": str(ASSETS / "favicon.png"),
+        "show_error": False,
+    }

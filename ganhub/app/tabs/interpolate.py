@@ -1,0 +1,165 @@
+"""Interpolate: a walk on the sphere from seed to seed, as a strip and as a film."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import gradio as gr
+import torch
+from torch import Tensor
+
+from ganhub import images, video
+from ganhub.app import _parts as parts
+from ganhub.app.jobs import Jobs, Progress, Report
+from ganhub.app.library import Library
+from ganhub.errors import ConfigError
+from ganhub.latents import walk_latents
+from ganhub.models import LatentGenerator
+
+MAX_SEEDS = 8
+MAX_FRAMES = 240
+MAX_PIXELS = 240 * 512 * 512  # of all frames together: what a film may hold in memory
+STRIP = 10  # pictures in the strip
+ANY = "as each seed has it"
+FILMS = ("MP4", "GIF", "none")
+EXAMPLES = (("Two seeds", "3, 14", 48, True), ("A round trip of four", "1, 2, 3, 4", 96, True), ("Slow", "7, 21", 120, False))
+
+
+def build(library: Library, jobs: Jobs) -> dict:
+    """Lay the tab out; returns "seeds", the box with the seeds, and "first", the listener of the page's first strip."""
+    with gr.Row():
+        with gr.Column(scale=1, min_width=290):
+            model, _ = parts.model_menu(library, LatentGenerator, "interpolate")
+            seeds = parts.unchecked(
+                gr.Textbox(
+                    "3, 14, 15", label="Seeds", info="Two or more. Click pictures on the right to add theirs.",
+                    elem_id="interpolate-seeds",
+                )
+            )  # fmt: skip
+            label = gr.Dropdown(
+                [ANY, *parts.classes_of(library, model.value)], value=ANY, label="Class", allow_custom_value=True,
+                visible=bool(parts.classes_of(library, model.value)), elem_id="interpolate-class",
+            )  # fmt: skip
+            frames = parts.unchecked(gr.Slider(8, MAX_FRAMES, 48, step=4, label="Frames", elem_id="interpolate-frames"))
+            film = gr.Radio(FILMS, value="MP4", label="Film", elem_id="interpolate-kind")
+            loop = gr.Checkbox(True, label="Loop: end where it began")
+            run, status = parts.run_and_stop("Interpolate", jobs, "interpolate")
+            examples = gr.Dataset(
+                label="Try", components=[seeds, frames, loop], type="index", elem_classes="examples",
+                samples=[list(sample[1:]) for sample in EXAMPLES], sample_labels=[sample[0] for sample in EXAMPLES],
+            )  # fmt: skip
+        with gr.Column(scale=3, min_width=320):
+            strip = gr.Image(
+                label="The way", format="png", interactive=False, buttons=["download", "fullscreen"],
+                elem_id="interpolate-strip", elem_classes="strip",
+            )  # fmt: skip
+            with gr.Row():
+                mp4 = gr.Video(
+                    label="Film", format="mp4", interactive=False, autoplay=True, loop=True, height=300,
+                    buttons=["download"], elem_id="interpolate-film", min_width=260,
+                )  # fmt: skip
+                gif = gr.Image(
+                    label="Film", interactive=False, visible=False, height=300, buttons=["download"],
+                    elem_id="interpolate-gif", min_width=260,
+                )  # fmt: skip
+                corners = gr.Gallery(
+                    label="Seeds to pick from", show_label=False, columns=6, height="auto", allow_preview=False, format="png", buttons=[],
+                    elem_id="interpolate-corners", elem_classes="wall", object_fit="contain", interactive=False,
+                    min_width=260,
+                )  # fmt: skip
+
+    @parts.calm
+    def interpolate(model, seeds, label, frames, film, loop, request: gr.Request) -> Iterator[tuple]:
+        way = parts.seed_list(seeds, least=2, most=MAX_SEEDS)
+        how_many = parts.whole("Frames", frames, len(way), MAX_FRAMES)
+        if film not in FILMS:
+            raise ConfigError(f"Film must be one of {', '.join(FILMS)}, not {str(film)[:40]!r}.")
+
+        def work(report: Report) -> tuple[str, str | None]:
+            generator = library.open(model, LatentGenerator)
+            if how_many * generator.config.image_size**2 > MAX_PIXELS:
+                fit = MAX_PIXELS // generator.config.image_size**2
+                raise ConfigError(f"{how_many} frames of this size do not fit: ask for at most {fit}.")
+            pictures = walk(generator, way, None if label in (None, "", ANY) else label, how_many, bool(loop), report)
+            name = f"{model}-{'-'.join(map(str, way))}"
+            shown = parts.enlarge(pictures, 96)[[round(i * (how_many - 1) / (STRIP - 1)) for i in range(STRIP)]]
+            grid = images.make_grid(shown, columns=STRIP, padding=max(1, shown.shape[-1] // 32))
+            path = parts.save_png(grid, f"{name}-strip", model=model, seeds=way, frames=how_many)
+            if film == FILMS[-1]:
+                return path, None
+            report(how_many, how_many)
+            moving = parts.scratch(f"{name}.{film.lower()}")
+            video.save_video(pictures, moving, fps=24)
+            return path, str(moving)
+
+        def show(progress: Progress | None) -> tuple:
+            line = "" if progress is None else parts.bar(progress, "Frame")
+            return gr.skip(), gr.skip(), gr.skip(), line
+
+        job = yield from parts.follow(jobs, "interpolate", request, work, show)
+        if job.stopped:
+            yield gr.skip(), gr.skip(), gr.skip(), "Stopped. What was here before is kept."
+            return
+        path, moving = job.result()
+        is_gif = film == "GIF"
+        yield (
+            path,
+            gr.Video(None if is_gif else moving, visible=not is_gif and moving is not None),
+            gr.Image(moving if is_gif else None, visible=is_gif),
+            f"{how_many} frames from seed {way[0]} to seed {way[-1]}{', and back' if loop else ''}.",
+        )
+
+    def suggest(model: str) -> list[tuple[str, str]]:
+        generator = library.open(model, LatentGenerator)
+        return [
+            (parts.save_png(generator.sample(1, seed=seed), f"{model}-seed-{seed}", seed=seed), f"seed {seed}")
+            for seed in range(18)
+        ]
+
+    def add(seeds: str, pictures: list[tuple[str, str]] | None, event: gr.SelectData) -> str:
+        if not pictures or not 0 <= event.index < len(pictures):
+            raise ConfigError("There is no such picture here: choose a model first.")
+        seed = pictures[event.index][1].removeprefix("seed ")
+        return ", ".join([*str(seeds or "").replace(",", " ").split(), seed][-MAX_SEEDS:])
+
+    inputs, outputs = [model, seeds, label, frames, film, loop], [strip, mp4, gif, status]
+    private = {"show_progress": "hidden", "api_visibility": "private"}
+    run.click(
+        interpolate, inputs, outputs, show_progress="hidden", api_name="interpolate", concurrency_limit=2,
+        api_description="Walk from seed to seed along arcs of the sphere (slerp). `seeds` is a list as in '3, 14, 15'; "
+        "`film` is MP4, GIF or none. Returns the strip (PNG), the MP4 or None, the GIF or None, and a sentence.",
+    )  # fmt: skip
+    model.input(parts.calm(lambda name: class_menu(library, name)), model, label, queue=False, **private).then(
+        parts.calm(suggest), model, corners, **private
+    ).then(interpolate, inputs, outputs, **private)
+    examples.click(lambda i: EXAMPLES[i][1:], examples, [seeds, frames, loop], queue=False, **private).then(
+        interpolate, inputs, outputs, **private
+    )
+    corners.select(parts.calm(add), [seeds, corners], seeds, queue=False, **private)
+    return {"seeds": seeds, "first": (interpolate, inputs, outputs), "corners": (parts.calm(suggest), model, corners)}
+
+
+def walk(
+    generator: LatentGenerator, seeds: list[int], label: str | None, frames: int, loop: bool, report: Report
+) -> Tensor:
+    """The pictures of :func:`ganhub.latents.walk`, one at a time so that it can be watched and stopped: [T, C, H, W]."""
+    ends = generator.labels(1, label, seeds[0]) if label is not None else None
+    pictures = []
+    for i, z in enumerate(walk_latents(generator.latent(seeds), frames, loop=loop)):
+        report(i, frames)
+        classes = ends if ends is not None else nearest_class(generator, seeds, i, frames, loop)
+        pictures.append(generator.generate(z[None], classes).cpu())
+    return torch.cat(pictures)
+
+
+def nearest_class(generator: LatentGenerator, seeds: list[int], frame: int, frames: int, loop: bool) -> Tensor | None:
+    """The class that the nearer seed has by itself; None for a model without classes."""
+    legs = len(seeds) if loop else len(seeds) - 1
+    place = frame * legs / (frames if loop else max(1, frames - 1))
+    return generator.labels(1, None, seeds[round(place) % len(seeds)])
+
+
+def class_menu(library: Library, name: str) -> gr.Dropdown:
+    """The class menu of another model; hidden where there are no classes."""
+    classes = parts.classes_of(library, name)
+    return gr.Dropdown([ANY, *classes], value=ANY, visible=bool(classes))

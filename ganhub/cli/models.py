@@ -1,0 +1,66 @@
+"""``ganhub list`` and ``ganhub sample``: what there is, and pictures from it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ganhub import hub, images
+from ganhub.errors import ConfigError, GanhubError
+from ganhub.models import AutoModel, LatentGenerator, get_architecture, list_architectures
+
+MAX_PICTURES = 4096
+
+
+def list_models() -> None:
+    """List the models on this machine, and the architectures that can be trained or loaded."""
+    rows = []
+    for name, folder in sorted(hub.list_local().items()):
+        try:
+            config = hub.read_config(folder)
+            verb = get_architecture(config.get("architecture", "")).verb
+        except GanhubError:  # a feature network, or a folder that cannot be read: `sample` says why
+            continue
+        size = f"{config['image_size']} px" if "image_size" in config else ""
+        classes = f"{config['num_classes']} classes" if config.get("num_classes") else ""
+        rows.append((name, config["architecture"], verb, " ".join(part for part in (size, classes) if part)))
+    typer.echo("Models here:" if rows else "No models here: train one, or sample owner/name from the Hub.")
+    for row in rows:
+        typer.echo("  " + "  ".join(cell.ljust(max(len(r[i]) for r in rows)) for i, cell in enumerate(row)).rstrip())
+    typer.echo("\nArchitectures:")
+    for name in list_architectures():
+        typer.echo(f"  {name.ljust(max(map(len, list_architectures())))}  {get_architecture(name).paper}")
+
+
+def sample(
+    model: Annotated[str, typer.Argument(help="A folder, a name from `ganhub list`, or owner/name on the Hub.")],
+    n: Annotated[int, typer.Option("--n", help="How many pictures.")] = 16,
+    seed: Annotated[int, typer.Option(help="Seed of the first picture; the next has seed + 1.")] = 0,
+    label: Annotated[str | None, typer.Option(help="Class name or index; all classes in turn without it.")] = None,
+    truncation: Annotated[float, typer.Option(help="Below 1: more typical, less varied.")] = 1.0,
+    columns: Annotated[int | None, typer.Option(help="Pictures a row.")] = None,
+    out: Annotated[Path, typer.Option(help="The grid to write: .png, .jpg or .webp.")] = Path("grid.png"),
+    device: Annotated[str, typer.Option(help="cpu, cuda, mps or auto.")] = "auto",
+) -> None:
+    """Make pictures and save them as one grid."""
+    if not 1 <= n <= MAX_PICTURES:
+        raise ConfigError(f"--n must be from 1 to {MAX_PICTURES}, not {n}.")
+    if not 0 <= seed <= 2**32 - n:
+        raise ConfigError(f"--seed must be from 0 to {2**32 - n}, not {seed}.")
+    generator = AutoModel.from_pretrained(model, device=device)
+    if not isinstance(generator, LatentGenerator):
+        raise ConfigError(f"{model} is a {generator.verb}, which does not sample: see the app, or its Python method.")
+    chosen: int | str | None = label
+    if label is not None and not generator.config.class_names and label.isdecimal():
+        chosen = int(label)
+    pictures = generator.sample(n, label=chosen, seed=seed, truncation=truncation)
+    images.save_grid(pictures, out, columns=columns)
+    typer.echo(f"{n} pictures of seeds {seed} to {seed + n - 1} in {out}")
+
+
+def add_to(cli: typer.Typer) -> None:
+    """Register this group's commands."""
+    cli.command("list")(list_models)
+    cli.command("sample")(sample)

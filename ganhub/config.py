@@ -1,0 +1,98 @@
+"""Configs: frozen keyword-only dataclasses that check themselves and go to JSON or TOML and back."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import types
+import typing
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from ganhub.errors import ConfigError
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return the hint " Did you mean 'x'?" for the known name closest to ``name``, or "" when none is close."""
+    matches = difflib.get_close_matches(str(name), [str(k) for k in known], n=1, cutoff=0.5)
+    return f" Did you mean '{matches[0]}'?" if matches else ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaseConfig:
+    """Base of every config. A subclass checks its fields in ``__post_init__`` with :meth:`require`."""
+
+    def require(self, holds: bool, sentence: str) -> None:
+        """Raise :class:`ConfigError` with ``sentence`` unless ``holds``."""
+        if not holds:
+            raise ConfigError(sentence)
+
+    def require_range(self, low: float, high: float, *names: str) -> None:
+        """Require low <= field <= high for each named field."""
+        for name in names:
+            value = getattr(self, name)
+            self.require(low <= value <= high, f"{name} must be from {low:g} to {high:g}, not {value!r}.")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as plain JSON values (tuples become lists)."""
+        return {f.name: _plain(getattr(self, f.name)) for f in dataclasses.fields(self)}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Build from plain values.
+
+        Raises:
+            ConfigError: For an unknown key (the nearest field is named), a missing one, or a value of another type.
+        """
+        fields = {f.name: f for f in dataclasses.fields(cls)}
+        hints = typing.get_type_hints(cls)
+        values = {}
+        for key, value in data.items():
+            if key not in fields:
+                known = ", ".join(fields)
+                raise ConfigError(f"{cls.__name__} has no field '{key}'.{nearest(key, fields)} It knows: {known}.")
+            values[key] = _coerce(value, hints[key], f"{cls.__name__}.{key}")
+        missing = [
+            name
+            for name, f in fields.items()
+            if name not in values and f.default is f.default_factory is dataclasses.MISSING
+        ]
+        if missing:
+            raise ConfigError(f"{cls.__name__} needs a value for {', '.join(missing)}.")
+        return cls(**values)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    if isinstance(value, Mapping):
+        return {k: _plain(v) for k, v in value.items()}
+    return value
+
+
+def _coerce(value: Any, hint: Any, where: str) -> Any:
+    """Check ``value`` against a type hint; lists become tuples and whole numbers floats where the hint says so."""
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        for option in args:
+            try:
+                return _coerce(value, option, where)
+            except ConfigError:
+                continue
+    elif origin in (tuple, Sequence):
+        if isinstance(value, (list, tuple)):
+            return tuple(_coerce(v, args[0] if args else Any, where) for v in value)
+    elif origin in (dict, Mapping):
+        if isinstance(value, Mapping):
+            return {str(k): _coerce(v, args[1], where) for k, v in value.items()}
+    elif hint is Any or (hint in (None, type(None)) and value is None):
+        return value
+    elif hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    elif hint is int and isinstance(value, int) and not isinstance(value, bool):
+        return value
+    elif hint in (str, bool) and isinstance(value, hint):
+        return value
+    name = getattr(hint, "__name__", str(hint))
+    raise ConfigError(f"{where} must be of type {name}, not {value!r}.")

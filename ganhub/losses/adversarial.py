@@ -1,0 +1,40 @@
+"""Adversarial losses on raw scores (logits): positive means "real". Each returns a scalar, the batch mean."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def discriminator_loss(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
+    """Binary cross-entropy of the discriminator, the negative of the value function.
+
+    Equation 1 of "Generative Adversarial Nets" (Goodfellow et al. 2014, arXiv:1406.2661):
+    V = E[log D(x)] + E[log(1 - D(G(z)))] with D = sigmoid(score); the discriminator minimises -V,
+    which is log 4 at D = 1/2.
+
+    Args:
+        real_scores: Logits of real pictures, [N].
+        fake_scores: Logits of made pictures, [N].
+    """
+    return F.softplus(-real_scores).mean() + F.softplus(fake_scores).mean()
+
+
+def minimax_generator_loss(fake_scores: Tensor) -> Tensor:
+    """E[log(1 - D(G(z)))], equation 1 of Goodfellow et al. 2014: weak gradients while D is confident."""
+    return -F.softplus(fake_scores).mean()
+
+
+def non_saturating_generator_loss(fake_scores: Tensor) -> Tensor:
+    """-E[log D(G(z))], section 3 of Goodfellow et al. 2014: the same fixed point, stronger gradients early on."""
+    return F.softplus(-fake_scores).mean()
+
+
+def wasserstein_critic_loss(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
+    """E[f(G(z))] - E[f(x)], equation 2 of "Wasserstein GAN" (Arjovsky et al. 2017, arXiv:1701.07875), negated."""
+    return fake_scores.mean() - real_scores.mean()
+
+
+def wasserstein_generator_loss(fake_scores: Tensor) -> Tensor:
+    """-E[f(G(z))], the generator's side of Arjovsky et al. 2017."""
+    return -fake_scores.mean()

@@ -1,0 +1,62 @@
+"""Losses on the features of a fixed network.
+
+Equation numbers are those of "Image Style Transfer Using Convolutional Neural Networks" (Gatys, Ecker and Bethge 2016,
+CVPR). Features are [N, C, H, W]: N_l of the paper is C, M_l is H * W.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def gram(features: Tensor) -> Tensor:
+    """Correlations between channels, blind to where in the picture something is: equation 3, normalised.
+
+    The paper's G_ij = sum_k F_ik F_jk is divided here by C * H * W, so that the value does not grow with the size of
+    the picture or the number of channels, and styles of another size than the picture can be compared.
+
+    Args:
+        features: [N, C, H, W]; bfloat16 and float16 are summed in float32.
+
+    Returns:
+        [N, C, C], symmetric and positive semi-definite; float32, or float64 for float64 features.
+    """
+    n, c, h, w = features.shape
+    wide = features if features.dtype == torch.float64 else features.float()
+    flat = wide.reshape(n, c, h * w)
+    with torch.autocast(features.device.type, enabled=False):
+        return flat @ flat.transpose(1, 2) / (c * h * w)
+
+
+def gram_distance(first: Tensor, second: Tensor) -> Tensor:
+    """Squared distance between Gram matrices, picture by picture: equation 4 for :func:`gram`'s normalisation.
+
+    With G = C H W gram, the paper's E_l = sum_ij (G_ij - A_ij)^2 / (4 C^2 (H W)^2) is a quarter of
+    sum_ij (gram_ij - gram'_ij)^2 when both pictures have one size. The mean over i and j is taken instead, which makes
+    layers with different channel counts comparable: E_l = C^2 / 4 times this.
+
+    Args:
+        first: Gram matrices [N, C, C].
+        second: [N, C, C], or [1, C, C] against every one of ``first``.
+
+    Returns:
+        [N], zero where the two are equal.
+    """
+    return (first - second).square().mean((-2, -1))
+
+
+def content_distance(first: Tensor, second: Tensor) -> Tensor:
+    """Squared distance between features, place by place: equation 1 with a mean for the sum.
+
+    The paper's L_content = 1/2 sum_ij (F_ij - P_ij)^2 is C H W / 2 times this; the mean does not grow with the size of
+    the picture.
+
+    Args:
+        first: Features [N, C, H, W].
+        second: The same shape, or [1, C, H, W] against every one of ``first``.
+
+    Returns:
+        [N], zero where the two are equal.
+    """
+    return (first - second).square().mean((-3, -2, -1))

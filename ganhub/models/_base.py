@@ -1,0 +1,404 @@
+"""Model, the registry, and the verbs: what every family shares.
+
+A model class names its architecture, ``class DCGAN(LatentGenerator, architecture="dcgan")``, and that is all:
+saving, loading, AutoModel, the command line, the app's menus and the contract tests read the registry.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import Tensor, nn
+
+from ganhub import cards, hub
+from ganhub._version import __version__
+from ganhub.config import BaseConfig, nearest
+from ganhub.errors import ConfigError, HubError
+from ganhub.nn.random import normal
+
+MAX_PARAMETERS = 4_000_000_000  # 16 GB in float32: more is a mistake in the config, not a GAN
+_REGISTRY: dict[str, type[Model]] = {}
+
+
+class Model(nn.Module):
+    """Exactly the networks that inference needs, built from a checked config.
+
+    A subclass sets ``Config`` and ``paper`` and defines ``tiny``, a CPU-sized real instance for the contract tests.
+    """
+
+    Config: ClassVar[type[BaseConfig]]
+    paper: ClassVar[str]
+    architecture: ClassVar[str] = ""
+    verb: ClassVar[str] = ""
+    default_objective: ClassVar[str] = ""
+
+    def __init_subclass__(cls, *, architecture: str = "", **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if not architecture:
+            return
+        missing = [part for part in ("Config", "paper", "tiny") if not hasattr(cls, part)]
+        if missing or not cls.verb:
+            raise TypeError(f"{cls.__name__} needs {', '.join(missing) or 'a verb class to derive from'}.")
+        if architecture in _REGISTRY:
+            raise TypeError(f"The architecture '{architecture}' exists already, in {_REGISTRY[architecture].__name__}.")
+        cls.architecture = architecture
+        _REGISTRY[architecture] = cls
+
+    def __init__(self, config: BaseConfig | None = None) -> None:
+        super().__init__()
+        self.config = config if config is not None else self.Config()
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters live; the CPU for a model without any."""
+        return next((p.device for p in self.parameters()), torch.device("cpu"))
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of the parameters; float32 for a model without any."""
+        return next((p.dtype for p in self.parameters()), torch.float32)
+
+    def adversary(self) -> nn.Module:
+        """Build the paper's discriminator or critic: (images [N, C, H, W], labels) -> scores [N]."""
+        raise ConfigError(f"{self.architecture} has no adversary: it is not trained in a game.")
+
+    @classmethod
+    def build(cls, config: BaseConfig) -> Self:
+        """Build from a config, after a look at what it would cost.
+
+        Raises:
+            ConfigError: When the network would have more than ``MAX_PARAMETERS``; nothing is allocated then.
+        """
+        cls._shapes(config)
+        return cls(config)
+
+    @classmethod
+    def _shapes(cls, config: BaseConfig) -> dict[str, torch.Size]:
+        """Names and shapes of the state dict, found without allocating it."""
+        try:
+            with torch.device("meta"):
+                state = cls(config).state_dict()
+        except (RuntimeError, OverflowError) as error:  # sizes beyond what an integer holds
+            raise ConfigError(f"This {cls.architecture} config asks for an impossible size ({error}).") from None
+        total = sum(t.numel() for t in state.values())
+        if total > MAX_PARAMETERS:
+            raise ConfigError(
+                f"This {cls.architecture} config asks for {total:,} parameters ({total * 4 / 1e9:,.0f} GB); "
+                f"at most {MAX_PARAMETERS:,} are built. Check its sizes."
+            )
+        return {name: t.shape for name, t in state.items()}
+
+    def save_pretrained(
+        self,
+        save_directory: str | Path,
+        *,
+        variant: str | None = None,
+        dtype: torch.dtype | None = None,
+        card: dict[str, Any] | None = None,
+        repo_id: str | None = None,
+        push_to_hub: bool = False,
+        **push_options: Any,
+    ) -> Path:
+        """Write a Hub folder: config.json, model.safetensors and README.md.
+
+        Args:
+            save_directory: The folder; made when missing. Hand-written parts of a card in it survive.
+            variant: Writes model.VARIANT.safetensors, for example "fp16".
+            dtype: Floating tensors are stored in this type, for example torch.float16.
+            card: Facts for the card (licence, datasets, recipe, ...); see :func:`ganhub.cards.render_card`.
+            repo_id: Where to push; the folder's name by default.
+            push_to_hub: Push the folder after writing it; ``push_options`` go to :func:`ganhub.hub.push_folder`.
+        """
+        folder = Path(save_directory)
+        config = {"architecture": self.architecture, "ganhub_version": __version__, **self.config.to_dict()}
+        hub.write_folder(folder, config, self.state_dict(), variant=variant, dtype=dtype)
+        cards.write_card(folder, {**self._facts(), **(card or {})})
+        if push_to_hub:
+            hub.push_folder(folder, repo_id or folder.name, **push_options)
+        return folder
+
+    def _facts(self) -> dict[str, Any]:
+        parameters = sum(p.numel() for p in self.parameters())
+        return {"architecture": self.architecture, "verb": self.verb, "paper": self.paper, "parameters": parameters}
+
+    def push_to_hub(self, repo_id: str, *, variant: str | None = None, dtype: torch.dtype | None = None,
+                    card: dict[str, Any] | None = None, **options: Any) -> str:
+        """Save to a temporary folder and push it in one commit; a card that a person edited is kept.
+
+        Args:
+            repo_id: "owner/name"; made when it does not exist.
+            variant, dtype, card: As in :meth:`save_pretrained`.
+            options: token, private, branch, commit_message, create_pr.
+
+        Returns:
+            The commit's address.
+        """
+        import tempfile
+
+        with tempfile.TemporaryDirectory() as folder:
+            self.save_pretrained(folder, variant=variant, dtype=dtype, card={"name": repo_id, **(card or {})})
+            return hub.push_folder(folder, repo_id, **options)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        pretrained_model_name_or_path: str | Path,
+        *,
+        revision: str | None = None,
+        subfolder: str | None = None,
+        variant: str | None = None,
+        token: str | bool | None = None,
+        cache_dir: str | Path | None = None,
+        local_files_only: bool = False,
+        force_download: bool = False,
+        dtype: torch.dtype | None = None,
+        device: str | torch.device = "cpu",
+        max_bytes: int | None = None,
+    ) -> Self:
+        """Load a Hub folder, strictly: every key must be there, in the right shape, and no other.
+
+        Args:
+            pretrained_model_name_or_path: A folder, a name in model_cards/ or $GANHUB_MODELS, or "owner/name".
+            revision: Branch, tag or commit of the repository.
+            subfolder: Folder within it.
+            variant: Reads model.VARIANT.safetensors.
+            token: Hub token; False sends none.
+            cache_dir: Where downloads are kept.
+            local_files_only: Do not use the network.
+            force_download: Download again.
+            dtype: Type of the parameters; float32 whatever the file holds unless given.
+            device: "cpu", "cuda", "mps", or "auto" for the best there is.
+            max_bytes: Refuse to download more than this.
+
+        Returns:
+            The model in ``eval()``.
+
+        Raises:
+            HubError: When something is missing, broken or does not fit, with what to do about it.
+        """
+        folder = hub.locate(
+            pretrained_model_name_or_path,
+            revision=revision, subfolder=subfolder, variant=variant, token=token, cache_dir=cache_dir,
+            local_files_only=local_files_only, force_download=force_download, max_bytes=max_bytes,
+        )  # fmt: skip
+        return cls.from_folder(folder, variant=variant, dtype=dtype, device=device)
+
+    @classmethod
+    def from_folder(cls, folder: str | Path, *, variant: str | None = None, dtype: torch.dtype | None = None,
+                    device: str | torch.device = "cpu") -> Self:
+        """Load from a folder on this disk; see :meth:`from_pretrained`."""
+        folder = Path(folder)
+        fields = hub.read_config(folder)
+        architecture, version = fields.pop("architecture", None), str(fields.pop("ganhub_version", ""))
+        try:
+            model_class = get_architecture(architecture)
+            config = model_class.Config.from_dict(fields)
+        except ConfigError as error:
+            if _newer(version):
+                raise HubError(
+                    f"{folder.name} was saved by ganhub {version}, this is {__version__}: upgrade ganhub. ({error})"
+                ) from None
+            raise HubError(f"{folder.name}/config.json: {error}") from None
+        if not issubclass(model_class, cls):
+            raise HubError(f"{folder.name} holds a {architecture}, not a {cls.__name__}; load it with AutoModel.")
+        _check_shapes(folder.name, model_class._shapes(config), hub.read_shapes(folder, variant))
+        model = model_class(config)
+        model.load_state_dict(hub.read_tensors(folder, variant), strict=True)
+        return model.to(device=best_device() if device == "auto" else device, dtype=dtype or torch.float32).eval()
+
+
+def _check_shapes(name: str, expected: dict[str, torch.Size], found: dict[str, tuple]) -> None:
+    missing, unexpected = sorted(expected.keys() - found.keys()), sorted(found.keys() - expected.keys())
+    if missing or unexpected:
+        parts = [f"{len(m)} {word} ({', '.join(m[:3])}{', ...' if len(m) > 3 else ''})"
+                 for m, word in ((missing, "missing"), (unexpected, "unexpected")) if m]  # fmt: skip
+        raise HubError(f"The weights of {name} do not fit its config.json: tensors {' and '.join(parts)}.")
+    for key, shape in expected.items():
+        if tuple(shape) != tuple(found[key][0]):
+            raise HubError(
+                f"The weights of {name} do not fit its config.json: {key} is {list(found[key][0])} in the file, "
+                f"the config asks for {list(shape)}."
+            )
+
+
+def _newer(version: str) -> bool:
+    def numbers(text: str) -> list[int]:
+        return [int(part) for part in text.split(".")[:3] if part.isdigit()]
+
+    return numbers(version) > numbers(__version__)
+
+
+def best_device() -> torch.device:
+    """The fastest kind of device on this machine: cuda, then mps, then the CPU."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def list_architectures() -> list[str]:
+    """Names of all registered architectures, sorted."""
+    return sorted(_REGISTRY)
+
+
+def get_architecture(name: str) -> type[Model]:
+    """Return the class of an architecture; an unknown name raises ConfigError and names the nearest."""
+    if name not in _REGISTRY:
+        raise ConfigError(
+            f"There is no architecture '{name}'.{nearest(name, _REGISTRY)} Known: {', '.join(sorted(_REGISTRY))}."
+        )
+    return _REGISTRY[name]
+
+
+class AutoModel:
+    """Reads a folder's architecture and gives the right class back."""
+
+    @staticmethod
+    def from_pretrained(pretrained_model_name_or_path: str | Path, **options: Any) -> Model:
+        """Load any ganhub model; options as in :meth:`Model.from_pretrained`."""
+        return Model.from_pretrained(pretrained_model_name_or_path, **options)
+
+    @staticmethod
+    def from_config(config: dict[str, Any]) -> Model:
+        """Build an untrained model from a dict with "architecture" and the config's fields."""
+        fields = {k: v for k, v in config.items() if k != "ganhub_version"}
+        if "architecture" not in fields:
+            raise ConfigError(f"The config needs an architecture: one of {', '.join(list_architectures())}.")
+        model_class = get_architecture(fields.pop("architecture"))
+        return model_class.build(model_class.Config.from_dict(fields))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LatentConfig(BaseConfig):
+    """What every latent generator's config holds.
+
+    Attributes:
+        image_size: Height and width in pixels.
+        channels: 1 grey, 3 RGB, 4 RGBA.
+        latent_dim: Length of z.
+        num_classes: Number of class labels; 0 for an unconditional model.
+        class_names: Their names in the order of the indices, or empty.
+    """
+
+    image_size: int = 64
+    channels: int = 3
+    latent_dim: int = 128
+    num_classes: int = 0
+    class_names: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.require(self.channels in (1, 3, 4), f"channels must be 1, 3 or 4, not {self.channels}.")
+        self.require_range(4, 4096, "image_size")
+        self.require_range(1, 65_536, "latent_dim")
+        self.require_range(0, 1_000_000, "num_classes")
+        self.require(
+            len(self.class_names) in (0, self.num_classes),
+            f"class_names has {len(self.class_names)} names for num_classes = {self.num_classes}.",
+        )
+
+
+class LatentGenerator(Model):
+    """Makes pictures from latents z ~ N(0, I): ``forward(z, label)`` and, around it, ``sample``."""
+
+    verb = "latent_generator"
+    config: LatentConfig
+
+    def latent(self, seeds: Sequence[int] | Tensor) -> Tensor:
+        """z of each seed, [N, latent_dim], the same bits in any batch and for any device."""
+        return normal(seeds, self.config.latent_dim).to(self.device, self.dtype)
+
+    def class_index(self, label: int | str) -> int:
+        """Index of a class given by index or name; anything else raises ConfigError and says what exists."""
+        count, names = self.config.num_classes, self.config.class_names
+        if not count:
+            raise ConfigError(f"This {self.architecture} knows no classes: leave the label out.")
+        if isinstance(label, str) and label in names:
+            return names.index(label)
+        index = int(label) if isinstance(label, int) or str(label).isdecimal() and not names else -1
+        if not 0 <= index < count:
+            known = f" Names: {', '.join(names[:20])}{', ...' if count > 20 else ''}." if names else ""
+            hint = nearest(label, names) if isinstance(label, str) else ""
+            raise ConfigError(f"There is no class {label!r}.{hint} Classes are numbered 0 to {count - 1}.{known}")
+        return index
+
+    def labels(self, n: int, label: Any = None, seed: int = 0) -> Tensor | None:
+        """Class indices [n]: of one class, of n given ones, or (None) class (seed + i) % num_classes for picture i."""
+        if label is None:
+            count = self.config.num_classes
+            return (torch.arange(seed, seed + n) % count) if count else None
+        if isinstance(label, Tensor):
+            label = label.tolist()
+        given = [label] * n if isinstance(label, (int, str)) else list(label)
+        if len(given) != n:
+            raise ConfigError(f"{len(given)} labels were given for {n} pictures; give one, or one for each.")
+        return torch.tensor([self.class_index(one) for one in given], dtype=torch.int64)
+
+    @torch.no_grad()
+    def generate(self, z: Tensor, label: Tensor | None = None, *, batch_size: int = 64) -> Tensor:
+        """Pictures of given latents.
+
+        Args:
+            z: [N, latent_dim], any device.
+            label: Class indices [N] for a conditional model, else None.
+            batch_size: Pictures made at a time.
+
+        Returns:
+            float32 [N, C, H, W] in [-1, 1] on the model's device.
+        """
+        if z.dim() != 2 or z.shape[1] != self.config.latent_dim:
+            raise ConfigError(f"z must be [N, {self.config.latent_dim}], not {list(z.shape)}.")
+        z = z.to(self.device, self.dtype)
+        label = None if label is None else label.to(self.device)
+        parts = [
+            self(z[i : i + batch_size], None if label is None else label[i : i + batch_size]).float()
+            for i in range(0, len(z), batch_size)
+        ]
+        shape = (0, self.config.channels, self.config.image_size, self.config.image_size)
+        return torch.cat(parts).clamp(-1, 1) if parts else torch.empty(shape, device=self.device)
+
+    def sample(self, n: int = 1, *, label: int | str | Sequence[int | str] | Tensor | None = None, seed: int = 0,
+               truncation: float = 1.0) -> Tensor:
+        """Make n pictures; picture i is the picture of seed + i, whatever n is.
+
+        Args:
+            n: How many.
+            label: Class index or name, one for all or one each; None lets a conditional model take turns.
+            seed: Seed of the first picture.
+            truncation: z is scaled by it: below 1 gives more typical, less varied pictures. In [0, 1.5].
+
+        Returns:
+            float32 [n, C, H, W] in [-1, 1].
+        """
+        if n < 0:
+            raise ConfigError(f"n must be 0 or more, not {n}.")
+        if not 0 <= truncation <= 1.5:
+            raise ConfigError(f"truncation must be from 0 to 1.5, not {truncation!r}.")
+        labels = self.labels(n, label, seed)
+        return self.generate(self.latent(range(seed, seed + n)) * truncation, labels)
+
+
+class Stylizer(Model):
+    """Paints a picture in the style of another."""
+
+    verb = "stylizer"
+
+    def stylize(self, content: Tensor, style: Tensor | str | Sequence[tuple[Tensor | str, float]], *,
+                strength: float = 1.0, scale: float = 1.0, seed: int = 0,
+                on_step: Callable[[int, int, Tensor | None], None] | None = None) -> Tensor:
+        """Return ``content`` painted in ``style``.
+
+        Args:
+            content: [1, 3, H, W] in [-1, 1].
+            style: A picture [1, 3, h, w], a name the model knows, or a list of (picture or name, weight).
+            strength: 0 gives the content back, 1 the full style.
+            scale: Size of the style's strokes relative to the picture.
+            seed: Of whatever is random.
+            on_step: Called with (step, steps, picture so far or None); may raise to stop.
+
+        Returns:
+            [1, 3, H, W] in [-1, 1].
+        """
+        raise NotImplementedError

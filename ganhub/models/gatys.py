@@ -1,0 +1,323 @@
+"""Neural style transfer by optimising the picture itself.
+
+"Image Style Transfer Using Convolutional Neural Networks" (Gatys, Ecker, Bethge 2016, CVPR; first as "A Neural
+Algorithm of Artistic Style", arXiv:1508.06576). There is nothing to train: a feature network looks at the picture,
+and the picture changes until its deep features are those of the content (equation 1) and the correlations of its
+features, layer by layer, those of the style (equations 3 to 5).
+
+Coarse to fine, as in section 6 of "Controlling Perceptual Factors in Neural Style Transfer" (Gatys 2017,
+arXiv:1611.07865): large strokes are found in a small picture, where steps are cheap, and refined in larger ones.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from ganhub.config import BaseConfig
+from ganhub.errors import ConfigError, ImageError
+from ganhub.images import resize
+from ganhub.losses.perceptual import content_distance, gram, gram_distance
+from ganhub.models._base import Stylizer
+from ganhub.nn.random import normal
+
+SMALLEST = 64  # pixels of the short side below which coarse sizes are left out
+OnStep = Callable[[int, int, Tensor | None], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GatysConfig(BaseConfig):
+    """What is compared, and how hard the optimiser tries.
+
+    Distances are relative: a squared distance divided by the squared length of what it is compared with. So the
+    weights mean the same for every layer and every feature network.
+
+    Attributes:
+        feature_network: Name for ``ganhub.nn.features.feature_network``: "vgg-lite" or "vgg19" (the paper's).
+        content_layer: Compared place by place; the paper takes relu4_2.
+        style_layers: Their Gram matrices are compared.
+        style_layer_weights: w_l of equation 5, one for each style layer.
+        content_weight: alpha of equation 7.
+        style_weight: beta of equation 7.
+        variation_weight: Of the total variation, which keeps noise down; not in the paper.
+        optimizer: "lbfgs" (the paper's) or "adam".
+        learning_rate: For Adam, in units of [-1, 1]; for L-BFGS the length of a step, 1 in theory.
+        steps: Evaluations of the loss, over all sizes together.
+        sizes: How many picture sizes, each twice the one before; the last is the content's own.
+        finest_share: Share of the steps spent at the full size; the rest is shared by the smaller ones.
+        init: "content", or "noise": white noise of the seed.
+        preview_every: Steps between two early looks.
+    """
+
+    feature_network: str = "vgg-lite"
+    content_layer: str = "relu4_1"
+    style_layers: tuple[str, ...] = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+    style_layer_weights: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0, 1.0)
+    content_weight: float = 1.0
+    style_weight: float = 10.0
+    variation_weight: float = 1e-3
+    optimizer: str = "lbfgs"
+    learning_rate: float = 1.0
+    steps: int = 200
+    sizes: int = 3
+    finest_share: float = 0.3
+    init: str = "content"
+    preview_every: int = 10
+
+    def __post_init__(self) -> None:
+        self.require(len(self.style_layers) > 0, "style_layers must name at least one layer.")
+        self.require(
+            len(self.style_layer_weights) == len(self.style_layers),
+            f"style_layer_weights has {len(self.style_layer_weights)} numbers for "
+            f"{len(self.style_layers)} style_layers: give one for each.",
+        )
+        self.require(min(self.style_layer_weights) >= 0, "style_layer_weights must not be negative.")
+        self.require(sum(self.style_layer_weights) > 0, "One of style_layer_weights must be above 0.")
+        self.require_range(0, 1e12, "content_weight", "style_weight", "variation_weight")
+        self.require_range(1e-6, 100, "learning_rate")
+        self.require_range(1, 100_000, "steps", "preview_every")
+        self.require_range(1, 6, "sizes")
+        self.require_range(0, 1, "finest_share")
+        self.require(self.optimizer in ("lbfgs", "adam"), f"optimizer is 'lbfgs' or 'adam', not {self.optimizer!r}.")
+        self.require(self.init in ("content", "noise"), f"init is 'content' or 'noise', not {self.init!r}.")
+
+
+class Gatys(Stylizer, architecture="gatys"):
+    """Optimises the picture. Holds no weights: the feature network is looked up by its name in the config."""
+
+    Config = GatysConfig
+    paper = (
+        "Image Style Transfer Using Convolutional Neural Networks (Gatys, Ecker, Bethge 2016, CVPR, arXiv:1508.06576)"
+    )
+    config: GatysConfig
+
+    def __init__(self, config: GatysConfig | None = None, features: nn.Module | None = None) -> None:
+        super().__init__(config)
+        # Not saved; it only goes where the model is sent, so that a model without weights knows its device.
+        self.register_buffer("_place", torch.empty(0), persistent=False)
+        # In a list, so that it is no part of the state dict; without one it is looked up when it is first needed.
+        self._features: list[nn.Module] = [] if features is None else [features]
+
+    @classmethod
+    def tiny(cls) -> Self:
+        """A few steps on two sizes."""
+        return cls(GatysConfig(steps=6, sizes=2, preview_every=2))
+
+    @property
+    def device(self) -> torch.device:
+        """Where pictures are optimised."""
+        return self._place.device
+
+    @property
+    def features(self) -> nn.Module:
+        """The feature network: (images [N, 3, H, W] in [-1, 1], layers) -> {layer: [N, C, H', W']}."""
+        if not self._features:
+            from ganhub.nn.features import feature_network
+
+            self._features.append(feature_network(self.config.feature_network))
+        return self._features[0]
+
+    def stylize(
+        self,
+        content: Tensor,
+        style: Tensor | Sequence[tuple[Tensor, float]],
+        *,
+        strength: float = 1.0,
+        scale: float = 1.0,
+        seed: int = 0,
+        on_step: OnStep | None = None,
+    ) -> Tensor:
+        """Paint ``content`` in ``style``.
+
+        Args:
+            content: [1, 3, H, W] in [-1, 1], at least 16 pixels a side.
+            style: A picture [1, 3, h, w] in [-1, 1], or a list of (picture, weight): weights share out to 1.
+            strength: Of the style against the content, in [0, 1]: 0 gives the content back, 1 is equation 7 with
+                the config's weights.
+            scale: Size of the style picture relative to the content, by area, in [0.25, 4]: larger gives larger
+                strokes.
+            seed: Of the noise, with ``init = "noise"``; otherwise nothing is random.
+            on_step: Called after every step with (step, steps, picture so far or None): the picture as an early
+                look every ``preview_every`` steps and after the last. An exception it raises ends the work.
+
+        Returns:
+            [1, 3, H, W] in [-1, 1], on the device and in the type of ``content``.
+
+        Raises:
+            ConfigError: ``strength``, ``scale`` or a weight out of range.
+            ImageError: A picture of another shape.
+        """
+        _check_picture("content", content)
+        styles = _check_styles(style)
+        if not 0 <= strength <= 1:
+            raise ConfigError(f"strength must be from 0 to 1, not {strength!r}.")
+        if not 0.25 <= scale <= 4:
+            raise ConfigError(f"scale must be from 0.25 to 4, not {scale!r}.")
+        if strength == 0:
+            if on_step is not None:
+                on_step(self.config.steps, self.config.steps, content)
+            return content.clone()
+        picture = self._optimise(content, styles, strength, scale, seed, on_step)
+        return picture.to(content.device, content.dtype)
+
+    def _optimise(
+        self,
+        content: Tensor,
+        styles: list[tuple[Tensor, float]],
+        strength: float,
+        scale: float,
+        seed: int,
+        on_step: OnStep | None,
+    ) -> Tensor:
+        full = content.detach().to(self.device, torch.float32)
+        plan = self._plan(*full.shape[-2:])
+        network = self.features.to(self.device, memory_format=torch.channels_last)
+        done, change = 0, None  # change: what the smaller size made of its content
+        for (height, width), steps in plan:
+            target = resize(full, (height, width))
+            if change is not None:
+                start = (target + resize_freely(change, height, width)).clamp(-1, 1)
+            elif self.config.init == "noise":
+                start = (normal([seed], 3, height, width) * 0.5).clamp(-1, 1).to(self.device)
+            else:
+                start = target
+            loss = _Loss(self.config, network, target, styles, strength, scale)
+            picture = start.clone(memory_format=torch.contiguous_format).requires_grad_()
+            optimiser = self._optimiser(picture, steps)
+            for _ in range(steps):
+                with torch.enable_grad():
+                    optimiser.step(lambda p=picture, o=optimiser, f=loss: _closure(p, o, f))
+                done += 1
+                if on_step is not None:
+                    look = done % self.config.preview_every == 0 or done == self.config.steps
+                    on_step(done, self.config.steps, _shown(picture) if look else None)
+            change = picture.detach() - target
+        return _shown(picture)
+
+    def _plan(self, height: int, width: int) -> list[tuple[tuple[int, int], int]]:
+        """Sizes from coarse to fine, and the steps of each."""
+        config = self.config
+        halvings = min(
+            config.sizes - 1,
+            max(0, int(math.log2(min(height, width) / SMALLEST))) if min(height, width) >= SMALLEST else 0,
+        )
+        shapes = [(round(height / 2**k), round(width / 2**k)) for k in range(halvings, -1, -1)]
+        if halvings == 0:
+            return [(shapes[0], config.steps)]
+        finest = max(1, round(config.steps * config.finest_share))
+        coarse = config.steps - finest
+        shares = [coarse * (k + 1) // halvings - coarse * k // halvings for k in range(halvings)]
+        return [(shape, steps) for shape, steps in zip(shapes, [*shares, finest], strict=True) if steps]
+
+    def _optimiser(self, picture: Tensor, steps: int) -> torch.optim.Optimizer:
+        rate = self.config.learning_rate
+        if self.config.optimizer == "adam":
+            return torch.optim.Adam([picture], lr=rate, betas=(0.9, 0.99))
+        # One iteration a call, so that each step is one evaluation and can be watched or stopped.
+        return torch.optim.LBFGS([picture], lr=rate, max_iter=1, history_size=30, tolerance_grad=0, tolerance_change=0)
+
+
+def _closure(picture: Tensor, optimiser: torch.optim.Optimizer, loss: _Loss) -> Tensor:
+    optimiser.zero_grad()
+    value = loss(picture)
+    value.backward()
+    return value
+
+
+class _Loss:
+    """Equation 7, with strength, for one size of the picture."""
+
+    def __init__(
+        self,
+        config: GatysConfig,
+        network: nn.Module,
+        content: Tensor,
+        styles: list[tuple[Tensor, float]],
+        strength: float,
+        scale: float,
+    ) -> None:
+        self.config, self.network = config, network
+        self.layers = [*dict.fromkeys([*config.style_layers, config.content_layer])]
+        self.style_weight = config.style_weight * strength**2
+        self.variation_weight = config.variation_weight * strength
+        with torch.no_grad():
+            self.content = self.look(content, [config.content_layer])[config.content_layer].float()
+            self.content_size = self.content.square().mean().clamp_min(1e-12)
+            # |G - A|^2 summed over styles with weights that sum to 1 is |G - mean A|^2 and a constant.
+            self.grams: dict[str, Tensor] = {}
+            for picture, weight in styles:
+                seen = self.look(_sized(picture.to(content), content, scale), config.style_layers)
+                for name in config.style_layers:
+                    self.grams[name] = self.grams.get(name, 0) + weight * gram(seen[name])
+            self.gram_sizes = {name: g.square().mean().clamp_min(1e-24) for name, g in self.grams.items()}
+
+    def look(self, picture: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
+        with _fast(picture.device):
+            return self.network(picture.contiguous(memory_format=torch.channels_last), layers)
+
+    def __call__(self, picture: Tensor) -> Tensor:
+        config = self.config
+        seen = self.look(picture, self.layers)
+        content = content_distance(seen[config.content_layer].float(), self.content).sum() / self.content_size
+        style = sum(
+            weight * gram_distance(gram(seen[name]), self.grams[name]).sum() / self.gram_sizes[name]
+            for name, weight in zip(config.style_layers, config.style_layer_weights, strict=True)
+        ) / sum(config.style_layer_weights)
+        variation = picture.diff(dim=-1).square().mean() + picture.diff(dim=-2).square().mean()
+        return config.content_weight * content + self.style_weight * style + self.variation_weight * variation
+
+
+def _fast(device: torch.device) -> AbstractContextManager:
+    """bfloat16 where the hardware multiplies it natively; elsewhere it is slower than float32."""
+    if device.type == "cuda":
+        native = torch.cuda.is_bf16_supported()
+    else:
+        native = device.type == "cpu" and torch.cpu._is_amx_tile_supported()
+    return torch.autocast(device.type, dtype=torch.bfloat16) if native else nullcontext()
+
+
+def _sized(style: Tensor, content: Tensor, scale: float) -> Tensor:
+    """The style picture with ``scale``^2 times the area of the content, its own proportions kept."""
+    height, width = style.shape[-2:]
+    factor = scale * math.sqrt(content.shape[-2] * content.shape[-1] / (height * width))
+    return resize(style, (max(16, round(height * factor)), max(16, round(width * factor))))
+
+
+def resize_freely(change: Tensor, height: int, width: int) -> Tensor:
+    """Enlarge a difference of pictures, which lies in [-2, 2]."""
+    return resize(change / 2, (height, width)) * 2
+
+
+def _shown(picture: Tensor) -> Tensor:
+    return picture.detach().clamp(-1, 1).contiguous()
+
+
+def _check_picture(name: str, picture: Tensor) -> None:
+    if not isinstance(picture, Tensor) or picture.dim() != 4 or picture.shape[:2] != (1, 3):
+        got = list(picture.shape) if isinstance(picture, Tensor) else type(picture).__name__
+        raise ImageError(f"The {name} must be one RGB picture [1, 3, H, W], not {got}: see ganhub.load_image.")
+    if min(picture.shape[-2:]) < 16:
+        raise ImageError(f"The {name} must have at least 16 pixels a side, not {list(picture.shape[-2:])}.")
+
+
+def _check_styles(style: Tensor | Sequence[tuple[Tensor, float]]) -> list[tuple[Tensor, float]]:
+    """Pictures with weights that sum to 1."""
+    styles = [(style, 1.0)] if isinstance(style, Tensor) else list(style)
+    if not styles:
+        raise ConfigError("The list of styles is empty: give a picture, or (picture, weight) pairs.")
+    for pair in styles:
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
+            raise ConfigError("A list of styles holds (picture, weight) pairs.")
+        _check_picture("style", pair[0])
+        if not 0 <= float(pair[1]) < math.inf:
+            raise ConfigError(f"The weight of a style must be 0 or more, not {pair[1]!r}.")
+    total = sum(float(weight) for _, weight in styles)
+    if total == 0:
+        raise ConfigError("One style at least needs a weight above 0.")
+    return [(picture, float(weight) / total) for picture, weight in styles if weight > 0]

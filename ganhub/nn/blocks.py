@@ -1,0 +1,88 @@
+"""Convolution stacks of the DCGAN kind (Radford et al. 2015, arXiv:1511.06434), shared by several families."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ganhub.errors import ConfigError
+
+
+def pyramid(image_size: int) -> tuple[int, int]:
+    """Split an image size into (base, doublings): base * 2**doublings with base from 4 to 7, as 28 = 7 * 4.
+
+    Raises:
+        ConfigError: When the size is no such product; names the nearest sizes that are.
+    """
+    fitting = sorted(base * 2**n for base in (4, 5, 6, 7) for n in range(1, 9))
+    for base in (4, 5, 6, 7):
+        doublings = (image_size // base).bit_length() - 1
+        if doublings >= 1 and base * 2**doublings == image_size:
+            return base, doublings
+    near = sorted(sorted(fitting, key=lambda size: abs(size - image_size))[:2])
+    raise ConfigError(f"image_size {image_size} does not halve down to 4..7 pixels; take {near[0]} or {near[1]}.")
+
+
+class UpsamplingStack(nn.Module):
+    """Vector to picture: a projection to base x base, then transposed convolutions that double the size.
+
+    Batch norm and ReLU everywhere but at the output, which is tanh. Kernels are 4x4, a multiple of the stride,
+    where the paper has 5x5: every output pixel then sees equally many inputs and no chequerboard is built in.
+
+    Shapes: [N, in_dim] -> [N, channels, image_size, image_size] in [-1, 1].
+    """
+
+    def __init__(self, in_dim: int, image_size: int, channels: int, width: int, max_width: int) -> None:
+        super().__init__()
+        base, doublings = pyramid(image_size)
+        widths = [min(width * 2**n, max_width) for n in reversed(range(doublings))]
+        self.project = nn.Linear(in_dim, widths[0] * base * base, bias=False)
+        self.shape = (widths[0], base, base)
+        layers: list[nn.Module] = [nn.BatchNorm2d(widths[0]), nn.ReLU()]
+        for before, after in zip(widths, widths[1:], strict=False):
+            layers += [nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
+        self.layers = nn.Sequential(*layers, nn.ConvTranspose2d(widths[-1], channels, 4, 2, 1), nn.Tanh())
+        initialise(self)
+
+    def forward(self, vector: Tensor) -> Tensor:
+        x = self.project(vector).view(-1, *self.shape)
+        return self.layers(x.contiguous(memory_format=torch.channels_last))
+
+
+class DownsamplingStack(nn.Module):
+    """Picture to features: strided 4x4 convolutions with leaky ReLU (slope 0.2) that halve the size.
+
+    Args:
+        batch_norm: Normalise every layer but the first, as the paper does. Leave it off under gradient penalties,
+            which judge pictures one by one.
+
+    Shapes: [N, channels, image_size, image_size] -> [N, out_dim].
+    """
+
+    def __init__(self, image_size: int, channels: int, width: int, max_width: int, batch_norm: bool) -> None:
+        super().__init__()
+        base, doublings = pyramid(image_size)
+        widths = [min(width * 2**n, max_width) for n in range(doublings)]
+        layers: list[nn.Module] = [nn.Conv2d(channels, widths[0], 4, 2, 1), nn.LeakyReLU(0.2)]
+        for before, after in zip(widths, widths[1:], strict=False):
+            layers.append(nn.Conv2d(before, after, 4, 2, 1, bias=not batch_norm))
+            if batch_norm:
+                layers.append(nn.BatchNorm2d(after))
+            layers.append(nn.LeakyReLU(0.2))
+        self.layers = nn.Sequential(*layers)
+        self.out_dim = widths[-1] * base * base
+        initialise(self)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.layers(images).flatten(1)
+
+
+def initialise(module: nn.Module) -> None:
+    """Weights from N(0, 0.02), batch norm scales from N(1, 0.02), as section 4 of the DCGAN paper asks."""
+    for part in module.modules():
+        if isinstance(part, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
+            nn.init.normal_(part.weight, 0.0, 0.02)
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)
+        elif isinstance(part, nn.BatchNorm2d):
+            nn.init.normal_(part.weight, 1.0, 0.02)

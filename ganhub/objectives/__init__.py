@@ -1,0 +1,16 @@
+"""Objectives that two families or more share, looked up by name."""
+
+from ganhub.objectives._base import BaseObjective, Batch, Phase, get_objective
+from ganhub.objectives.adversarial import AdversarialConfig, AdversarialObjective
+from ganhub.objectives.wasserstein import WassersteinConfig, WassersteinObjective
+
+__all__ = [
+    "AdversarialConfig",
+    "AdversarialObjective",
+    "BaseObjective",
+    "Batch",
+    "Phase",
+    "WassersteinConfig",
+    "WassersteinObjective",
+    "get_objective",
+]

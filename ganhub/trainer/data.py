@@ -1,0 +1,363 @@
+"""Real pictures as an endless shuffled stream: position p always holds the same picture, cropped the same.
+
+Batches are therefore a function of the config and of two numbers, (first, count): a run that stops and resumes
+sees what an unbroken run sees, and two processes that take half a batch each see what one process sees.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import count as count_from
+from math import ceil
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganhub import images
+from ganhub.config import BaseConfig
+from ganhub.errors import DataError, GanhubError
+from ganhub.objectives._base import Batch
+from ganhub.trainer.sources import (
+    HUB_ID,
+    ArraySource,
+    Entry,
+    Source,
+    Stream,
+    open_dataset,
+    open_folder,
+    open_npz,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig(BaseConfig):
+    """The recipe's ``[data]`` table.
+
+    Attributes:
+        path: A folder or .zip of pictures, an .npz, a folder of parquet files, or a Hub id "owner/name".
+        split: "train", "test", ...: a Hub split, a top folder of that name if there is one, an npz prefix.
+        images: Key of the pictures in an npz ("" finds train_x or x), or picture column of a dataset.
+        labels: For models with classes: "" finds them, "folder" takes the first folder's name, else a column
+            of metadata.csv or of the dataset, or a key of the npz.
+        only: Shell pattern on names in a folder or zip, such as "song/*".
+        background: What transparent pictures are laid on: a colour name or "#rrggbb".
+        crop: "centre" (always the same) or "random" (drawn anew each time).
+        zoom: Size of the stored picture relative to the crop taken from it; above 1 only with random crops.
+        flip: Mirror each picture with probability 1/2.
+        limit: Use this many pictures, evenly spaced in name order (0: all).
+        streaming: Stream a Hub dataset; happens by itself when it does not fit on the disk.
+        memory_gb: Collections that take less are decoded once and kept in memory.
+        seed: Decides order, crops and flips.
+    """
+
+    path: str
+    split: str = "train"
+    images: str = ""
+    labels: str = ""
+    only: str = ""
+    background: str = "white"
+    crop: str = "centre"
+    zoom: float = 1.0
+    flip: bool = False
+    limit: int = 0
+    streaming: bool = False
+    memory_gb: float = 2.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        self.require(
+            bool(self.path), "data.path is empty; name a folder, .zip, .npz or Hub dataset of pictures."
+        )
+        self.require(
+            self.crop in ("centre", "random"), f'crop must be "centre" or "random", not {self.crop!r}.'
+        )
+        self.require_range(1, 8, "zoom")
+        self.require(
+            self.zoom == 1 or self.crop == "random",
+            f'zoom = {self.zoom} takes effect with crop = "random" only.',
+        )
+        self.require(self.limit >= 0, f"limit must be 0 (all) or more, not {self.limit}.")
+        self.require(self.memory_gb >= 0, f"memory_gb must be 0 or more, not {self.memory_gb}.")
+
+
+def open_data(config: DataConfig, *, height: int, width: int, channels: int, labelled: bool) -> Pictures:
+    """Open the pictures of ``config`` for a model of the given picture size.
+
+    Args:
+        labelled: Whether the model has classes; without, labels are not looked for.
+
+    Raises:
+        DataError: If there is nothing there, no picture can be read, or labels are missing.
+    """
+    labels = config.labels if labelled else None
+    path = Path(config.path).expanduser()
+    common = {"split": config.split, "labels": labels, "channels": channels}
+    if path.suffix == ".npz" and path.is_file():
+        source = open_npz(path, key=config.images, memory_bytes=config.memory_gb * 1024**3, **common)
+    elif (
+        path.is_dir() and any(path.rglob("*.parquet")) or not path.exists() and HUB_ID.fullmatch(config.path)
+    ):
+        source = open_dataset(
+            config.path, key=config.images, background=config.background,
+            streaming=config.streaming, limit=config.limit, **common,
+        )  # fmt: skip
+    elif path.is_dir() or path.suffix.lower() == ".zip" and path.is_file():
+        source = open_folder(path, only=config.only, background=config.background, **common)
+    elif path.exists():
+        raise DataError(
+            f"{path} is neither a folder nor a .zip or .npz file; put the pictures in a folder or a zip."
+        )
+    else:
+        raise DataError(
+            f"{path} does not exist; set data.path to a folder, .zip, .npz or Hub dataset (owner/name)."
+        )
+    return Pictures(config, source, height=height, width=width, channels=channels)
+
+
+class Pictures:
+    """An endless shuffled stream of real pictures; see the module's docstring.
+
+    Attributes:
+        class_names: Sorted names of the classes; empty when the model asked for none.
+        skipped: "name: reason" of each picture that could not be read so far.
+    """
+
+    def __init__(
+        self, config: DataConfig, source: Source | Stream, *, height: int, width: int, channels: int
+    ):
+        self.config, self.class_names = config, source.class_names
+        self.skipped: list[str] = []
+        self._shape = (channels, height, width)
+        self._pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
+        self._ahead: dict[tuple[int, int], list[Future]] = {}
+        self._last = -1
+        self._source = source
+        self._stored: Sequence[np.ndarray] | None = None
+        if isinstance(source, Stream):
+            self._tape = _Tape(source, config.seed, self._decode, self._pool)
+            return
+        n = len(source)
+        self._index = (
+            np.arange(n) if not 0 < config.limit < n else np.arange(config.limit) * n // config.limit
+        )
+        if not n:
+            raise DataError(f"{config.path} holds no pictures.")
+        side = config.zoom if config.crop == "random" else 1
+        aspect = (
+            1.5 if config.crop == "random" else 1
+        )  # what a random crop keeps of a picture that is not square
+        if (
+            len(self._index) * channels * ceil(height * side) * ceil(width * side) * aspect
+            <= config.memory_gb * 1024**3
+        ):
+            self._read_all()
+
+    def __len__(self) -> int:
+        """Pictures per epoch, without those skipped at the start (0: a streamed dataset of unknown length)."""
+        return self._source.count if isinstance(self._source, Stream) else len(self._index)
+
+    def batch(self, first: int, count: int) -> Batch:
+        """Return pictures number ``first`` to ``first + count - 1`` of the endless stream.
+
+        Returns:
+            Images [count, C, H, W] in [-1, 1], labels int64 [count] or None, and one distinct seed per picture.
+        """
+        positions = np.arange(first, first + count, dtype=np.uint64)
+        if isinstance(self._source, Stream):
+            stored, labels = self._tape.read(first, count)
+        else:
+            stored, labels = self._look_up(first, count)
+        draws = _uniform(self.config.seed, positions, 3)
+        flips = draws[:, 2] < 0.5 if self.config.flip else np.zeros(count, bool)
+        out = self._crop(stored, draws, flips)
+        # Consecutive numbers stay distinct in the 32 bits that a generator keeps of its seed.
+        offset = int(_mix(np.uint64(self.config.seed)) >> np.uint64(2))
+        return Batch(
+            images=images.from_uint8(torch.from_numpy(out)),
+            labels=torch.tensor(labels, dtype=torch.int64) if self.class_names else None,
+            seeds=torch.arange(first, first + count, dtype=torch.int64) + offset,
+        )
+
+    def _crop(
+        self, stored: Sequence[np.ndarray] | np.ndarray, draws: np.ndarray, flips: np.ndarray
+    ) -> np.ndarray:
+        channels, height, width = self._shape
+        if isinstance(stored, np.ndarray) and stored.shape[2:] == (height, width):
+            out = stored
+            out[flips] = out[flips, :, :, ::-1]
+            return out
+        out = np.empty((len(draws), channels, height, width), np.uint8)
+        for k, picture in enumerate(stored):
+            top = int(draws[k, 0] * (picture.shape[1] - height + 1))
+            left = int(draws[k, 1] * (picture.shape[2] - width + 1))
+            window = picture[:, top : top + height, left : left + width]
+            out[k] = window[:, :, ::-1] if flips[k] else window
+        return out
+
+    # Pictures with an index
+
+    def _look_up(self, first: int, count: int) -> tuple[Sequence[np.ndarray] | np.ndarray, list[int]]:
+        which = self._which(first, count)
+        if self._stored is not None:
+            labels = self._labels[which]
+            if isinstance(self._stored, np.ndarray):
+                return self._stored[which], labels
+            return [self._stored[i] for i in which], labels
+        # Decoded as they come: read the batch that a steady reader asks for next while this one trains.
+        futures = self._ahead.pop((first, count), None) or [
+            self._pool.submit(self._good, int(i)) for i in which
+        ]
+        step, self._last = first - self._last, first
+        self._ahead = {}
+        if step > 0:
+            following = self._which(first + step, count)
+            self._ahead[first + step, count] = [self._pool.submit(self._good, int(i)) for i in following]
+        pairs = [future.result() for future in futures]
+        return [stored for stored, _ in pairs], [label for _, label in pairs]
+
+    def _which(self, first: int, count: int) -> np.ndarray:
+        """Return the index of each position's picture: a new permutation in each epoch."""
+        n = len(self._index)
+        positions = np.arange(first, first + count)
+        epochs = positions // n
+        out = np.empty(count, np.int64)
+        for epoch in range(int(epochs[0]) if count else 0, int(epochs[-1]) + 1 if count else 0):
+            inside = epochs == epoch
+            out[inside] = _permutation(n, self.config.seed, epoch)[positions[inside] % n]
+        return out
+
+    def _good(self, index: int) -> tuple[np.ndarray, int]:
+        """Return picture ``index``, or the next one that can be read."""
+        for step in range(len(self._index)):
+            entry = self._source[int(self._index[(index + step) % len(self._index)])]
+            stored = self._decode(entry)
+            if stored is not None:
+                return stored, entry.label
+        raise DataError(f"None of the pictures of {self.config.path} can be read: {self.skipped[0]}")
+
+    def _decode(self, entry: Entry) -> np.ndarray | None:
+        """Open, scale and quantise one picture to uint8 [C, h, w]; a broken one is noted and gives None."""
+        try:
+            picture = self._scale(entry.read())
+        except (GanhubError, OSError, KeyError, RuntimeError) as error:
+            note = f"{entry.name}: {error}"
+            if note not in self.skipped:
+                self.skipped.append(note)
+            return None
+        return images.to_uint8(picture)[0].numpy()
+
+    def _scale(self, picture: Tensor) -> Tensor:
+        _, height, width = self._shape
+        if self.config.crop == "centre":
+            return picture if picture.shape[2:] == (height, width) else images.fit(picture, height, width)
+        tall, wide = ceil(height * self.config.zoom), ceil(width * self.config.zoom)
+        factor = max(tall / picture.shape[2], wide / picture.shape[3])
+        size = max(tall, round(picture.shape[2] * factor)), max(wide, round(picture.shape[3] * factor))
+        return picture if picture.shape[2:] == size else images.resize(picture, size)
+
+    def _read_all(self) -> None:
+        """Decode every picture once into memory; broken ones leave the collection here."""
+        if isinstance(self._source, ArraySource):
+            blocks = np.array_split(self._index, max(1, len(self._index) // 1000))
+            stored = [images.to_uint8(self._scale(self._source.read(b))).numpy() for b in blocks]
+            self._stored = np.concatenate(stored)
+            self._labels = np.array([self._source[int(i)].label for i in self._index])
+            return
+        from tqdm import tqdm
+
+        kept, where, labels = [], [], []
+        entries = (self._source[int(i)] for i in self._index)
+        decoded = self._pool.map(lambda entry: (self._decode(entry), entry.label), entries)
+        bar = tqdm(
+            decoded, "reading pictures", len(self._index), disable=len(self._index) <= 1000, leave=False
+        )
+        for i, (stored, label) in zip(self._index, bar, strict=True):
+            if stored is not None:
+                kept.append(stored), where.append(i), labels.append(label)
+        self.skipped.sort()  # threads note them in any order
+        if not kept:
+            raise DataError(f"None of the pictures of {self.config.path} can be read: {self.skipped[0]}")
+        self._index, self._labels = np.array(where), np.array(labels)
+        self._stored = np.stack(kept) if len({k.shape for k in kept}) == 1 else kept
+
+
+class _Tape:
+    """A streamed dataset that can be read from any position: forward by skipping, back by starting again.
+
+    Position p is the p-th row of all epochs laid end to end; a broken row stands for the next readable one.
+    """
+
+    def __init__(
+        self, stream: Stream, seed: int, decode: Callable[[Entry], np.ndarray | None], pool: Executor
+    ):
+        self._stream, self._seed, self._decode, self._pool = stream, seed, decode, pool
+        self._rewind()
+
+    def _rewind(self) -> None:
+        self._position, self._rows = 0, self._all_rows()
+        self._peeked: deque[Entry] = deque()
+
+    def _all_rows(self) -> Iterator[Entry]:
+        for epoch in count_from(0):
+            rows = 0
+            for rows, entry in enumerate(self._stream.epoch(self._seed + epoch), start=1):  # noqa: B007
+                yield entry
+            if not rows:
+                raise DataError("The dataset holds no pictures.")
+
+    def read(self, first: int, count: int) -> tuple[list[np.ndarray], list[int]]:
+        """Return the stored pictures and labels at positions ``first`` to ``first + count - 1``."""
+        if first < self._position:
+            self._rewind()
+        for _ in range(first - self._position):
+            self._next()
+        entries = [self._next() for _ in range(count)]
+        self._position = first + count
+        stored = list(self._pool.map(self._decode, entries))
+        labels = [entry.label for entry in entries]
+        for k in range(count - 1, -1, -1):  # from the end, so that a run of broken rows takes what follows it
+            if stored[k] is None:
+                later = (stored[k + 1], labels[k + 1]) if k + 1 < count else self._first_readable()
+                stored[k], labels[k] = later
+        return stored, labels
+
+    def _next(self) -> Entry:
+        return self._peeked.popleft() if self._peeked else next(self._rows)
+
+    def _first_readable(self) -> tuple[np.ndarray, int]:
+        for k in range(1000):
+            if k == len(self._peeked):
+                self._peeked.append(next(self._rows))
+            stored = self._decode(self._peeked[k])
+            if stored is not None:
+                return stored, self._peeked[k].label
+        raise DataError("A thousand pictures in a row cannot be read; see the first reasons in the log.")
+
+
+def _mix(x: np.ndarray | np.uint64) -> np.ndarray | np.uint64:
+    """Scramble 64-bit numbers one to one (the finaliser of SplitMix64, Steele et al. 2014)."""
+    with np.errstate(over="ignore"):
+        x = x + np.uint64(0x9E3779B97F4A7C15)
+        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return x ^ (x >> np.uint64(31))
+
+
+def _uniform(seed: int, positions: np.ndarray, draws: int) -> np.ndarray:
+    """Return [N, draws] numbers in [0, 1) that depend on seed and position only."""
+    base = _mix(positions + _mix(np.uint64(seed)))
+    # 53 bits are what a float64 holds exactly, so that 1.0 itself cannot come out.
+    return np.stack([_mix(base ^ _mix(np.uint64(k + 1))) >> np.uint64(11) for k in range(draws)], 1) / 2.0**53
+
+
+@lru_cache(maxsize=4)
+def _permutation(n: int, seed: int, epoch: int) -> np.ndarray:
+    key = _mix(_mix(np.uint64(seed)) ^ np.uint64(epoch))
+    return np.argsort(_mix(np.arange(n, dtype=np.uint64) ^ key), kind="stable")

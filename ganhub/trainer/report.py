@@ -1,0 +1,100 @@
+"""What a run leaves behind: the log, the sample grids, and at its end a Hub folder with a plain card."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ganhub import hub, images
+from ganhub.errors import HubError
+from ganhub.folder import write_atomic
+from ganhub.models import LatentGenerator
+from ganhub.objectives import BaseObjective
+
+if TYPE_CHECKING:
+    from ganhub.trainer.loop import Trainer
+
+
+def append_log(out: Path, line: dict[str, Any]) -> None:
+    """Add one JSON line to out/log.jsonl."""
+    out.mkdir(parents=True, exist_ok=True)
+    with (out / "log.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
+
+
+def read_log(out: Path) -> list[dict[str, Any]]:
+    """Lines of out/log.jsonl; a last line cut short by a crash is left out."""
+    path = out / "log.jsonl"
+    lines = []
+    for text in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+        try:
+            lines.append(json.loads(text))
+        except json.JSONDecodeError:
+            break
+    return lines
+
+
+def trim_log(out: Path, images_seen: int) -> None:
+    """Drop what a crashed run logged after the checkpoint from which it resumes."""
+    kept = [line for line in read_log(out) if line["images"] <= images_seen]
+    (out / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
+
+
+def write_grid(model: LatentGenerator, path: Path, *, count: int = 64) -> None:
+    """Seeds 0 to count - 1 in rows of eight, uncurated."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    images.save_grid(model.sample(count, seed=0), path, columns=8)
+
+
+def write_hub_folder(trainer: Trainer) -> None:
+    """Turn a run's folder into a Hub folder: averaged weights, card, metrics, samples, and the adversary beside."""
+    model, train, out = trainer.ema.module, trainer.train, trainer.out
+    half = torch.float16 if train.half else None
+    numbers = {
+        "recipe": trainer.recipe.name,
+        "images_seen": trainer.images_seen,
+        "seed": train.seed,
+        "seconds": round(trainer.seconds, 1),
+        "images_per_second": round(trainer.images_seen / max(trainer.seconds, 1e-9), 1),
+        "hardware": hardware(trainer.device),
+        "precision": "bf16" if trainer.bf16 else "fp32",
+        "losses": {k: v for k, v in (read_log(out) or [{}])[-1].items() if "/" in k},
+    }
+    path = out / "metrics.json"
+    metrics = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    text = json.dumps({**metrics, "training": numbers}, indent=2) + "\n"
+    write_atomic(path, lambda part: part.write_text(text, encoding="utf-8"))
+    if isinstance(model, LatentGenerator):
+        write_grid(model, out / "samples.png")
+    objective = trainer.objective
+    fields = {"objective": objective.name, **objective.config.to_dict()}
+    hub.write_folder(out / "training", fields, objective.state_dict(), dtype=half)
+    facts = {"name": out.name, "licence": train.licence, "dataset": train.dataset}
+    model.save_pretrained(out, dtype=half, card=facts)
+
+
+def load_adversary(source: str, objective: BaseObjective) -> bool:
+    """Load the adversary of a published model (its folder ``training``); False where there is none that fits."""
+    try:
+        tensors = hub.read_tensors(hub.locate(source, subfolder="training"))
+        objective.load_state_dict(tensors, strict=True)
+    except (HubError, RuntimeError):
+        return False
+    return True
+
+
+def hardware(device: torch.device) -> str:
+    """One line on the machine, for the card: the GPU, or the processor and the threads used."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    name = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        lines = [line for line in cpuinfo.read_text(encoding="utf-8").splitlines() if line.startswith("model name")]
+        name = lines[0].partition(":")[2].strip() if lines else name
+    return f"{min(torch.get_num_threads(), os.cpu_count() or 1)} CPU threads ({name})"

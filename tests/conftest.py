@@ -1,0 +1,105 @@
+"""What every test shares: one thread, an empty home for caches and models, and no way off this machine."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+# Before anything imports torch, gradio or the Hub client: they read these once.
+_HOME = tempfile.TemporaryDirectory(prefix="ganhub-tests-", ignore_cleanup_errors=True)
+_DEAD_END = "http://127.0.0.1:9"  # nobody listens: a Hub call that no test server answers fails at once
+os.environ.update(
+    GANHUB_MODELS=f"{_HOME.name}/models",
+    GRADIO_ANALYTICS_ENABLED="False",
+    GRADIO_TEMP_DIR=f"{_HOME.name}/gradio",
+    HF_ENDPOINT=_DEAD_END,
+    HF_HOME=f"{_HOME.name}/huggingface",
+    HF_HUB_DISABLE_PROGRESS_BARS="1",
+    HF_HUB_DISABLE_TELEMETRY="1",
+    HF_HUB_DISABLE_XET="1",
+    OMP_NUM_THREADS="1",
+    TOKENIZERS_PARALLELISM="false",
+    TORCH_HOME=f"{_HOME.name}/torch",
+    TRACKIO_DIR=f"{_HOME.name}/trackio",
+)
+for _name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_HUB_CACHE", "HF_HUB_OFFLINE", "GRADIO_SERVER_PORT"):
+    os.environ.pop(_name, None)
+
+import pytest  # noqa: E402
+import torch  # noqa: E402
+
+ROOT = Path(__file__).resolve().parent.parent
+
+_outside: list[str] = []  # attempts to leave the machine since the current test began
+
+
+def _is_here(host: object) -> bool:
+    """Whether a host name or address, as the socket calls get it, means this machine."""
+    if isinstance(host, bytes):
+        host = host.decode(errors="replace")
+    if host in (None, "", "localhost", "localhost.localdomain", "::", "0.0.0.0"):
+        return True
+    try:
+        return ipaddress.ip_address(str(host).partition("%")[0]).is_loopback
+    except ValueError:
+        return False
+
+
+def _guard(event: str, arguments: tuple[object, ...]) -> None:
+    """Audit hook: refuse, and remember, every attempt to reach another host (Unix sockets stay free)."""
+    if event == "socket.getaddrinfo":
+        host = arguments[0]
+    elif event in ("socket.connect", "socket.sendto") and isinstance(arguments[1], tuple):
+        host = arguments[1][0]
+    else:
+        return
+    if not _is_here(host):
+        _outside.append(f"{event} {host}")
+        raise OSError(f"tests may not leave this machine: {event} {host}")
+
+
+sys.addaudithook(_guard)
+
+
+@pytest.fixture(autouse=True)
+def _no_way_out() -> object:
+    """Fail a test that tried to reach another host, even where the caller swallowed the refusal."""
+    _outside.clear()
+    yield
+    attempts = list(_outside)
+    _outside.clear()
+    assert not attempts, f"this test tried to reach other hosts: {attempts}"
+
+
+@pytest.fixture(autouse=True)
+def _same_start() -> None:
+    """One thread and one global seed: results don't depend on which test ran before, or beside it."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+
+
+@pytest.fixture
+def models_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder that ``$GANHUB_MODELS`` names for this test."""
+    folder = tmp_path / "models"
+    folder.mkdir()
+    monkeypatch.setenv("GANHUB_MODELS", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real data that ``$GANHUB_SHARED`` names; tests that need it skip where it is missing."""
+    folder = os.environ.get("GANHUB_SHARED")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("needs the real data that the environment variable GANHUB_SHARED points at")
+    return Path(folder)

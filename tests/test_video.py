@@ -1,0 +1,87 @@
+"""Videos are written and decoded again."""
+
+from __future__ import annotations
+
+import av
+import pytest
+import torch
+from PIL import Image
+
+from ganhub.errors import ImageError
+from ganhub.video import save_video
+
+
+def decode(path) -> tuple[av.VideoStream, torch.Tensor]:
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        frames = [torch.from_numpy(f.to_ndarray(format="rgb24")) for f in container.decode(stream)]
+    return stream, torch.stack(frames)
+
+
+@pytest.mark.parametrize(
+    ("shape", "size"),
+    [
+        ((5, 3, 64, 64), (256, 256)),  # four times
+        ((3, 1, 28, 28), (280, 280)),  # ten times
+        ((2, 4, 27, 33), (216, 264)),
+        ((2, 3, 301, 257), (302, 258)),  # odd sides are made even
+        ((1, 3, 1, 300), (2, 300)),
+    ],
+)
+def test_mp4_plays_in_browsers(tmp_path, shape, size):
+    path = tmp_path / "a.mp4"
+    save_video(torch.rand(*shape, generator=torch.Generator().manual_seed(0)) * 2 - 1, path, fps=12.5)
+    stream, frames = decode(path)
+    assert (stream.codec_context.name, stream.codec_context.pix_fmt) == ("h264", "yuv420p")
+    assert float(stream.average_rate) == 12.5
+    assert frames.shape == (shape[0], *size, 3)
+    data = path.read_bytes()
+    assert data.index(b"moov") < data.index(b"mdat")  # the index first: plays while it loads
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_colours_survive(tmp_path):
+    colours = torch.tensor([[1, -1, -1], [-1, 1, -1], [-1, -1, 1], [0.5, 0.2, -0.3]])
+    save_video(colours.view(4, 3, 1, 1).expand(4, 3, 256, 256), tmp_path / "a.mp4")
+    stream, frames = decode(tmp_path / "a.mp4")
+    expected = (colours + 1) * 127.5
+    assert (frames[:, 128, 128].float() - expected).abs().max() <= 4
+    assert stream.codec_context.colorspace == 1  # BT.709 is said, so players need not guess
+
+
+def test_transparency_is_laid_on_white(tmp_path):
+    frames = torch.full((2, 4, 256, 256), -1.0)
+    save_video(frames, tmp_path / "a.mp4")
+    assert decode(tmp_path / "a.mp4")[1].min() >= 250
+
+
+def test_gif(tmp_path):
+    frames = torch.linspace(-1, 1, 6).view(6, 1, 1, 1).expand(6, 3, 32, 48)
+    save_video(frames, tmp_path / "a.gif", fps=20)
+    with Image.open(tmp_path / "a.gif") as gif:
+        assert (gif.n_frames, gif.size, gif.info["duration"]) == (6, (288, 192), 50)
+
+
+def test_sentences(tmp_path):
+    frames = torch.zeros(2, 3, 8, 8)
+    for bad, words in (
+        ({"frames": frames[:0]}, "at least one frame"),
+        ({"frames": frames[0]}, "Frames are"),
+        ({"frames": torch.zeros(2, 2, 8, 8)}, "Frames are"),
+        ({"path": tmp_path / "a.avi"}, ".mp4 or .gif"),
+        ({"fps": 0}, "frames a second"),
+        ({"fps": float("nan")}, "frames a second"),
+        ({"path": tmp_path / "a.gif", "fps": 60}, "frames a second"),
+    ):
+        with pytest.raises(ImageError, match=words):
+            save_video(**{"frames": frames, "path": tmp_path / "a.mp4", **bad})
+    (tmp_path / "file").touch()
+    with pytest.raises(ImageError, match="cannot be written"):
+        save_video(frames, tmp_path / "file" / "a.mp4")
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_an_encoder_that_refuses_is_a_sentence_and_leaves_nothing(tmp_path):
+    with pytest.raises(ImageError, match="cannot be encoded"):
+        save_video(torch.zeros(1, 1, 2, 40_000), tmp_path / "a.mp4")  # wider than H.264 can say
+    assert not list(tmp_path.iterdir())
