@@ -261,6 +261,7 @@ def write_together(files: Mapping[Path, Callable[[Path], object]]) -> None:
     try:
         for path, write in files.items():
             write(parts[path])
+            parts[path].chmod(0o644)  # safetensors makes its files for the owner alone
             with parts[path].open("rb+") as file:
                 os.fsync(file.fileno())
         for path, part in parts.items():

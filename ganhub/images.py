@@ -317,10 +317,7 @@ def make_grid(images: Tensor, *, columns: int | None = None, padding: int = 2) -
 def write_atomically(path: str | os.PathLike[str], write: Callable[[Path], object]) -> Path:
     """Let ``write`` fill a file beside ``path``, then rename it: a reader sees the old one or the new one.
 
-    The temporary file has the suffix of ``path``. Folders on the way are made.
-
-    Raises:
-        ImageError: The disk is full, or the place cannot be written to.
+    Folders on the way are made. Raises ImageError when the disk is full or the place cannot be written to.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.stem[:40]}-{secrets.token_hex(4)}{path.suffix}")
@@ -355,11 +352,7 @@ def encode_png(image: Tensor, *, metadata: dict[str, str] | None = None) -> byte
 
 
 def save_image(image: Tensor, path: str | os.PathLike[str], *, metadata: dict[str, str] | None = None) -> None:
-    """Write one image; the suffix says how: .png (the only one that takes metadata), .jpg, .webp or .bmp.
-
-    Raises:
-        ImageError: Another suffix, metadata for a file that is no PNG, or a place that cannot be written to.
-    """
+    """Write one image; the suffix says how: .png (the only one that takes metadata), .jpg, .webp or .bmp."""
     path = Path(path)
     kind = SUFFIXES.get(path.suffix.lower())
     if kind is None:

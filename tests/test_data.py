@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 import zipfile
 from pathlib import Path
 
@@ -328,11 +327,13 @@ def test_no_pictures_no_folder_no_labels(tmp_path, folder):
         open_small(broken)
 
 
-def test_a_hub_dataset_out_of_reach_is_a_sentence():
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the Hub client's own remarks about retries
-        with pytest.raises(DataError, match="nobody/nothing-here .*cannot be loaded"):
-            open_small("nobody/nothing-here")
+def test_a_dataset_that_cannot_be_loaded_is_a_sentence(parquet):
+    with pytest.raises(DataError, match="split validation.* cannot be loaded: "):
+        open_small(parquet, split="validation")
+    with pytest.raises(DataError, match="no picture column photo; its columns are picture, label"):
+        open_small(parquet, images="photo")
+    with pytest.raises(DataError, match="no column kind"):
+        open_small(parquet, labelled=True, labels="kind")
 
 
 @pytest.mark.parametrize(
@@ -363,9 +364,7 @@ def test_a_config_that_cannot_work(options, sentence):
     ],
 )
 def test_real_labelled_collections(name, side, channels, classes, count):
-    data = open_data(
-        DataConfig(path=str(SHARED / name)), height=side, width=side, channels=channels, labelled=True
-    )
+    data = open_data(DataConfig(path=str(SHARED / name)), height=side, width=side, channels=channels, labelled=True)
     assert len(data) == count and len(data.class_names) == classes and not data.skipped
     batch = data.batch(10**9, 16)
     assert batch.images.shape == (16, channels, side, side) and batch.labels.max() < classes

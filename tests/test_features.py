@@ -103,21 +103,24 @@ def test_a_flat_picture_has_flat_features(lite):
 
 
 def test_reflect_repeats_where_there_is_nothing_to_reflect():
-    assert reflect(torch.tensor([[[[1.0, 2.0]]]])).tolist() == [[[[1.0, 1.0, 2.0, 2.0]] * 3]][0]
+    assert reflect(torch.tensor([[[[1.0, 2.0]]]])).tolist() == [[[[1.0, 1.0, 2.0, 2.0]] * 3]]
     assert reflect(torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]]))[0, 0, 0].tolist() == [4.0, 3.0, 4.0, 3.0]
 
 
-def test_start_from_data_solves_a_linear_target():
+def test_start_from_data_whitens_and_solves_for_the_heads():
     torch.manual_seed(0)
-    small = VGGLite(VGGLiteConfig(widths=(27, 8, 8, 8, 8), depths=(1, 1, 1, 1, 1)))
-    batch = pictures(4, 32, 32)
+    small = VGGLite(VGGLiteConfig(widths=(20, 8, 8, 8, 8), depths=(1, 1, 1, 1, 1)))
+    batch = images.resize(pictures(4, 8, 8), 32)  # neighbouring pixels are alike, as in photos
     targets = {n: f.detach() for n, f in small(batch).items()}
     start_from_data(small, batch, targets)
     x = small.blocks[0][0](reflect(batch))
-    torch.testing.assert_close(x.mean((0, 2, 3)), torch.zeros(27), rtol=0, atol=1e-3)
-    torch.testing.assert_close(x.std((0, 2, 3)), torch.ones(27), rtol=0, atol=1e-2)
-    error = (small(batch)["relu1_1"] - targets["relu1_1"]).square().mean() / targets["relu1_1"].square().mean()
-    assert error < 0.1
+    torch.testing.assert_close(x.mean((0, 2, 3)), torch.zeros(20), rtol=0, atol=1e-3)
+    torch.testing.assert_close(x.std((0, 2, 3)), torch.ones(20), rtol=0, atol=1e-2)
+    thin = small.trunk(batch)["relu1_1"]
+    residual = targets["relu1_1"] - small.heads[0](thin)
+    # the normal equations of ridge regression: E[residual x^T] = 0.01 W
+    found = torch.einsum("nkhw,nchw->kc", residual, thin) / residual[:, 0].numel()
+    torch.testing.assert_close(found, 0.01 * small.heads[0].weight[:, :, 0, 0], rtol=0.02, atol=2e-4)
 
 
 # ---- the interface

@@ -269,6 +269,13 @@ def test_requirements_and_pyproject_agree() -> None:
     assert {"train", "eval", "export", "dev"} <= set(project["optional-dependencies"])
 
 
+def test_ruff_has_nothing_to_say() -> None:
+    """Style, import order, likely mistakes: `make lint` shows them, `ruff check --fix .` mends most."""
+    command = [sys.executable, "-m", "ruff", "check", "--output-format", "concise", "."]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
 def test_import_ganhub_is_light() -> None:
     """A user of one model loads none of the packages of the app, the Hub and the trainer."""
     heavy = {"gradio", "huggingface_hub", "torchvision", "datasets", "accelerate", "trackio", "scipy", "av", "pandas"}

@@ -306,7 +306,8 @@ def card_facts(network: torch.nn.Module) -> dict[str, object]:
         "parameters": sum(p.numel() for p in network.parameters()),
         "tags": ["feature-extraction", "style-transfer", "perceptual-loss", "vgg"],
         "dataset": DATASET,
-        "datasets": [],
+        "datasets": ["wallpapers", "monet", "song-and-ming-landscapes", "scikit-image", "noto-emoji", "twemoji"]
+        + ["openmoji", "dungeon-crawl-tiles"],
         "usage": USAGE,
     }
 

@@ -249,7 +249,12 @@ def model_menu(library: Library, verb: type[Model], tab: str, *, conditional: bo
     )
     line = gr.HTML(about(library, first), elem_classes="about", container=False)
     menu.input(
-        calm(lambda name: about(library, name)), menu, line, queue=False, show_progress="hidden", api_visibility="private"
+        calm(lambda name: about(library, name)),
+        menu,
+        line,
+        queue=False,
+        show_progress="hidden",
+        api_visibility="private",
     )
     return menu, line
 

@@ -49,6 +49,7 @@ class Job(Generic[T]):
     def __init__(self, work: Callable[[Report], T]) -> None:
         self._work, self._changed, self._stop = work, threading.Condition(), threading.Event()
         self._progress: Progress | None = None
+        self._told: Progress | None = None
         self._preview: object = None
         self._result: T | None = None
         self._error: BaseException | None = None
@@ -87,15 +88,15 @@ class Job(Generic[T]):
         return self._result
 
     def __iter__(self) -> Iterator[Progress]:
-        seen, pause = None, PATIENCE
+        pause = PATIENCE
         try:
             while not self._wait_for_end(pause):
                 with self._changed:
-                    self._changed.wait_for(lambda: self._progress is not seen or self._ended, timeout=WORD_FROM)
+                    self._changed.wait_for(lambda: self._ended or self._progress is not self._told, timeout=WORD_FROM)
                     progress, ended = self._progress, self._ended
                 if ended:
                     return
-                seen, pause = progress, INTERVAL
+                self._told, pause = progress, INTERVAL
                 yield progress or Progress(0, 0, time.monotonic() - self._began)
         finally:
             if not self._ended:

@@ -26,7 +26,7 @@ def create_app(library: Library | None = None) -> gr.Blocks:
     """
     library, jobs = library or Library(), Jobs()
     with gr.Blocks(title="ganhub", analytics_enabled=False, delete_cache=(DAY // 24, DAY // 4)) as app:
-        gr.HTML(HEADER, container=False, padding=False)
+        gr.HTML(HEADER, container=False, padding=False, elem_classes="masthead-block")
         with gr.Tabs() as tabs:
             with gr.Tab("Generate", id="generate"):
                 wall = generate.build(library, jobs)

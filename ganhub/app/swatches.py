@@ -216,11 +216,15 @@ def harbour() -> Tensor:
     hills = horizon - 0.05 - 0.045 * clouds(33, 3, 5)[0][9][None, :].clamp_min(-1)
     scene = blend(scene, colour("#5a5c83"), step(y - hills, 0, 0.004))
     ripple = (y + 0.0012 * clouds(34, 30, 2)[0]) * 150 / (y + 0.25) + 1.5 * (x * 9 + 3 * clouds(35, 4, 2)[0]).sin()
-    water = blend(colour("#355d86").expand(3, SIDE, SIDE), colour("#f0b878"), 0.5 + 0.5 * ripple.sin() - (y - 0.5) * 1.6)
+    water = blend(
+        colour("#355d86").expand(3, SIDE, SIDE), colour("#f0b878"), 0.5 + 0.5 * ripple.sin() - (y - 0.5) * 1.6
+    )
     water = blend(water, colour("#ffe9b0"), step(ripple.sin(), 0.2, 0.8) * step(-(x - 0.3).abs(), -0.12, 0) * 0.9)
     scene = blend(scene, water, step(y, horizon, horizon + 0.003))
     for cx, base, high, hull, sail in (
-        (0.64, 0.72, 0.42, "#7a2d1e", "#f5ead2"), (0.27, 0.61, 0.2, "#2c3a4f", "#e9d8b4"), (0.87, 0.57, 0.13, "#433", "#fff6e0"),
+        (0.64, 0.72, 0.42, "#7a2d1e", "#f5ead2"),
+        (0.27, 0.61, 0.2, "#2c3a4f", "#e9d8b4"),
+        (0.87, 0.57, 0.13, "#443333", "#fff6e0"),
     ):  # fmt: skip
         up = (base - y) / high
         mirrored = (y - base) / high
@@ -229,10 +233,9 @@ def harbour() -> Tensor:
             main = step(torch.minimum(torch.minimum(side - 0.015, 0.42 * (1 - rise) - side), rise - 0.1), 0, 0.01)
             jib = step(torch.minimum(torch.minimum(-0.015 - side, side + 0.3 * (0.85 - rise)), rise - 0.12), 0, 0.01)
             body = step(torch.minimum(torch.minimum(rise, 0.09 - rise), 0.34 + rise - side.abs()), 0, 0.008)
-            hue = colour(hull if len(hull) == 7 else "#443333")
             scene = blend(scene, colour(sail) * 0.98, main * share)
             scene = blend(scene, colour(sail) * 0.86, jib * share)
-            scene = blend(scene, hue, body * share)
+            scene = blend(scene, colour(hull), body * share)
     return scene
 
 

@@ -67,6 +67,7 @@ def theme() -> gr.themes.Base:
         slider_color="*primary_500",
         slider_color_dark="*primary_500",
         loader_color="*primary_500",
+        button_border_width="1px",
         button_primary_background_fill="*primary_600",
         button_primary_background_fill_hover="*primary_700",
         button_primary_background_fill_dark="*primary_500",
@@ -104,14 +105,15 @@ HEADER = """
 <header class="masthead">
   <svg class="seal" viewBox="0 0 48 48" role="img" aria-label="ganhub">
     <rect width="48" height="48" rx="10" fill="#b9432a"/>
-    <g fill="#fdf3f0"><rect x="9" y="9" width="8" height="8" rx="1.5"/><rect x="20" y="9" width="8" height="8" rx="1.5"/>
+    <g fill="#fdf3f0"><rect x="9" y="9" width="8" height="8" rx="1.5"/>
+    <rect x="20" y="9" width="8" height="8" rx="1.5"/>
     <rect x="31" y="9" width="8" height="8" rx="1.5"/><rect x="9" y="20" width="8" height="8" rx="1.5"/>
     <rect x="9" y="31" width="8" height="8" rx="1.5"/><rect x="20" y="31" width="8" height="8" rx="1.5"/>
     <rect x="31" y="31" width="8" height="8" rx="1.5"/><rect x="31" y="20" width="8" height="8" rx="1.5"/></g>
   </svg>
   <div class="words">
     <h1>ganhub</h1>
-    <p>Pictures that no one has seen before, made by networks that learned from real ones.</p>
+    <p>Pictures that no one has seen before, from networks you can read.</p>
   </div>
   <ol class="steps" aria-label="First steps">
     <li><b>Pick a model</b><span>in the menu on the left</span></li>
@@ -123,7 +125,8 @@ HEADER = """
 
 CSS = """
 .gradio-container { max-width: 1320px !important; margin: 0 auto !important; padding: 0 20px !important; }
-.masthead { display: flex; align-items: center; gap: 16px; padding: 18px 2px 10px; flex-wrap: wrap; }
+.masthead { display: flex; align-items: center; gap: 16px; padding: 0 2px 2px; flex-wrap: wrap; }
+.masthead-block, .masthead-block > div { padding: 0 !important; }
 .masthead .seal { width: 46px; height: 46px; flex: none; }
 .masthead h1 { font-family: "Iowan Old Style", "Palatino Linotype", Palatino, "Noto Serif", Georgia, serif;
   font-size: 27px; font-weight: 600; letter-spacing: -.01em; line-height: 1.1; margin: 0; }
@@ -160,8 +163,8 @@ CSS = """
 .wall, .wall .gallery-container, .wall .grid-wrap, .wall .grid-container { min-height: 0 !important; }
 .wall .grid-wrap { max-height: none !important; height: auto !important; }
 .wall img { width: 100%; height: 100%; }
-.wall .thumbnail-item { border-radius: 6px !important; box-shadow: none !important; border-color: transparent !important;
-  background: var(--background-fill-secondary); }
+.wall .thumbnail-item { border-radius: 6px !important; box-shadow: none !important;
+  border-color: transparent !important; background: var(--background-fill-secondary); }
 .wall .thumbnail-item.selected, .wall .thumbnail-item:focus-visible { outline: 2px solid var(--color-accent);
   outline-offset: 1px; }
 .wall .caption-label { font-size: 11px; padding: 1px 6px; border: 0; border-radius: 4px; opacity: 0;

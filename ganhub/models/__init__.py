@@ -3,17 +3,19 @@
 import importlib
 import pkgutil
 
-from ganhub.models._base import (
-    AutoModel,
-    LatentGenerator,
-    Model,
-    Stylizer,
-    get_architecture,
-    list_architectures,
-)
+from ganhub.models._base import AutoModel, Model, get_architecture, list_architectures
+from ganhub.models._verbs import LatentConfig, LatentGenerator, Stylizer
 
 for _module in pkgutil.iter_modules(__path__):
     if not _module.name.startswith("_"):
         importlib.import_module(f"{__name__}.{_module.name}")
 
-__all__ = ["AutoModel", "LatentGenerator", "Model", "Stylizer", "get_architecture", "list_architectures"]
+__all__ = [
+    "AutoModel",
+    "LatentConfig",
+    "LatentGenerator",
+    "Model",
+    "Stylizer",
+    "get_architecture",
+    "list_architectures",
+]

@@ -13,8 +13,8 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from ganhub.models._base import LatentConfig, LatentGenerator
-from ganhub.nn.blocks import DownsamplingStack, UpsamplingStack, initialise, pyramid
+from ganhub.models._verbs import LatentConfig, LatentGenerator
+from ganhub.nn.blocks import DownsamplingStack, UpsamplingStack, pyramid
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +77,6 @@ class Discriminator(nn.Module):
             nn.LeakyReLU(0.2),
             nn.Linear(config.joint_dim, 1),
         )
-        initialise(self.features)
 
     def forward(self, images: Tensor, label: Tensor) -> Tensor:
         features = self.features(images)

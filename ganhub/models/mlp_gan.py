@@ -12,7 +12,7 @@ from typing import Self
 
 from torch import Tensor, nn
 
-from ganhub.models._base import LatentConfig, LatentGenerator
+from ganhub.models._verbs import LatentConfig, LatentGenerator
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -79,6 +79,8 @@ class DownsamplingStack(nn.Module):
 
 def initialise(module: nn.Module) -> None:
     """Weights from N(0, 0.02), batch norm scales from N(1, 0.02), as section 4 of the DCGAN paper asks."""
+    if next(module.parameters()).is_meta:  # there is nothing to fill, and torch would import its compiler to try
+        return
     for part in module.modules():
         if isinstance(part, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
             nn.init.normal_(part.weight, 0.0, 0.02)

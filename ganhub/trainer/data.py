@@ -72,12 +72,8 @@ class DataConfig(BaseConfig):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        self.require(
-            bool(self.path), "data.path is empty; name a folder, .zip, .npz or Hub dataset of pictures."
-        )
-        self.require(
-            self.crop in ("centre", "random"), f'crop must be "centre" or "random", not {self.crop!r}.'
-        )
+        self.require(bool(self.path), "data.path is empty; name a folder, .zip, .npz or Hub dataset of pictures.")
+        self.require(self.crop in ("centre", "random"), f'crop must be "centre" or "random", not {self.crop!r}.')
         self.require_range(1, 8, "zoom")
         self.require(
             self.zoom == 1 or self.crop == "random",
@@ -101,9 +97,7 @@ def open_data(config: DataConfig, *, height: int, width: int, channels: int, lab
     common = {"split": config.split, "labels": labels, "channels": channels}
     if path.suffix == ".npz" and path.is_file():
         source = open_npz(path, key=config.images, memory_bytes=config.memory_gb * 1024**3, **common)
-    elif (
-        path.is_dir() and any(path.rglob("*.parquet")) or not path.exists() and HUB_ID.fullmatch(config.path)
-    ):
+    elif path.is_dir() and any(path.rglob("*.parquet")) or not path.exists() and HUB_ID.fullmatch(config.path):
         source = open_dataset(
             config.path, key=config.images, background=config.background,
             streaming=config.streaming, limit=config.limit, **common,
@@ -111,13 +105,9 @@ def open_data(config: DataConfig, *, height: int, width: int, channels: int, lab
     elif path.is_dir() or path.suffix.lower() == ".zip" and path.is_file():
         source = open_folder(path, only=config.only, background=config.background, **common)
     elif path.exists():
-        raise DataError(
-            f"{path} is neither a folder nor a .zip or .npz file; put the pictures in a folder or a zip."
-        )
+        raise DataError(f"{path} is neither a folder nor a .zip or .npz file; put the pictures in a folder or a zip.")
     else:
-        raise DataError(
-            f"{path} does not exist; set data.path to a folder, .zip, .npz or Hub dataset (owner/name)."
-        )
+        raise DataError(f"{path} does not exist; set data.path to a folder, .zip, .npz or Hub dataset (owner/name).")
     return Pictures(config, source, height=height, width=width, channels=channels)
 
 
@@ -129,9 +119,7 @@ class Pictures:
         skipped: "name: reason" of each picture that could not be read so far.
     """
 
-    def __init__(
-        self, config: DataConfig, source: Source | Stream, *, height: int, width: int, channels: int
-    ):
+    def __init__(self, config: DataConfig, source: Source | Stream, *, height: int, width: int, channels: int):
         self.config, self.class_names = config, source.class_names
         self.skipped: list[str] = []
         self._shape = (channels, height, width)
@@ -144,15 +132,11 @@ class Pictures:
             self._tape = _Tape(source, config.seed, self._decode, self._pool)
             return
         n = len(source)
-        self._index = (
-            np.arange(n) if not 0 < config.limit < n else np.arange(config.limit) * n // config.limit
-        )
+        self._index = np.arange(n) if not 0 < config.limit < n else np.arange(config.limit) * n // config.limit
         if not n:
             raise DataError(f"{config.path} holds no pictures.")
         side = config.zoom if config.crop == "random" else 1
-        aspect = (
-            1.5 if config.crop == "random" else 1
-        )  # what a random crop keeps of a picture that is not square
+        aspect = 1.5 if config.crop == "random" else 1  # what a random crop keeps of a picture that is not square
         if (
             len(self._index) * channels * ceil(height * side) * ceil(width * side) * aspect
             <= config.memory_gb * 1024**3
@@ -185,9 +169,7 @@ class Pictures:
             seeds=torch.arange(first, first + count, dtype=torch.int64) + offset,
         )
 
-    def _crop(
-        self, stored: Sequence[np.ndarray] | np.ndarray, draws: np.ndarray, flips: np.ndarray
-    ) -> np.ndarray:
+    def _crop(self, stored: Sequence[np.ndarray] | np.ndarray, draws: np.ndarray, flips: np.ndarray) -> np.ndarray:
         channels, height, width = self._shape
         if isinstance(stored, np.ndarray) and stored.shape[2:] == (height, width):
             out = stored
@@ -211,9 +193,7 @@ class Pictures:
                 return self._stored[which], labels
             return [self._stored[i] for i in which], labels
         # Decoded as they come: read the batch that a steady reader asks for next while this one trains.
-        futures = self._ahead.pop((first, count), None) or [
-            self._pool.submit(self._good, int(i)) for i in which
-        ]
+        futures = self._ahead.pop((first, count), None) or [self._pool.submit(self._good, int(i)) for i in which]
         step, self._last = first - self._last, first
         self._ahead = {}
         if step > 0:
@@ -275,9 +255,7 @@ class Pictures:
         kept, where, labels = [], [], []
         entries = (self._source[int(i)] for i in self._index)
         decoded = self._pool.map(lambda entry: (self._decode(entry), entry.label), entries)
-        bar = tqdm(
-            decoded, "reading pictures", len(self._index), disable=len(self._index) <= 1000, leave=False
-        )
+        bar = tqdm(decoded, "reading pictures", len(self._index), disable=len(self._index) <= 1000, leave=False)
         for i, (stored, label) in zip(self._index, bar, strict=True):
             if stored is not None:
                 kept.append(stored), where.append(i), labels.append(label)
@@ -294,9 +272,7 @@ class _Tape:
     Position p is the p-th row of all epochs laid end to end; a broken row stands for the next readable one.
     """
 
-    def __init__(
-        self, stream: Stream, seed: int, decode: Callable[[Entry], np.ndarray | None], pool: Executor
-    ):
+    def __init__(self, stream: Stream, seed: int, decode: Callable[[Entry], np.ndarray | None], pool: Executor):
         self._stream, self._seed, self._decode, self._pool = stream, seed, decode, pool
         self._rewind()
 

@@ -53,6 +53,9 @@ class Trainer:
         labelled = bool(getattr(model.config, "num_classes", 0))
         size, channels = model.config.image_size, model.config.channels
         self.data = data or open_data(recipe.data, height=size, width=size, channels=channels, labelled=labelled)
+        if self.data.skipped and self.accelerator.is_main_process:
+            named = "; ".join(self.data.skipped[:5]) + ("; ..." if len(self.data.skipped) > 5 else "")
+            print(f"{len(self.data.skipped)} of the pictures cannot be used and are left out: {named}")
         model = _take_class_names(model, self.data)
         self.model = model.to(self.device, memory_format=torch.channels_last).train()
         self.objective = _build_objective(recipe, self.model).to(self.device, memory_format=torch.channels_last)

@@ -7,10 +7,12 @@ datasets are loaded or streamed by it; every picture is opened by :mod:`ganhub.i
 from __future__ import annotations
 
 import fnmatch
+import gc
 import glob
 import inspect
 import re
 import shutil
+import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -57,9 +59,7 @@ class Stream:
         count: Pictures per epoch, 0 when the Hub does not say.
     """
 
-    def __init__(
-        self, dataset: Any, entry: Callable[[int, dict], Entry], class_names: Sequence[str], count: int
-    ):
+    def __init__(self, dataset: Any, entry: Callable[[int, dict], Entry], class_names: Sequence[str], count: int):
         self._dataset, self._entry, self.class_names, self.count = dataset, entry, tuple(class_names), count
 
     def epoch(self, seed: int) -> Iterator[Entry]:
@@ -94,8 +94,13 @@ def _list_rows(path: Path, *, metadata: bool) -> list[dict]:
     pattern = glob.escape(str(path.resolve())) + ("/**" if path.is_dir() else "")
     try:
         reader = ImageFolder(data_files={"train": pattern}, drop_labels=True, drop_metadata=not metadata)
-        rows = reader.as_streaming_dataset(split="train")
-        return list(rows.cast_column("image", Image(decode=False)))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)  # the reader leaves metadata.csv open
+            stream = reader.as_streaming_dataset(split="train").cast_column("image", Image(decode=False))
+            rows = list(stream)
+            del stream
+            gc.collect()
+        return rows
     except (FileNotFoundError, StopIteration, IndexError, KeyError):
         return []
     except (ValueError, TypeError, OSError, zipfile.BadZipFile, DatasetGenerationError) as error:
@@ -115,9 +120,7 @@ def _opener(path: Path, channels: int, background: str) -> Callable[[str], Tenso
     return read
 
 
-def open_folder(
-    path: Path, *, split: str, only: str, labels: str | None, channels: int, background: str
-) -> Source:
+def open_folder(path: Path, *, split: str, only: str, labels: str | None, channels: int, background: str) -> Source:
     """List a folder or zip; ``labels`` is None (none wanted), "" (found), "folder" or a column of metadata.csv."""
     from_metadata = labels not in (None, "folder")
     rows = _list_rows(path, metadata=from_metadata)
@@ -136,15 +139,11 @@ def open_folder(
     named.sort(key=lambda pair: pair[0])
     in_split = [pair for pair in named if pair[0].startswith(split + "/")]
     if split != "train" and not in_split:
-        raise DataError(
-            f'{path} has no folder "{split}" for data.split; leave data.split out to use every picture.'
-        )
+        raise DataError(f'{path} has no folder "{split}" for data.split; leave data.split out to use every picture.')
     named = [pair for pair in in_split or named if not only or fnmatch.fnmatch(pair[0], only)]
     if not named:
         matching = f" that match data.only = {only!r}" if only else ""
-        raise DataError(
-            f"{path} holds no pictures{matching}. Put PNG, JPEG or WebP files there, or change data.path."
-        )
+        raise DataError(f"{path} holds no pictures{matching}. Put PNG, JPEG or WebP files there, or change data.path.")
     names = [name for name, _ in named]
     class_names, indices = (), [-1] * len(names)
     if labels is not None:
@@ -160,9 +159,7 @@ def open_folder(
                 )
         class_names, indices = classes_of(values, str(path))
     read = _opener(path, channels, background)
-    return Source(
-        [Entry(n, i, lambda n=n: read(n)) for n, i in zip(names, indices, strict=True)], class_names
-    )
+    return Source([Entry(n, i, lambda n=n: read(n)) for n, i in zip(names, indices, strict=True)], class_names)
 
 
 # npz
@@ -171,12 +168,8 @@ def open_folder(
 class ArraySource(Source):
     """Pictures of one uint8 array, kept as [N, C, H, W]."""
 
-    def __init__(
-        self, array: np.ndarray, labels: Sequence[int], class_names: Sequence[str], key: str
-    ) -> None:
-        entries = [
-            Entry(f"{key}[{i}]", int(label), lambda i=i: self.read([i])) for i, label in enumerate(labels)
-        ]
+    def __init__(self, array: np.ndarray, labels: Sequence[int], class_names: Sequence[str], key: str) -> None:
+        entries = [Entry(f"{key}[{i}]", int(label), lambda i=i: self.read([i])) for i, label in enumerate(labels)]
         super().__init__(entries, class_names)
         self.array = array
 
@@ -205,20 +198,14 @@ def open_npz(
             label_key = _found(labels, [like_x, f"{split}_y", "y", "labels"], sizes, path, "data.labels")
             values = file[label_key]
             if values.shape != (len(array),):
-                raise DataError(
-                    f'"{label_key}" of {path} must hold {len(array)} labels, not shape {values.shape}.'
-                )
+                raise DataError(f'"{label_key}" of {path} must hold {len(array)} labels, not shape {values.shape}.')
             if values.dtype.kind not in "iu":
                 return ArraySource(array, *reversed(classes_of(values.tolist(), str(path))), key)
             if len(values) and values.min() < 0:
-                raise DataError(
-                    f'"{label_key}" of {path} must hold class indices from 0, not {values.min()}.'
-                )
+                raise DataError(f'"{label_key}" of {path} must hold class indices from 0, not {values.min()}.')
             count = int(values.max()) + 1 if len(values) else 0
             names = [str(i) for i in range(count)]
-            for other in sorted(
-                sizes
-            ):  # a list of as many words as there are classes is the list of their names
+            for other in sorted(sizes):  # a list of as many words as there are classes is the list of their names
                 if other not in (key, label_key) and sizes[other] < 64 * 1024**2:
                     words = file[other]
                     if words.dtype.kind == "U" and words.shape == (count,):
@@ -259,9 +246,7 @@ def _channels(array: np.ndarray, channels: int, key: str, path: Path) -> np.ndar
     if have == 1 and channels == 3:
         return np.repeat(array, 3, axis=1)
     if have == 3 and channels == 1:
-        return np.rint(array.transpose(0, 2, 3, 1) @ np.float32([0.299, 0.587, 0.114])).astype(np.uint8)[
-            :, None
-        ]
+        return np.rint(array.transpose(0, 2, 3, 1) @ np.float32([0.299, 0.587, 0.114])).astype(np.uint8)[:, None]
     raise DataError(f'"{key}" of {path} has {have} channels, and the model works with {channels}.')
 
 
@@ -280,9 +265,7 @@ def open_dataset(
         size = (info.download_size or 0) + (info.dataset_size or 0)
         streaming = streaming or size > 0.5 * shutil.disk_usage(Path.home()).free
         data = load_dataset(path, split=split, streaming=streaming)
-    except (
-        Exception
-    ) as error:  # datasets raises a wide family here, from HTTP to Arrow; all mean the same to a user
+    except Exception as error:  # datasets raises a wide family here, from HTTP to Arrow; all mean the same to a user
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise DataError(f"The dataset {path} (split {split}) cannot be loaded: {reason}") from error
     features = data.features or {}
@@ -296,16 +279,12 @@ def open_dataset(
         found = [n for n, kind in features.items() if isinstance(kind, ClassLabel)]
         column = labels or ("label" if "label" in features else next(iter(found), ""))
         if column not in features:
-            raise DataError(
-                f"The model needs labels, and {path} has no column {column or 'label'} to take them from."
-            )
+            raise DataError(f"The model needs labels, and {path} has no column {column or 'label'} to take them from.")
         if isinstance(features[column], ClassLabel):
             class_names = tuple(features[column].names)
             to_index = int
         elif streaming:
-            raise DataError(
-                f'Column "{column}" of {path} does not name its classes, so {path} cannot be streamed.'
-            )
+            raise DataError(f'Column "{column}" of {path} does not name its classes, so {path} cannot be streamed.')
         else:
             values = data[column]
             class_names, indices = classes_of(list(values), path)

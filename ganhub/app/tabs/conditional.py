@@ -89,8 +89,8 @@ def build(library: Library, jobs: Jobs) -> dict:
         parts.calm(lambda name: class_menu(library, name)), model, classes, queue=False, **private
     ).then(draw, inputs, outputs, **private)  # fmt: skip
     examples.click(
-        parts.calm(lambda i, name: (pick(parts.classes_of(library, name), i), 10 * i)), [examples, model], [classes, seed],
-        queue=False, **private,
+        parts.calm(lambda i, name: (pick(parts.classes_of(library, name), i), 10 * i)),
+        [examples, model], [classes, seed], queue=False, **private,
     ).then(draw, inputs, outputs, **private)  # fmt: skip
     return {"first": (draw, inputs, outputs)}
 

@@ -21,9 +21,7 @@ def build(library: Library, jobs: Jobs) -> dict[str, gr.components.Component]:
     with gr.Row():
         with gr.Column(scale=1, min_width=290):
             model, _ = parts.model_menu(library, LatentGenerator, "generate")
-            count = parts.unchecked(
-                gr.Slider(1, MAX_COUNT, 24, step=1, label="Pictures", elem_id="generate-count")
-            )
+            count = parts.unchecked(gr.Slider(1, MAX_COUNT, 24, step=1, label="Pictures", elem_id="generate-count"))
             seed = parts.unchecked(
                 gr.Number(0, label="First seed", info="Picture i has seed + i.", precision=0, elem_id="generate-seed")
             )
@@ -84,16 +82,20 @@ def build(library: Library, jobs: Jobs) -> dict[str, gr.components.Component]:
         path, caption = pictures[event.index]
         return path, caption.removeprefix("seed ")
 
+    def pick_first(pictures: list[tuple[str, str]] | None) -> tuple[str | None, str]:
+        return (pictures[0][0], pictures[0][1].removeprefix("seed ")) if pictures else (None, "")
+
     inputs, outputs = [model, count, seed, truncation], [wall, status]
     private = {"show_progress": "hidden", "api_visibility": "private"}
     run.click(
         generate, inputs, outputs, show_progress="hidden", api_name="generate",
-        api_description="Make `count` pictures of a latent generator, of seeds seed, seed + 1, ... Returns the PNG files "
-        "with their seeds as captions, and a sentence. The same seed gives the same picture, always.",
+        api_description="Make `count` pictures of a latent generator, of seeds seed, seed + 1, ... Returns the PNG "
+        "files with their seeds as captions, and a sentence. The same seed gives the same picture, always.",
     )  # fmt: skip
     model.input(generate, inputs, outputs, **private)
     examples.click(lambda i: EXAMPLES[i][1:], examples, [count, seed, truncation], queue=False, **private).then(
         generate, inputs, outputs, **private
     )
+    wall.change(parts.calm(pick_first), wall, [picture, picked], queue=False, **private)
     wall.select(parts.calm(pick), wall, [picture, picked], queue=False, **private)
     return {"seed": picked, "send": send, "first": (generate, inputs, outputs)}

@@ -22,7 +22,11 @@ MAX_PIXELS = 240 * 512 * 512  # of all frames together: what a film may hold in 
 STRIP = 10  # pictures in the strip
 ANY = "as each seed has it"
 FILMS = ("MP4", "GIF", "none")
-EXAMPLES = (("Two seeds", "3, 14", 48, True), ("A round trip of four", "1, 2, 3, 4", 96, True), ("Slow", "7, 21", 120, False))
+EXAMPLES = (
+    ("Two seeds", "3, 14", 48, True),
+    ("A round trip of four", "1, 2, 3, 4", 96, True),
+    ("Slow", "7, 21", 120, False),
+)
 
 
 def build(library: Library, jobs: Jobs) -> dict:
@@ -63,7 +67,8 @@ def build(library: Library, jobs: Jobs) -> dict:
                     elem_id="interpolate-gif", min_width=260,
                 )  # fmt: skip
                 corners = gr.Gallery(
-                    label="Seeds to pick from", show_label=False, columns=6, height="auto", allow_preview=False, format="png", buttons=[],
+                    label="Seeds to pick from", show_label=False, columns=6, height="auto", allow_preview=False,
+                    format="png", buttons=[],
                     elem_id="interpolate-corners", elem_classes="wall", object_fit="contain", interactive=False,
                     min_width=260,
                 )  # fmt: skip
@@ -142,7 +147,7 @@ def build(library: Library, jobs: Jobs) -> dict:
 def walk(
     generator: LatentGenerator, seeds: list[int], label: str | None, frames: int, loop: bool, report: Report
 ) -> Tensor:
-    """The pictures of :func:`ganhub.latents.walk`, one at a time so that it can be watched and stopped: [T, C, H, W]."""
+    """The pictures of :func:`ganhub.latents.walk`, one at a time, so that one can watch and stop: [T, C, H, W]."""
     ends = generator.labels(1, label, seeds[0]) if label is not None else None
     pictures = []
     for i, z in enumerate(walk_latents(generator.latent(seeds), frames, loop=loop)):

@@ -103,8 +103,8 @@ def build(library: Library, jobs: Jobs) -> None:
     private = {"show_progress": "hidden", "api_visibility": "private"}
     run.click(
         paint, inputs, outputs, show_progress="hidden", concurrency_limit=1, concurrency_id="style", api_name="style",
-        api_description="Paint `content` in the manner of `style`; `size` is the long side in pixels, `strength` 0 gives "
-        "the content back. Gives early looks while it works; returns the painting (PNG) and a sentence.",
+        api_description="Paint `content` in the manner of `style`; `size` is the long side in pixels, `strength` 0 "
+        "gives the content back. Gives early looks while it works; returns the painting (PNG) and a sentence.",
     )  # fmt: skip
     examples.click(
         lambda i: tuple(asset(name) for name in EXAMPLES[i]), examples, [content, style], queue=False, **private

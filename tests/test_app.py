@@ -1,0 +1,411 @@
+"""The app as its API's callers meet it: a running server, the real client, real (tiny) models."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from PIL import Image
+
+from ganhub.app import Library
+from ganhub.app.jobs import Job, Jobs, Stopped
+from ganhub.errors import GanhubError
+from ganhub.images import load_image
+from ganhub.models import LatentGenerator, Stylizer, get_architecture
+
+pytest_plugins = ["tests.hub_server"]
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # gradio_client leaves its streams to the collector
+ROOT = Path(__file__).resolve().parent.parent
+SERVER = """
+import sys, threading
+from ganhub.app import create_app, launch_options
+print(create_app().launch(prevent_thread_lock=True, quiet=True, **launch_options())[1], flush=True)
+for _ in sys.stdin:
+    print(sum(thread.name == "ganhub-job" for thread in threading.enumerate()), flush=True)
+"""
+ENDPOINTS = {"/generate", "/interpolate", "/conditional", "/style", "/keep_seed"} | {
+    f"/stop_{tab}" for tab in ("generate", "interpolate", "conditional", "style")
+}
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A models folder with one tiny model of each architecture, and a style network that takes very long."""
+    folder = tmp_path_factory.mktemp("models")
+    for name in ("conditional-gan", "dcgan", "gatys"):
+        get_architecture(name).tiny().save_pretrained(folder / f"tiny-{name}")
+    gatys = get_architecture("gatys")
+    gatys(gatys.Config(steps=50_000, sizes=1, preview_every=1)).save_pretrained(folder / "slow")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GANHUB_MODELS", str(folder))
+        yield folder
+
+
+class Server:
+    """The app in a process of its own, which tells how many of its worker threads are alive."""
+
+    def __init__(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", SERVER], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self.url = self.process.stdout.readline().strip()
+
+    def workers(self) -> int:
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return int(self.process.stdout.readline())
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+
+@pytest.fixture(scope="module")
+def server(models: Path) -> Iterator[Server]:
+    server = Server()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def client(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Client:
+    return Client(server.url, verbose=False, download_files=str(tmp_path_factory.mktemp("downloads")))
+
+
+@pytest.fixture(scope="module")
+def photo(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("photos") / "photo.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (96, 96, 3), dtype=np.uint8)).save(path)
+    return str(path)
+
+
+def refusal(client: Client, *arguments: Any, api_name: str) -> str:
+    """The sentence that a call is refused with."""
+    with pytest.raises(AppError) as error:
+        client.predict(*arguments, api_name=api_name)
+    text = str(error.value)
+    assert "Traceback" not in text and "upstream" not in text, text
+    return text
+
+
+def wall(client: Client, *arguments: Any) -> list[tuple[bytes, str]]:
+    pictures, _ = client.predict(*arguments, api_name="/generate")
+    return [(Path(picture["image"]).read_bytes(), picture["caption"]) for picture in pictures]
+
+
+def paint(client: Client, content: str, style: str, *, model: str = "tiny-gatys", strength: float = 1, size: int = 96):
+    return client.predict(model, handle_file(content), handle_file(style), strength, size, 1, 0, api_name="/style")
+
+
+# ---- the API
+
+
+def test_every_button_is_a_named_endpoint_with_a_description(client: Client) -> None:
+    assert set(client.view_api(return_format="dict")["named_endpoints"]) == ENDPOINTS
+    kinds = {component["id"]: component["type"] for component in client.config["components"]}
+    buttons = {id for id, kind in kinds.items() if kind == "button"}
+    public = [listener for listener in client.config["dependencies"] if listener["api_visibility"] == "public"]
+    assert {target for listener in public for target, event in listener["targets"] if event == "click"} == buttons
+    for listener in public:
+        assert len(listener["api_description"]) > 40, listener["api_name"]
+    others = [listener for listener in client.config["dependencies"] if listener["api_visibility"] != "public"]
+    assert all(listener["api_visibility"] == "private" for listener in others)
+
+
+# ---- generate
+
+
+def test_same_seed_same_picture_whatever_stands_beside_it(client: Client) -> None:
+    first = wall(client, "tiny-dcgan", 6, 3, 1.0)
+    assert [caption for _, caption in first] == [f"seed {seed}" for seed in range(3, 9)]
+    assert all(data.startswith(b"\x89PNG\r\n\x1a\n") for data, _ in first)
+    assert len({data for data, _ in first}) == 6
+    assert wall(client, "tiny-dcgan", 6, 3, 1.0) == first
+    assert wall(client, "tiny-dcgan", 1, 5, 1.0) == first[2:3]
+
+
+def test_the_picture_is_the_models(client: Client, models: Path, tmp_path: Path) -> None:
+    """The app's wall is what ``sample`` gives, to the last of 256 shades."""
+    (data, _), *_ = wall(client, "tiny-dcgan", 1, 7, 0.5)
+    path = tmp_path / "picture.png"
+    path.write_bytes(data)
+    expected = get_architecture("dcgan").from_folder(models / "tiny-dcgan").sample(1, seed=7, truncation=0.5)
+    assert (load_image(path) - expected).abs().max() < 1 / 127.5
+    assert wall(client, "tiny-dcgan", 1, 7, 1.0)[0][0] != data
+    with Image.open(path) as picture:
+        assert picture.text["seed"] == "7"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("tiny-dcgan", 10**9, 0, 1.0), "Pictures must be from 1 to 64"),
+        (("tiny-dcgan", "many", 0, 1.0), "Pictures must be a whole number"),
+        (("tiny-dcgan", None, 0, 1.0), "Pictures must be a whole number"),
+        (("tiny-dcgan", 4, -1, 1.0), "First seed must be from 0"),
+        (("tiny-dcgan", 4, 2**40, 1.0), "First seed must be from 0"),
+        (("tiny-dcgan", 4, 0.5, 1.0), "First seed must be a whole number"),
+        (("tiny-dcgan", 4, 0, 99), "Truncation must be from 0 to 1.5"),
+        (("tiny-dcgna", 4, 0, 1.0), "Did you mean 'tiny-dcgan'"),
+        (("", 4, 0, 1.0), "Choose one from the menu"),
+        ((None, 4, 0, 1.0), "Choose one from the menu"),
+        (("../models/tiny-dcgan", 4, 0, 1.0), "Choose one from the menu"),
+        (("/etc", 4, 0, 1.0), "Choose one from the menu"),
+        (("<img src=x onerror=alert(1)>", 4, 0, 1.0), "&lt;img"),
+        (("tiny-gatys", 4, 0, 1.0), "choose another model"),
+    ],
+)
+def test_refusals(client: Client, arguments: tuple, says: str) -> None:
+    assert says in refusal(client, *arguments, api_name="/generate")
+
+
+def test_keep_seed(client: Client) -> None:
+    assert client.predict("7", "3, 14", api_name="/keep_seed") == "3, 14, 7"
+    assert client.predict("3", "3, 14", api_name="/keep_seed") == "14, 3"
+    assert "Click a picture" in refusal(client, "", "3", api_name="/keep_seed")
+
+
+# ---- interpolate
+
+
+def film(client: Client, *arguments: Any) -> tuple[np.ndarray, str | None, str | None]:
+    strip, mp4, gif, _ = client.predict(*arguments, api_name="/interpolate")
+    value = [part.get("value", part) if isinstance(part, dict) else part for part in (mp4, gif)]
+    value = [part.get("video", part) if isinstance(part, dict) else part for part in value]
+    with Image.open(strip) as picture:
+        return np.asarray(picture), *value
+
+
+def test_interpolate_strip_and_film(client: Client) -> None:
+    import av
+
+    strip, mp4, gif = film(client, "tiny-dcgan", "3, 14", "as each seed has it", 12, "MP4", False)
+    assert strip.shape[1] > 9 * strip.shape[0] and gif is None
+    with av.open(mp4) as container:
+        assert container.streams.video[0].codec_context.name == "h264"
+        assert sum(1 for _ in container.decode(video=0)) == 12
+    again, mp4, gif = film(client, "tiny-dcgan", "3 14", "", 12, "GIF", False)
+    assert (again == strip).all() and mp4 is None
+    with Image.open(gif) as picture:
+        assert picture.n_frames == 12
+
+
+def test_interpolate_ends_at_the_seeds(client: Client, models: Path) -> None:
+    strip, *_ = film(client, "tiny-dcgan", "3,14", "", 10, "none", False)
+    generator = get_architecture("dcgan").from_folder(models / "tiny-dcgan")
+    left, right = (round(float(generator.sample(1, seed=seed)[0, 0, 0, 0] + 1) * 127.5) for seed in (3, 14))
+    height = strip.shape[0]
+    assert abs(int(strip[1, 1, 0]) - left) <= 1
+    assert abs(int(strip[1, strip.shape[1] - height + 1, 0]) - right) <= 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("tiny-dcgan", "3", "", 12, "MP4", True), "Give 2 to 8 seeds"),
+        (("tiny-dcgan", "3, x", "", 12, "MP4", True), "'x' is no seed"),
+        (("tiny-dcgan", "1 2", "", 10**9, "MP4", True), "Frames must be from 2 to 240"),
+        (("tiny-dcgan", "1 2", "", 12, "AVI", True), "list of choices"),
+        (("tiny-dcgan", "1 2", "cat", 12, "MP4", True), "leave the label out"),
+        (("tiny-conditional-gan", "1 2", "crcle", 12, "MP4", True), "Did you mean 'circle'"),
+    ],
+)
+def test_interpolate_refusals(client: Client, arguments: tuple, says: str) -> None:
+    assert says in refusal(client, *arguments, api_name="/interpolate")
+
+
+# ---- conditional
+
+
+def rows(client: Client, classes: list[str], styles: int = 3, seed: int = 5) -> list[tuple[bytes, str]]:
+    gallery, _ = client.predict("tiny-conditional-gan", classes, styles, seed, 1.0, api_name="/conditional")
+    pictures = gallery["value"] if isinstance(gallery, dict) else gallery
+    return [(Path(picture["image"]).read_bytes(), picture["caption"]) for picture in pictures]
+
+
+def test_conditional_rows_share_the_style_of_a_column(client: Client, models: Path) -> None:
+    drawn = rows(client, ["ring", "circle"])
+    assert [caption for _, caption in drawn] == ["ring"] * 3 + ["circle"] * 3
+    assert [data for data, _ in rows(client, ["circle"])] == [data for data, _ in drawn[3:]]
+    generator = get_architecture("conditional-gan").from_folder(models / "tiny-conditional-gan")
+    assert (generator.latent([6]) == generator.latent(range(5, 8))[1:2]).all()  # column 1 is seed 6 in each row
+    assert drawn[1][0] != drawn[4][0]
+
+
+def test_conditional_refusals(client: Client) -> None:
+    def says(model: str, classes: Any, styles: int = 2) -> str:
+        return refusal(client, model, classes, styles, 0, 1.0, api_name="/conditional")
+
+    assert "Did you mean 'cross'" in says("tiny-conditional-gan", ["crss"])
+    assert "Choose 1 to 16 classes" in says("tiny-conditional-gan", [])
+    assert "Choose 1 to 16 classes" in says("tiny-conditional-gan", ["ring"] * 1000)
+    assert "Styles must be from 1 to 12" in says("tiny-conditional-gan", ["ring"], 10**6)
+    assert "knows no classes" in says("tiny-dcgan", ["ring"])
+
+
+# ---- style
+
+
+def test_style_paints_and_strength_zero_gives_the_content_back(client: Client, photo: str) -> None:
+    path, told = paint(client, photo, photo, strength=0)
+    assert Path(path).read_bytes().startswith(b"\x89PNG") and "Painted" in told
+    assert (load_image(path) - load_image(photo)).abs().max() < 0.01
+    style = str(Path(photo).with_name("style.png"))
+    Image.new("RGB", (64, 64), (200, 40, 30)).save(style)
+    painted, _ = paint(client, photo, style)
+    assert (load_image(painted) - load_image(photo)).abs().mean() > 0.01
+
+
+@pytest.mark.parametrize("kind", ["RGBA", "CMYK", "I;16", "L", "rotated"])
+def test_style_takes_uploads_of_any_mode(client: Client, photo: str, tmp_path: Path, kind: str) -> None:
+    with Image.open(photo) as original:
+        picture = original.resize((96, 64))
+    path = tmp_path / ("upload.png" if kind in ("RGBA", "I;16", "L") else "upload.jpg")
+    if kind == "rotated":
+        exif = Image.Exif()
+        exif[274] = 6
+        picture.save(path, exif=exif)
+    elif kind == "I;16":
+        Image.fromarray(np.asarray(picture.convert("L")).astype(np.uint16) * 257).save(path)
+    else:
+        picture.convert(kind).save(path)
+    painted, _ = paint(client, str(path), photo, strength=0)
+    assert load_image(painted).shape[-2:] == ((96, 64) if kind == "rotated" else (64, 96))
+
+
+def test_style_refusals(client: Client, photo: str, tmp_path: Path) -> None:
+    text, wide = tmp_path / "notes.png", tmp_path / "wide.png"
+    text.write_text("no picture at all")
+    Image.new("1", (20_000, 10)).save(wide)
+    bomb = tmp_path / "bomb.png"
+    Image.new("1", (16_000, 16_000)).save(bomb)
+    for path, says in ((text, "not a picture"), (wide, "20000 x 10"), (bomb, "64 megapixels")):
+        with pytest.raises(AppError, match=says):
+            paint(client, str(path), photo)
+    assert "There is no style picture yet" in refusal(
+        client, "tiny-gatys", handle_file(photo), None, 1, 96, 1, 0, api_name="/style"
+    )
+    for arguments, says in (((1, 10**6, 1, 0), "Size"), ((7, 96, 1, 0), "Strength"), ((1, 96, 1e9, 0), "Stroke size")):
+        answer = refusal(client, "tiny-gatys", handle_file(photo), handle_file(photo), *arguments, api_name="/style")
+        assert says in answer
+
+
+# ---- stopping
+
+
+def wait_until(holds: Any, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("how", ["stop button", "client cancels"])
+def test_stopping_ends_the_worker(server: Server, client: Client, photo: str, how: str) -> None:
+    job = client.submit("slow", handle_file(photo), handle_file(photo), 1, 96, 1, 0, api_name="/style")
+    wait_until(lambda: len(job.outputs()) >= 2)
+    assert server.workers() == 1
+    if how == "stop button":
+        client.predict(api_name="/stop_style")
+        path, told = job.result(timeout=60)
+        assert "Stopped early" in told and Path(path).is_file()
+    else:
+        job.cancel()
+    wait_until(lambda: server.workers() == 0)
+
+
+def test_a_job_ends_with_its_listener() -> None:
+    steps = []
+
+    def work(report: Any) -> None:
+        while True:
+            steps.append(1)
+            report(len(steps), 10**9, preview=len(steps))
+            time.sleep(0.01)
+
+    job = Job(work)
+    listener = iter(job)
+    assert next(listener).step > 0
+    listener.close()
+    with pytest.raises(Stopped):
+        job.result()
+    assert job.stopped and job.done and job.preview is not None
+
+
+def test_jobs_hand_errors_on_and_replace_their_predecessor() -> None:
+    def fail(report: Any) -> None:
+        raise GanhubError("no")
+
+    with pytest.raises(GanhubError, match="no"):
+        Job(fail).result()
+    jobs = Jobs()
+    begun = threading.Event()
+
+    def spin(report: Any) -> None:
+        while True:
+            report(1, 2)
+            begun.set()
+            time.sleep(0.01)
+
+    first = jobs.start(("me", "style"), spin)
+    begun.wait(10)
+    second = jobs.start(("me", "style"), spin)
+    first.thread.join(10)
+    assert first.stopped and not second.done
+    assert not jobs.stop(("you", "style")) and jobs.stop(("me", "style"))
+    second.thread.join(10)
+    assert not jobs.stop(("me", "style")) and jobs.running() == 0
+
+
+# ---- the library
+
+
+def test_library_lists_by_verb_and_forgets_the_oldest(models: Path) -> None:
+    library = Library(keep=1)
+    assert {"tiny-conditional-gan", "tiny-dcgan"} <= set(library.names(LatentGenerator))
+    assert {"tiny-gatys", "slow"} <= set(library.names(Stylizer)) and "tiny-gatys" not in library.names(LatentGenerator)
+    conditional = library.names(LatentGenerator, conditional=True)
+    assert "tiny-conditional-gan" in conditional and "tiny-dcgan" not in conditional
+    first = library.open("tiny-dcgan")
+    assert library.open("tiny-dcgan") is first
+    library.open("tiny-conditional-gan")
+    assert library.open("tiny-dcgan") is not first
+
+
+def test_library_reads_a_retrained_model_again(models: Path, models_folder: Path) -> None:
+    library, tiny = Library(), get_architecture("dcgan").tiny()
+    tiny.save_pretrained(models_folder / "mine")
+    before = library.open("mine")
+    time.sleep(0.02)
+    tiny.save_pretrained(models_folder / "mine")
+    assert library.open("mine") is not before
+    (models_folder / "mine" / "config.json").write_text("{broken")
+    assert "mine" not in library.names()  # and the app goes on
+
+
+def test_a_visitors_hub_id(hub_server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loaded without a token, never from a folder of that name, and refused by size before it is fetched."""
+    get_architecture("dcgan").tiny().save_pretrained(tmp_path / "dcgan")
+    hub_server.put("someone/there", tmp_path / "dcgan")
+    monkeypatch.setenv("HF_TOKEN", hub_server.token)
+    monkeypatch.chdir(tmp_path)
+    get_architecture("mlp-gan").tiny().save_pretrained(tmp_path / "someone" / "there")
+    library = Library(cache_dir=tmp_path / "cache")
+    assert library.open("someone/there").architecture == "dcgan"
+    assert hub_server.requests and not [headers for *_, headers in hub_server.requests if "authorization" in headers]
+    small = Library(cache_dir=tmp_path / "small", max_bytes=100)
+    with pytest.raises(GanhubError, match="more than"):
+        small.open("someone/there")
+    assert not list((tmp_path / "small").rglob("*.safetensors"))
+    with pytest.raises(GanhubError) as error:
+        library.open("someone/nowhere")
+    assert "does not exist" in str(error.value)
