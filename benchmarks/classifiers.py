@@ -13,7 +13,6 @@ trained and reported.
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import time
 from pathlib import Path
@@ -210,15 +209,14 @@ def main() -> None:
     print(f"| real pictures, {data['held_is']} (ceiling) | {ceiling:.4f} | {ceiling_merged:.4f} |", flush=True)
     if not args.model:
         return
-    from ganhub import AutoModel
+    from ganhub import AutoModel, cards
 
-    result = judge(AutoModel.from_pretrained(args.model), net, data, args.n, args.seed)
+    model = AutoModel.from_pretrained(args.model)
+    result = judge(model, net, data, args.n, args.seed)
     result |= {
         "classifier_accuracy_on_real": ceiling,
         "classifier_accuracy_on_real_look_alikes_as_one": ceiling_merged,
         "accuracy_over_ceiling": result["accuracy"] / ceiling,
-        "data": args.data.name,
-        "seed": args.seed,
     }
     print(f"| {args.model}, {args.n} samples | {result['accuracy']:.4f} | "
           f"{result['accuracy_look_alikes_as_one']:.4f} |\n")  # fmt: skip
@@ -227,10 +225,11 @@ def main() -> None:
           f"the data's own {result['pairwise_distance_data']:.2f} (ratio {result['pairwise_distance_ratio']:.3f}; "
           f"least {result['least_varied_class_ratio']:.3f} for {result['least_varied_class']}).")  # fmt: skip
     if args.json:
-        file = Path(args.model) / "metrics.json"
-        metrics = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-        metrics["classifier"] = result
-        file.write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+        result["protocol"] = (
+            f"{args.n} samples balanced over the classes, seeds from {args.seed}, truncation 1, read by a small CNN "
+            f"trained on real pictures of {args.data.name}; its ceiling: {data['held_is']} (benchmarks/classifiers.py)"
+        )
+        cards.record(args.model, "classifier", result, model.card_facts())
 
 
 if __name__ == "__main__":

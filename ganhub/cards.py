@@ -48,6 +48,7 @@ _RUN = {
     "images_per_second": "Images per second",
     "precision": "Precision",
 }
+_SAID = ("licence", "dataset")  # recorded with the run, but told elsewhere in the card
 _FRONT_MATTER = re.compile(r"\ufeff?---[ \t]*\r?\n(.*?)^---[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE)
 _BLOCK = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
 _GENERATED = re.compile(r"<!-- ganhub:metadata (\{.*?\}) -->")
@@ -74,7 +75,7 @@ def render_card(facts: Mapping[str, Any], metrics: Mapping[str, Any] | None = No
     parts = [
         f"{BEGIN}\n<!-- This part is generated: write your own text outside of it. -->\n"
         f"<!-- ganhub:metadata {digests} -->",
-        *(["![Seeds 0 to 63, not curated](samples.png)"] if facts.get("samples") else []),
+        *([_samples(facts)] if facts.get("samples") else []),
         "## How to load it",
         "```python\n" + _usage(facts, name) + "\n```",
         "## What it is",
@@ -97,11 +98,20 @@ def write_card(folder: str | Path, facts: Mapping[str, Any]) -> Path:
     config, metrics = _read(folder / CONFIG), _read(folder / METRICS)
     known = {"name": folder.resolve().name, "samples": (folder / "samples.png").is_file()}
     known |= {key: config[key] for key in ("architecture", "class_names", "num_classes") if key in config}
+    known |= {key: value for key, value in metrics.get("training", {}).items() if key in _SAID}
     new = render_card({**known, **facts}, metrics)
     path = folder / CARD
     text = merge_card(read_card(path), new) if path.is_file() else new
     write_atomic(path, lambda part: part.write_bytes(text.encode()))
     return path
+
+
+def record(folder: str | Path, group: str, numbers: Mapping[str, Any], facts: Mapping[str, Any]) -> Path:
+    """Put a group of measured numbers, with its ``protocol``, into ``folder/metrics.json`` and refresh the card."""
+    path = Path(folder) / METRICS
+    text = json.dumps({**_read(path), group: dict(numbers)}, indent=2) + "\n"
+    write_atomic(path, lambda part: part.write_text(text, encoding="utf-8"))
+    return write_card(folder, facts)
 
 
 def read_card(path: str | Path) -> str:
@@ -243,6 +253,11 @@ def _usage(facts: Mapping[str, Any], name: str) -> str:
     return "\n".join(lines)
 
 
+def _samples(facts: Mapping[str, Any]) -> str:
+    caption = "Seeds 0 to 63, not curated" if facts.get("verb") == "latent_generator" else "Samples, not curated"
+    return f"![{caption}](samples.png)"
+
+
 def _what(facts: Mapping[str, Any]) -> str:
     lines = [("Architecture", f"`{facts['architecture']}`")]
     if facts.get("paper"):
@@ -264,7 +279,7 @@ def _licence(facts: Mapping[str, Any]) -> str:
 def _run_rows(run: Mapping[str, Any]) -> list[tuple[str, ...]]:
     rows = [(label, _duration(run[key]) if key == "seconds" else run[key]) for key, label in _RUN.items() if key in run]
     rows += [(f"Last {key}", value) for key, value in run.get("losses", {}).items()]
-    others = {key: value for key, value in run.items() if key not in _RUN and key != "losses"}
+    others = {key: value for key, value in run.items() if key not in (*_RUN, *_SAID, "losses")}
     return rows + [(key.replace("_", " "), value) for key, value in others.items()]
 
 

@@ -181,9 +181,7 @@ def walk(
     return model.generate(walk_latents(z, frames, loop=loop), labels)
 
 
-def _classes(
-    model: LatentGenerator, seeds: list[int], label: int | str | Sequence[int | str] | None
-) -> Tensor | None:
+def _classes(model: LatentGenerator, seeds: list[int], label: int | str | Sequence[int | str] | None) -> Tensor | None:
     """The class of each seed, or None for an unconditional model."""
     if label is not None:
         return model.labels(len(seeds), label)  # says what is wrong with a label

@@ -100,14 +100,14 @@ def test_the_style_comes_nearer(network, options, init):
 
 @pytest.mark.parametrize("init", ["content", "recoloured"])
 def test_strength_runs_from_content_to_style(network, init):
-    model = Gatys(GatysConfig(**{**QUICK, "steps": 40, "init": init}), network)
+    options = {**QUICK, "steps": 40, "init": init, "style_weight": 10.0, "variation_weight": 0.0}
+    model = Gatys(GatysConfig(**options), network)
     results = [model.stylize(CONTENT, STYLE, strength=strength) for strength in (0.0, 0.25, 0.5, 1.0)]
     assert torch.equal(results[0], CONTENT) and results[0] is not CONTENT
     content, style = zip(*(losses(network, result) for result in results), strict=True)
     assert list(content) == sorted(content) and content[0] == 0 < content[1]
     assert list(style) == sorted(style, reverse=True)
-    moved = [float((result - CONTENT).abs().mean()) for result in results]
-    assert moved == sorted(moved)
+    assert style[-1] < 0.5 * style[0]
 
 
 def test_a_picture_in_its_own_style_stays(network):

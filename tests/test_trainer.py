@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -287,3 +288,19 @@ def test_recipe_errors_say_what_to_type(tmp_path):
     assert read_recipe(path, ["train.learning_rate.critic=1e-4"]).train.learning_rate == {"critic": 1e-4}
     with pytest.raises(GanhubError):
         Trainer(read_recipe(path), tmp_path / "run")
+
+
+def test_trackio_gets_the_log_when_asked(pictures, tmp_path, monkeypatch):
+    monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "trackio"))
+    script = (
+        "from ganhub.trainer import Trainer, read_recipe; import sys; "
+        "Trainer(read_recipe(sys.argv[1]), sys.argv[2], quiet=True).run()"
+    )  # a process of its own: trackio reads its folder at import
+    recipe = write_recipe(tmp_path / "r.toml", tables("mlp-gan", pictures, images=32, log_every=8, tracker="trackio"))
+    command = [sys.executable, "-c", script, str(recipe), str(tmp_path / "run")]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300)
+    assert done.returncode == 0, done.stderr
+    with sqlite3.connect(tmp_path / "trackio" / "ganhub.db") as database:
+        names = database.execute("select distinct run_name from metrics").fetchall()
+        count = database.execute("select count(*) from metrics").fetchone()[0]
+    assert names == [("run",)] and count == 4

@@ -105,8 +105,8 @@ def apt_install(package: str) -> bool:
         return False
     say(f"installing Debian's {package}")
     apt_get = [*rights, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q"]
-    run(*apt_get, "update")
-    return run(*apt_get, "install", "-y", "--no-install-recommends", package)
+    install = [*apt_get, "install", "-y", "--no-install-recommends", package]
+    return run(*install) or (run(*apt_get, "update") and run(*install))
 
 
 def find_python() -> tuple[str, bool]:

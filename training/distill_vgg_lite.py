@@ -170,8 +170,10 @@ def draw(sources: list[tuple[float, list[Tensor]]], count: int, crop: int, gener
             x = x * (0.5 + chance()) + 0.4 * torch.randn(3, 1, 1, generator=generator) * chance()
         if crops and chance() < 0.1:
             x = x.lerp(crops[-1], chance())
-        if chance() < 0.1:  # pictures under optimisation are noisy, and Gatys may start from noise
-            x = x + 0.4 * chance() ** 2 * torch.randn(x.shape, generator=generator)
+        if chance() < 0.5:  # pictures under optimisation are noisy, finely and coarsely; the gradient must stay true
+            coarse = 2 ** int(chance() * 4)
+            noise = torch.randn(1, 3, crop // coarse, crop // coarse, generator=generator)
+            x = x + 0.5 * chance() * F.interpolate(noise, x.shape[-2:], mode="bilinear")[0]
         crops.append(x.clamp(-1, 1))
     return torch.stack(crops)
 
@@ -202,7 +204,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("model_cards/vgg-lite"), help="Hub folder to write")
     parser.add_argument("--checkpoint", type=Path, default=Path("runs/vgg-lite.pt"), help="where a stopped run resumes")
-    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--batch", type=int, default=6)
     parser.add_argument("--crop", type=int, default=112)
     # relu1_1 has 256 times the places of relu5_1 and is the easiest to learn: a window of it is enough

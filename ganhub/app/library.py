@@ -10,7 +10,9 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -119,13 +121,15 @@ class Library:
             )
         return hub.locate_repo(name, token=False, max_bytes=self.max_bytes, cache_dir=self.cache_dir)
 
-    def warm_up(self) -> threading.Thread:
-        """Load the first generator and make one picture in the background, so that the first click is quick."""
-        thread = threading.Thread(target=self._warm_up, name="ganhub-warm-up", daemon=True)
-        thread.start()
-        return thread
+    def warm_up(self, ready: Callable[[], bool]) -> None:
+        """In the background, once ``ready()``: load the first generator, so that the first click is quick."""
+        threading.Thread(target=self._warm_up, args=(ready,), name="ganhub-warm-up", daemon=True).start()
 
-    def _warm_up(self) -> None:
+    def _warm_up(self, ready: Callable[[], bool]) -> None:
+        for _ in range(600):
+            if ready():
+                break
+            time.sleep(0.1)
         try:
             for name in self.names(LatentGenerator)[:1]:
                 self.open(name, LatentGenerator).sample(1)

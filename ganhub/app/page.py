@@ -30,10 +30,10 @@ def create_app(library: Library | None = None) -> gr.Blocks:
         with gr.Tabs() as tabs:
             with gr.Tab("Generate", id="generate"):
                 wall = generate.build(library, jobs)
-            with gr.Tab("Interpolate", id="interpolate"):
+            with gr.Tab("Interpolate", id="interpolate") as interpolate_tab:
                 path = interpolate.build(library, jobs)
-            with gr.Tab("Conditional", id="conditional"):
-                rows = conditional.build(library, jobs)
+            with gr.Tab("Conditional", id="conditional") as conditional_tab:
+                conditional.build(library, jobs)
             with gr.Tab("Style", id="style"):
                 style.build(library, jobs)
 
@@ -49,10 +49,19 @@ def create_app(library: Library | None = None) -> gr.Blocks:
             show_progress="hidden", api_name="keep_seed",
             api_description="Add a seed to a list of seeds (comma separated) for the Interpolate tab.",
         )  # fmt: skip
-        for first in (wall["first"], path["first"], path["corners"], rows["first"]):  # no tab opens on an empty box
-            app.load(*first, show_progress="hidden", api_visibility="private")
+        # No tab opens on an empty box: the page makes a wall, the other tabs press their own button when first seen.
+        app.load(*wall["first"], show_progress="hidden", api_visibility="private")
+        interpolate_tab.select(*path["suggest"], queue=False, show_progress="hidden", api_visibility="private")
+        interpolate_tab.select(js=press_once("interpolate", "strip"), api_visibility="private")
+        conditional_tab.select(js=press_once("conditional", "rows"), api_visibility="private")
+    library.warm_up(ready=lambda: app.is_running)  # not earlier: it would only slow the start down
     app.queue(max_size=64, default_concurrency_limit=2, api_open=False)
     return app
+
+
+def press_once(tab: str, box: str) -> str:
+    """JavaScript that presses a tab's button while a box of it is still empty."""
+    return f"() => {{ if (!document.querySelector('#{tab}-{box} img')) document.querySelector('#{tab}-run').click(); }}"
 
 
 def launch_options() -> dict[str, Any]:

@@ -19,6 +19,7 @@ from ganhub.nn.random import normal, uniform
 
 SIDE = 768  # drawn at this size
 KEPT = 352  # and kept at this one
+PAIRS = (("mountains", "glass"), ("cat", "waves"), ("coffee", "dots"), ("harbour", "wash"))  # shown side by side
 
 
 def colour(text: str) -> Tensor:
@@ -43,6 +44,7 @@ def clouds(seed: int, cells: int, octaves: int = 4, *, channels: int = 1) -> Ten
 
 
 def blend(under: Tensor, over: Tensor, share: Tensor) -> Tensor:
+    """``under`` where ``share`` is 0, ``over`` where it is 1."""
     return under + (over - under) * share.clamp(0, 1)
 
 
@@ -264,14 +266,25 @@ def seal() -> Tensor:
     return torch.cat([ink, rounded(48, 48, 48, 20)])[None] * 2 - 1
 
 
-def main(folder: str) -> None:
+def painted(folder: Path) -> Tensor:
+    """What the Style tab opens with: its own two pictures, painted by the project's own Gatys."""
+    from ganhub.models import AutoModel
+
+    content, style = (images.load_image(folder / f"{name}.jpg") for name in ("harbour", "glass"))
+    return AutoModel.from_pretrained("gatys").stylize(content, style)
+
+
+def main(folder: Path) -> None:
     """Draw all of them into a folder."""
-    images.save_image(seal(), Path(folder) / "favicon.png")
+    images.save_image(seal(), folder / "favicon.png")
     drawn = {draw.__name__: draw() for draw in (glass, wash, hatching, dots, mosaic, waves, mountains, harbour)}
     for name, picture in {**drawn, **photographs()}.items():
-        small = images.fit(picture.clamp(0, 1)[None] * 2 - 1, KEPT, KEPT)
-        images.save_image(small, Path(folder) / f"{name}.jpg")
+        images.save_image(images.fit(picture.clamp(0, 1)[None] * 2 - 1, KEPT, KEPT), folder / f"{name}.jpg")
+    for pair in PAIRS:
+        halves = [images.fit(images.load_image(folder / f"{name}.jpg"), 120, 120) for name in pair]
+        images.save_image(torch.cat(halves, dim=-1), folder / f"{'-'.join(pair)}.jpg")
+    images.save_image(painted(folder), folder / "painted.jpg")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(Path(sys.argv[1]))

@@ -48,8 +48,8 @@ def theme() -> gr.themes.Base:
         block_border_color_dark="*neutral_800",
         block_border_width="1px",
         block_shadow="none",
-        block_label_background_fill="transparent",
-        block_label_background_fill_dark="transparent",
+        block_label_background_fill="*background_fill_primary",
+        block_label_background_fill_dark="*background_fill_primary",
         block_label_border_width="0px",
         block_label_text_color="*neutral_500",
         block_label_text_color_dark="*neutral_400",
@@ -124,7 +124,9 @@ HEADER = """
 """
 
 CSS = """
-.gradio-container { max-width: 1320px !important; margin: 0 auto !important; padding: 0 20px !important; }
+.gradio-container { width: 100% !important; max-width: 1320px !important; margin: 0 auto !important;
+  padding: 0 20px !important; }
+.gradio-container main { width: 100% !important; max-width: none !important; }
 .masthead { display: flex; align-items: center; gap: 16px; padding: 0 2px 2px; flex-wrap: wrap; }
 .masthead-block, .masthead-block > div { padding: 0 !important; }
 .masthead .seal { width: 46px; height: 46px; flex: none; }
@@ -162,6 +164,8 @@ CSS = """
 
 .wall, .wall .gallery-container, .wall .grid-wrap, .wall .grid-container { min-height: 0 !important; }
 .wall .grid-wrap { max-height: none !important; height: auto !important; }
+.wall .grid-container { grid-template-rows: none !important; grid-auto-rows: auto !important; }
+.wall .thumbnail-item { height: auto !important; min-height: 0 !important; aspect-ratio: 1; width: 100%; }
 .wall img { width: 100%; height: 100%; }
 .wall .thumbnail-item { border-radius: 6px !important; box-shadow: none !important;
   border-color: transparent !important; background: var(--background-fill-secondary); }
@@ -169,8 +173,7 @@ CSS = """
   outline-offset: 1px; }
 .wall .caption-label { font-size: 11px; padding: 1px 6px; border: 0; border-radius: 4px; opacity: 0;
   transition: opacity .12s; background: rgba(20, 19, 18, .72); color: #fff; }
-.wall .thumbnail-item:hover .caption-label, .wall .thumbnail-item.selected .caption-label,
-.wall.columns-1 .caption-label { opacity: 1; }
+.wall .thumbnail-item:hover .caption-label, .wall .thumbnail-item.selected .caption-label { opacity: 1; }
 .strip { min-height: 60px; }
 .strip img { width: 100% !important; object-fit: contain; }
 .picked .image-frame, .picked .image-frame img { width: 100%; height: 100%; object-fit: contain; }
@@ -190,5 +193,12 @@ footer { opacity: .75; }
 
 # On the Conditional tab the first picture of a row carries the name of its class; the others show it under the pointer.
 CSS += "".join(
-    f".wall.columns-{n} .thumbnail-item:nth-child({n}n + 1) .caption-label {{ opacity: 1; }}\n" for n in range(2, 13)
+    f".wall.named.columns-{n} .grid-container > :nth-child({n}n + 1) .caption-label {{ opacity: 1; }}\n"
+    f".wall.columns-{n} .grid-container {{ grid-template-columns: repeat({n}, minmax(0, 1fr)) !important; }}\n"
+    for n in range(1, 13)
 )
+CSS += """
+@media (max-width: 760px) {
+  .wall.columns-8:not(.named) .grid-container { grid-template-columns: repeat(4, minmax(0, 1fr)) !important; }
+}
+"""

@@ -114,12 +114,13 @@ class Model(nn.Module):
         folder = Path(save_directory)
         config = {"architecture": self.architecture, "ganhub_version": __version__, **self.config.to_dict()}
         hub.write_folder(folder, config, self.state_dict(), variant=variant, dtype=dtype)
-        cards.write_card(folder, {**self._facts(), **(card or {})})
+        cards.write_card(folder, {**self.card_facts(), **(card or {})})
         if push_to_hub:
             hub.push_folder(folder, repo_id or folder.name, **push_options)
         return folder
 
-    def _facts(self) -> dict[str, Any]:
+    def card_facts(self) -> dict[str, Any]:
+        """What the model itself can say for its card; see :func:`ganhub.cards.render_card`."""
         parameters = sum(p.numel() for p in self.parameters())
         return {"architecture": self.architecture, "verb": self.verb, "paper": self.paper, "parameters": parameters}
 

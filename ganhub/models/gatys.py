@@ -256,8 +256,9 @@ class _Loss:
     ) -> None:
         self.config, self.network = config, network
         self.layers = [*dict.fromkeys([*config.style_layers, config.content_layer])]
-        self.style_weight = config.style_weight * strength**2
-        self.variation_weight = config.variation_weight * strength
+        share = strength**4  # ratios count by their magnitude: even steps of strength look even
+        self.style_weight = config.style_weight * share
+        self.variation_weight = config.variation_weight * share
         with torch.no_grad():
             self.content = self.look(content, [config.content_layer])[config.content_layer].float()
             self.content_size = self.content.square().mean().clamp_min(1e-12)

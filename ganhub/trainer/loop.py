@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import signal
 import sys
@@ -89,7 +88,8 @@ class Trainer:
         self._resume()
         main = self.accelerator.is_main_process
         if self.train.tracker:
-            self.accelerator.init_trackers("ganhub", config=json.loads(json.dumps(self.recipe.tables)))
+            options = {self.train.tracker: {"name": self.out.name}}
+            self.accelerator.init_trackers("ganhub", config=dict(self.recipe.tables), init_kwargs=options)
         bar = tqdm(total=self.train.images, initial=self.images_seen, unit="img", unit_scale=True,
                    disable=self.quiet or not main, dynamic_ncols=True, desc=self.recipe.name)  # fmt: skip
         sums: dict[str, Tensor] = defaultdict(lambda: torch.zeros((), device=self.device))
@@ -191,7 +191,7 @@ class Trainer:
             append_log(self.out, line)
         bar.set_postfix({k.replace("/loss", ""): f"{v:.3g}" for k, v in numbers.items() if k.endswith("/loss")})
         if self.train.tracker:
-            self.accelerator.log(line, step=self.step)
+            self.accelerator.log({k: v for k, v in line.items() if k != "step"}, step=self.step)
 
     def save(self) -> Path:
         """Write a checkpoint from which the run resumes bit for bit."""
@@ -207,6 +207,7 @@ class Trainer:
     def _resume(self) -> None:
         state = load_checkpoint(self.out / "checkpoints")
         if state is None:
+            trim_log(self.out, 0)  # what a run that left no checkpoint logged
             return
         try:
             self.model.load_state_dict(state["model"])

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ganhub import hub, images
+from ganhub import cards, hub, images
 from ganhub.errors import HubError
-from ganhub.folder import write_atomic
 from ganhub.models import LatentGenerator
 from ganhub.objectives import BaseObjective
 
@@ -41,6 +40,8 @@ def read_log(out: Path) -> list[dict[str, Any]]:
 
 def trim_log(out: Path, images_seen: int) -> None:
     """Drop what a crashed run logged after the checkpoint from which it resumes."""
+    if not (out / "log.jsonl").exists():
+        return
     kept = [line for line in read_log(out) if line["images"] <= images_seen]
     (out / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
 
@@ -63,19 +64,17 @@ def write_hub_folder(trainer: Trainer) -> None:
         "images_per_second": round(trainer.images_seen / max(trainer.seconds, 1e-9), 1),
         "hardware": hardware(trainer.device),
         "precision": "bf16" if trainer.bf16 else "fp32",
+        "licence": train.licence,
+        "dataset": train.dataset,
         "losses": {k: v for k, v in (read_log(out) or [{}])[-1].items() if "/" in k},
     }
-    path = out / "metrics.json"
-    metrics = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    text = json.dumps({**metrics, "training": numbers}, indent=2) + "\n"
-    write_atomic(path, lambda part: part.write_text(text, encoding="utf-8"))
     if isinstance(model, LatentGenerator):
         write_grid(model, out / "samples.png")
     objective = trainer.objective
     fields = {"objective": objective.name, **objective.config.to_dict()}
     hub.write_folder(out / "training", fields, objective.state_dict(), dtype=half)
-    facts = {"name": out.name, "licence": train.licence, "dataset": train.dataset}
-    model.save_pretrained(out, dtype=half, card=facts)
+    model.save_pretrained(out, dtype=half, card={"name": out.name})
+    cards.record(out, "training", numbers, model.card_facts())
 
 
 def load_adversary(source: str, objective: BaseObjective) -> bool:

@@ -18,8 +18,8 @@ MAX_STYLES = 12
 SHOWN = 8  # classes that are chosen when a model is
 
 
-def build(library: Library, jobs: Jobs) -> dict:
-    """Lay the tab out; returns "first", the listener of the page's first rows."""
+def build(library: Library, jobs: Jobs) -> None:
+    """Lay the tab out."""
     with gr.Row():
         with gr.Column(scale=1, min_width=290):
             model, _ = parts.model_menu(library, LatentGenerator, "conditional", conditional=True)
@@ -41,7 +41,8 @@ def build(library: Library, jobs: Jobs) -> dict:
         with gr.Column(scale=3, min_width=320):
             rows = gr.Gallery(
                 label="Rows", show_label=False, columns=8, height="auto", allow_preview=False, format="png", buttons=[],
-                elem_id="conditional-rows", elem_classes=["wall", "columns-8"], object_fit="contain", interactive=False,
+                elem_id="conditional-rows",
+                elem_classes=["wall", "named", "columns-8"], object_fit="contain", interactive=False,
             )  # fmt: skip
 
     @parts.calm
@@ -75,7 +76,7 @@ def build(library: Library, jobs: Jobs) -> dict:
             return
         pictures = job.result()
         told = f"Each column is one seed, {first} to {first + columns - 1}: one style through all classes."
-        yield gr.Gallery(pictures, columns=columns, elem_classes=["wall", f"columns-{columns}"]), told
+        yield gr.Gallery(pictures, columns=columns, elem_classes=["wall", "named", f"columns-{columns}"]), told
 
     inputs, outputs = [model, classes, styles, seed, truncation], [rows, status]
     private = {"show_progress": "hidden", "api_visibility": "private"}
@@ -92,7 +93,6 @@ def build(library: Library, jobs: Jobs) -> dict:
         parts.calm(lambda i, name: (pick(parts.classes_of(library, name), i), 10 * i)),
         [examples, model], [classes, seed], queue=False, **private,
     ).then(draw, inputs, outputs, **private)  # fmt: skip
-    return {"first": (draw, inputs, outputs)}
 
 
 def pick(names: list[str], example: int) -> list[str]:

@@ -17,7 +17,7 @@ EXAMPLES = (("First sixteen", 16, 0, 1.0), ("Sixty-four at once", 64, 1000, 1.0)
 
 
 def build(library: Library, jobs: Jobs) -> dict[str, gr.components.Component]:
-    """Lay the tab out; returns "seed", the seed of the picture that was clicked, and "load", the page's first wall."""
+    """Lay the tab out; returns "seed" (of the click), "send" (the button beside it) and "first" (the first wall)."""
     with gr.Row():
         with gr.Column(scale=1, min_width=290):
             model, _ = parts.model_menu(library, LatentGenerator, "generate")
@@ -36,7 +36,8 @@ def build(library: Library, jobs: Jobs) -> dict[str, gr.components.Component]:
         with gr.Column(scale=3, min_width=320):
             wall = gr.Gallery(
                 label="Seed wall", show_label=False, columns=8, height="auto", allow_preview=False, format="png",
-                buttons=[], elem_id="generate-wall", elem_classes="wall", object_fit="contain", interactive=False,
+                buttons=[], elem_id="generate-wall",
+                elem_classes=["wall", "columns-8"], object_fit="contain", interactive=False,
             )  # fmt: skip
             with gr.Row(elem_classes="picked"):
                 picture = gr.Image(

@@ -23,20 +23,20 @@ STRIP = 10  # pictures in the strip
 ANY = "as each seed has it"
 FILMS = ("MP4", "GIF", "none")
 EXAMPLES = (
-    ("Two seeds", "3, 14", 48, True),
-    ("A round trip of four", "1, 2, 3, 4", 96, True),
-    ("Slow", "7, 21", 120, False),
+    ("Two seeds", "4, 14", 48, True),
+    ("A round trip of four", "0, 10, 20, 30", 96, True),
+    ("Slow", "7, 27", 120, False),
 )
 
 
 def build(library: Library, jobs: Jobs) -> dict:
-    """Lay the tab out; returns "seeds", the box with the seeds, and "first", the listener of the page's first strip."""
+    """Lay the tab out; returns "seeds", the box with the seeds, and "suggest", which fills the wall to pick from."""
     with gr.Row():
         with gr.Column(scale=1, min_width=290):
             model, _ = parts.model_menu(library, LatentGenerator, "interpolate")
             seeds = parts.unchecked(
                 gr.Textbox(
-                    "3, 14, 15", label="Seeds", info="Two or more. Click pictures on the right to add theirs.",
+                    "3, 13, 23", label="Seeds", info="Two or more. Click pictures on the right to add theirs.",
                     elem_id="interpolate-seeds",
                 )
             )  # fmt: skip
@@ -54,7 +54,7 @@ def build(library: Library, jobs: Jobs) -> dict:
             )  # fmt: skip
         with gr.Column(scale=3, min_width=320):
             strip = gr.Image(
-                label="The way", format="png", interactive=False, buttons=["download", "fullscreen"],
+                label="The way", show_label=False, format="png", interactive=False, buttons=["download", "fullscreen"],
                 elem_id="interpolate-strip", elem_classes="strip",
             )  # fmt: skip
             with gr.Row():
@@ -69,7 +69,8 @@ def build(library: Library, jobs: Jobs) -> dict:
                 corners = gr.Gallery(
                     label="Seeds to pick from", show_label=False, columns=6, height="auto", allow_preview=False,
                     format="png", buttons=[],
-                    elem_id="interpolate-corners", elem_classes="wall", object_fit="contain", interactive=False,
+                    elem_id="interpolate-corners",
+                    elem_classes=["wall", "columns-6"], object_fit="contain", interactive=False,
                     min_width=260,
                 )  # fmt: skip
 
@@ -114,7 +115,9 @@ def build(library: Library, jobs: Jobs) -> dict:
             f"{how_many} frames from seed {way[0]} to seed {way[-1]}{', and back' if loop else ''}.",
         )
 
-    def suggest(model: str) -> list[tuple[str, str]]:
+    def suggest(model: str, shown: list | None = None) -> list[tuple[str, str]]:
+        if shown:
+            return gr.skip()
         generator = library.open(model, LatentGenerator)
         return [
             (parts.save_png(generator.sample(1, seed=seed), f"{model}-seed-{seed}", seed=seed), f"seed {seed}")
@@ -141,7 +144,7 @@ def build(library: Library, jobs: Jobs) -> dict:
         interpolate, inputs, outputs, **private
     )
     corners.select(parts.calm(add), [seeds, corners], seeds, queue=False, **private)
-    return {"seeds": seeds, "first": (interpolate, inputs, outputs), "corners": (parts.calm(suggest), model, corners)}
+    return {"seeds": seeds, "suggest": (parts.calm(suggest), [model, corners], corners)}
 
 
 def walk(

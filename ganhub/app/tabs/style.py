@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import gradio as gr
@@ -11,13 +11,14 @@ from ganhub import images
 from ganhub.app import _parts as parts
 from ganhub.app.jobs import Jobs, Progress, Report
 from ganhub.app.library import Library
+from ganhub.app.swatches import PAIRS
 from ganhub.models import Stylizer
 
 SIZES = (96, 512)  # long side in pixels
 ASSETS = Path(__file__).parent.parent / "assets"
 CONTENTS = ("harbour", "cat", "coffee", "mountains")
 STYLES = ("glass", "wash", "hatching", "dots", "mosaic", "waves")
-EXAMPLES = (("mountains", "glass"), ("cat", "waves"), ("coffee", "dots"), ("harbour", "wash"))
+EXAMPLES = PAIRS
 
 
 def asset(name: str) -> str:
@@ -50,13 +51,14 @@ def build(library: Library, jobs: Jobs) -> None:
             run, status = parts.run_and_stop("Paint", jobs, "style")
         with gr.Column(scale=3, min_width=320):
             painting = gr.Image(
-                label="Painting", format="png", interactive=False, buttons=["download", "fullscreen"], height=440,
+                asset("painted"), label="Painting",
+                format="png", interactive=False, buttons=["download", "fullscreen"], height=440,
                 elem_id="style-painting", elem_classes="painting",
             )  # fmt: skip
-            examples = gr.Dataset(
-                label="Paint one of these", components=[content, style], type="index", elem_classes="examples",
-                samples=[[asset(name) for name in pair] for pair in EXAMPLES], elem_id="style-examples",
-            )  # fmt: skip
+            with gr.Row():
+                pairs = swatches("Paint one of these", [f"{a}-{b}" for a, b in EXAMPLES], "style-examples")
+                contents = swatches("Contents", CONTENTS, "style-contents")
+                styles = swatches("Styles", STYLES, "style-styles")
 
     @parts.calm
     def paint(model, content, style, strength, size, scale, seed, request: gr.Request) -> Iterator[tuple]:
@@ -106,6 +108,16 @@ def build(library: Library, jobs: Jobs) -> None:
         api_description="Paint `content` in the manner of `style`; `size` is the long side in pixels, `strength` 0 "
         "gives the content back. Gives early looks while it works; returns the painting (PNG) and a sentence.",
     )  # fmt: skip
-    examples.click(
-        lambda i: tuple(asset(name) for name in EXAMPLES[i]), examples, [content, style], queue=False, **private
+    pairs.click(
+        lambda i: tuple(asset(name) for name in EXAMPLES[i]), pairs, [content, style], queue=False, **private
     ).then(paint, inputs, outputs, concurrency_limit=1, concurrency_id="style", **private)
+    contents.click(lambda i: asset(CONTENTS[i]), contents, content, queue=False, **private)
+    styles.click(lambda i: asset(STYLES[i]), styles, style, queue=False, **private)
+
+
+def swatches(label: str, names: Sequence[str], elem_id: str) -> gr.Dataset:
+    """A gallery of small pictures to click; its listener gets the index."""
+    return gr.Dataset(
+        label=label, components=[gr.Image(render=False)], samples=[[asset(name)] for name in names], type="index",
+        layout="gallery", elem_id=elem_id, elem_classes="examples", min_width=200,
+    )  # fmt: skip
