@@ -16,6 +16,7 @@ from ganhub.errors import ConfigError
 from ganhub.losses.adversarial import (
     discriminator_loss,
     minimax_generator_loss,
+    mode_seeking_loss,
     non_saturating_generator_loss,
     wasserstein_critic_loss,
     wasserstein_generator_loss,
@@ -63,6 +64,13 @@ def test_non_saturating_gradient_is_strong_where_minimax_saturates():
     (weak,) = torch.autograd.grad(minimax_generator_loss(scores), scores)
     (strong,) = torch.autograd.grad(non_saturating_generator_loss(scores), scores)
     assert weak.abs() < 1e-4 and strong.abs() > 0.99
+
+
+def test_mode_seeking_is_the_inverse_of_the_generator_s_slope():
+    """G(z) = 3 z has the ratio 3 between any two latents; a generator that ignores z has none."""
+    z, other = torch.randn(2, 6, 4)
+    assert mode_seeking_loss(3 * z, 3 * other, z, other).item() == pytest.approx(1 / 3, rel=1e-4)
+    assert mode_seeking_loss(torch.ones(6, 4), torch.ones(6, 4), z, other).item() == pytest.approx(1e5, rel=1e-3)
 
 
 def test_penalties_of_a_linear_critic():
@@ -121,9 +129,9 @@ def test_algorithm_boxes():
     assert len(objective_of("adversarial").phases()) == 2
 
 
-@pytest.mark.parametrize("name", ["adversarial", "wasserstein"])
-def test_each_phase_moves_its_own_player_only(name):
-    objective = objective_of(name, augment="colour,translation,cutout")
+@pytest.mark.parametrize("name, fields", [("adversarial", {"mode_seeking": 0.1}), ("wasserstein", {})])
+def test_each_phase_moves_its_own_player_only(name, fields):
+    objective = objective_of(name, augment="colour,translation,cutout", **fields)
     players = objective.players()
     for phase in objective.phases():
         for player, networks in players.items():

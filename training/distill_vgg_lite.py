@@ -178,6 +178,33 @@ def draw(sources: list[tuple[float, list[Tensor]]], count: int, crop: int, gener
     return torch.stack(crops)
 
 
+def lead_astray(student: VGGLite, pictures: Tensor, steps: int, length: float) -> Tensor:
+    """Move pictures [N, 3, H, W] towards the student's Gram matrices of their neighbours in the batch.
+
+    This is what style transfer will do to the student: without such pictures it learns features that an optimiser
+    can match by changes that nobody, and no teacher, sees (adversarial distillation, arXiv:1905.09747).
+
+    Args:
+        steps: Of gradient descent on the thin trunk's Gram matrices.
+        length: Root mean square of one step, in the picture's units.
+    """
+
+    def grams(x: Tensor) -> list[Tensor]:
+        return [gram(f) for f in student.trunk(x).values()]
+
+    with torch.no_grad():
+        targets = [g.roll(1, 0) for g in grams(pictures)]
+    x = pictures
+    for _ in range(steps):
+        x = x.detach().requires_grad_()
+        pairs = zip(grams(x), targets, strict=True)
+        loss = sum((gram_distance(g, t) / t.square().mean((1, 2))).sum() for g, t in pairs)
+        (slope,) = torch.autograd.grad(loss, x)
+        slope = slope / slope.square().mean((1, 2, 3), keepdim=True).sqrt().clamp_min(1e-12)
+        x = (x - length * slope).clamp(-1, 1)
+    return x.detach()
+
+
 def distillation_loss(student: dict[str, Tensor], teacher: dict[str, Tensor], gram_weight: float) -> dict[str, Tensor]:
     """Mean over layers of the relative squared error of the features, plus that of the Gram matrices.
 
@@ -204,13 +231,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("model_cards/vgg-lite"), help="Hub folder to write")
     parser.add_argument("--checkpoint", type=Path, default=Path("runs/vgg-lite.pt"), help="where a stopped run resumes")
-    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--batch", type=int, default=6)
     parser.add_argument("--crop", type=int, default=112)
     # relu1_1 has 256 times the places of relu5_1 and is the easiest to learn: a window of it is enough
     parser.add_argument("--window", type=int, default=32, help="places a side that the loss reads of each layer")
     parser.add_argument("--lr", type=float, default=6e-3)
     parser.add_argument("--gram-weight", type=float, default=0.2)
+    parser.add_argument("--plain", type=float, default=0.65, help="share of the run before pictures are led astray")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu")
@@ -250,6 +278,8 @@ def main() -> None:
     while step < args.steps:
         pictures = batch(step + 1).contiguous(memory_format=torch.channels_last)
         with torch.autocast(args.device, torch.bfloat16):
+            if step >= args.steps * args.plain and step % 3:
+                pictures = lead_astray(student, pictures, steps=2 + step % 4, length=0.02 + 0.01 * (step % 5))
             targets = teacher(pictures, args.window)
             thin = student.trunk(pictures)
             mine = {n: student.widen(n, x[..., : args.window, : args.window]) for n, x in thin.items()}

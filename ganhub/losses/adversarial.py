@@ -38,3 +38,20 @@ def wasserstein_critic_loss(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
 def wasserstein_generator_loss(fake_scores: Tensor) -> Tensor:
     """-E[f(G(z))], the generator's side of Arjovsky et al. 2017."""
     return -fake_scores.mean()
+
+
+def mode_seeking_loss(images: Tensor, others: Tensor, z: Tensor, other_z: Tensor) -> Tensor:
+    """Reward a generator for making different pictures of different latents.
+
+    Equation 4 of "Mode Seeking Generative Adversarial Networks for Diverse Image Synthesis" (Mao et al. 2019,
+    arXiv:1903.05628): the ratio d(G(c, z1), G(c, z2)) / d(z1, z2) is to be large, so its inverse is minimised;
+    d is the mean absolute difference.
+
+    Args:
+        images: G(c, z1), [N, C, H, W].
+        others: G(c, z2) of the same classes c.
+        z: z1, [N, latent_dim].
+        other_z: z2.
+    """
+    ratio = (images.float() - others.float()).abs().mean() / (z.float() - other_z.float()).abs().mean()
+    return 1 / (ratio + 1e-5)

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Self
 
@@ -23,8 +22,9 @@ from torch import Tensor, nn
 from ganhub.config import BaseConfig
 from ganhub.errors import ConfigError, ImageError
 from ganhub.images import resize
-from ganhub.losses.perceptual import content_distance, gram_distance
+from ganhub.losses.perceptual import content_distance, gram, gram_distance
 from ganhub.models._verbs import Stylizer
+from ganhub.nn.precision import has_bf16
 from ganhub.nn.random import normal
 
 SMALLEST = 48  # pixels of the short side below which coarse sizes are left out
@@ -271,7 +271,8 @@ class _Loss:
             self.gram_sizes = {name: g.square().mean().clamp_min(1e-24) for name, g in self.grams.items()}
 
     def look(self, picture: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
-        with _fast(picture.device):
+        device = picture.device
+        with torch.autocast(device.type, torch.bfloat16, enabled=has_bf16(device)):
             return self.network(picture.contiguous(memory_format=torch.channels_last), layers)
 
     def __call__(self, picture: Tensor) -> Tensor:
@@ -284,29 +285,6 @@ class _Loss:
         ) / sum(config.style_layer_weights)
         variation = picture.diff(dim=-1).square().mean() + picture.diff(dim=-2).square().mean()
         return config.content_weight * content + self.style_weight * style + self.variation_weight * variation
-
-
-def gram(features: Tensor) -> Tensor:
-    """``losses.perceptual.gram`` in the features' own channels-last order.
-
-    The gradient then comes back in that order too; in the other one, adding it to the network's own gradient took
-    a third of a step.
-    """
-    count = features[0].numel()
-    with torch.autocast(features.device.type, enabled=False):
-        flat = features.movedim(1, -1).flatten(1, 2).float()  # [N, H * W, C]
-        return flat.transpose(1, 2) @ flat / count
-
-
-def _fast(device: torch.device) -> AbstractContextManager:
-    """bfloat16 where the hardware multiplies it natively; elsewhere it is slower than float32."""
-    native = False
-    if device.type == "cuda":
-        native = torch.cuda.is_bf16_supported()
-    elif device.type == "cpu":  # private names, so they may be gone one day
-        names = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
-        native = any(getattr(torch.cpu, name, bool)() for name in names)
-    return torch.autocast(device.type, dtype=torch.bfloat16) if native else nullcontext()
 
 
 def recoloured(content: Tensor, styles: list[tuple[Tensor, float]]) -> Tensor:

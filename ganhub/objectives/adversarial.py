@@ -14,6 +14,7 @@ from ganhub.config import BaseConfig
 from ganhub.losses.adversarial import (
     discriminator_loss,
     minimax_generator_loss,
+    mode_seeking_loss,
     non_saturating_generator_loss,
 )
 from ganhub.losses.penalties import r1_penalty
@@ -32,18 +33,21 @@ class AdversarialConfig(BaseConfig):
         augment: DiffAugment policy, for example "colour,translation,cutout"; empty for none.
         r1_gamma: Weight of the R1 penalty at real pictures; 0 switches it off.
         r1_every: Steps between two R1 turns, each then weighted by this number (lazy regularisation).
+        mode_seeking: Weight of the mode-seeking term (Mao et al. 2019), against samples that are too alike; 0 is off.
     """
 
     generator_loss: str = "non-saturating"
     augment: str = ""
     r1_gamma: float = 0.0
     r1_every: int = 16
+    mode_seeking: float = 0.0
 
     def __post_init__(self) -> None:
         known = ", ".join(_GENERATOR_LOSSES)
         self.require(self.generator_loss in _GENERATOR_LOSSES, f"generator_loss must be one of {known}.")
         self.require(self.r1_gamma >= 0, "r1_gamma must be 0 (off) or more.")
         self.require(self.r1_every >= 1, "r1_every must be 1 or more.")
+        self.require(self.mode_seeking >= 0, "mode_seeking must be 0 (off) or more.")
 
 
 class AdversarialObjective(BaseObjective, name="adversarial"):
@@ -81,10 +85,16 @@ class AdversarialObjective(BaseObjective, name="adversarial"):
         }
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        """The chosen generator loss on fresh latents."""
-        fake = self.model(self.model.latent(batch.seeds), batch.labels)
+        """The chosen generator loss on fresh latents, and the mode-seeking term where it is asked for."""
+        z = self.model.latent(batch.seeds)
+        fake = self.model(z, batch.labels)
         scores = self.discriminator(self.augment(fake, batch.seeds), batch.labels).float()
-        return {"loss": _GENERATOR_LOSSES[self.config.generator_loss](scores)}
+        loss = _GENERATOR_LOSSES[self.config.generator_loss](scores)
+        if not self.config.mode_seeking:
+            return {"loss": loss}
+        other_z = z.roll(1, 0)
+        sameness = mode_seeking_loss(fake, self.model(other_z, batch.labels), z, other_z)
+        return {"loss": loss + self.config.mode_seeking * sameness, "sameness": sameness.detach()}
 
     def r1_loss(self, batch: Batch) -> dict[str, Tensor]:
         """gamma / 2 * E[||grad D(x)||^2], weighted by the steps it stands for."""

@@ -20,6 +20,7 @@ from tqdm import tqdm
 from ganhub.config import nearest
 from ganhub.errors import ConfigError, TrainingError
 from ganhub.models import LatentGenerator, Model, get_architecture
+from ganhub.nn.precision import has_bf16
 from ganhub.objectives import BaseObjective, Phase, get_objective
 from ganhub.trainer.checkpoint import load_checkpoint, save_checkpoint
 from ganhub.trainer.data import Pictures, open_data
@@ -238,16 +239,6 @@ class Trainer:
             if player not in self.objective.second_order:
                 for network in networks:
                     network.compile()
-
-
-def has_bf16(device: torch.device) -> bool:
-    """Whether bf16 is native, not emulated, on this device."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    if device.type == "cpu":
-        probe = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
-        return bool(probe and probe())
-    return False
 
 
 def _build_model(recipe: Recipe) -> Model:
