@@ -227,7 +227,9 @@ def test_model_cards_are_complete_and_light(folder: Path) -> None:
     architecture = json.loads((folder / "config.json").read_text("utf-8"))["architecture"]
     if architecture in list_architectures() and get_architecture(architecture).verb:
         assert "samples.png" in files
-    assert json.loads((folder / "metrics.json").read_text("utf-8")), "a card is prose and measured numbers"
+    measured = json.loads((folder / "metrics.json").read_text("utf-8"))
+    trained = (folder / "model.safetensors").stat().st_size > 1000  # gatys has no weights of its own
+    assert measured or not trained, "a card is prose and measured numbers"
     card = (folder / "README.md").read_text("utf-8")
     assert re.match(r"---\n.*?^library_name: ganhub$.*?^---$", card, re.DOTALL | re.MULTILINE)
 

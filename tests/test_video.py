@@ -11,11 +11,14 @@ from ganhub.errors import ImageError
 from ganhub.video import save_video
 
 
-def decode(path) -> tuple[av.VideoStream, torch.Tensor]:
+def decode(path) -> tuple[dict[str, object], torch.Tensor]:
+    """What a film says of itself, read while it is open, and its frames."""
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         frames = [torch.from_numpy(f.to_ndarray(format="rgb24")) for f in container.decode(stream)]
-    return stream, torch.stack(frames)
+        codec = stream.codec_context
+        facts = {"codec": codec.name, "pixels": codec.pix_fmt, "space": codec.colorspace, "fps": stream.average_rate}
+    return facts, torch.stack(frames)
 
 
 @pytest.mark.parametrize(
@@ -31,9 +34,8 @@ def decode(path) -> tuple[av.VideoStream, torch.Tensor]:
 def test_mp4_plays_in_browsers(tmp_path, shape, size):
     path = tmp_path / "a.mp4"
     save_video(torch.rand(*shape, generator=torch.Generator().manual_seed(0)) * 2 - 1, path, fps=12.5)
-    stream, frames = decode(path)
-    assert (stream.codec_context.name, stream.codec_context.pix_fmt) == ("h264", "yuv420p")
-    assert float(stream.average_rate) == 12.5
+    facts, frames = decode(path)
+    assert (facts["codec"], facts["pixels"], facts["fps"]) == ("h264", "yuv420p", 12.5)
     assert frames.shape == (shape[0], *size, 3)
     data = path.read_bytes()
     assert data.index(b"moov") < data.index(b"mdat")  # the index first: plays while it loads
@@ -43,10 +45,10 @@ def test_mp4_plays_in_browsers(tmp_path, shape, size):
 def test_colours_survive(tmp_path):
     colours = torch.tensor([[1, -1, -1], [-1, 1, -1], [-1, -1, 1], [0.5, 0.2, -0.3]])
     save_video(colours.view(4, 3, 1, 1).expand(4, 3, 256, 256), tmp_path / "a.mp4")
-    stream, frames = decode(tmp_path / "a.mp4")
+    facts, frames = decode(tmp_path / "a.mp4")
     expected = (colours + 1) * 127.5
     assert (frames[:, 128, 128].float() - expected).abs().max() <= 4
-    assert stream.codec_context.colorspace == 1  # BT.709 is said, so players need not guess
+    assert facts["space"] == 1  # BT.709 is said, so players need not guess
 
 
 def test_transparency_is_laid_on_white(tmp_path):
