@@ -318,9 +318,9 @@ def test_stopping_ends_the_worker(server: Server, client: Client, photo: str, ho
     wait_until(lambda: len(job.outputs()) >= 2)
     assert server.workers() == 1
     if how == "stop button":
-        client.predict(api_name="/stop_style")
+        assert client.predict(api_name="/stop_style") == "Stopped."
         path, told = job.result(timeout=60)
-        assert "Stopped early" in told and Path(path).is_file()
+        assert "Stopped" in told and Path(path).is_file()
     else:
         job.cancel()
     wait_until(lambda: server.workers() == 0)
@@ -364,9 +364,9 @@ def test_jobs_hand_errors_on_and_replace_their_predecessor() -> None:
     second = jobs.start(("me", "style"), spin)
     first.thread.join(10)
     assert first.stopped and not second.done
-    assert not jobs.stop(("you", "style")) and jobs.stop(("me", "style"))
+    assert jobs.stop(("you", "style")) is None and jobs.stop(("me", "style")) is second
     second.thread.join(10)
-    assert not jobs.stop(("me", "style")) and jobs.running() == 0
+    assert jobs.stop(("me", "style")) is None and jobs.running() == 0
 
 
 # ---- the library

@@ -228,7 +228,7 @@ def test_style_can_be_stopped(visit: Visit) -> None:
     visit.picture("#style-painting", first)  # an early look
     visit.says("style", "Step")
     visit.page.locator("#style-stop").click()
-    visit.says("style", "Stopped early")
+    visit.says("style", "Stopped")
     assert not visit.page.locator("#style-stop").is_visible()
 
 

@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 MAX_SEED = 2**32 - 1
+STOP_WAIT = 20  # seconds that a press of Stop waits for the end of the step at work
 MAX_KEPT = 4096  # files in the scratch folder; Gradio has its own copy of each by the time it is pruned
 _scratch: list[Path] = []
 _numbers = itertools.count()
@@ -214,7 +215,11 @@ def run_and_stop(label: str, jobs: Jobs, tab: str) -> tuple[gr.Button, gr.HTML]:
     status = gr.HTML(elem_id=f"{tab}-status", elem_classes="status", container=False)
 
     def stop_work(request: gr.Request) -> str:
-        return "Stopping …" if jobs.stop(visitor(request, tab)) else "Nothing is running."
+        job = jobs.stop(visitor(request, tab))
+        if job is None:
+            return "Nothing is running."
+        job.thread.join(STOP_WAIT)  # so that this does not overtake the last word of the work itself
+        return "Stopped." if job.done else "Stopping after this step …"
 
     stop.click(
         calm(stop_work),

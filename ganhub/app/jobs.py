@@ -141,14 +141,14 @@ class Jobs:
             before.stop()
         return job
 
-    def stop(self, key: tuple[str, str]) -> bool:
-        """Stop a visitor's work in a tab; whether any was running."""
+    def stop(self, key: tuple[str, str]) -> Job | None:
+        """Tell a visitor's work in a tab to end; the job, or None when nothing was running."""
         with self._lock:
             job = self._running.get(key)
         if job is None or job.done:
-            return False
+            return None
         job.stop()
-        return True
+        return job
 
     def running(self) -> int:
         """How many threads are at work."""

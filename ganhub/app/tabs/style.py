@@ -99,7 +99,7 @@ def build(library: Library, jobs: Jobs) -> None:
         elif job.preview is None:
             yield gr.skip(), "Stopped."
         else:
-            yield parts.save_png(job.preview, "painting-early"), "Stopped early; this is how far it came."
+            yield parts.save_png(job.preview, "painting-early"), "Stopped. This is how far it came."
 
     inputs, outputs = [model, content, style, strength, size, scale, seed], [painting, status]
     private = {"show_progress": "hidden", "api_visibility": "private"}
