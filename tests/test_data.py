@@ -378,3 +378,11 @@ def test_real_landscapes_are_read_by_folder():
         height=64, width=64, channels=3, labelled=False,
     )  # fmt: skip
     assert len(data) == 20 and data.batch(0, 4).images.shape == (4, 3, 64, 64)
+
+
+def test_metadata_beside_the_pictures_is_no_broken_picture(tmp_path):
+    for number in range(3):
+        images.save_image(torch.zeros(1, 3, 8, 8), tmp_path / f"{number}.png")
+    (tmp_path / "metadata.csv").write_text("file_name,label\n0.png,a\n1.png,b\n2.png,a\n")
+    data = open_data(DataConfig(path=str(tmp_path)), height=8, width=8, channels=3, labelled=False)
+    assert len(data) == 3 and data.skipped == []

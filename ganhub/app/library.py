@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 M = TypeVar("M", bound=Model)
 
 # Which model a menu opens with, where these are there; the rest follow by name.
-FEATURED = ("dcgan-landscapes", "conditional-gan-glyphs", "conditional-gan-mnist", "gatys")
+FEATURED = ("conditional-gan-mnist", "conditional-gan-glyphs", "dcgan-landscapes", "gatys")
 
 
 @dataclass(frozen=True)

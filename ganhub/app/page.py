@@ -60,8 +60,15 @@ def create_app(library: Library | None = None) -> gr.Blocks:
 
 
 def press_once(tab: str, box: str) -> str:
-    """JavaScript that presses a tab's button while a box of it is still empty."""
-    return f"() => {{ if (!document.querySelector('#{tab}-{box} img')) document.querySelector('#{tab}-run').click(); }}"
+    """JavaScript that presses a tab's button while a box of it is still empty, once the tab is on the page."""
+    return f"""() => {{
+        const press = (tries) => {{
+            const run = document.querySelector("#{tab}-run");
+            if (!run) {{ if (tries) setTimeout(press, 50, tries - 1); }}
+            else if (!document.querySelector("#{tab}-{box} img")) run.click();
+        }};
+        press(100);
+    }}"""
 
 
 def launch_options() -> dict[str, Any]:

@@ -176,14 +176,18 @@ CSS = """
 .wall .thumbnail-item:hover .caption-label, .wall .thumbnail-item.selected .caption-label { opacity: 1; }
 .strip { min-height: 60px; }
 .strip img { width: 100% !important; object-fit: contain; }
-.picked .image-frame, .picked .image-frame img { width: 100%; height: 100%; object-fit: contain; }
+.picked .image-frame, .picked .image-frame img,
+.painting .image-frame, .painting .image-frame img { width: 100%; height: 100%; object-fit: contain; }
 .picked .image-frame img { image-rendering: pixelated; }
 .examples .gallery-item, .examples button { border-radius: 6px !important; }
 footer { opacity: .75; }
 .hint { padding: 0 4px !important; } .hint * { font-size: 13px; color: var(--body-text-color-subdued); }
 
 @media (max-width: 760px) {
-  .gradio-container { padding: 0 10px !important; }
+  .gradio-container { padding: 0 4px !important; }
+  .gradio-container main { padding: 10px 8px !important; }
+  .tab-container button { padding: 0 9px !important; font-size: 13px !important; }
+  .masthead .words { flex-basis: 220px !important; }
   .masthead { padding-top: 12px; gap: 12px; }
   .masthead .seal { width: 38px; height: 38px; }
   .masthead .steps { gap: 14px; width: 100%; justify-content: space-between; }

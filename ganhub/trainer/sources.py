@@ -135,7 +135,8 @@ def open_folder(path: Path, *, split: str, only: str, labels: str | None, channe
         where = row["image"]["path"]
         name = where[len("zip://") :].rsplit("::", 1)[0] if where.startswith("zip://") else where
         name = str(Path(name).relative_to(path.resolve())) if path.is_dir() else name
-        named.append((name.replace("\\", "/"), row))
+        if Path(name).name not in ("metadata.csv", "metadata.jsonl", "metadata.parquet"):
+            named.append((name.replace("\\", "/"), row))
     named.sort(key=lambda pair: pair[0])
     in_split = [pair for pair in named if pair[0].startswith(split + "/")]
     if split != "train" and not in_split:
