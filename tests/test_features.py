@@ -276,4 +276,4 @@ def test_agrees_with_its_teacher(lite):
             limit = 0.85 if name == "relu5_1" else 0.65  # 1 is a network that answers nothing; benchmarks/ has the rest
             assert error < limit, f"{name}: {error}"
             ours, theirs = gram(found[name]).flatten(), gram(target).flatten()
-            assert torch.cosine_similarity(ours, theirs, dim=0) > 0.8  # the deepest layer has 0.87 so far
+            assert torch.cosine_similarity(ours, theirs, dim=0) > (0.7 if name == "relu5_1" else 0.85)
