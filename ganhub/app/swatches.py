@@ -270,7 +270,7 @@ def painted(folder: Path) -> Tensor:
     """What the Style tab opens with: its own two pictures, painted by the project's own Gatys."""
     from ganhub.models import AutoModel
 
-    content, style = (images.load_image(folder / f"{name}.jpg") for name in ("harbour", "glass"))
+    content, style = (images.load_image(folder / f"{name}.jpg", max_side=256) for name in ("cat", "waves"))
     return AutoModel.from_pretrained("gatys").stylize(content, style)
 
 

@@ -16,8 +16,8 @@ from ganhub.models import Stylizer
 
 SIZES = (96, 512)  # long side in pixels
 ASSETS = Path(__file__).parent.parent / "assets"
-CONTENTS = ("harbour", "cat", "coffee", "mountains")
-STYLES = ("glass", "wash", "hatching", "dots", "mosaic", "waves")
+CONTENTS = ("cat", "harbour", "coffee", "mountains")
+STYLES = ("waves", "glass", "wash", "hatching", "dots", "mosaic")
 EXAMPLES = PAIRS
 
 
