@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Self
 
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from ganhub import cards, hub
 from ganhub._version import __version__
@@ -78,7 +79,7 @@ class Model(nn.Module):
     def _shapes(cls, config: BaseConfig) -> dict[str, torch.Size]:
         """Names and shapes of the state dict, found without allocating it."""
         try:
-            with torch.device("meta"):
+            with torch.device("meta"), _NoDraws():
                 state = cls(config).state_dict()
         except (RuntimeError, OverflowError) as error:  # sizes beyond what an integer holds
             raise ConfigError(f"This {cls.architecture} config asks for an impossible size ({error}).") from None
@@ -206,6 +207,15 @@ class Model(nn.Module):
         model = model_class(config)
         model.load_state_dict(hub.read_tensors(folder, variant), strict=True)
         return model.to(device=best_device() if device == "auto" else device, dtype=dtype or torch.float32).eval()
+
+
+class _NoDraws(TorchFunctionMode):
+    """Makes random initialisation do nothing: on the meta device it would only import torch's compiler."""
+
+    def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None) -> Any:
+        if func.__name__ in ("normal_", "uniform_", "kaiming_uniform_", "_no_grad_normal_", "_no_grad_uniform_"):
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **(kwargs or {}))
 
 
 def _check_shapes(name: str, expected: dict[str, torch.Size], found: dict[str, tuple]) -> None:
