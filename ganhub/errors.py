@@ -25,3 +25,7 @@ class DataError(GanhubError):
 
 class TrainingError(GanhubError):
     """A training run that cannot go on."""
+
+
+class MetricError(GanhubError):
+    """A measurement that would mean nothing, or two that cannot be compared."""

@@ -166,7 +166,7 @@ def pip_install(*arguments: str) -> None:
 def fill_environment(kind: str) -> None:
     """Install what the app needs, or app and tests, and see that torch and torchvision fit each other."""
     say("installing the packages; the first time takes some minutes (PyTorch is large)")
-    pip_install(*(["-e", ".[train,dev]"] if kind == "test" else ["-r", "requirements.txt"]))
+    pip_install(*(["-e", ".[train,eval,dev]"] if kind == "test" else ["-r", "requirements.txt"]))
     if not has_pair(PYTHON):
         say("torch and torchvision don't fit each other: installing both again, together")
         pip_install("--force-reinstall", "torch", "torchvision")
