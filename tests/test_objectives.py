@@ -18,6 +18,8 @@ from ganhub.losses.adversarial import (
     minimax_generator_loss,
     mode_seeking_loss,
     non_saturating_generator_loss,
+    relativistic_loss,
+    score_statistics,
     wasserstein_critic_loss,
     wasserstein_generator_loss,
 )
@@ -184,3 +186,41 @@ def test_minimal_gan_has_the_library_s_losses():
     real, fake = torch.randn(2, 16)
     assert torch.equal(minimal.d_loss(real, fake), discriminator_loss(real, fake))
     assert torch.equal(minimal.g_loss(fake), non_saturating_generator_loss(fake))
+
+
+def test_relativistic_loss_is_log_2_where_nobody_wins_and_asks_only_for_differences():
+    zero = torch.zeros(5, dtype=torch.float64)
+    assert relativistic_loss(zero, zero).item() == pytest.approx(math.log(2), abs=1e-12)
+    winner, loser = torch.randn(2, 50, dtype=torch.float64)
+    expected = torch.log1p(torch.exp(loser - winner)).mean()
+    assert relativistic_loss(winner, loser).item() == pytest.approx(expected.item(), rel=1e-12)
+    assert relativistic_loss(winner + 7, loser + 7).item() == pytest.approx(expected.item(), rel=1e-12)
+
+
+def test_score_statistics_of_known_scores():
+    numbers = score_statistics(torch.tensor([3.0, 3, 3, 1]), torch.tensor([-1.0, 0, 1, 2]))  # means 2.5 and 0.5
+    assert numbers["score_gap"].item() == pytest.approx(2)
+    assert numbers["real_sign"].item() == pytest.approx((1 + 1 + 1 - 1) / 4)  # half way lies 1.5
+    shifted = score_statistics(torch.tensor([3.0, 3, 3, 1]) + 100, torch.tensor([-1.0, 0, 1, 2]) + 100)
+    assert shifted["real_sign"] == numbers["real_sign"], "a critic's zero means nothing"
+
+
+@pytest.mark.parametrize("every", [1, 4])
+def test_relativistic_objective_is_the_paper_s_sum(every):
+    """Losses by hand from the same scores; the penalty once a step or by itself, weighted for the steps it skips."""
+    objective = objective_of("relativistic", gamma=3.0, penalty_every=every)
+    batch = batch_for(objective.model)
+    with torch.no_grad():
+        fake = objective.model(objective.model.latent(batch.seeds), None)
+    real_scores, fake_scores = objective.discriminator(batch.images), objective.discriminator(fake)
+    penalty = r1_penalty(objective.discriminator, batch.images) + r1_penalty(objective.discriminator, fake)
+    pairs = torch.nn.functional.softplus(fake_scores - real_scores).mean()
+    phases = objective.phases()
+    assert [p.player for p in phases] == ["discriminator", "generator", "discriminator"][: 2 + (every > 1)]
+    loss = phases[0].loss(batch)["loss"]
+    assert loss.item() == pytest.approx((pairs + (1.5 * penalty if every == 1 else 0)).item(), rel=1e-4)
+    if every > 1:
+        assert phases[2].every == every
+        assert phases[2].loss(batch)["loss"].item() == pytest.approx(1.5 * every * penalty.item(), rel=1e-4)
+    flipped = torch.nn.functional.softplus(real_scores - fake_scores).mean()
+    assert phases[1].loss(batch)["loss"].item() == pytest.approx(flipped.item(), rel=1e-4)

@@ -40,6 +40,40 @@ def wasserstein_generator_loss(fake_scores: Tensor) -> Tensor:
     return -fake_scores.mean()
 
 
+def relativistic_loss(winner_scores: Tensor, loser_scores: Tensor) -> Tensor:
+    """E[softplus(loser - winner)]: each winner is to score above the loser that it is paired with.
+
+    Equation 2 of "The GAN is dead; long live the GAN!" (Huang et al. 2024, arXiv:2501.05441) with
+    f(t) = -log(1 + exp(-t)), after Jolicoeur-Martineau 2018 (arXiv:1807.00734). The discriminator wants the real
+    picture to win, the generator the made one; log 2 where neither does.
+
+    Args:
+        winner_scores: Logits [N].
+        loser_scores: Logits [N] of their partners.
+    """
+    return F.softplus(loser_scores - winner_scores).mean()
+
+
+def score_statistics(real_scores: Tensor, fake_scores: Tensor) -> dict[str, Tensor]:
+    """What a run watches of a discriminator: the gap of its mean scores, and how often it knows a real picture.
+
+    ``real_sign`` is r_t = E[sign(D(x))], equation 1 of "Training Generative Adversarial Networks with Limited Data"
+    (Karras et al. 2020, arXiv:2006.06676), for scores whose zero has a meaning; here the zero is put half way between
+    the two means, so that it also holds for critics and relativistic pairs, which know differences only. 0: it cannot
+    tell; 1: it knows every real picture.
+
+    Args:
+        real_scores: [N].
+        fake_scores: [N].
+
+    Returns:
+        ``score_gap`` (mean real - mean fake) and ``real_sign`` in [-1, 1], detached scalars.
+    """
+    real, fake = real_scores.detach().float(), fake_scores.detach().float()
+    middle = (real.mean() + fake.mean()) / 2
+    return {"score_gap": real.mean() - fake.mean(), "real_sign": (real - middle).sign().mean()}
+
+
 def mode_seeking_loss(images: Tensor, others: Tensor, z: Tensor, other_z: Tensor) -> Tensor:
     """Reward a generator for making different pictures of different latents.
 

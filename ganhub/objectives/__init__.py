@@ -2,6 +2,7 @@
 
 from ganhub.objectives._base import BaseObjective, Batch, Phase, get_objective
 from ganhub.objectives.adversarial import AdversarialConfig, AdversarialObjective
+from ganhub.objectives.relativistic import RelativisticConfig, RelativisticObjective
 from ganhub.objectives.wasserstein import WassersteinConfig, WassersteinObjective
 
 __all__ = [
@@ -10,6 +11,8 @@ __all__ = [
     "BaseObjective",
     "Batch",
     "Phase",
+    "RelativisticConfig",
+    "RelativisticObjective",
     "WassersteinConfig",
     "WassersteinObjective",
     "get_objective",

@@ -16,6 +16,7 @@ from ganhub.losses.adversarial import (
     minimax_generator_loss,
     mode_seeking_loss,
     non_saturating_generator_loss,
+    score_statistics,
 )
 from ganhub.losses.penalties import r1_penalty
 from ganhub.nn.diffaugment import DiffAugment
@@ -79,6 +80,7 @@ class AdversarialObjective(BaseObjective, name="adversarial"):
         real_scores = self.discriminator(self.augment(batch.images, batch.seeds), batch.labels).float()
         fake_scores = self.discriminator(self.augment(fake, batch.seeds, stream=1), batch.labels).float()
         return {
+            **score_statistics(real_scores, fake_scores),
             "loss": discriminator_loss(real_scores, fake_scores),
             "real_probability": real_scores.sigmoid().mean(),
             "fake_probability": fake_scores.sigmoid().mean(),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from ganhub.config import BaseConfig
-from ganhub.losses.adversarial import wasserstein_critic_loss, wasserstein_generator_loss
+from ganhub.losses.adversarial import score_statistics, wasserstein_critic_loss, wasserstein_generator_loss
 from ganhub.losses.penalties import wgan_gradient_penalty
 from ganhub.nn.diffaugment import DiffAugment
 from ganhub.nn.random import uniform
@@ -67,6 +67,7 @@ class WassersteinObjective(BaseObjective, name="wasserstein"):
         mix = uniform(batch.seeds, stream=7)
         penalty = wgan_gradient_penalty(lambda x: self.critic(x, batch.labels), real, fake.to(real.dtype), mix)
         return {
+            **score_statistics(*scores),
             "loss": wasserstein + self.config.penalty_weight * penalty,
             "distance": -wasserstein.detach(),
             "penalty": penalty.detach(),
