@@ -114,6 +114,11 @@ def record(folder: str | Path, group: str, numbers: Mapping[str, Any], facts: Ma
     return write_card(folder, facts)
 
 
+def read_metrics(folder: str | Path) -> dict[str, Any]:
+    """What folder/metrics.json holds, {} where there is none; :class:`HubError` when it is no JSON."""
+    return _read(Path(folder) / METRICS)
+
+
 def read_card(path: str | Path) -> str:
     """A card's text with the line ends that it has; :class:`HubError` when it is no UTF-8."""
     try:

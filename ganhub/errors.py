@@ -27,5 +27,9 @@ class TrainingError(GanhubError):
     """A training run that cannot go on."""
 
 
+class ProcessDied(TrainingError):
+    """Another process of a run on several processes is gone, and with it the answer this one waits for."""
+
+
 class MetricError(GanhubError):
     """A measurement that would mean nothing, or two that cannot be compared."""

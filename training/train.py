@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # works in a cl
 
 def main() -> None:
     from ganhub.errors import GanhubError
+    from ganhub.nn.processes import part, speaks_first
     from ganhub.trainer import Trainer, read_recipe
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -23,8 +24,11 @@ def main() -> None:
     arguments = parser.parse_intermixed_args()
     try:
         Trainer(read_recipe(arguments.recipe, arguments.overrides), arguments.out).run()
+        part()
     except GanhubError as error:
-        sys.exit(f"error: {error}")
+        if speaks_first():
+            print(f"error: {error}", file=sys.stderr, flush=True)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ganhub.errors import ConfigError
+from ganhub.nn.batch_norm import BatchNorm2d
 
 
 def pyramid(image_size: int) -> tuple[int, int]:
@@ -38,9 +39,9 @@ class UpsamplingStack(nn.Module):
         widths = [min(width * 2**n, max_width) for n in reversed(range(doublings))]
         self.project = nn.Linear(in_dim, widths[0] * base * base, bias=False)
         self.shape = (widths[0], base, base)
-        layers: list[nn.Module] = [nn.BatchNorm2d(widths[0]), nn.ReLU()]
+        layers: list[nn.Module] = [BatchNorm2d(widths[0]), nn.ReLU()]
         for before, after in zip(widths, widths[1:], strict=False):
-            layers += [nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
+            layers += [nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False), BatchNorm2d(after), nn.ReLU()]
         self.layers = nn.Sequential(*layers, nn.ConvTranspose2d(widths[-1], channels, 4, 2, 1), nn.Tanh())
         initialise(self)
 
@@ -67,7 +68,7 @@ class DownsamplingStack(nn.Module):
         for before, after in zip(widths, widths[1:], strict=False):
             layers.append(nn.Conv2d(before, after, 4, 2, 1, bias=not batch_norm))
             if batch_norm:
-                layers.append(nn.BatchNorm2d(after))
+                layers.append(BatchNorm2d(after))
             layers.append(nn.LeakyReLU(0.2))
         self.layers = nn.Sequential(*layers)
         self.out_dim = widths[-1] * base * base

@@ -44,11 +44,12 @@ def list_checkpoints(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.pt"))
 
 
-def load_checkpoint(folder: Path) -> dict[str, Any] | None:
+def load_checkpoint(folder: Path, *, quiet: bool = False) -> dict[str, Any] | None:
     """Read the newest checkpoint that can be read, or None where there is none. Runs no code from the file."""
     for path in reversed(list_checkpoints(folder)):
         try:
             return torch.load(path, map_location="cpu", weights_only=True)
         except Exception as error:  # a damaged file must not hide the whole one before it
-            print(f"{path.name} is damaged ({type(error).__name__}); trying the checkpoint before it.")
+            if not quiet:
+                print(f"{path.name} is damaged ({type(error).__name__}); trying the checkpoint before it.")
     return None

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import math
-import signal
-import sys
-import threading
+import os
 import time
 from collections import defaultdict
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,21 +15,27 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from ganhub.config import nearest
-from ganhub.errors import ConfigError, TrainingError
+from ganhub.errors import ConfigError, ProcessDied, TrainingError
 from ganhub.models import LatentGenerator, Model, get_architecture
 from ganhub.nn.precision import has_bf16
+from ganhub.nn.processes import total
 from ganhub.objectives import BaseObjective, Phase, get_objective
-from ganhub.trainer.checkpoint import load_checkpoint, save_checkpoint
+from ganhub.trainer.checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
 from ganhub.trainer.data import Pictures, open_data
 from ganhub.trainer.ema import EMA
 from ganhub.trainer.recipe import Recipe
-from ganhub.trainer.report import append_log, load_adversary, trim_log, write_grid, write_hub_folder
+from ganhub.trainer.report import keep_best, load_adversary, read_log, trim_log, write_grid, write_hub_folder, write_log
+from ganhub.trainer.signals import ignore_kill, stop_when_asked
+from ganhub.trainer.watchdog import Watchdog
 
 
 class Trainer:
     """Runs a recipe in a folder; the same call again goes on where the run stopped.
 
     The folder ends as a Hub folder. Beside it lie ``log.jsonl``, ``grids/`` and ``checkpoints/``.
+
+    On several processes (``torchrun``) each takes its part of every batch, all hold the same weights, and the first
+    alone writes. The numbers are those of one process with the whole batch.
 
     Args:
         recipe: What to train, on what, for how long.
@@ -44,8 +47,10 @@ class Trainer:
     def __init__(self, recipe: Recipe, out: str | Path, *, data: Pictures | None = None, quiet: bool = False) -> None:
         self.recipe, self.train, self.out = recipe, recipe.train, Path(out)
         self.quiet = quiet
-        self.accelerator = Accelerator(log_with=recipe.train.tracker or None)
+        self.accelerator = _accelerator(recipe.train.tracker)
         self.device = self.accelerator.device
+        self.main, self.world = self.accelerator.is_main_process, self.accelerator.num_processes
+        _check_batch(self.train.batch_size, self.train.accumulate, self.world)
         self.bf16 = self.train.precision == "bf16" or (self.train.precision == "auto" and has_bf16(self.device))
         torch.manual_seed(self.train.seed)
 
@@ -53,13 +58,13 @@ class Trainer:
         labelled = bool(getattr(model.config, "num_classes", 0))
         size, channels = model.config.image_size, model.config.channels
         self.data = data or open_data(recipe.data, height=size, width=size, channels=channels, labelled=labelled)
-        if self.data.skipped and self.accelerator.is_main_process:
+        if self.data.skipped and self.main:
             named = "; ".join(self.data.skipped[:5]) + ("; ..." if len(self.data.skipped) > 5 else "")
             print(f"{len(self.data.skipped)} of the pictures cannot be used and are left out: {named}")
         model = _take_class_names(model, self.data)
         self.model = model.to(self.device, memory_format=torch.channels_last).train()
         self.objective = _build_objective(recipe, self.model).to(self.device, memory_format=torch.channels_last)
-        if self.train.init and not load_adversary(self.train.init, self.objective):
+        if self.train.init and not load_adversary(self.train.init, self.objective) and self.main:
             print(f"{self.train.init} holds no adversary that fits (training/): the adversary starts from scratch.")
         self.phases = list(self.objective.phases())
         self.parameters = {
@@ -71,9 +76,12 @@ class Trainer:
             for player, parameters in self.parameters.items()
         }
         self.ema = EMA(self.model, self.train.ema_half_life)
-        self.step = self.images_seen = self.drawn = 0
+        self.step = self.images_seen = self.drawn = self._turns = 0
         self.seconds = 0.0
-        self.stop_asked = False
+        self.stop_asked = False  # of this process
+        self._stop_agreed = False  # between several
+        watched = self.main and self.train.watch and isinstance(self.model, LatentGenerator)
+        self.watchdog = Watchdog(self.data, self.train.images) if watched else None
         if self.train.compile:
             self._compile()
 
@@ -84,26 +92,30 @@ class Trainer:
             The run's folder.
 
         Raises:
-            TrainingError: For a loss or gradient that is not finite, or a full disk; the last good checkpoint stays.
+            TrainingError: For a loss or gradient that is not finite, a full disk, or another process that died; the
+                last good checkpoint stays.
         """
         self._resume()
-        main = self.accelerator.is_main_process
-        if self.train.tracker:
+        main, stopping = self.main, False
+        if self.watchdog:
+            self.watchdog.remember(read_log(self.out))
+        if self.train.tracker and main:
             options = {self.train.tracker: {"name": self.out.name}}
             self.accelerator.init_trackers("ganhub", config=dict(self.recipe.tables), init_kwargs=options)
         bar = tqdm(total=self.train.images, initial=self.images_seen, unit="img", unit_scale=True,
                    disable=self.quiet or not main, dynamic_ncols=True, desc=self.recipe.name)  # fmt: skip
         sums: dict[str, Tensor] = defaultdict(lambda: torch.zeros((), device=self.device))
         counts: dict[str, int] = defaultdict(int)
-        with _ctrl_c(self):
-            while self.images_seen < self.train.images and not self.stop_asked:
+        with stop_when_asked(self), bar:
+            while self.images_seen < self.train.images and not stopping:
                 before, started = self.images_seen, time.perf_counter()
-                for name, value in self._step().items():
+                for name, value in self._whole_step().items():
                     sums[name] += value
                     counts[name] += 1
                 self.seconds += time.perf_counter() - started
                 bar.update(self.images_seen - before)
-                done = self.images_seen >= self.train.images or self.stop_asked
+                stopping = self.stop_asked if self.world == 1 else self._stop_agreed
+                done = self.images_seen >= self.train.images or stopping
                 if done or _crosses(before, self.images_seen, self.train.log_every):
                     self._log({name: (sums[name] / counts[name]).item() for name in sums}, bar)
                     sums.clear(), counts.clear()
@@ -112,14 +124,40 @@ class Trainer:
                         write_grid(self.ema.module, self.out / "grids" / f"{self.images_seen:09d}.png")
                 if main and (done or _crosses(before, self.images_seen, self.train.checkpoint_every)):
                     self.save()
-        bar.close()
+                    if self.watchdog:
+                        keep_best(self, bar)
         if main:
             write_hub_folder(self)
         if self.train.tracker:
             self.accelerator.end_training()
-        if self.stop_asked and main:
+        if stopping and main:
             print(f"Stopped after {self.images_seen:,} pictures; saved. Run the same command again to go on.")
         return self.out
+
+    def _whole_step(self) -> dict[str, Tensor]:
+        """A step, or a sentence and the state before it where another process died on the way."""
+        if self.world == 1:
+            return self._step()
+        networks = (self.model, self.objective)
+        # Until the first optimiser steps, running statistics are all that a step changes.
+        before = [(b, b.clone()) for network in networks for b in network.buffers()]
+        drawn, random, self._turns = self.drawn, torch.get_rng_state(), 0
+        try:
+            return self._step()
+        except ProcessDied as error:
+            ignore_kill()
+            if self.main and self.step and not self._turns:
+                for buffer, value in before:
+                    buffer.copy_(value)
+                self.drawn = drawn
+                torch.set_rng_state(random)
+                self.save()
+            saved = [int(path.stem) for path in list_checkpoints(self.out / "checkpoints")]
+            last = f"go on from the checkpoint of {saved[-1]:,} pictures" if saved else "start again, none is saved"
+            raise ProcessDied(
+                f"A process of this run died, or does not answer any more, after {self.images_seen:,} pictures. "
+                f"Run the same command again to {last}."
+            ) from error
 
     def _step(self) -> dict[str, Tensor]:
         """One turn of every due phase, then the moving average. Returns the numbers to log."""
@@ -145,7 +183,7 @@ class Trainer:
         optimizer, parameters = self.optimizers[phase.player], self.parameters[phase.player]
         optimizer.zero_grad(set_to_none=True)
         numbers: dict[str, Tensor] = defaultdict(lambda: torch.zeros((), device=self.device))
-        world, rank = self.accelerator.num_processes, self.accelerator.process_index
+        world, rank = self.world, self.accelerator.process_index
         parts = self.train.accumulate
         count = self.train.batch_size // (parts * world)
         for part in range(parts):
@@ -157,7 +195,7 @@ class Trainer:
                 numbers[f"{phase.player}/{name}"] += value.detach().float() / parts
         self.drawn += self.train.batch_size
         if world > 1:
-            self._average_gradients(parameters)
+            self._average(parameters, numbers)
         norm = torch.nn.utils.clip_grad_norm_(parameters, math.inf)
         loss = numbers[f"{phase.player}/loss"]
         if not torch.isfinite(norm + loss):
@@ -169,15 +207,28 @@ class Trainer:
         for group in optimizer.param_groups:
             group["lr"] = self.train.rate_at(phase.player, self.images_seen)
         optimizer.step()
+        self._turns += 1
         numbers[f"{phase.player}/gradient_norm"] = norm.detach()
         return dict(numbers)
 
-    def _average_gradients(self, parameters: list[nn.Parameter]) -> None:
-        """Mean over the processes, in one message. Unlike DDP's hooks it works under second-order penalties."""
-        gradients = [p.grad if p.grad is not None else torch.zeros_like(p) for p in parameters]
-        flat = self.accelerator.reduce(torch.cat([g.reshape(-1) for g in gradients]), reduction="mean")
-        for parameter, mean in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
-            parameter.grad = mean.view_as(parameter)
+    def _average(self, parameters: list[nn.Parameter], numbers: dict[str, Tensor]) -> None:
+        """Mean over the processes of gradients and numbers, and whether one was asked to stop, in one message.
+
+        Unlike DDP's hooks it works under second-order penalties.
+        """
+        flags = torch.tensor([*(p.grad is not None for p in parameters), self.stop_asked], dtype=torch.float32)
+        parts = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
+        parts += [*numbers.values(), flags.to(self.device)]
+        mean = total(torch.cat([part.detach().reshape(-1) for part in parts])) / self.world
+        *means, flags = mean.split([part.numel() for part in parts])
+        *used, stop = flags.tolist()
+        for parameter, gradient, use in zip(parameters, means, used, strict=False):
+            # Without a gradient Adam leaves a parameter alone, with one of zeros it does not. And fused Adam takes the
+            # layout in memory to be the parameter's.
+            parameter.grad = torch.empty_like(parameter).copy_(gradient.view(parameter.shape)) if use else None
+        for name, number in zip(numbers, means[len(parameters) :], strict=True):
+            numbers[name] = number.view(())
+        self._stop_agreed |= stop > 0
 
     def _to_device(self, batch: Any) -> Any:
         images = batch.images.to(self.device, memory_format=torch.channels_last, non_blocking=True)
@@ -185,13 +236,16 @@ class Trainer:
         return type(batch)(images=images, labels=labels, seeds=batch.seeds)
 
     def _log(self, numbers: dict[str, float], bar: tqdm) -> None:
+        if self.watchdog:
+            numbers |= self.watchdog.look(self.model, self.images_seen, numbers, self.seconds)
+            self.stop_asked |= self.train.stop_when_lost and self.watchdog.lost
         speed = self.images_seen / max(self.seconds, 1e-9)
         line = {"images": self.images_seen, "step": self.step, "seconds": round(self.seconds, 1)}
         line |= {"images_per_second": round(speed, 1), **{k: round(v, 5) for k, v in sorted(numbers.items())}}
-        if self.accelerator.is_main_process:
-            append_log(self.out, line)
+        if self.main:
+            write_log(self, line, bar)
         bar.set_postfix({k.replace("/loss", ""): f"{v:.3g}" for k, v in numbers.items() if k.endswith("/loss")})
-        if self.train.tracker:
+        if self.train.tracker and self.main:
             self.accelerator.log({k: v for k, v in line.items() if k != "step"}, step=self.step)
 
     def save(self) -> Path:
@@ -206,9 +260,12 @@ class Trainer:
         return save_checkpoint(self.out / "checkpoints", self.images_seen, state, keep=self.train.keep_checkpoints)
 
     def _resume(self) -> None:
-        state = load_checkpoint(self.out / "checkpoints")
+        state = load_checkpoint(self.out / "checkpoints", quiet=not self.main)
+        if self.world > 1:
+            self._check_same_start(state["images_seen"] if state else 0)
         if state is None:
-            trim_log(self.out, 0)  # what a run that left no checkpoint logged
+            if self.main:
+                trim_log(self.out, 0)  # what a run that left no checkpoint logged
             return
         try:
             self.model.load_state_dict(state["model"])
@@ -224,21 +281,48 @@ class Trainer:
         torch.set_rng_state(state["random"])
         self.images_seen, self.step, self.drawn = state["images_seen"], state["step"], state["drawn"]
         self.seconds = state["seconds"]
-        trim_log(self.out, self.images_seen)
-        if self.accelerator.is_main_process:
+        if self.main:
+            trim_log(self.out, self.images_seen)
             print(f"Resuming {self.out} after {self.images_seen:,} pictures.")
+
+    def _check_same_start(self, images_seen: int) -> None:
+        """All processes have read before one writes, and have read the same."""
+        seen = torch.zeros(self.world, dtype=torch.float64, device=self.device)
+        seen[self.accelerator.process_index] = images_seen
+        seen = total(seen).long().tolist()
+        if len(set(seen)) > 1:
+            raise ConfigError(
+                f"The processes of this run find checkpoints of different age in {self.out} ({min(seen):,} and "
+                f"{max(seen):,} pictures); let --out be a folder that all machines share."
+            )
 
     def _compile(self) -> None:
         """Compile the networks whose gradients are not differentiated again, if this machine can compile at all."""
         try:
             torch.compile(lambda x: torch.sin(x) + 1)(torch.ones(8, device=self.device))
         except Exception as error:  # no compiler, no Triton, no writable cache: each raises its own kind
-            print(f"torch.compile does not work here ({type(error).__name__}); training goes on without it.")
+            if self.main:
+                print(f"torch.compile does not work here ({type(error).__name__}); training goes on without it.")
             return
         for player, networks in self.objective.players().items():
             if player not in self.objective.second_order:
                 for network in networks:
                     network.compile()
+
+
+def _accelerator(tracker: str) -> Accelerator:
+    """The device, and the other processes where a launcher started several."""
+    started = int(os.environ.get("WORLD_SIZE", 1)) if "LOCAL_RANK" in os.environ else 1
+    device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+    # Processes on CPUs find each other only if Accelerate is told that CPUs are meant; else each would run alone.
+    on_cpus = started > 1 and (device is None or device.type == "mps")
+    accelerator = Accelerator(cpu=on_cpus, log_with=tracker or None)
+    if accelerator.num_processes != started:
+        raise TrainingError(
+            f"{started} processes were started and this one sees {accelerator.num_processes}: they would train apart "
+            "and write over each other. Start them with torchrun, before anything else uses Accelerate."
+        )
+    return accelerator
 
 
 def _build_model(recipe: Recipe) -> Model:
@@ -283,26 +367,15 @@ def _build_objective(recipe: Recipe, model: Model) -> BaseObjective:
     return objective_class(model, objective_class.Config.from_dict(fields))
 
 
+def _check_batch(batch_size: int, accumulate: int, processes: int) -> None:
+    parts = accumulate * processes
+    if batch_size % parts:
+        near = max(batch_size // parts, 1) * parts
+        raise ConfigError(
+            f"train.batch_size is {batch_size}, which {processes} processes times train.accumulate = {accumulate} "
+            f"cannot share evenly; take {near} or {near + parts}."
+        )
+
+
 def _crosses(before: int, after: int, every: int) -> bool:
     return before // every != after // every
-
-
-@contextmanager
-def _ctrl_c(trainer: Trainer):
-    """Ctrl-C (and a polite kill) end the run after the step, saved; a second Ctrl-C ends it at once."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def ask(number: int, frame: Any) -> None:
-        if trainer.stop_asked:
-            raise KeyboardInterrupt
-        trainer.stop_asked = True
-        print("\nStopping after this step ...", file=sys.stderr)
-
-    previous = {s: signal.signal(s, ask) for s in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

@@ -34,6 +34,8 @@ class TrainConfig(BaseConfig):
         seed: Of everything random.
         log_every, grid_every, checkpoint_every: Pictures between two log lines, sample grids, checkpoints.
         keep_checkpoints: How many are kept.
+        watch: Look out for collapse and keep the best weights (in ``best/``), for at most 3 % of the time.
+        stop_when_lost: End the run when the watchdog has raised the alarm for a twentieth of it without a break.
         half: Store the published weights in half precision.
         tracker: "trackio" to log there too; empty for log.jsonl alone.
         licence: SPDX name of the licence of the published weights, for the card.
@@ -55,6 +57,8 @@ class TrainConfig(BaseConfig):
     grid_every: int = 50_000
     checkpoint_every: int = 50_000
     keep_checkpoints: int = 2
+    watch: bool = True
+    stop_when_lost: bool = False
     half: bool = True
     tracker: str = ""
     licence: str = ""

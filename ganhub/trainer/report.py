@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 from pathlib import Path
@@ -16,11 +17,22 @@ from ganhub.models import LatentGenerator
 from ganhub.objectives import BaseObjective
 
 if TYPE_CHECKING:
+    from tqdm import tqdm
+
     from ganhub.trainer.loop import Trainer
 
 
-def append_log(out: Path, line: dict[str, Any]) -> None:
-    """Add one JSON line to out/log.jsonl."""
+def write_log(trainer: Trainer, line: dict[str, Any], bar: tqdm) -> None:
+    """Add one JSON line to log.jsonl, and say aloud (and to trackio) what the watchdog has newly seen."""
+    out, dog = trainer.out, trainer.watchdog
+    if dog and dog.alarms:
+        line = {**line, "alarms": dog.alarms}
+    for alarm in dog.news if dog else ():
+        bar.write(f"Alarm after {trainer.images_seen:,} pictures: {alarm}.")
+        if trainer.train.tracker:
+            import trackio
+
+            trackio.alert(f"{out.name}: {alarm.partition(':')[0]}", alarm)
     out.mkdir(parents=True, exist_ok=True)
     with (out / "log.jsonl").open("a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")
@@ -52,9 +64,24 @@ def write_grid(model: LatentGenerator, path: Path, *, count: int = 64) -> None:
     images.save_grid(model.sample(count, seed=0), path, columns=8)
 
 
-def write_hub_folder(trainer: Trainer) -> None:
+def keep_best(trainer: Trainer, bar: tqdm) -> None:
+    """Write the weights to ``best/``, a Hub folder of its own, if no earlier ones came closer to the data."""
+    train, best = trainer.train, trainer.out / "best"
+    checks = max(train.images // train.checkpoint_every, 1)
+    result = trainer.watchdog.check(trainer.ema.module, trainer.images_seen, trainer.seconds, checks)
+    if result is None:
+        return
+    bar.write(f"{trainer.images_seen:,} pictures: {result.label} {result.value:.4g} ± {result.error:.2g}")
+    held = cards.read_metrics(best).get("watch", {}).get("value", math.inf)
+    if result.value < held:
+        write_hub_folder(trainer, best)
+        facts = trainer.ema.module.card_facts()
+        cards.record(best, "watch", {**result.to_dict(), "images_seen": trainer.images_seen}, facts)
+
+
+def write_hub_folder(trainer: Trainer, folder: Path | None = None) -> None:
     """Turn a run's folder into a Hub folder: averaged weights, card, metrics, samples, and the adversary beside."""
-    model, train, out = trainer.ema.module, trainer.train, trainer.out
+    model, train, out = trainer.ema.module, trainer.train, folder or trainer.out
     half = torch.float16 if train.half else None
     numbers = {
         "recipe": trainer.recipe.name,
@@ -66,7 +93,7 @@ def write_hub_folder(trainer: Trainer) -> None:
         "precision": "bf16" if trainer.bf16 else "fp32",
         "licence": train.licence,
         "dataset": train.dataset,
-        "losses": {k: v for k, v in (read_log(out) or [{}])[-1].items() if "/" in k},
+        "losses": {k: v for k, v in (read_log(trainer.out) or [{}])[-1].items() if "/" in k},
     }
     if isinstance(model, LatentGenerator):
         write_grid(model, out / "samples.png")

@@ -1,0 +1,44 @@
+"""Measuring models: pure functions on tensors, accumulators over batches, and results that carry their protocol.
+
+The default is the kernel distance in the features of "efficientnet-lite0", which needs no network and is unbiased:
+
+    store = FeatureStore()
+    store.add(real_pictures, "real")
+    store.add(made_pictures, "made")
+    print(*store.results(["kernel"], data="emoji-noto-64"))
+"""
+
+from ganhub.metrics.accumulate import ClassStore, FeatureStore, PairStore
+from ganhub.metrics.distances import KernelEstimate, frechet_distance, frechet_from_moments, kernel_distance
+from ganhub.metrics.extractors import EXTRACTORS, Extractor, extractor
+from ganhub.metrics.manifold import Manifold, manifold
+from ganhub.metrics.perceptual import lpips, perceptual_distance
+from ganhub.metrics.pixels import psnr, ssim
+from ganhub.metrics.protocol import Protocol, Result, compare
+from ganhub.metrics.scores import ScoreEstimate, class_accuracy, inception_score, intra_class_diversity
+
+__all__ = [
+    "EXTRACTORS",
+    "ClassStore",
+    "Extractor",
+    "FeatureStore",
+    "KernelEstimate",
+    "Manifold",
+    "PairStore",
+    "Protocol",
+    "Result",
+    "ScoreEstimate",
+    "class_accuracy",
+    "compare",
+    "extractor",
+    "frechet_distance",
+    "frechet_from_moments",
+    "inception_score",
+    "intra_class_diversity",
+    "kernel_distance",
+    "lpips",
+    "manifold",
+    "perceptual_distance",
+    "psnr",
+    "ssim",
+]

@@ -1,0 +1,235 @@
+"""Does a generator return its training pictures? Nearest neighbours, set against what real pictures would show.
+
+A sample close to a training picture proves nothing by itself: digits of one kind lie close together anyway. So each
+distance is divided by how close the training pictures lie to each other just there (the *score*), and the scores of the
+samples are set against those of real pictures that were not trained on, or, where every picture was, of training
+pictures against all others (leave-one-out): for a generator that has learned the distribution and not the pictures, the
+two look the same. The idea of a test against held-out pictures is that of "A Non-Parametric Test to Detect Data-Copying
+in Generative Models" (Meehan et al. 2020, arXiv:2004.05675, section 3).
+
+Distances are taken after alignment: mirrored or not, shifted by up to 3 pixels, and with brightness and contrast
+matched, so that a copy is found though it was flipped, moved or re-lit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ganhub import images as pictures
+from ganhub.errors import MetricError
+
+SIDE = 64  # pictures are compared at no more than so many pixels a side
+REACH = 3  # pixels of shift that are looked for
+COARSE = 8  # side of the thumbnails that candidates are found by
+CANDIDATES = 24  # training pictures that are aligned with each sample
+NEAR = 0.5  # score below which a picture is a near-copy: twice as close as neighbours are there
+NOISE = 0.02  # distances below this are rounding
+P_VALUE = 0.001
+
+
+@dataclass(frozen=True)
+class Memorisation:
+    """What the report says.
+
+    Attributes:
+        closer: How often a sample is closer to the training pictures than a held-out real one, in [0, 1]: 0.5 for a
+            generator that has learned, 1 for one that copies, below 0.5 for one that is further from the data.
+        copies: Share of samples that are near-copies.
+        held_copies: The same share of the held-out real pictures: what is normal for this data.
+        p_value: Of Fisher's exact test that the samples have more near-copies than the held-out pictures.
+        copying: The verdict: significantly more near-copies, and by more than a hundredth of all samples.
+        distance: Median distance of a sample to the nearest training picture after alignment, in [0, 1].
+        held_distance: The same for held-out pictures.
+        feature_distance: Median Euclidean distance of a sample to the nearest training picture in features, or None.
+        held_feature_distance: The same for held-out pictures.
+        leave_one_out: Whether the held-out pictures are training pictures against all others.
+        pairs: The worst samples first: (index of the sample, index of the training picture, score).
+    """
+
+    closer: float
+    copies: float
+    held_copies: float
+    p_value: float
+    copying: bool
+    distance: float
+    held_distance: float
+    feature_distance: float | None
+    held_feature_distance: float | None
+    leave_one_out: bool
+    pairs: list[tuple[int, int, float]]
+
+    def sentence(self) -> str:
+        """The verdict in words."""
+        shares = f"{self.copies:.1%} of the samples are near-copies of training pictures, where {self.held_copies:.1%}"
+        normal = f"{shares} of real pictures that were not trained on are"
+        if self.copying:
+            return f"This generator returns training pictures: {normal}."
+        return f"No sign of copying: {normal}; a sample is the closer one in {self.closer:.0%} of comparisons."
+
+
+def memorisation(
+    made: Tensor,
+    train: Tensor,
+    held_out: Tensor | None = None,
+    *,
+    features: tuple[Tensor, Tensor, Tensor | None] | None = None,
+    leave_out: int = 1000,
+) -> Memorisation:
+    """Compare samples with the pictures that a generator was trained on.
+
+    Args:
+        made: Samples [M, C, H, W] in [-1, 1].
+        train: All training pictures [N, C, H, W]; a generator may copy any of them.
+        held_out: Real pictures that it was not trained on, [K, C, H, W]; None takes training pictures in turn, each
+            against all others.
+        features: Of made [M, D], of training pictures [n, D] (the first n of ``train``) and of held-out ones [K, D] (or
+            None): their nearest distances are reported beside.
+        leave_out: How many training pictures stand in for held-out ones.
+
+    Raises:
+        MetricError: For fewer than 20 pictures on a side, or sizes that differ.
+    """
+    held = train[:leave_out] if held_out is None else held_out
+    for name, some in (("made", made), ("training", train), ("held-out", held)):
+        if len(some) < 20:
+            raise MetricError(f"A memorisation report needs 20 or more {name} pictures, not {len(some)}.")
+        if some.shape[1:] != made.shape[1:]:
+            raise MetricError(f"The {name} pictures are {list(some.shape[1:])}, the made {list(made.shape[1:])}.")
+    search = _Search(train)
+    own = torch.arange(len(held)) if held_out is None else None
+    distance, nearest = search.nearest(made)
+    held_distance, held_nearest = search.nearest(held, exclude=own)
+    # How far apart training pictures lie around the ones that were found.
+    around = torch.cat([nearest, held_nearest]).unique()
+    spacing = torch.zeros(len(train)).index_put((around,), search.nearest(train[around], exclude=around)[0])
+    score = distance / spacing[nearest].clamp_min(NOISE)
+    held_score = held_distance / spacing[held_nearest].clamp_min(NOISE)
+
+    copies, held_copies = int((score < NEAR).sum()), int((held_score < NEAR).sum())
+    p_value = _fisher(copies, len(score), held_copies, len(held_score))
+    share, held_share = copies / len(score), held_copies / len(held_score)
+    near, held_near = _in_features(features, own)
+    worst = score.argsort()[:64].tolist()
+    return Memorisation(
+        closer=_closer(score, held_score), copies=share, held_copies=held_share, p_value=p_value,
+        copying=p_value < P_VALUE and share > held_share + 0.01,
+        distance=distance.median().item(), held_distance=held_distance.median().item(),
+        feature_distance=near, held_feature_distance=held_near, leave_one_out=held_out is None,
+        pairs=[(i, int(nearest[i]), score[i].item()) for i in worst],
+    )  # fmt: skip
+
+
+def worst_pairs(report: Memorisation, made: Tensor, train: Tensor, count: int = 8) -> Tensor:
+    """Pictures to look at, [2 count, ...]: the worst samples, then the training picture that each is closest to."""
+    pairs = report.pairs[:count]
+    return torch.cat([made[[i for i, _, _ in pairs]].cpu(), train[[j for _, j, _ in pairs]].cpu()])
+
+
+class _Search:
+    """Nearest training pictures after alignment: thumbnails find candidates, pixels decide."""
+
+    def __init__(self, train: Tensor) -> None:
+        self.train = _reduced(train)
+        self.thumbnails = _thumbnails(self.train)
+
+    def nearest(self, queries: Tensor, exclude: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Aligned distance to the nearest training picture and its index, [N] each.
+
+        ``exclude`` holds one training index per query that does not count.
+        """
+        queries = _reduced(queries)
+        distances, indices = [], []
+        for start in range(0, len(queries), 64):
+            some = queries[start : start + 64]
+            alike = torch.full((len(some), len(self.train)), -2.0)
+            for variant in _variants(some):
+                alike = torch.maximum(alike, _thumbnails(variant) @ self.thumbnails.T)
+            if exclude is not None:
+                alike[torch.arange(len(some)), exclude[start : start + 64]] = -3
+            candidates = alike.topk(min(CANDIDATES, len(self.train) - (exclude is not None)), dim=1).indices
+            apart = torch.stack([_aligned(q, self.train[c]) for q, c in zip(some, candidates, strict=True)])
+            best = apart.min(1)
+            distances.append(best.values)
+            indices.append(candidates.gather(1, best.indices[:, None])[:, 0])
+        return torch.cat(distances), torch.cat(indices)
+
+
+def _reduced(images: Tensor) -> Tensor:
+    """At most ``SIDE`` pixels a side, float32 on the CPU."""
+    images = images.detach().float().cpu()
+    longest = max(images.shape[2:])
+    if longest <= SIDE:
+        return images
+    size = tuple(max(round(side * SIDE / longest), 2 * REACH + 2) for side in images.shape[2:])
+    return torch.cat([pictures.resize(part, size) for part in images.split(256)])
+
+
+def _thumbnails(images: Tensor) -> Tensor:
+    """Unit vectors [N, C * 64] of which brightness and contrast are gone."""
+    small = F.adaptive_avg_pool2d(images, COARSE)
+    return F.normalize((small - small.mean((2, 3), keepdim=True)).flatten(1), dim=1)
+
+
+def _variants(images: Tensor) -> list[Tensor]:
+    """The pictures as they are and mirrored, each moved by up to two pixels, which thumbnails do not forgive."""
+    padded = F.pad(images, (2, 2, 2, 2), mode="replicate")
+    height, width = images.shape[2:]
+    moved = [padded[:, :, y : y + height, x : x + width] for y in range(5) for x in range(5)]
+    return moved + [picture.flip(3) for picture in moved]
+
+
+def _aligned(query: Tensor, candidates: Tensor) -> Tensor:
+    """Distance [K] of one picture [C, H, W] to candidates [K, C, H, W], at the best mirroring, shift and light.
+
+    sqrt(1 - r^2) with r the correlation of what is left of the pictures where they overlap: 0 for a copy up to
+    brightness and contrast, 1 for pictures that have nothing in common.
+    """
+    reach = min(REACH, (min(query.shape[1:]) - 2) // 2)
+    height, width = (side - 2 * reach for side in query.shape[1:])
+    both = torch.stack([query, query.flip(2)])
+    windows = both.unfold(2, height, 1).unfold(3, width, 1)  # [2, C, shifts, shifts, h, w]
+    windows = windows.permute(0, 2, 3, 1, 4, 5).flatten(0, 2)
+    middle = candidates[:, :, reach : reach + height, reach : reach + width]
+    correlation = _flat(middle) @ _flat(windows).T
+    return (1 - correlation.amax(1).clamp(0, 1).square()).sqrt()
+
+
+def _flat(images: Tensor) -> Tensor:
+    return F.normalize((images - images.mean((2, 3), keepdim=True)).flatten(1), dim=1)
+
+
+def _in_features(
+    features: tuple[Tensor, Tensor, Tensor | None] | None, own: Tensor | None
+) -> tuple[float | None, float | None]:
+    if features is None:
+        return None, None
+    made, train, held = (None if part is None else part.double() for part in features)
+    near = torch.cat([torch.cdist(part, train).amin(1) for part in made.split(1000)]).median().item()
+    if held is not None:
+        return near, torch.cat([torch.cdist(part, train).amin(1) for part in held.split(1000)]).median().item()
+    count = min(len(own), len(train))
+    apart = torch.cdist(train[:count], train)
+    apart[torch.arange(count), torch.arange(count)] = torch.inf
+    return near, apart.amin(1).median().item()
+
+
+def _closer(scores: Tensor, held: Tensor) -> float:
+    """P(a sample's score < a held-out picture's), ties counted half: the area under the ROC curve."""
+    order = held.sort().values
+    above = len(held) - torch.searchsorted(order, scores, right=True)
+    equal = torch.searchsorted(order, scores, right=True) - torch.searchsorted(order, scores)
+    return ((above + 0.5 * equal).double().mean() / len(held)).item()
+
+
+def _fisher(copies: int, made: int, held_copies: int, held: int) -> float:
+    """One-sided: the chance of so many copies among the samples if both sides had the same rate."""
+    try:
+        from scipy.stats import fisher_exact
+    except ImportError as error:
+        raise MetricError('A memorisation report needs scipy: run pip install "ganhub[eval]".') from error
+    table = [[copies, made - copies], [held_copies, held - held_copies]]
+    return float(fisher_exact(table, alternative="greater").pvalue)

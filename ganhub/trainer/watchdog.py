@@ -1,0 +1,209 @@
+"""The watchdog: looks at a run as it goes, says in words what goes wrong, and keeps the best weights so far.
+
+A look costs about as much as a few steps: the generator makes ``LOOK`` pictures, the first layers of vgg-lite describe
+them, and their spread is set against the data's. A check costs more and comes with each checkpoint: the kernel distance
+of the averaged weights to at most ``CHECK`` pictures of the data. The dog counts its own seconds and rests while they
+are more than its share. It changes nothing in the run: the weights are the same, bit for bit, with and without it.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from statistics import median
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ganhub.errors import MetricError
+from ganhub.metrics.distances import kernel_distance
+from ganhub.metrics.extractors import extractor
+from ganhub.metrics.protocol import Protocol, Result
+from ganhub.models import LatentGenerator
+from ganhub.nn.features import MIN_SIDE, feature_network
+from ganhub.trainer.data import Pictures
+
+LOOK, CHECK = 64, 512  # pictures
+LOOKS = 50  # in a run, about
+ALIKE = 0.2  # spread over the data's below which pictures are all one
+WILD = 1000  # gradient norm of a player that has lost its way
+SEED = 3_000_000_000  # of the pictures it looks at: far from those of grids and evaluations
+
+
+class Watchdog:
+    """What happens to a latent generator while it trains.
+
+    Args:
+        data: The run's pictures.
+        images: Length of the run, in pictures.
+        budget: Largest share of the run's time that it takes; the first minute of a run counts as whole.
+
+    Attributes:
+        seconds: Its own time so far.
+        alarms: One sentence for each trouble seen in the latest look; empty while all is well.
+        news: Those of them that the look before did not have.
+        lost: Whether there was an alarm in every look for a twentieth of the run.
+    """
+
+    def __init__(self, data: Pictures, images: int, *, budget: float = 0.025) -> None:
+        self.data, self.images, self.budget = data, images, budget
+        self.history: list[dict[str, float]] = []
+        self.seconds = 0.0
+        self.alarms: list[str] = []
+        self.news: list[str] = []
+        self.lost = False
+        self._troubled_since: int | None = None
+        self._network = feature_network("vgg-lite")
+        self._data_look: dict[str, float] = {}
+        self._data_features: Tensor | None = None
+
+    def remember(self, log: list[dict[str, float]]) -> None:
+        """Take up a run that resumes, from the lines of its log."""
+        self.history = [line for line in log if "watch/spread" in line]
+        self.seconds = self.history[-1].get("watch/seconds", 0.0) if self.history else 0.0
+
+    def look(
+        self, model: LatentGenerator, images_seen: int, numbers: Mapping[str, float], run_seconds: float = 0.0
+    ) -> dict[str, float]:
+        """Look at pictures of the weights in training, and at what the players report; does nothing when it is early.
+
+        Args:
+            model: In any mode; comes back as it was.
+            images_seen: Real pictures so far.
+            numbers: The means that the run is about to log: "discriminator/real_sign", ".../gradient_norm", ...
+            run_seconds: Time that the run took so far.
+
+        Returns:
+            ``watch/spread`` (mean pairwise feature distance over the data's: 1 is as varied), ``watch/dead`` (share of
+            pictures without a picture in them, beyond the data's) and ``watch/seconds``, to be logged with the rest.
+        """
+        last = self.history[-1]["images"] if self.history else 0
+        self.news = []
+        if images_seen - last < self.images / LOOKS or self._tired(run_seconds):
+            return {}
+        started = time.perf_counter()
+        if not self._data_look:
+            self._data_look = self._describe(self.data.batch(0, LOOK).images.to(model.device))
+        made = self._describe(_make(model, LOOK))
+        seen = {
+            "watch/spread": made["spread"] / max(self._data_look["spread"], 1e-12),
+            "watch/dead": max(made["dead"] - self._data_look["dead"], 0.0),
+        }
+        self.history.append({"images": images_seen, **numbers, **seen})
+        known = {alarm.partition(":")[0] for alarm in self.alarms}
+        self.alarms = judge(self.history, self.images)
+        self.news = [alarm for alarm in self.alarms if alarm.partition(":")[0] not in known]
+        self._troubled_since = (self._troubled_since or images_seen) if self.alarms else None
+        self.lost = bool(self.alarms) and images_seen - self._troubled_since >= self.images / 20
+        self.seconds += time.perf_counter() - started
+        return {**seen, "watch/seconds": self.seconds}
+
+    def check(self, model: LatentGenerator, images_seen: int, run_seconds: float, checks: int) -> Result | None:
+        """Kernel distance of a model's pictures to the data, by vgg-lite at the pictures' own size.
+
+        Args:
+            model: The averaged weights, in ``eval()``.
+            images_seen: Real pictures so far.
+            run_seconds: Time that the run took so far.
+            checks: How many there will be in the run; they share the budget.
+
+        Returns:
+            The distance with its protocol; None while it rests, and for pictures that are all the same.
+        """
+        if self._tired(run_seconds):
+            return None
+        started = time.perf_counter()
+        network = extractor("vgg-lite").to(model.device)
+        if self._data_features is None:
+            some = network(self.data.batch(0, LOOK).images)
+            cost = 1.5 * (time.perf_counter() - started) / LOOK  # making pictures takes time as well
+            afford = 0.6 * self.budget * run_seconds * self.images / max(images_seen, 1) / (checks + 1) / cost
+            count = min(max(int(afford), LOOK), CHECK, max(len(self.data), LOOK) or CHECK)
+            rest = self.data.batch(LOOK, count - LOOK).images
+            self._data_features = torch.cat([some, network(rest)]) if len(rest) else some
+        count = len(self._data_features)
+        made = network(_make(model, count))
+        try:
+            value, error = kernel_distance(self._data_features, made)
+        except MetricError:  # nothing to measure: the next look says why
+            return None
+        finally:
+            self.seconds += time.perf_counter() - started
+        protocol = Protocol(
+            metric="kernel_distance", extractor=network.name, weights=network.weights, resize=network.resize,
+            settings="cubic kernel, all pictures once", data="the training data", real=count, made=count, seed=SEED,
+        )  # fmt: skip
+        return Result(
+            name="kernel_distance", label="Kernel distance (vgg-lite)", value=value, error=error, protocol=protocol
+        )
+
+    def _tired(self, run_seconds: float) -> bool:
+        return self.seconds > self.budget * max(run_seconds, 60.0)
+
+    def _describe(self, pictures: Tensor) -> dict[str, float]:
+        """Spread of the first layers' features, and the share of pictures that are one colour or no number at all."""
+        pictures = pictures.float()
+        alive = pictures.flatten(1).isfinite().all(1) & (pictures.flatten(1).std(1) > 0.02)
+        network = self._network.to(pictures.device)
+        features = network(_readable(pictures), ["relu2_1"])["relu2_1"]
+        features = F.adaptive_avg_pool2d(features, 4).flatten(1)
+        return {"spread": torch.pdist(features.nan_to_num()).mean().item(), "dead": 1 - alive.float().mean().item()}
+
+
+@torch.no_grad()
+def _make(model: LatentGenerator, count: int) -> Tensor:
+    """Pictures of the weights as they are, without a trace in the running statistics."""
+    training = model.training
+    model.eval()
+    pictures = model.generate(model.latent(range(SEED, SEED + count)), model.labels(count))
+    model.train(training)
+    return pictures
+
+
+def _readable(pictures: Tensor) -> Tensor:
+    """RGB of at least ``MIN_SIDE`` pixels, as the feature network needs it; a grey picture has three equal channels."""
+    pictures = pictures[:, :3] if pictures.shape[1] >= 3 else pictures[:, :1].expand(-1, 3, -1, -1)
+    factor = math.ceil(MIN_SIDE / min(pictures.shape[2:]))
+    return F.interpolate(pictures, scale_factor=factor) if factor > 1 else pictures
+
+
+def judge(history: list[dict[str, float]], images: int) -> list[str]:
+    """Read the looks of a run so far, the latest last, as a person would.
+
+    The bounds come from the traces of the shipped recipes, which raise no alarm, and of runs that were broken on
+    purpose (tests/test_watchdog.py). Runs start with little spread, some stay there for an eighth of their length and
+    recover: so a low spread alone counts late in the first fifth of the run, a spread that is lost at any time.
+
+    Args:
+        history: One dict a look: images, watch/spread, watch/dead, and the run's own numbers.
+        images: Length of the run.
+
+    Returns:
+        One sentence for each trouble; empty while all is well.
+    """
+    if len(history) < 4 or history[-1]["images"] < 0.05 * images:
+        return []
+    said = []
+    share = history[-1]["images"] / images
+    recent, spreads = history[-3:], [look["watch/spread"] for look in history]
+    spread, dead = median(spreads[-3:]), median(look["watch/dead"] for look in recent)
+    best = max(median(spreads[i : i + 3]) for i in range(len(spreads) - 2))
+    now = f"pairwise distance is {spread:.2f} of the data's"
+    if dead > 0.5:
+        said.append(f"the generator draws nothing: {dead:.0%} of its pictures are blank")
+    elif share > 1 / 10 and spread < ALIKE / 10 or share > 0.175 and spread < ALIKE:
+        said.append(f"the generator repeats itself: {now}")
+    elif spread < 0.5 and spread < 0.4 * best:
+        said.append(f"the generator has begun to repeat itself: {now}, it was {best:.2f}")
+    for name in history[-1]:
+        player, _, what = name.partition("/")
+        norms = [look[name] for look in recent if name in look]
+        if what != "gradient_norm" or len(norms) < 3:
+            continue
+        if player == "generator" and median(norms) < 1e-6:
+            said.append(f"the generator no longer learns: its gradient norm is {median(norms):.1e}")
+        elif median(norms) > WILD:
+            said.append(f"the {player} is out of control: its gradient norm is {median(norms):,.0f}")
+    return said
