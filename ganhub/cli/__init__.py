@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from ganhub.cli import judge, models, serve
+from ganhub.cli import evaluate, judge, models, serve
 from ganhub.errors import GanhubError
 
 cli = typer.Typer(
@@ -17,6 +17,7 @@ cli = typer.Typer(
 )
 models.add_to(cli)
 serve.add_to(cli)
+evaluate.add_to(cli)
 judge.add_to(cli)
 
 

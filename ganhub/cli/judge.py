@@ -6,13 +6,14 @@ import hashlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import torch
 import typer
 from torch import Tensor
 
 from ganhub import cards, hub
+from ganhub.cli._inputs import data_config, in_words, open_generator, split_overrides
 from ganhub.errors import ConfigError, DataError, MetricError
 from ganhub.metrics.judging import (
     AnswerFile,
@@ -58,8 +59,7 @@ def judge(
 ) -> None:
     """Ask people: is this picture real or made, or which of two models' pictures is better?"""
     given = models or []
-    overrides = [text for text in given if re.match(r"\w+\.\w+=", text)]
-    sources = [text for text in given if text not in overrides]
+    sources, overrides = split_overrides(given)
     names = _names(sources)
     if report or record:
         if not sources and answers is None:
@@ -78,8 +78,8 @@ def judge(
     kind = "real-or-made" if data else "a-or-b"
     questions = plan(kind, n, seed)
     wilson(1, 2)  # says what to install before anybody has answered for nothing
-    config = _data_config(data, overrides, seed) if data else None
-    generators = [_open(source, device) for source in sources]
+    config = data_config(data, overrides, seed=seed) if data else None
+    generators = [open_generator(source, device) for source in sources]
     panel = prepare(kind, generators, names, config, questions, seed, answers or _usual_file(names))
     _serve(panel, port, host)
 
@@ -112,7 +112,7 @@ def prepare(
     sizes = [generator.config.image_size for generator in generators]
     side, smooth = shown_side(sizes), is_smooth(sizes)
     background = data.background if data else "white"
-    said = _in_words(data) if data else ""
+    said = in_words(data) if data else ""
     real = _real_pictures(data, generators[0], questions) if data else None
     answers = AnswerFile(file, Subject(kind=kind, models=tuple(names), weights=weights, data=said, side=side))
     by_name = dict(zip(("made",) if data else ("A", "B"), generators, strict=True))
@@ -170,13 +170,6 @@ def _record(summary: Summary, sources: Sequence[str]) -> list[Path]:
     return written
 
 
-def _open(source: str, device: str) -> LatentGenerator:
-    generator = AutoModel.from_pretrained(source, device=device)
-    if not isinstance(generator, LatentGenerator):
-        raise ConfigError(f"{source} is a {generator.verb}, which makes no pictures by itself: name a generator.")
-    return generator
-
-
 def _names(sources: Sequence[str]) -> list[str]:
     """What answers call the models: a folder by its name, unless both are called the same."""
     names = [Path(source).resolve().name if Path(source).is_dir() else source for source in sources]
@@ -196,19 +189,6 @@ def _digest(model: LatentGenerator) -> str:
     return digest.hexdigest()[:12]
 
 
-def _data_config(path: str, overrides: Sequence[str], seed: int) -> DataConfig:
-    try:
-        from ganhub.trainer.recipe import _override, make_recipe
-    except ImportError as error:
-        raise DataError(f'Reading real pictures needs {error.name}: pip install "ganhub[train]".') from error
-    tables: dict[str, Any] = {"data": {"path": path, "seed": seed}}
-    for override in overrides:
-        if not override.startswith("data."):
-            raise ConfigError(f"'{override}' says nothing of the real pictures: write data.key=value.")
-        _override(tables, override)
-    return make_recipe(tables).data
-
-
 def _real_pictures(config: DataConfig, generator: LatentGenerator, questions: Sequence[Question]) -> Tensor:
     from ganhub.trainer import open_data
 
@@ -221,19 +201,6 @@ def _real_pictures(config: DataConfig, generator: LatentGenerator, questions: Se
             f"--n {2 * len(real)} or fewer, so that none comes twice."
         )
     return real.batch(0, needed).images
-
-
-def _in_words(config: DataConfig) -> str:
-    """Which real pictures and how they were prepared; the file's name only, as paths are private."""
-    usual = type(config)(path=config.path).to_dict()
-    given = config.to_dict()
-    changed = [
-        key if value is True else f"{key} {value}"
-        for key, value in given.items()
-        if value != usual[key] and key not in ("path", "seed", "streaming", "memory_gb", "labels")
-    ]
-    name = config.path if hub.is_repo_id(config.path) and not Path(config.path).exists() else Path(config.path).name
-    return ", ".join([name, *changed])
 
 
 def add_to(cli: typer.Typer) -> None:

@@ -10,8 +10,10 @@ The default is the kernel distance in the features of "efficientnet-lite0", whic
 
 from ganhub.metrics.accumulate import ClassStore, FeatureStore, PairStore
 from ganhub.metrics.distances import KernelEstimate, frechet_distance, frechet_from_moments, kernel_distance
+from ganhub.metrics.evaluation import Evaluation, evaluate
 from ganhub.metrics.extractors import EXTRACTORS, Extractor, extractor
 from ganhub.metrics.manifold import Manifold, manifold
+from ganhub.metrics.memorisation import Memorisation, memorisation
 from ganhub.metrics.perceptual import lpips, perceptual_distance
 from ganhub.metrics.pixels import psnr, ssim
 from ganhub.metrics.protocol import Protocol, Result, compare
@@ -20,16 +22,19 @@ from ganhub.metrics.scores import ScoreEstimate, class_accuracy, inception_score
 __all__ = [
     "EXTRACTORS",
     "ClassStore",
+    "Evaluation",
     "Extractor",
     "FeatureStore",
     "KernelEstimate",
     "Manifold",
+    "Memorisation",
     "PairStore",
     "Protocol",
     "Result",
     "ScoreEstimate",
     "class_accuracy",
     "compare",
+    "evaluate",
     "extractor",
     "frechet_distance",
     "frechet_from_moments",
@@ -38,6 +43,7 @@ __all__ = [
     "kernel_distance",
     "lpips",
     "manifold",
+    "memorisation",
     "perceptual_distance",
     "psnr",
     "ssim",

@@ -171,7 +171,10 @@ def kernel_distance(
     # Products of float32 features are taken in float32, twice as fast: their rounding errors average out over a
     # subset's million pairs, to about a millionth of the standard error. Powers and sums are in float64 always.
     products = np.float64 if torch.float64 in (real.dtype, made.dtype) else np.float32
-    x, y = (rows.numpy().astype(products, copy=False) for rows in checked(real, made, least=4))
+    pair = checked(real, made, least=4)
+    if torch.equal(*pair):  # one and the same set: the estimate, which expects two draws, would fall below zero
+        return KernelEstimate(0.0, 0.0)
+    x, y = (rows.numpy().astype(products, copy=False) for rows in pair)
     if max(len(x), len(y)) <= subset_size:
         value, *spreads = _discrepancy(x, y)
         return KernelEstimate(value, math.sqrt(_variance(spreads, len(x), len(y))))

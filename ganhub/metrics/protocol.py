@@ -44,11 +44,12 @@ class Protocol(BaseConfig):
     made: int = 0
     seed: int = 0
 
-    def sentence(self) -> str:
-        """Return the protocol as one line of prose."""
-        parts = [self.metric.replace("_", " ")]
+    def sentence(self, *, named: bool = True) -> str:
+        """Return the protocol as one line of prose; without the metric's name where a table says it (``named``)."""
+        parts = [self.metric.replace("_", " ")] if named else []
         if self.extractor:
-            parts[0] += f" by {self.extractor}" + (f" (weights {self.weights})" if self.weights else "")
+            by = f"by {self.extractor}" + (f" (weights {self.weights})" if self.weights else "")
+            parts = [" ".join([*parts, by])]
         counts = [f"{n:,} {kind}" for kind, n in (("made", self.made), ("real", self.real)) if n]
         source = f" of {self.data}" if self.data else ""
         source += f", split {self.split}" if self.split else ""

@@ -117,7 +117,7 @@ def read_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"The recipe {path} is not valid TOML: {error}.") from None
     for override in overrides:
-        _override(tables, override)
+        apply_override(tables, override)
     return make_recipe(tables, name=path.stem)
 
 
@@ -131,7 +131,8 @@ def make_recipe(tables: dict[str, Any], *, name: str = "recipe") -> Recipe:
     return Recipe(model, objective, train, data, name, tables)
 
 
-def _override(tables: dict[str, Any], text: str) -> None:
+def apply_override(tables: dict[str, Any], text: str) -> None:
+    """Put one ``table.key=value`` of a command line into plain tables."""
     key, equals, value = text.partition("=")
     table, dot, name = key.partition(".")
     if not (equals and dot and name) or table not in TABLES:

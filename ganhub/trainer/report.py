@@ -89,7 +89,7 @@ def write_hub_folder(trainer: Trainer, folder: Path | None = None) -> None:
         "seed": train.seed,
         "seconds": round(trainer.seconds, 1),
         "images_per_second": round(trainer.images_seen / max(trainer.seconds, 1e-9), 1),
-        "hardware": hardware(trainer.device),
+        "hardware": (f"{trainer.world} x " if trainer.world > 1 else "") + hardware(trainer.device),
         "precision": "bf16" if trainer.bf16 else "fp32",
         "licence": train.licence,
         "dataset": train.dataset,

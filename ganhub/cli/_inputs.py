@@ -1,0 +1,56 @@
+"""What several commands read from their arguments: a generator, and real pictures prepared as a recipe does."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ganhub import hub
+from ganhub.errors import ConfigError, DataError
+from ganhub.models import AutoModel, LatentGenerator
+
+if TYPE_CHECKING:
+    from ganhub.trainer import DataConfig
+
+
+def split_overrides(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Tell names of models from ``table.key=value``."""
+    overrides = [text for text in arguments if re.match(r"\w+\.\w+=", text)]
+    return [text for text in arguments if text not in overrides], overrides
+
+
+def open_generator(source: str, device: str) -> LatentGenerator:
+    """Load a model that makes pictures from latents; any other raises ConfigError."""
+    generator = AutoModel.from_pretrained(source, device=device)
+    if not isinstance(generator, LatentGenerator):
+        raise ConfigError(f"{source} is a {generator.verb}, which makes no pictures by itself: name a generator.")
+    return generator
+
+
+def data_config(path: str, overrides: Sequence[str], **fields: Any) -> DataConfig:
+    """The recipe's [data] table for --data and ``data.key=value``."""
+    try:
+        from ganhub.trainer.recipe import apply_override, make_recipe
+    except ImportError as error:
+        raise DataError(f'Reading real pictures needs {error.name}: pip install "ganhub[train]".') from error
+    tables: dict[str, Any] = {"data": {"path": path, **fields}}
+    for override in overrides:
+        if not override.startswith("data."):
+            raise ConfigError(f"'{override}' says nothing of the real pictures: write data.key=value.")
+        apply_override(tables, override)
+    return make_recipe(tables).data
+
+
+def in_words(config: DataConfig) -> str:
+    """Which real pictures and how they were prepared; the file's name only, as paths are private."""
+    usual = type(config)(path=config.path).to_dict()
+    given = config.to_dict()
+    changed = [
+        key if value is True else f"{key} {value}"
+        for key, value in given.items()
+        if value != usual[key] and key not in ("path", "seed", "split", "streaming", "memory_gb", "labels")
+    ]
+    name = config.path if hub.is_repo_id(config.path) and not Path(config.path).exists() else Path(config.path).name
+    return ", ".join([name, *changed])

@@ -1,0 +1,110 @@
+"""``ganhub evaluate``: numbers with their protocols, on the screen and in the model's card."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ganhub import cards, hub, images
+from ganhub.cli._inputs import data_config, in_words, open_generator, split_overrides
+from ganhub.errors import ConfigError, MetricError
+from ganhub.metrics.evaluation import KNOWN, Evaluation
+
+PAIRS = "memorisation.png"
+
+
+def evaluate(
+    model: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="MODEL",
+            help="A folder, a name from `ganhub list`, or owner/name on the Hub; then data.key=value to prepare the "
+            "real pictures as the recipe does, for example data.crop=random data.zoom=1.15.",
+        ),
+    ],
+    data: Annotated[str, typer.Option(help="Real pictures: a folder, .zip, .npz or Hub dataset.")],
+    metrics: Annotated[
+        str, typer.Option(help=f"Comma-separated, of: {', '.join(KNOWN)}. All but frechet and score without it.")
+    ] = "",
+    n: Annotated[int, typer.Option("--n", help="Made pictures, and real ones as far as there are so many.")] = 2000,
+    extractor: Annotated[
+        str, typer.Option(help="Whose features: efficientnet-lite0, vgg-lite, or inception (the standard FID's).")
+    ] = "efficientnet-lite0",
+    split: Annotated[str, typer.Option(help="Which part of the data was trained on.")] = "train",
+    held_out: Annotated[
+        str, typer.Option(help="A part that was not, such as test, for the memorisation report; else leave-one-out.")
+    ] = "",
+    seed: Annotated[int, typer.Option(help="Seed of the first made picture.")] = 0,
+    force: Annotated[bool, typer.Option("--force", help="Take a Frechet distance of too few pictures.")] = False,
+    record: Annotated[bool, typer.Option("--record", help="Write the numbers into metrics.json and the card.")] = False,
+    pairs: Annotated[
+        Path | None, typer.Option(help=f"Picture of the likeliest copies; MODEL/{PAIRS} with --record.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda, mps or auto.")] = "auto",
+) -> None:
+    """Measure a model against real pictures: distances, precision, recall, copies of training pictures."""
+    sources, overrides = split_overrides(model)
+    if len(sources) != 1:
+        raise ConfigError(f"Name one model, not {len(sources)}.")
+    asked = [name.strip() for name in metrics.split(",") if name.strip()]
+    generator = open_generator(sources[0], device)
+    folder = hub.list_local().get(sources[0]) or Path(sources[0])
+    if record and not folder.is_dir():
+        raise ConfigError(f"{sources[0]} is no folder on this disk, so its card cannot be written: leave --record out.")
+    config = data_config(data, overrides, split=split)
+
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from ganhub.metrics.evaluation import evaluate as measure
+    from ganhub.trainer import open_data
+
+    c = generator.config
+    size = {"height": c.image_size, "width": c.image_size, "channels": c.channels}
+    real = open_data(config, **size, labelled=bool(c.num_classes))
+    held = data_config(data, overrides, split=held_out) if held_out else None
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        tasks: dict[str, int] = {}
+
+        def show(what: str, done: int, total: int) -> None:
+            task = tasks[what] = tasks[what] if what in tasks else bar.add_task(what, total=total)
+            bar.update(task, completed=done)
+
+        found = measure(
+            generator, real, metrics=asked, n=n, network=extractor, data=in_words(config), split=split, seed=seed,
+            held_out=open_data(held, **size, labelled=False) if held else None, force=force, on_step=show,
+        )  # fmt: skip
+    typer.echo(told(found))
+    picture = pairs or (folder / PAIRS if record else None)
+    if found.pairs is not None and picture:
+        factor = max(96 // c.image_size, 1)  # small pictures are enlarged without smoothing
+        shown = found.pairs.repeat_interleave(factor, 2).repeat_interleave(factor, 3)
+        images.save_grid(shown, picture, columns=len(shown) // 2)
+        typer.echo(f"The likeliest copies, above the training pictures they are closest to: {picture}")
+    if record:
+        typer.echo(f"Recorded in {cards.record(folder, 'evaluation', found.to_dict(), generator.card_facts())}")
+
+
+def told(found: Evaluation) -> str:
+    """The numbers in a table, each with the protocol that it was measured by."""
+    if not found.results:
+        raise MetricError("Nothing was measured: name a metric.")
+    how = list(dict.fromkeys(result.protocol.sentence(named=False) for result in found.results))
+    rows = []
+    for result in found.results:
+        error = "" if result.error is None else f" ± {result.error:.2g}"
+        note = f"[{how.index(result.protocol.sentence(named=False)) + 1}]"
+        rows.append((result.label, f"{result.value:.4g}{error}", "↓" if result.better == "lower" else "↑", note))
+    width = [max(len(row[i]) for row in rows) for i in range(4)]
+    lines = ["  ".join(cell.ljust(width[i]) for i, cell in enumerate(row)).rstrip() for row in rows]
+    notes = [f"{result.label}: {result.note}" for result in found.results if result.note]
+    verdict = [found.memorisation.sentence(), ""] if found.memorisation else []
+    measured = [f"[{number}] {sentence}" for number, sentence in enumerate(how, start=1)]
+    return "\n".join([*lines, "", *verdict, *notes, *measured])
+
+
+def add_to(cli: typer.Typer) -> None:
+    """Register this group's commands."""
+    cli.command("evaluate")(evaluate)
