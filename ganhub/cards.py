@@ -2,30 +2,26 @@
 
 The block lies between ``<!-- ganhub:begin -->`` and ``<!-- ganhub:end -->``. Writing a card again replaces the block
 and leaves the text outside it alone; a card without the two markers was written by hand and is left alone entirely.
-In the front matter, keys that a person added or changed win over the generated ones.
+In the front matter, keys that a person added or changed win over the generated ones. Below the block stands the
+intended use, which the recipe supplies: it is renewed as long as nobody has touched it. A comment in the block keeps
+digests of what was generated, to tell.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ganhub import _card_parts as parts
 from ganhub.errors import HubError
 from ganhub.folder import CARD, CONFIG, METRICS, write_atomic
 
 BEGIN, END = "<!-- ganhub:begin -->", "<!-- ganhub:end -->"
-PROSE = """\
-## Intended use and limits
-
-<!-- Yours to write: what the model is good for, where it fails. This part survives every update of the card. -->
-
-A small model to learn from, to play with and to build on. It knows nothing but its training data: expect its gaps and
-its habits in every picture, and look at a result before you rely on it.
-"""
 PIPELINE_TAGS = {
     "latent_generator": "unconditional-image-generation",
     "stylizer": "image-to-image",
@@ -38,43 +34,39 @@ _USAGE = {
     "class": 'ganhub.save_grid(model.sample(16, label={label!r}, seed=0), "grid.png")',
     "stylizer": 'painted = model.stylize(ganhub.load_image("photo.jpg"), ganhub.load_image("painting.jpg"))',
 }
-# What metrics.json's "training" holds, as the card calls it; other keys are shown under their own names.
-_RUN = {
-    "recipe": "Recipe",
-    "hardware": "Hardware",
-    "seed": "Seed",
-    "images_seen": "Images seen",
-    "seconds": "Wall time",
-    "images_per_second": "Images per second",
-    "precision": "Precision",
-}
-_SAID = ("licence", "dataset")  # recorded with the run, but told elsewhere in the card
 _FRONT_MATTER = re.compile(r"\ufeff?---[ \t]*\r?\n(.*?)^---[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE)
 _BLOCK = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
 _GENERATED = re.compile(r"<!-- ganhub:metadata (\{.*?\}) -->")
+_SECTION = re.compile(rf"^{parts.HEADING}[ \t]*\r?\n.*?(?=^## |\Z)", re.DOTALL | re.MULTILINE)
+PICTURES = {"samples": "samples.png", "curves": "curves.png", "pairs": "memorisation.png"}  # fact -> file
 
 
-def render_card(facts: Mapping[str, Any], metrics: Mapping[str, Any] | None = None) -> str:
-    """A model card as text: front matter, title, generated block, and a place for prose.
+def render_card(
+    facts: Mapping[str, Any], metrics: Mapping[str, Any] | None = None, kept: Mapping[str, Any] | None = None
+) -> str:
+    """A model card as text: front matter, title, generated block, and the intended use below it.
 
     Args:
         facts: ``name`` and ``architecture``; as far as known ``verb``, ``paper``, ``parameters``, ``licence`` (SPDX
             name in lower case, as the Hub spells it; "other" needs ``licence_name`` and ``licence_link``),
             ``licence_link``, ``dataset`` (one sentence: what, whose, which licence), ``datasets`` (Hub ids),
-            ``tags``, ``class_names``, ``samples`` (whether samples.png exists), ``usage`` (Python that replaces the
-            three lines), and anything that the run of ``metrics`` may hold (``recipe``, ``seed``, ...).
-        metrics: As in metrics.json: ``training`` describes the run; every other key is a group of numbers, whose
-            ``protocol`` says how they were measured.
+            ``tags``, ``class_names``, ``samples``, ``curves`` and ``pairs`` (whether samples.png, curves.png and
+            memorisation.png exist), ``usage`` (Python that replaces the three lines), and anything that the run of
+            ``metrics`` may hold (``recipe``, ``seed``, ...).
+        metrics: As in metrics.json: ``training`` describes the run, with ``intended_use`` and ``limits`` in prose and
+            the watchdog's ``alarms``; ``evaluation`` is :meth:`ganhub.metrics.Evaluation.to_dict`; ``people`` holds
+            what judges said; every other key is a group of numbers, whose ``protocol`` says how they were measured.
+        kept: Facts that the block shows where ``facts`` has none: those of the card as it was.
     """
     metrics = dict(metrics or {})
-    run = {**metrics.pop("training", {}), **{key: facts[key] for key in _RUN if key in facts}}
-    rows = list(_rows(metrics))
-    name = str(facts.get("name") or facts["architecture"])
-    front = _front_matter(facts, name, rows)
-    digests = json.dumps({key: _digest(value) for key, value in front.items()})
-    parts = [
-        f"{BEGIN}\n<!-- This part is generated: write your own text outside of it. -->\n"
-        f"<!-- ganhub:metadata {digests} -->",
+    run = _mapping(metrics.get("training"))
+    said = {key: facts[key] for key in (*parts.RUN, "intended_use", "limits") if key in facts}
+    run, numbers, facts = {**run, **said}, parts.read_numbers(metrics), dict(facts)
+    name, prose = str(facts.get("name") or facts["architecture"]), parts.prose(run)
+    front = _front_matter(facts, name, numbers)
+    digests = json.dumps({key: _digest(value) for key, value in front.items()} | {"prose": _prose_digest(prose)})
+    facts = {**(kept or {}), **{key: value for key, value in facts.items() if value not in (None, "")}}
+    block = [
         *([_samples(facts)] if facts.get("samples") else []),
         "## How to load it",
         "```python\n" + _usage(facts, name) + "\n```",
@@ -84,26 +76,58 @@ def render_card(facts: Mapping[str, Any], metrics: Mapping[str, Any] | None = No
         str(facts.get("dataset") or "Not stated."),
         f"Licence of the weights: {_licence(facts)}.",
         "## Training",
-        _table(("", ""), _run_rows(run)) or "Not recorded.",
+        *parts.training(run, picture=bool(facts.get("curves")), trained=facts.get("parameters") != 0),
         "## Measurements",
-        _table(("metric", "value", "protocol"), rows) or "None yet.",
-        END,
+        *parts.measurements(numbers),
+        *parts.memorisation(metrics.get("evaluation"), picture=bool(facts.get("pairs"))),
     ]
-    return join_front_matter(front, f"# {name}\n\n" + "\n\n".join(parts) + f"\n\n{PROSE}")
+    note = "<!-- This part is generated: write your own text outside of it. -->"
+    inside = "\n\n".join(block).replace("<!--", "&lt;!--")  # no text from elsewhere may end the block early
+    body = f"# {name}\n\n{BEGIN}\n{note}\n<!-- ganhub:metadata {digests} -->\n\n{inside}\n\n{END}\n\n{prose}"
+    return join_front_matter(front, body)
 
 
 def write_card(folder: str | Path, facts: Mapping[str, Any]) -> Path:
-    """Write or refresh ``folder/README.md`` from ``facts``, config.json and metrics.json; hand-written text stays."""
+    """Write or refresh ``folder/README.md`` from ``facts``, config.json and metrics.json; hand-written text stays.
+
+    What neither of them knows (usage, paper, data of a card that was written with more facts) stays as the card has it.
+    """
     folder = Path(folder)
-    config, metrics = _read(folder / CONFIG), _read(folder / METRICS)
-    known = {"name": folder.resolve().name, "samples": (folder / "samples.png").is_file()}
+    config, metrics, path = _read(folder / CONFIG), _read(folder / METRICS), folder / CARD
+    old = read_card(path) if path.is_file() else ""
+    outside = _BLOCK.sub("", old)
+    known: dict[str, Any] = {"name": folder.resolve().name}
+    # A picture that a person has put elsewhere in the card is not shown twice.
+    known |= {k: (folder / file).is_file() and f"({file})" not in outside for k, file in PICTURES.items()}
     known |= {key: config[key] for key in ("architecture", "class_names", "num_classes") if key in config}
-    known |= {key: value for key, value in metrics.get("training", {}).items() if key in _SAID}
-    new = render_card({**known, **facts}, metrics)
-    path = folder / CARD
-    text = merge_card(read_card(path), new) if path.is_file() else new
+    run = _mapping(metrics.get("training"))
+    known |= {key: run[key] for key in ("licence", "dataset") if run.get(key)}
+    new = render_card({**known, **facts}, metrics, read_facts(old))
+    text = merge_card(old, new) if old else new
     write_atomic(path, lambda part: part.write_bytes(text.encode()))
     return path
+
+
+def read_facts(card: str) -> dict[str, Any]:
+    """The facts that a card's front matter and generated block tell; {} for a card without the markers."""
+    front, body = split_front_matter(card)
+    block = _BLOCK.search(body)
+    if block is None:
+        return {}
+    patterns = {
+        "usage": r"^```python\r?\n(.*?)^```",
+        "paper": r"^- Paper: ([^\r\n]+)",
+        "parameters": r"^- Parameters: ([\d,]+)",
+        "dataset": r"^## Training data\s+(?!Not stated\.)(?!Licence of the weights)(.*?)\s+Licence of the weights: ",
+    }
+    found = {key: re.search(text, block[0], re.DOTALL | re.MULTILINE) for key, text in patterns.items()}
+    facts: dict[str, Any] = {key: match[1].strip() for key, match in found.items() if match}
+    if "parameters" in facts:
+        facts["parameters"] = int(facts["parameters"].replace(",", ""))
+    if "AutoModel" in facts.get("usage", ""):  # the usual three lines: written anew
+        del facts["usage"]
+    spelled = {"licence": "license", "licence_name": "license_name", "licence_link": "license_link"}
+    return facts | {key: front[there] for key, there in spelled.items() if front.get(there)}
 
 
 def record(folder: str | Path, group: str, numbers: Mapping[str, Any], facts: Mapping[str, Any]) -> Path:
@@ -135,9 +159,9 @@ def has_markers(text: str) -> bool:
 def merge_card(old: str, new: str) -> str:
     """``new`` with everything in it that a person wrote into ``old``.
 
-    The text outside the block is ``old``'s (unless nobody touched the prose yet), the block is ``new``'s. In the front
-    matter, a key of ``old`` stays when it was added or changed by hand; tags and datasets of both are kept.
-    An ``old`` without the markers comes back as it is.
+    The text outside the block is ``old``'s, the block is ``new``'s; the intended use is ``new``'s as well as long as
+    nobody has touched it. In the front matter, a key of ``old`` stays when it was added or changed by hand; tags of
+    both are kept. An ``old`` without the markers comes back as it is.
     """
     if not has_markers(old):
         return old
@@ -147,16 +171,35 @@ def merge_card(old: str, new: str) -> str:
     if block is None:
         raise HubError(f"The new card has no {BEGIN} ... {END}: render it with ganhub.cards.")
     before, after = _BLOCK.split(old_body, maxsplit=1)
-    if after.split() == PROSE.split():
-        after = new_body[block.end() :]
     generated = _generated(old)
+    after, prose = _merge_prose(after, new_body[block.end() :], str(generated.get("prose", "")))
+    text = block[0]
+    if prose:  # what stands there is still the generated prose of before: the next merge must know it
+        text = text.replace(f'"prose": "{_generated(new).get("prose")}"', f'"prose": "{prose}"')
     merged = dict(new_front)
     for key, value in old_front.items():
+        if key == "datasets" and key in merged and generated.get(key) == _digest(value):
+            continue
         if key in ("tags", "datasets") and isinstance(value, list) and isinstance(merged.get(key), list):
             merged[key] = merged[key] + [entry for entry in value if entry not in merged[key]]
         elif key not in merged or (key in generated and _digest(value) != generated[key]):
             merged[key] = value
-    return join_front_matter(merged, before + block[0] + after)
+    return join_front_matter(merged, before + text + after)
+
+
+def _merge_prose(old: str, new: str, digest: str) -> tuple[str, str]:
+    """What stands below the block, and the digest of generated prose that ``new`` knows nothing of, or ""."""
+    was, now, plain = _SECTION.search(old), _SECTION.search(new), _prose_digest(parts.prose({}))
+    if was is None or _prose_digest(was[0]) not in (digest, plain):
+        return old, ""
+    if now and _prose_digest(now[0]) == plain:  # it has nothing of its own to say
+        return old, digest
+    below = old[was.end() :]
+    if not (old[: was.start()] + below).strip():
+        return new, ""
+    if now is None:
+        return old, ""
+    return old[: was.start()] + now[0].rstrip() + ("\n\n" if below else "\n") + below, ""
 
 
 def split_front_matter(text: str) -> tuple[dict[str, Any], str]:
@@ -192,27 +235,40 @@ def join_front_matter(front: Mapping[str, Any], body: str) -> str:
 def _read(path: Path) -> dict[str, Any]:
     try:
         data = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    except ValueError as error:
+    except OSError as error:
+        raise HubError(f"{path} cannot be read ({error.strerror}): check the file's permissions.") from error
+    except (ValueError, RecursionError) as error:
         raise HubError(f"{path} is not valid JSON ({error}): correct or remove it.") from error
-    return data if isinstance(data, dict) else {}
+    if not isinstance(data, dict):
+        raise HubError(f"{path} holds a {type(data).__name__} instead of a JSON object: correct or remove it.")
+    return data
 
 
 def _digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:8]
 
 
-def _generated(card: str) -> dict[str, str]:
-    """Digests of the front matter as it was generated: a value that differs from its own was changed by hand."""
+def _prose_digest(text: str) -> str:
+    return _digest(" ".join(text.split()))
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _generated(card: str) -> Mapping[str, str]:
+    """Digests of front matter and prose as they were generated: what differs from its own was changed by hand."""
     found = _GENERATED.search(card)
     try:
-        return json.loads(found[1]) if found else {}
+        return _mapping(json.loads(found[1])) if found else {}
     except ValueError:
         return {}
 
 
-def _front_matter(facts: Mapping[str, Any], name: str, rows: list[tuple[str, ...]]) -> dict[str, Any]:
+def _front_matter(facts: Mapping[str, Any], name: str, numbers: list[parts.Number]) -> dict[str, Any]:
     verb, dataset = str(facts.get("verb") or ""), str(facts.get("dataset") or "")
-    short = re.split(r"[,(;.:]", dataset)[0].strip()
+    short = re.split(r",(?!\d)|[(;.:]", dataset)[0].strip()
+    short = re.sub(r"^[\d,]+ ", "", short)  # "16,926 glyphs": their number is no part of their name
     front = {
         "library_name": "ganhub",
         "license": facts.get("licence") or facts.get("license"),
@@ -222,23 +278,15 @@ def _front_matter(facts: Mapping[str, Any], name: str, rows: list[tuple[str, ...
         "tags": list(dict.fromkeys(["ganhub", str(facts["architecture"]), *facts.get("tags", ())])),
         "datasets": list(facts.get("datasets") or ([_slug(short)] if short else [])),
     }
-    if rows and front["pipeline_tag"]:
-        front["model-index"] = [
-            {
-                "name": name.rsplit("/", 1)[-1],
-                "results": [
-                    {
-                        "task": {"type": front["pipeline_tag"]},
-                        "dataset": {"name": short or "training data", "type": (front["datasets"] or ["other"])[0]},
-                        "metrics": [
-                            {"type": _slug(label), "name": label, "value": number}
-                            for label, number, _ in rows
-                            if isinstance(number, int | float)
-                        ],
-                    }
-                ],
-            }
-        ]
+    measured = [
+        {"type": _slug(n.name), "name": n.label, "value": n.value} | ({"args": n.args} if n.args else {})
+        for n in numbers
+        if math.isfinite(n.value)
+    ]
+    if measured and front["pipeline_tag"]:
+        dataset = {"name": short or "training data", "type": (front["datasets"] or ["other"])[0]}
+        result = {"task": {"type": front["pipeline_tag"]}, "dataset": dataset, "metrics": measured}
+        front["model-index"] = [{"name": name.rsplit("/", 1)[-1], "results": [result]}]
     return {key: value for key, value in front.items() if value}
 
 
@@ -279,43 +327,3 @@ def _licence(facts: Mapping[str, Any]) -> str:
     name = str(facts.get("licence_name") or facts.get("licence") or facts.get("license") or "not stated")
     link = facts.get("licence_link") or facts.get("license_link")
     return f"[{name}]({link})" if link else name
-
-
-def _run_rows(run: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    rows = [(label, _duration(run[key]) if key == "seconds" else run[key]) for key, label in _RUN.items() if key in run]
-    rows += [(f"Last {key}", value) for key, value in run.get("losses", {}).items()]
-    others = {key: value for key, value in run.items() if key not in (*_RUN, *_SAID, "losses")}
-    return rows + [(key.replace("_", " "), value) for key, value in others.items()]
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds / 3600:.1f} h" if seconds >= 7200 else f"{seconds / 60:.1f} min"
-
-
-def _rows(metrics: Mapping[str, Any], above: str = "", protocol: str = "") -> Iterator[tuple[Any, ...]]:
-    """(metric, value, protocol) of each number in metrics.json; text in a group describes how it was measured."""
-    for key, value in metrics.items():
-        label = f"{above} {key.replace('_', ' ')}".strip()
-        if isinstance(value, Mapping):
-            notes = {k: v for k, v in value.items() if isinstance(v, str) or k in ("n", "seed")}
-            text = "; ".join(f"{k.replace('_', ' ')}: {v}" for k, v in notes.items())
-            # {"value": 0.98, "protocol": "..."} is one number under the name of its group.
-            inner = {("" if k == "value" else k): v for k, v in value.items() if k not in notes}
-            yield from _rows(inner, label, str(value.get("protocol") or text or protocol))
-        elif isinstance(value, int | float) and not isinstance(value, bool):
-            yield label, value, protocol
-
-
-def _table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
-    if not rows:
-        return ""
-    lines = [head, ("---",) * len(head), *rows]
-    return "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines)
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10_000:
-        return f"{value:,}"
-    return str(value).replace("|", "\\|").replace("\n", " ")

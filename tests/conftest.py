@@ -12,6 +12,7 @@ from pathlib import Path
 _HOME = tempfile.TemporaryDirectory(prefix="ganhub-tests-", ignore_cleanup_errors=True)
 _DEAD_END = "http://127.0.0.1:9"  # nobody listens: a Hub call that no test server answers fails at once
 os.environ.update(
+    GANHUB_CACHE=f"{_HOME.name}/cache",
     GANHUB_MODELS=f"{_HOME.name}/models",
     GRADIO_ANALYTICS_ENABLED="False",
     GRADIO_TEMP_DIR=f"{_HOME.name}/gradio",

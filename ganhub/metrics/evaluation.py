@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -56,7 +57,8 @@ class Evaluation:
         """For metrics.json."""
         report = self.memorisation
         verdict = {} if report is None else {"copying": report.copying, "memorisation": report.sentence()}
-        return {"results": [{**r.to_dict(), "measured": r.protocol.sentence(named=False)} for r in self.results], **verdict}
+        results = [{**r.to_dict(), "measured": r.protocol.sentence(named=False)} for r in self.results]
+        return {"results": results, **verdict}
 
 
 def evaluate(
@@ -188,7 +190,8 @@ def features_of(
         save_file({"features": features}, part)
         part.replace(path)
     except (OSError, SafetensorError):  # a full or read-only disk costs the next run its time, nothing else
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
     return features
 
 

@@ -28,7 +28,7 @@ COARSE = 8  # side of the thumbnails that candidates are found by
 CANDIDATES = 24  # training pictures that are aligned with each sample
 NEAR = 0.5  # score below which a picture is a near-copy: twice as close as neighbours are there
 NOISE = 0.02  # distances below this are rounding
-P_VALUE = 0.001
+P_VALUE = 0.01
 
 
 @dataclass(frozen=True)
