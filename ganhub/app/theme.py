@@ -123,9 +123,10 @@ HEADER = """
 </header>
 """
 
+# Rules that name .gradio-container stay outside of @media, where Gradio puts it in front of every selector.
 CSS = """
 .gradio-container { width: 100% !important; max-width: 1320px !important; margin: 0 auto !important;
-  padding: 0 20px !important; }
+  padding: 0 clamp(4px, 2vw, 20px) !important; }
 .gradio-container main { width: 100% !important; max-width: none !important; }
 .masthead { display: flex; align-items: center; gap: 16px; padding: 0 2px 2px; flex-wrap: wrap; }
 .masthead-block, .masthead-block > div { padding: 0 !important; }
@@ -144,6 +145,7 @@ CSS = """
 .masthead .steps span { color: var(--body-text-color-subdued); }
 
 .gradio-container main { padding-top: 10px !important; gap: 12px !important; }
+.gradio-container .fillable { padding: clamp(4px, 1.5vw, 16px) clamp(8px, 2.5vw, 32px) !important; }
 .about, .status { padding: 0 4px !important; }
 .about *, .status * { font-size: 13px; color: var(--body-text-color-subdued); line-height: 1.45; }
 .about > div, .status > div { padding: 0 !important; }
@@ -184,8 +186,6 @@ footer { opacity: .75; }
 .hint { padding: 0 4px !important; } .hint * { font-size: 13px; color: var(--body-text-color-subdued); }
 
 @media (max-width: 760px) {
-  .gradio-container { padding: 0 4px !important; }
-  .gradio-container main { padding: 10px 8px !important; }
   .tab-container button { padding: 0 9px !important; font-size: 13px !important; }
   .masthead .words { flex-basis: 220px !important; }
   .masthead { padding-top: 12px; gap: 12px; }

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from ganhub.cli import evaluate, judge, models, serve
+from ganhub.cli import card, evaluate, judge, models, serve
 from ganhub.errors import GanhubError
 
 cli = typer.Typer(
@@ -19,6 +19,7 @@ models.add_to(cli)
 serve.add_to(cli)
 evaluate.add_to(cli)
 judge.add_to(cli)
+card.add_to(cli)
 
 
 def main() -> None:

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 
 from ganhub import images
-from ganhub.folder import write_atomic
 
 WIDTH, HEIGHT, DPI = 1400, 700, 140  # pixels
 MOST_LINES = 200  # of a published log
@@ -57,7 +56,7 @@ def write_curves(log_lines: Iterable[Line], path: str | Path) -> bool:
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
+    from matplotlib.ticker import MaxNLocator
 
     with matplotlib.rc_context():  # whatever style the user has, and without leaving ours behind
         matplotlib.rcdefaults()
@@ -80,7 +79,7 @@ def write_curves(log_lines: Iterable[Line], path: str | Path) -> bool:
         for place, axes in enumerate(drawn):
             axes.set_xlim(0, high * 1.03 or 1)
             axes.xaxis.set_major_locator(MaxNLocator(6))
-            axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
+            axes.xaxis.set_major_formatter(lambda value, _: _short(value))
             if place in (0, len(drawn) - 1) if losses else place == len(drawn) - 1:
                 axes.set_xlabel("pictures seen" if low < high else f"pictures seen: {high:,.0f}")
             _mark(axes, spells, named=place == 0)
@@ -89,7 +88,7 @@ def write_curves(log_lines: Iterable[Line], path: str | Path) -> bool:
         pixels = np.asarray(canvas.buffer_rgba())[..., :3]
     pixels = np.rint(pixels / 17) * 17  # sixteen tones a channel look the same and take a third of the bytes
     image = images.from_uint8(torch.from_numpy(pixels.astype(np.uint8)).permute(2, 0, 1)[None])[0]
-    write_atomic(Path(path), lambda part: part.write_bytes(images.encode_png(image)))
+    images.save_image(image, path)
     return True
 
 
@@ -196,6 +195,7 @@ def _draw_distance(axes: Any, seen: np.ndarray, values: np.ndarray, errors: np.n
     axes.set_title(f"best {values[best]:.3g}", loc="right", fontsize=9, fontweight="normal", color=DISTANCE)
     if values.min() > 0 and values.max() > 30 * values.min():
         axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
 
 
 def _draw_spread(axes: Any, seen: np.ndarray, values: np.ndarray) -> None:
@@ -221,7 +221,7 @@ def _legend(axes: Any) -> None:
         axes.legend(loc="best")
 
 
-def _pale(colour: str, share: float = 0.68) -> str:
+def _pale(colour: str, share: float = 0.72) -> str:
     """A colour mixed with white: as seen through, but with fewer tones in the file than transparency gives."""
     parts = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
     return "#" + "".join(f"{round(part + (255 - part) * share):02x}" for part in parts)

@@ -40,6 +40,8 @@ class TrainConfig(BaseConfig):
         tracker: "trackio" to log there too; empty for log.jsonl alone.
         licence: SPDX name of the licence of the published weights, for the card.
         dataset: What the weights were trained on and its licence, for the card.
+        intended_use: What the weights are good for, in a sentence or two, for the card.
+        limits: Where they fail, likewise.
     """
 
     images: int = 1_000_000
@@ -63,6 +65,8 @@ class TrainConfig(BaseConfig):
     tracker: str = ""
     licence: str = ""
     dataset: str = ""
+    intended_use: str = ""
+    limits: str = ""
 
     def __post_init__(self) -> None:
         for name in ("images", "batch_size", "accumulate", "log_every", "grid_every", "checkpoint_every",

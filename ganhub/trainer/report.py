@@ -1,4 +1,4 @@
-"""What a run leaves behind: the log, the sample grids, and at its end a Hub folder with a plain card."""
+"""What a run leaves behind: the log, the sample grids, and at its end a Hub folder whose card tells the run."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ import torch
 
 from ganhub import cards, hub, images
 from ganhub.errors import HubError
+from ganhub.folder import write_atomic
 from ganhub.models import LatentGenerator
 from ganhub.objectives import BaseObjective
+from ganhub.trainer.curves import thin_log, write_curves
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -33,6 +35,10 @@ def write_log(trainer: Trainer, line: dict[str, Any], bar: tqdm) -> None:
             import trackio
 
             trackio.alert(f"{out.name}: {alarm.partition(':')[0]}", alarm)
+    _append(out, line)
+
+
+def _append(out: Path, line: dict[str, Any]) -> None:
     out.mkdir(parents=True, exist_ok=True)
     with (out / "log.jsonl").open("a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")
@@ -42,11 +48,13 @@ def read_log(out: Path) -> list[dict[str, Any]]:
     """Lines of out/log.jsonl; a last line cut short by a crash is left out."""
     path = out / "log.jsonl"
     lines = []
-    for text in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+    for text in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []:
         try:
-            lines.append(json.loads(text))
-        except json.JSONDecodeError:
+            line = json.loads(text)
+        except (ValueError, RecursionError):
             break
+        if isinstance(line, dict):
+            lines.append(line)
     return lines
 
 
@@ -71,18 +79,32 @@ def keep_best(trainer: Trainer, bar: tqdm) -> None:
     result = trainer.watchdog.check(trainer.ema.module, trainer.images_seen, trainer.seconds, checks)
     if result is None:
         return
+    _append(
+        trainer.out,
+        {
+            "images": trainer.images_seen,
+            "step": trainer.step,
+            "watch/distance": float(f"{result.value:.6g}"),
+            "watch/distance_error": float(f"{result.error:.3g}"),
+        },
+    )
     bar.write(f"{trainer.images_seen:,} pictures: {result.label} {result.value:.4g} ± {result.error:.2g}")
     held = cards.read_metrics(best).get("watch", {}).get("value", math.inf)
     if result.value < held:
         write_hub_folder(trainer, best)
-        facts = trainer.ema.module.card_facts()
-        cards.record(best, "watch", {**result.to_dict(), "images_seen": trainer.images_seen}, facts)
+        how = {"measured": result.protocol.sentence(named=False), "images_seen": trainer.images_seen}
+        cards.record(best, "watch", {**result.to_dict(), **how}, trainer.ema.module.card_facts())
 
 
 def write_hub_folder(trainer: Trainer, folder: Path | None = None) -> None:
-    """Turn a run's folder into a Hub folder: averaged weights, card, metrics, samples, and the adversary beside."""
+    """Turn a run's folder into a Hub folder: averaged weights, card, metrics, samples, the plot of the run.
+
+    Beside them, in ``training/``, lie the adversary and a thinned copy of the log, from which the plot is drawn again.
+    """
     model, train, out = trainer.ema.module, trainer.train, folder or trainer.out
     half = torch.float16 if train.half else None
+    log = read_log(trainer.out)
+    last = next((line for line in reversed(log) if any(key.endswith("/loss") for key in line)), {})
     numbers = {
         "recipe": trainer.recipe.name,
         "images_seen": trainer.images_seen,
@@ -93,15 +115,41 @@ def write_hub_folder(trainer: Trainer, folder: Path | None = None) -> None:
         "precision": "bf16" if trainer.bf16 else "fp32",
         "licence": train.licence,
         "dataset": train.dataset,
-        "losses": {k: v for k, v in (read_log(trainer.out) or [{}])[-1].items() if "/" in k},
+        "intended_use": train.intended_use,
+        "limits": train.limits,
+        "losses": {k: v for k, v in last.items() if "/" in k},
     }
+    if trainer.watchdog:
+        numbers["alarms"] = alarms_of(log)
     if isinstance(model, LatentGenerator):
         write_grid(model, out / "samples.png")
     objective = trainer.objective
     fields = {"objective": objective.name, **objective.config.to_dict()}
     hub.write_folder(out / "training", fields, objective.state_dict(), dtype=half)
+    write_curves(log, out / "curves.png")
+    write_short_log(log, out / "training")
     model.save_pretrained(out, dtype=half, card={"name": out.name})
     cards.record(out, "training", numbers, model.card_facts())
+
+
+def write_short_log(log: list[dict[str, Any]], folder: Path) -> None:
+    """Write at most ``curves.MOST_LINES`` lines of a log to folder/log.jsonl."""
+    text = "".join(json.dumps(line) + "\n" for line in thin_log(log))
+    write_atomic(folder / "log.jsonl", lambda part: part.write_text(text, encoding="utf-8"))
+
+
+def alarms_of(log: list[dict[str, Any]]) -> list[str]:
+    """Each kind of alarm in a log once: as it was first said, with the first and last number of pictures seen."""
+    said: dict[str, tuple[str, int, int]] = {}
+    for line in log:
+        for alarm in line.get("alarms", ()):
+            kind = alarm.partition(":")[0]
+            first, began, _ = said.get(kind, (alarm, line["images"], 0))
+            said[kind] = (first, began, line["images"])
+    return [
+        f"{alarm} (after {began:,} pictures{f', until {ended:,}' if ended > began else ''})"
+        for alarm, began, ended in said.values()
+    ]
 
 
 def load_adversary(source: str, objective: BaseObjective) -> bool:
