@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +18,7 @@ from ganhub.trainer import Trainer, make_recipe
 from ganhub.trainer.report import read_log
 from ganhub.trainer.watchdog import LOOK, Watchdog, judge
 
+ROOT = Path(__file__).resolve().parent.parent
 IMAGES, RATE = 12_000, 2e-3
 CAUSES = ("generator learning rate", "discriminator learning rate", "one z")
 
@@ -138,3 +143,22 @@ def test_what_it_says():
     assert "no longer learns" in still
     (wild,) = judge(looks([0.9] * 20, **{"critic/gradient_norm": 54_321.0}), 10_000)
     assert wild == "the critic is out of control: its gradient norm is 54,321"
+
+
+def test_alarms_reach_trackio(shapes, tmp_path, monkeypatch):
+    """A real run in a process of its own (trackio reads its folder at import), and trackio's own database."""
+    monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "trackio"))
+    rates = {"generator": 50 * RATE, "discriminator": RATE}
+    tables = recipe(shapes, learning_rate=rates, images=4000, log_every=80, tracker="trackio").tables
+    script = (
+        "import json, sys; from ganhub.trainer import Trainer, make_recipe; "
+        "run = Trainer(make_recipe(json.loads(sys.argv[1])), sys.argv[2], quiet=True); "
+        "run.watchdog.budget = 1.0; run.run()"
+    )
+    command = [sys.executable, "-c", script, json.dumps(tables), str(tmp_path / "run")]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300)
+    assert done.returncode == 0, done.stderr
+    with sqlite3.connect(tmp_path / "trackio" / "ganhub.db") as database:
+        alerts = database.execute("select title, text from alerts").fetchall()
+    text = dict(alerts)["run: the generator repeats itself"]
+    assert text.startswith("the generator repeats itself: pairwise distance is 0.0")
