@@ -37,7 +37,6 @@ OBJECTIVES = {
     "non-saturating + lazy R1": {"name": "adversarial", "r1_gamma": 1.0, "r1_every": 4},
     "non-saturating + mode-seeking": {"name": "adversarial", "mode_seeking": 0.1},
     "wasserstein + gradient penalty": {"name": "wasserstein", "critic_turns": 5},
-    "wasserstein + gradient penalty, 1 critic turn": {"name": "wasserstein", "critic_turns": 1},
     "relativistic": {"name": "relativistic", "gamma": 0.0},
     "relativistic + R1 + R2": {"name": "relativistic", "gamma": 1.0},
 }

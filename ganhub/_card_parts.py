@@ -158,7 +158,7 @@ def training(run: Mapping[str, Any], *, picture: bool, trained: bool) -> list[st
     """The facts of the run as a table, its plot, and what the watchdog said."""
     rows = [(label, _duration(run[key]) if key == "seconds" else run[key]) for key, label in RUN.items() if key in run]
     others = {key: value for key, value in run.items() if key not in (*RUN, *SAID)}
-    rows += [(in_words(key), value) for key, value in others.items()]
+    rows += [(_capital(in_words(key)), value) for key, value in others.items()]
     parts = [table(("", ""), rows) or ("Not recorded." if trained else "Nothing was trained.")]
     if picture:
         parts.append("![What the log says over the pictures seen](curves.png)")

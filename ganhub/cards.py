@@ -38,6 +38,7 @@ _FRONT_MATTER = re.compile(r"\ufeff?---[ \t]*\r?\n(.*?)^---[ \t]*(?:\r?\n|\Z)", 
 _BLOCK = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
 _GENERATED = re.compile(r"<!-- ganhub:metadata (\{.*?\}) -->")
 _SECTION = re.compile(rf"^{parts.HEADING}[ \t]*\r?\n.*?(?=^## |\Z)", re.DOTALL | re.MULTILINE)
+_ORDER = ("library_name", "license", "license_name", "license_link", "pipeline_tag", "tags", "datasets", "model-index")
 PICTURES = {"samples": "samples.png", "curves": "curves.png", "pairs": "memorisation.png"}  # fact -> file
 
 
@@ -184,6 +185,7 @@ def merge_card(old: str, new: str) -> str:
             merged[key] = merged[key] + [entry for entry in value if entry not in merged[key]]
         elif key not in merged or (key in generated and _digest(value) != generated[key]):
             merged[key] = value
+    merged = {key: merged[key] for key in (*_ORDER, *merged) if key in merged}
     return join_front_matter(merged, before + text + after)
 
 
