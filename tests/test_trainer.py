@@ -20,12 +20,14 @@ from torch import nn
 from ganhub import AutoModel, list_architectures
 from ganhub.errors import ConfigError, GanhubError, TrainingError
 from ganhub.folder import read_tensors
+from ganhub.images import load_image
 from ganhub.models import LatentGenerator, get_architecture
 from ganhub.trainer import Trainer, make_recipe, read_recipe
 from ganhub.trainer.checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
 from ganhub.trainer.ema import EMA
 
 ROOT = Path(__file__).resolve().parent.parent
+LIMITS = "It knows noise alone."
 TRAINED = [name for name in list_architectures() if issubclass(get_architecture(name), LatentGenerator)]
 
 
@@ -79,7 +81,7 @@ def test_resume_is_exact_bit_for_bit(architecture, pictures, tmp_path):
 
 @pytest.mark.parametrize("architecture", TRAINED)
 def test_a_run_ends_as_a_hub_folder(architecture, pictures, tmp_path):
-    out = trainer(architecture, pictures, tmp_path / "run", licence="cc0-1.0", dataset="noise").run()
+    out = trainer(architecture, pictures, tmp_path / "run", licence="cc0-1.0", dataset="noise", limits=LIMITS).run()
     assert {"config.json", "model.safetensors", "README.md", "metrics.json", "samples.png", "training"} <= {
         p.name for p in out.iterdir()
     }
@@ -88,11 +90,17 @@ def test_a_run_ends_as_a_hub_folder(architecture, pictures, tmp_path):
     if model.config.num_classes:
         assert model.config.class_names == ("0", "1", "2")
     log = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
-    assert [line["images"] for line in log][-1] >= 160 and any(k.endswith("/loss") for k in log[-1])
+    told = [line for line in log if any(key.endswith("/loss") for key in line)]  # the watchdog's lines have none
+    assert log[-1]["images"] == told[-1]["images"] >= 160
+    short = [json.loads(line) for line in (out / "training" / "log.jsonl").read_text().splitlines()]
+    assert short == log, "a short log is published whole"
+    assert load_image(out / "curves.png").shape == (1, 3, 700, 1400)
     training = json.loads((out / "metrics.json").read_text())["training"]
+    assert training["losses"].items() <= told[-1].items() and training["losses"]
     assert training["images_seen"] >= 160 and training["images_per_second"] > 0
     card = (out / "README.md").read_text()
-    assert "cc0-1.0" in card and "library_name: ganhub" in card
+    assert "cc0-1.0" in card and "library_name: ganhub" in card and "](curves.png)" in card
+    assert "The watchdog raised no alarm." in card and "**Limits.** It knows noise alone." in card
 
 
 def test_accumulation_changes_memory_and_not_the_result(pictures, tmp_path):

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import platform
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,9 +92,11 @@ def keep_best(trainer: Trainer, bar: tqdm) -> None:
     bar.write(f"{trainer.images_seen:,} pictures: {result.label} {result.value:.4g} ± {result.error:.2g}")
     held = cards.read_metrics(best).get("watch", {}).get("value", math.inf)
     if result.value < held:
+        started = time.perf_counter()
         write_hub_folder(trainer, best)
         how = {"measured": result.protocol.sentence(named=False), "images_seen": trainer.images_seen}
         cards.record(best, "watch", {**result.to_dict(), **how}, trainer.ema.module.card_facts())
+        trainer.watchdog.seconds += time.perf_counter() - started
 
 
 def write_hub_folder(trainer: Trainer, folder: Path | None = None) -> None:
