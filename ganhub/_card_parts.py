@@ -228,6 +228,8 @@ def _cell(value: Any) -> str:
 def _duration(seconds: Any) -> Any:
     if not is_number(seconds):
         return seconds
+    if seconds < 60:
+        return f"{seconds:.0f} s"
     return f"{seconds / 3600:.1f} h" if seconds >= 7200 else f"{seconds / 60:.1f} min"
 
 

@@ -180,7 +180,7 @@ def test_memorisation_alarms_and_pictures() -> None:
 @pytest.mark.parametrize(
     "metrics",
     [
-        {"training": [1], "evaluation": [2], "people": 3, "watch": None},
+        {"training": [1], "evaluation": [2], "people": "3", "watch": None},
         {"training": {"seconds": "long", "alarms": "many", "limits": 5, "losses": 0}, "evaluation": {"results": 1}},
         {"evaluation": {"results": ["x", {"value": "y"}, {"value": True}, {}], "memorisation": ""}},
         {"people": {"a": {"value": None}, "b": [], "c": {"interval": [1], "protocol": {}}}, "x": {"y": {"z": []}}},
@@ -196,7 +196,8 @@ def test_nothing_from_outside_ends_the_block() -> None:
     group = {"value": 1, "protocol": end}
     facts = {**FACTS, "dataset": end, "class_names": [end], "paper": end}
     card = cards.render_card(facts, {"training": {"recipe": end, "limits": end}, end: group})
-    assert card.count("<!-- ganhub:end -->") == 1 and cards.merge_card(card, card) == card
+    body = cards.split_front_matter(card)[1]
+    assert body.count("<!-- ganhub:end -->") == 1 and cards.merge_card(card, card) == card
 
 
 def test_the_three_lines_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

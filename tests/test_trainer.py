@@ -81,7 +81,9 @@ def test_resume_is_exact_bit_for_bit(architecture, pictures, tmp_path):
 
 @pytest.mark.parametrize("architecture", TRAINED)
 def test_a_run_ends_as_a_hub_folder(architecture, pictures, tmp_path):
-    out = trainer(architecture, pictures, tmp_path / "run", licence="cc0-1.0", dataset="noise", limits=LIMITS).run()
+    run = trainer(architecture, pictures, tmp_path / "run", licence="cc0-1.0", dataset="noise", limits=LIMITS)
+    run.watchdog.budget = 1.0
+    out = run.run()
     assert {"config.json", "model.safetensors", "README.md", "metrics.json", "samples.png", "training"} <= {
         p.name for p in out.iterdir()
     }
@@ -100,7 +102,12 @@ def test_a_run_ends_as_a_hub_folder(architecture, pictures, tmp_path):
     assert training["images_seen"] >= 160 and training["images_per_second"] > 0
     card = (out / "README.md").read_text()
     assert "cc0-1.0" in card and "library_name: ganhub" in card and "](curves.png)" in card
-    assert "The watchdog raised no alarm." in card and "**Limits.** It knows noise alone." in card
+    assert "The watchdog raised" in card and "**Limits.** It knows noise alone." in card
+    distances = [line for line in log if "watch/distance" in line]
+    assert [line["images"] for line in distances] == [80, 160] and all(line["step"] for line in distances)
+    best = json.loads((out / "best" / "metrics.json").read_text())["watch"]
+    assert best["value"] == pytest.approx(min(line["watch/distance"] for line in distances), rel=1e-5)
+    assert "| Kernel distance (vgg-lite) ↓ |" in (out / "best" / "README.md").read_text(encoding="utf-8")
 
 
 def test_accumulation_changes_memory_and_not_the_result(pictures, tmp_path):
