@@ -316,8 +316,9 @@ def test_report_and_record(here: Path) -> None:
     assert "Recorded in" in run("tiny-dcgan", "--record")
     people = json.loads((folder / "metrics.json").read_text())["people"]
     assert people["made_taken_for_real"]["value"] == 1 and people["accuracy"]["n"] == 4
-    row = "| people made taken for real | 1 | 95 % 0.34 to 1.00 (Wilson), 2 answers; 1 person, 200 questions of seed 0,"
-    assert row in (folder / "README.md").read_text()
+    card = (folder / "README.md").read_text()
+    assert "| Made taken for real (people) | 1 (95 %: 0.34 to 1.00, 2 answers) | 1 |" in card
+    assert "1. 1 person, 200 questions of seed 0, one picture at a time" in card
 
 
 def test_record_of_two_models(here: Path) -> None:
