@@ -13,7 +13,9 @@ from PIL import Image
 
 from ganhub import images
 from ganhub.errors import ConfigError, DataError
+from ganhub.models import get_architecture
 from ganhub.trainer.data import DataConfig, Pictures, open_data
+from ganhub.trainer.watchdog import Watchdog
 
 SHARED = Path(os.environ["GANHUB_SHARED"]) / "data" if "GANHUB_SHARED" in os.environ else None
 needs_shared = pytest.mark.skipif(not (SHARED and SHARED.is_dir()), reason="GANHUB_SHARED is not set")
@@ -250,6 +252,16 @@ def test_a_streamed_dataset_has_the_same_interface(parquet):
     assert [int(v >= 50) for v in values(whole)] == whole.labels.tolist()
     assert values(whole)[:10] != values(whole)[10:20]
     assert len(steady.skipped) == 1
+
+
+def test_the_watchdog_reads_a_stream_once(parquet):
+    data = open_small(parquet, streaming=True, channels=3)
+    model = get_architecture("dcgan").tiny()
+    dog = Watchdog(data, 1000, budget=1.0)
+    after = data._tape._position
+    assert data.streamed and after >= 512 and not open_small(parquet).streamed
+    assert dog.look(model, 500, {})["watch/spread"] >= 0 and dog.check(model, 500, 1e6, 2).error > 0
+    assert data._tape._position == after, "looking back would read the whole stream again"
 
 
 # Pictures of all kinds

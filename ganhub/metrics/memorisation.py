@@ -64,8 +64,9 @@ class Memorisation:
 
     def sentence(self) -> str:
         """The verdict in words."""
+        others = "training pictures, each against all others," if self.leave_one_out else "real pictures not trained on"
         shares = f"{self.copies:.1%} of the samples are near-copies of training pictures, where {self.held_copies:.1%}"
-        normal = f"{shares} of real pictures that were not trained on are"
+        normal = f"{shares} of {others} are"
         if self.copying:
             return f"This generator returns training pictures: {normal}."
         return f"No sign of copying: {normal}; a sample is the closer one in {self.closer:.0%} of comparisons."

@@ -147,6 +147,11 @@ class Pictures:
         """Pictures per epoch, without those skipped at the start (0: a streamed dataset of unknown length)."""
         return self._source.count if isinstance(self._source, Stream) else len(self._index)
 
+    @property
+    def streamed(self) -> bool:
+        """Whether going back to an earlier picture means to read everything before it again."""
+        return isinstance(self._source, Stream)
+
     def batch(self, first: int, count: int) -> Batch:
         """Return pictures number ``first`` to ``first + count - 1`` of the endless stream.
 

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ganhub.errors import MetricError
+from ganhub.images import from_uint8, to_uint8
 from ganhub.metrics.distances import kernel_distance
 from ganhub.metrics.extractors import extractor
 from ganhub.metrics.protocol import Protocol, Result
@@ -58,6 +59,8 @@ class Watchdog:
         self._network = feature_network("vgg-lite")
         self._data_look: dict[str, float] = {}
         self._data_features: Tensor | None = None
+        # A stream is read once, from its beginning, which lies on the way to wherever the run goes on.
+        self._held = to_uint8(data.batch(0, CHECK).images) if data.streamed else None
 
     def remember(self, log: list[dict[str, float]]) -> None:
         """Take up a run that resumes, from the lines of its log."""
@@ -85,7 +88,7 @@ class Watchdog:
             return {}
         started = time.perf_counter()
         if not self._data_look:
-            self._data_look = self._describe(self.data.batch(0, LOOK).images.to(model.device))
+            self._data_look = self._describe(self._real(0, LOOK).to(model.device))
         made = self._describe(_make(model, LOOK))
         seen = {
             "watch/spread": made["spread"] / max(self._data_look["spread"], 1e-12),
@@ -117,11 +120,11 @@ class Watchdog:
         started = time.perf_counter()
         network = extractor("vgg-lite").to(model.device)
         if self._data_features is None:
-            some = network(self.data.batch(0, LOOK).images)
+            some = network(self._real(0, LOOK))
             cost = 1.5 * (time.perf_counter() - started) / LOOK  # making pictures takes time as well
             afford = 0.6 * self.budget * run_seconds * self.images / max(images_seen, 1) / (checks + 1) / cost
             count = min(max(int(afford), LOOK), CHECK, max(len(self.data), LOOK) or CHECK)
-            rest = self.data.batch(LOOK, count - LOOK).images
+            rest = self._real(LOOK, count - LOOK)
             self._data_features = torch.cat([some, network(rest)]) if len(rest) else some
         count = len(self._data_features)
         made = network(_make(model, count))
@@ -138,6 +141,11 @@ class Watchdog:
         return Result(
             name="kernel_distance", label="Kernel distance (vgg-lite)", value=value, error=error, protocol=protocol
         )
+
+    def _real(self, first: int, count: int) -> Tensor:
+        if self._held is None:
+            return self.data.batch(first, count).images
+        return from_uint8(self._held[first : first + count])
 
     def _tired(self, run_seconds: float) -> bool:
         return self.seconds > self.budget * max(run_seconds, 60.0)
