@@ -90,8 +90,9 @@ def keep_best(trainer: Trainer, bar: tqdm) -> None:
         },
     )
     bar.write(f"{trainer.images_seen:,} pictures: {result.label} {result.value:.4g} ± {result.error:.2g}")
-    held = cards.read_metrics(best).get("watch", {}).get("value", math.inf)
-    if result.value < held:
+    held = cards.read_metrics(best).get("watch", {})
+    # What lies ahead of this run was left by another one, or by a crash.
+    if result.value < held.get("value", math.inf) or held["images_seen"] > trainer.images_seen:
         started = time.perf_counter()
         write_hub_folder(trainer, best)
         how = {"measured": result.protocol.sentence(named=False), "images_seen": trainer.images_seen}
