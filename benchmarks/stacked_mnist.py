@@ -57,6 +57,7 @@ def coverage(found: Tensor) -> tuple[int, float]:
 
 def train(name: str, data: Path, out: Path, overrides: dict) -> Path:
     """Run (or resume) the recipe with one objective; returns the run's folder."""
+    from ganhub import cards
     from ganhub.trainer import Trainer, make_recipe
 
     tables = tomllib.loads((ROOT / "training/recipes/stacked_mnist.toml").read_text(encoding="utf-8"))
@@ -64,7 +65,8 @@ def train(name: str, data: Path, out: Path, overrides: dict) -> Path:
     tables["data"]["path"] = str(data)
     tables["train"] |= overrides
     folder = out / name.replace(" + ", "-").replace(", ", "-").replace(" ", "-")
-    if not (folder / "model.safetensors").is_file():
+    done = cards.read_metrics(folder).get("training", {})
+    if done.get("images_seen", 0) < overrides["images"] or done["seed"] != overrides["seed"]:
         Trainer(make_recipe(tables, name=f"stacked_mnist ({name})"), folder).run()
     return folder
 

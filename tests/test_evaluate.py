@@ -105,7 +105,7 @@ def test_classes_are_judged_by_a_linear_classifier(pictures):
     found = evaluate(Right(), real, metrics=["classes"], n=240, network="vgg-lite")
     by_name = {result.name: result.value for result in found.results}
     assert by_name["class_accuracy_real"] == 1 and by_name["class_accuracy"] == pytest.approx(2 / 3, abs=0.02)
-    assert 0.7 < by_name["intra_class_diversity"] < 1.4
+    assert 0.7 < by_name["class_variety_ratio"] < 1.4
     with pytest.raises(MetricError, match="knows no classes"):
         evaluate(get_architecture("dcgan").tiny(), opened(pictures), metrics=["classes"], n=8)
 
@@ -163,6 +163,7 @@ def test_the_command_records_what_it_says(saved, pictures):
         (["--n", "1"], "2 pictures or more"),
         (["--metrics", "frechet", "--n", "50", "--extractor", "vgg-lite"], "needs at least 401 pictures"),
         (["--split", "validation"], "validation"),
+        (["--held-out", "train"], "trained on and held out at once"),
         (["data.colour=red"], "no field 'colour'"),
         (["model.width=3"], "says nothing of the real pictures"),
     ],
@@ -186,3 +187,18 @@ def test_a_forced_frechet_distance_says_that_it_is_biased(saved, pictures):
     result = run("tiny", "--data", pictures, "--metrics", "frechet", "--n", 50, "--extractor", "vgg-lite", "--force")
     assert result.exit_code == 0 and "Frechet distance (vgg-lite)" in result.output
     assert "Biased upwards" in result.output
+
+
+def test_recording_again_keeps_what_was_not_measured_again(saved, pictures):
+    arguments = ("tiny", "--data", pictures, "--extractor", "vgg-lite", "--record")
+    assert run(*arguments, "--n", 64, "--metrics", "kernel,memorisation").exit_code == 0
+    assert run(*arguments, "--n", 80, "--metrics", "kernel,precision").exit_code == 0
+    held = json.loads((saved / "metrics.json").read_text())["evaluation"]
+    kernel = [result for result in held["results"] if result["name"] == "kernel_distance"]
+    assert [k["protocol"]["made"] for k in kernel] == [80]
+    names = {result["name"] for result in held["results"]}
+    assert {"near_copies", "precision"} <= names and held["copying"] is False
+    by_name = {result["name"]: result["protocol"] for result in held["results"]}
+    assert by_name["nearest_feature_distance"]["extractor"] == "vgg-lite"
+    assert by_name["nearest_feature_distance"]["real"] == 64 and by_name["near_copies"]["real"] == COUNT
+    assert "each against all others" in by_name["near_copies"]["settings"]

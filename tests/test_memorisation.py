@@ -87,6 +87,11 @@ def test_duplicates_in_the_data_are_normal():
     assert report.held_copies == pytest.approx(0.5, abs=0.03) and not report.copying
 
 
+def test_held_out_pictures_that_were_trained_on_are_refused():
+    with pytest.raises(MetricError, match="among the training pictures"):
+        memorisation(TRAIN[:200], TRAIN, TRAIN[200:350])
+
+
 def test_what_it_reports():
     made = FRESH.clone()
     made[7] = TRAIN[11]

@@ -114,13 +114,14 @@ def test_a_lost_run_is_stopped_when_that_is_asked_for(shapes, tmp_path, capsys):
     run.run()
     assert run.images_seen < IMAGES / 2
     said = capsys.readouterr().out
+    assert "because the run is lost: the generator repeats itself" in said and "another --out" in said
     assert "Alarm after" in said and "the generator repeats itself: pairwise distance is 0.0" in said
-    assert said.count("repeats itself") == 1, "an alarm is said once"
+    assert said.count("pictures: the generator repeats itself") == 1, "an alarm is said once"
     assert any("repeats itself" in alarm for line in read_log(tmp_path) for alarm in line.get("alarms", []))
     again = Trainer(recipe(shapes, learning_rate=rates), tmp_path, quiet=True)
     again._resume()
     again.watchdog.remember(read_log(tmp_path))
-    assert len(again.watchdog.history) >= 5
+    assert len(again.watchdog.history) >= 5 and again.watchdog.alarms and not again.watchdog.news
 
 
 def looks(spreads: list[float], **more: float) -> list[dict[str, float]]:
@@ -162,3 +163,12 @@ def test_alarms_reach_trackio(shapes, tmp_path, monkeypatch):
         alerts = database.execute("select title, text from alerts").fetchall()
     text = dict(alerts)["run: the generator repeats itself"]
     assert text.startswith("the generator repeats itself: pairwise distance is 0.0")
+
+
+def test_weights_that_are_no_numbers_do_not_stop_the_dog(shapes, tmp_path):
+    run = Trainer(recipe(shapes), tmp_path, quiet=True)
+    with torch.no_grad():
+        next(run.model.parameters()).fill_(float("nan"))
+    dog = Watchdog(run.data, IMAGES, budget=1.0)
+    assert dog.check(run.model.eval(), 1e6) is None
+    assert dog.look(run.model, IMAGES, {})["watch/dead"] == 1

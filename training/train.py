@@ -1,6 +1,6 @@
 """Train a recipe: python training/train.py RECIPE.toml --out runs/a [table.key=value ...]
 
-The same line again resumes. Many GPUs: accelerate launch training/train.py ...
+The same line again resumes. Many GPUs: torchrun --nproc_per_node 2 training/train.py ...
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -50,9 +50,11 @@ def evaluate(
         raise ConfigError(f"Name one model, not {len(sources)}.")
     asked = [name.strip() for name in metrics.split(",") if name.strip()]
     generator = open_generator(sources[0], device)
-    folder = hub.list_local().get(sources[0]) or Path(sources[0])
+    folder = Path(sources[0]) if Path(sources[0]).is_dir() else hub.list_local().get(sources[0], Path(sources[0]))
     if record and not folder.is_dir():
         raise ConfigError(f"{sources[0]} is no folder on this disk, so its card cannot be written: leave --record out.")
+    if held_out and held_out == split:
+        raise ConfigError(f"The split {split} cannot be trained on and held out at once: leave --held-out out.")
     config = data_config(data, overrides, split=split)
 
     from rich.console import Console
@@ -84,7 +86,19 @@ def evaluate(
         images.save_grid(shown, picture, columns=len(shown) // 2)
         typer.echo(f"The likeliest copies, above the training pictures they are closest to: {picture}")
     if record:
-        typer.echo(f"Recorded in {cards.record(folder, 'evaluation', found.to_dict(), generator.card_facts())}")
+        numbers = merged(cards.read_metrics(folder).get("evaluation", {}), found.to_dict())
+        typer.echo(f"Recorded in {cards.record(folder, 'evaluation', numbers, generator.card_facts())}")
+
+
+def merged(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
+    """Earlier numbers stay beside the new ones, unless the same metric of the same extractor was measured again."""
+
+    def key(result: dict[str, Any]) -> tuple[str, str]:
+        return result["name"], result["protocol"].get("extractor", "")
+
+    again = {key(result) for result in now["results"]}
+    kept = [result for result in before.get("results", []) if key(result) not in again]
+    return {**before, **now, "results": kept + now["results"]}
 
 
 def told(found: Evaluation) -> str:

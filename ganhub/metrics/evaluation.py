@@ -137,7 +137,23 @@ def evaluate(
         report = memorisation(some, train, held, features=near)
         on_step("looking for copies", 1, 1)
         pairs = worst_pairs(report, some, train)
-        results += _memorisation_results(report, len(some), len(train), data, split)
+        against = "training pictures, each against all others"
+        if held is not None:
+            part = getattr(getattr(held_out, "config", None), "split", "")
+            against = f"{len(held):,} held-out pictures" + (f", split {part}" if part else "")
+        searched = HowMeasured(
+            metric="", data=data, split=split, real=len(train), made=len(some),
+            settings=f"nearest after mirroring, shift up to 3 px and light; set against {against}",
+        )  # fmt: skip
+        network = store.extractor
+        in_features = HowMeasured(
+            metric="", extractor=network.name, weights=network.weights, resize=network.resize, data=data, split=split,
+            real=count, made=len(some), settings=f"Euclidean, not aligned; set against {against}",
+        )  # fmt: skip
+        results += _memorisation_results(report, searched, in_features)
+        if getattr(getattr(real, "config", None), "crop", "") == "random":
+            note = "Each training picture was looked at in one of its random crops: copies of others count in part."
+            results = [dataclasses.replace(r, note=note) if r.name == "near_copies" else r for r in results]
     seeded = [dataclasses.replace(r, protocol=dataclasses.replace(r.protocol, seed=seed)) for r in results]
     return Evaluation(seeded, report, pairs)
 
@@ -208,16 +224,21 @@ def _classes(store: FeatureStore, labels: Tensor | None, asked: Tensor, data: st
         ("class_accuracy", "Class accuracy", class_accuracy(classify(made), asked)),
         ("class_accuracy_real", "Class accuracy of real pictures", class_accuracy(classify(real[held]), labels[held])),
     ]
-    if min(torch.bincount(part).max() for part in (labels, asked)) >= 2:
-        ratio = intra_class_diversity(made, asked) / intra_class_diversity(real, labels)
-        numbers.append(("intra_class_diversity", "Variety within a class, the data's being 1", ratio))
-    judge = "ridge regression on the features of four fifths of the real pictures"
+    varied = min(torch.bincount(part).max() for part in (labels, asked)) >= 2
+    if varied and (spread := intra_class_diversity(real, labels)) > 0:
+        ratio = intra_class_diversity(made, asked) / spread
+        numbers.append(("class_variety_ratio", "Variety within a class, the data's being 1", ratio))
+    settings = {
+        "class_accuracy": "ridge regression on the features of four fifths of the real pictures",
+        "class_accuracy_real": "the same on the other fifth",
+        "class_variety_ratio": "mean pairwise distance of the features within a class, over the real pictures'",
+    }
     return [
         Result(
             name=name, label=f"{label} ({network.name})", value=value, better="higher",
             protocol=HowMeasured(
                 metric=name, extractor=network.name, weights=network.weights, resize=network.resize, data=data,
-                split=split, real=len(real), made=len(made), settings=judge if "accuracy" in name else "",
+                split=split, real=len(real), made=len(made), settings=settings[name],
             ),
         )
         for name, label, value in numbers
@@ -238,28 +259,25 @@ def _linear_classifier(features: Tensor, labels: Tensor) -> Callable[[Tensor], T
     return lambda rows: (prepare(rows) @ weights).argmax(1)
 
 
-def _memorisation_results(report: Memorisation, made: int, train: int, data: str, split: str) -> list[Result]:
-    against = "training pictures, each against all others" if report.leave_one_out else "held-out pictures"
-    protocol = HowMeasured(
-        metric="memorisation", data=data, split=split, real=train, made=made,
-        settings=f"nearest pictures after mirroring, shift up to 3 px and light; set against {against}",
-    )  # fmt: skip
+def _memorisation_results(report: Memorisation, searched: HowMeasured, in_features: HowMeasured) -> list[Result]:
+    closer = "Closer to the training pictures than real ones (0.5 expected)"
     numbers = [
-        ("closer_to_training", "Closer to the training pictures than real ones (0.5 expected)", report.closer),
-        ("near_copies", "Near-copies of training pictures", report.copies),
-        ("near_copies_real", "Near-copies among real pictures", report.held_copies),
-        ("nearest_distance", "Distance to the nearest training picture", report.distance),
-        ("nearest_distance_real", "The same distance of real pictures", report.held_distance),
+        ("closer_to_training", closer, report.closer, searched),
+        ("near_copies", "Near-copies of training pictures", report.copies, searched),
+        ("near_copies_real", "Near-copies among real pictures", report.held_copies, searched),
+        ("nearest_distance", "Distance to the nearest training picture", report.distance, searched),
+        ("nearest_distance_real", "The same distance of real pictures", report.held_distance, searched),
     ]
     if report.feature_distance is not None:
+        near, real, by = report.feature_distance, report.held_feature_distance, in_features.extractor
         numbers += [
-            ("nearest_feature_distance", "Nearest training picture in features", report.feature_distance),
-            ("nearest_feature_distance_real", "The same in features for real pictures", report.held_feature_distance),
+            ("nearest_feature_distance", f"Nearest training picture in features ({by})", near, in_features),
+            ("nearest_feature_distance_real", f"The same for real pictures ({by})", real, in_features),
         ]
     return [
         Result(
             name=name, label=label, value=value, protocol=dataclasses.replace(protocol, metric=name),
             better="higher" if "distance" in name else "lower",
         )
-        for name, label, value in numbers
+        for name, label, value, protocol in numbers
     ]  # fmt: skip

@@ -104,6 +104,11 @@ def memorisation(
     own = torch.arange(len(held)) if held_out is None else None
     distance, nearest = search.nearest(made)
     held_distance, held_nearest = search.nearest(held, exclude=own)
+    if held_out is not None and (held_distance < NOISE).float().mean() > 0.75:
+        raise MetricError(
+            "The held-out pictures are among the training pictures, so they cannot say what is normal: name a part "
+            "that was not trained on, or none."
+        )
     # How far apart training pictures lie around the ones that were found.
     around = torch.cat([nearest, held_nearest]).unique()
     spacing = torch.zeros(len(train)).index_put((around,), search.nearest(train[around], exclude=around)[0])

@@ -30,7 +30,7 @@ class Protocol(BaseConfig):
         split: Which part of them, such as "test".
         real: Number of real pictures.
         made: Number of made pictures.
-        seed: Of the metric's own draws (subsets, splits), not of the made pictures.
+        seed: Of the metric's own draws (subsets, splits), and of the first made picture.
     """
 
     metric: str

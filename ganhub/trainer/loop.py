@@ -35,7 +35,7 @@ class Trainer:
     The folder ends as a Hub folder. Beside it lie ``log.jsonl``, ``grids/`` and ``checkpoints/``.
 
     On several processes (``torchrun``) each takes its part of every batch, all hold the same weights, and the first
-    alone writes. The numbers are those of one process with the whole batch.
+    alone writes. The losses are those of one process with the whole batch.
 
     Args:
         recipe: What to train, on what, for how long.
@@ -130,7 +130,13 @@ class Trainer:
             write_hub_folder(self)
         if self.train.tracker:
             self.accelerator.end_training()
-        if stopping and main:
+        if stopping and self.watchdog and self.train.stop_when_lost and self.watchdog.lost:
+            seen = "; ".join(self.watchdog.alarms)
+            print(
+                f"Stopped after {self.images_seen:,} pictures because the run is lost: {seen}. "
+                "Lower train.learning_rate, or change the recipe, and start in another --out folder."
+            )
+        elif stopping and main:
             print(f"Stopped after {self.images_seen:,} pictures; saved. Run the same command again to go on.")
         return self.out
 

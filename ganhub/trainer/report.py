@@ -75,9 +75,8 @@ def write_grid(model: LatentGenerator, path: Path, *, count: int = 64) -> None:
 
 def keep_best(trainer: Trainer, bar: tqdm) -> None:
     """Write the weights to ``best/``, a Hub folder of its own, if no earlier ones came closer to the data."""
-    train, best = trainer.train, trainer.out / "best"
-    checks = max(train.images // train.checkpoint_every, 1)
-    result = trainer.watchdog.check(trainer.ema.module, trainer.images_seen, trainer.seconds, checks)
+    best = trainer.out / "best"
+    result = trainer.watchdog.check(trainer.ema.module, trainer.seconds)
     if result is None:
         return
     _append(

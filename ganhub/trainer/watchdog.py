@@ -56,6 +56,7 @@ class Watchdog:
         self.news: list[str] = []
         self.lost = False
         self._troubled_since: int | None = None
+        self._check_seconds = 0.0  # of the latest check
         self._network = feature_network("vgg-lite")
         self._data_look: dict[str, float] = {}
         self._data_features: Tensor | None = None
@@ -66,6 +67,11 @@ class Watchdog:
         """Take up a run that resumes, from the lines of its log."""
         self.history = [line for line in log if "watch/spread" in line]
         self.seconds = self.history[-1].get("watch/seconds", 0.0) if self.history else 0.0
+        self.alarms = list(self.history[-1].get("alarms", [])) if self.history else []
+        for line in reversed(self.history):
+            if not line.get("alarms"):
+                break
+            self._troubled_since = line["images"]
 
     def look(
         self, model: LatentGenerator, images_seen: int, numbers: Mapping[str, float], run_seconds: float = 0.0
@@ -103,37 +109,33 @@ class Watchdog:
         self.seconds += time.perf_counter() - started
         return {**seen, "watch/seconds": self.seconds}
 
-    def check(self, model: LatentGenerator, images_seen: int, run_seconds: float, checks: int) -> Result | None:
+    def check(self, model: LatentGenerator, run_seconds: float) -> Result | None:
         """Kernel distance of a model's pictures to the data, by vgg-lite at the pictures' own size.
+
+        Always of as many pictures, so that one check can be compared with another.
 
         Args:
             model: The averaged weights, in ``eval()``.
-            images_seen: Real pictures so far.
             run_seconds: Time that the run took so far.
-            checks: How many there will be in the run; they share the budget.
 
         Returns:
-            The distance with its protocol; None while it rests, and for pictures that are all the same.
+            The distance with its protocol; None while it rests, and for pictures that are all the same or no numbers.
         """
-        if self._tired(run_seconds):
+        if self._tired(run_seconds, self._check_seconds):
             return None
         started = time.perf_counter()
         network = extractor("vgg-lite").to(model.device)
+        count = max(min(len(self.data) or CHECK, CHECK), LOOK)
         if self._data_features is None:
-            some = network(self._real(0, LOOK))
-            cost = 1.5 * (time.perf_counter() - started) / LOOK  # making pictures takes time as well
-            afford = 0.6 * self.budget * run_seconds * self.images / max(images_seen, 1) / (checks + 1) / cost
-            count = min(max(int(afford), LOOK), CHECK, max(len(self.data), LOOK) or CHECK)
-            rest = self._real(LOOK, count - LOOK)
-            self._data_features = torch.cat([some, network(rest)]) if len(rest) else some
-        count = len(self._data_features)
-        made = network(_make(model, count))
+            self._data_features = network(self._real(0, count))
+        measuring = time.perf_counter()
         try:
-            value, error = kernel_distance(self._data_features, made)
+            value, error = kernel_distance(self._data_features, network(_make(model, count)))
         except MetricError:  # nothing to measure: the next look says why
             return None
         finally:
             self.seconds += time.perf_counter() - started
+            self._check_seconds = time.perf_counter() - measuring
         protocol = Protocol(
             metric="kernel_distance", extractor=network.name, weights=network.weights, resize=network.resize,
             settings="cubic kernel, all pictures once", data="the training data", real=count, made=count, seed=SEED,
@@ -147,8 +149,8 @@ class Watchdog:
             return self.data.batch(first, count).images
         return from_uint8(self._held[first : first + count])
 
-    def _tired(self, run_seconds: float) -> bool:
-        return self.seconds > self.budget * max(run_seconds, 60.0)
+    def _tired(self, run_seconds: float, cost: float = 0.0) -> bool:
+        return self.seconds + cost > self.budget * max(run_seconds, 60.0)
 
     def _describe(self, pictures: Tensor) -> dict[str, float]:
         """Spread of the first layers' features, and the share of pictures that are one colour or no number at all."""
