@@ -28,7 +28,7 @@ from ganhub.trainer.data import Pictures
 
 LOOK, CHECK = 64, 512  # pictures
 LOOKS = 50  # in a run, about
-ALIKE = 0.2  # spread over the data's below which pictures are all one
+ALIKE = 0.15  # spread over the data's below which pictures are all one
 WILD = 1000  # gradient norm of a player that has lost its way
 SEED = 3_000_000_000  # of the pictures it looks at: far from those of grids and evaluations
 
@@ -56,7 +56,7 @@ class Watchdog:
         self.news: list[str] = []
         self.lost = False
         self._troubled_since: int | None = None
-        self._check_seconds = 0.0  # of the latest check
+        self._look_seconds = self._check_seconds = 0.0  # of the latest one
         self._network = feature_network("vgg-lite")
         self._data_look: dict[str, float] = {}
         self._data_features: Tensor | None = None
@@ -106,7 +106,8 @@ class Watchdog:
         self.news = [alarm for alarm in self.alarms if alarm.partition(":")[0] not in known]
         self._troubled_since = (self._troubled_since or images_seen) if self.alarms else None
         self.lost = bool(self.alarms) and images_seen - self._troubled_since >= self.images / 20
-        self.seconds += time.perf_counter() - started
+        self._look_seconds = time.perf_counter() - started
+        self.seconds += self._look_seconds
         return {**seen, "watch/seconds": self.seconds}
 
     def check(self, model: LatentGenerator, run_seconds: float) -> Result | None:
@@ -121,7 +122,9 @@ class Watchdog:
         Returns:
             The distance with its protocol; None while it rests, and for pictures that are all the same or no numbers.
         """
-        if self._tired(run_seconds, self._check_seconds):
+        # Before the first one: eight times the pictures of a look, twice, through five blocks for two. And a second to
+        # write the folder.
+        if self._tired(run_seconds, (self._check_seconds or 50 * self._look_seconds) + 1):
             return None
         started = time.perf_counter()
         network = extractor("vgg-lite").to(model.device)
