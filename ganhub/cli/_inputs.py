@@ -50,7 +50,7 @@ def in_words(config: DataConfig) -> str:
     changed = [
         key if value is True else f"{key} {value}"
         for key, value in given.items()
-        if value != usual[key] and key not in ("path", "split", "streaming", "memory_gb", "labels")
+        if value != usual[key] and key not in ("path", "seed", "split", "streaming", "memory_gb", "labels")
     ]
     name = config.path if hub.is_repo_id(config.path) and not Path(config.path).exists() else Path(config.path).name
     return ", ".join([name, *changed])

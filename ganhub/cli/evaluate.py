@@ -67,6 +67,7 @@ def evaluate(
     size = {"height": c.image_size, "width": c.image_size, "channels": c.channels}
     real = open_data(config, **size, labelled=bool(c.num_classes))
     held = data_config(data, overrides, split=held_out) if held_out else None
+    said = in_words(config) + (f", data.seed {config.seed}" if config.seed else "")  # it picks the real pictures
     with Progress(console=Console(stderr=True), transient=True) as bar:
         tasks: dict[str, int] = {}
 
@@ -75,7 +76,7 @@ def evaluate(
             bar.update(task, completed=done)
 
         found = measure(
-            generator, real, metrics=asked, n=n, network=extractor, data=in_words(config), split=split, seed=seed,
+            generator, real, metrics=asked, n=n, network=extractor, data=said, split=split, seed=seed,
             held_out=open_data(held, **size, labelled=False) if held else None, force=force, on_step=show,
         )  # fmt: skip
     typer.echo(told(found))
