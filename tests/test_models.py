@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -211,3 +213,17 @@ def test_a_second_model_of_one_name_is_an_error_at_definition():
             @classmethod
             def tiny(cls):
                 return cls()
+
+
+def test_loading_draws_nothing_and_leaves_the_compiler_alone(tmp_path):
+    """Weights come from the file: no random numbers are drawn, and torch's compiler, seconds of imports, stays out."""
+    script = (
+        "import sys, torch; from ganhub.models import AutoModel, get_architecture, list_architectures\n"
+        "for name in list_architectures():\n"
+        "    get_architecture(name).tiny().save_pretrained(sys.argv[1] + '/' + name)\n"
+        "    state = torch.get_rng_state(); AutoModel.from_pretrained(sys.argv[1] + '/' + name)\n"
+        "    assert torch.equal(state, torch.get_rng_state()), name\n"
+        "    assert 'torch._dynamo' not in sys.modules, name\n"
+    )
+    result = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr

@@ -4,7 +4,7 @@ import importlib
 import pkgutil
 
 from ganhub.models._base import AutoModel, Model, get_architecture, list_architectures
-from ganhub.models._verbs import LatentConfig, LatentGenerator, Stylizer
+from ganhub.models._verbs import LatentConfig, LatentGenerator, StyleGenerator, Stylizer
 
 for _module in pkgutil.iter_modules(__path__):
     if not _module.name.startswith("_"):
@@ -15,6 +15,7 @@ __all__ = [
     "LatentConfig",
     "LatentGenerator",
     "Model",
+    "StyleGenerator",
     "Stylizer",
     "get_architecture",
     "list_architectures",

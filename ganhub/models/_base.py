@@ -204,18 +204,23 @@ class Model(nn.Module):
         if not issubclass(model_class, cls):
             raise HubError(f"{folder.name} holds a {architecture}, not a {cls.__name__}; load it with AutoModel.")
         _check_shapes(folder.name, model_class._shapes(config), hub.read_shapes(folder, variant))
-        model = model_class(config)
+        with _NoDraws():  # every weight comes from the file
+            model = model_class(config)
         model.load_state_dict(hub.read_tensors(folder, variant), strict=True)
         return model.to(device=best_device() if device == "auto" else device, dtype=dtype or torch.float32).eval()
 
 
 class _NoDraws(TorchFunctionMode):
-    """Makes random initialisation do nothing: on the meta device it would only import torch's compiler."""
+    """Makes random initialisation do nothing: wasted before a file is loaded; on the meta device it would only import
+    torch's compiler."""
 
     def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None) -> Any:
+        kwargs = kwargs or {}
+        if func is torch.randn and not kwargs.get("generator"):
+            return torch.empty(*args, **kwargs)
         if func.__name__ in ("normal_", "uniform_", "kaiming_uniform_", "_no_grad_normal_", "_no_grad_uniform_"):
             return args[0] if args else kwargs["tensor"]
-        return func(*args, **(kwargs or {}))
+        return func(*args, **kwargs)
 
 
 def _check_shapes(name: str, expected: dict[str, torch.Size], found: dict[str, tuple]) -> None:

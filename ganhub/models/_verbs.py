@@ -14,6 +14,8 @@ from ganhub.errors import ConfigError
 from ganhub.models._base import Model
 from ganhub.nn.random import normal
 
+NOISE_STREAM = 0x401  # keeps a seed's noise inputs apart from its z
+
 
 @dataclass(frozen=True, kw_only=True)
 class LatentConfig(BaseConfig):
@@ -43,6 +45,17 @@ class LatentConfig(BaseConfig):
             f"class_names has {len(self.class_names)} names for num_classes = {self.num_classes}.",
         )
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the pictures in pixels; square unless a config says otherwise."""
+        return self.image_size, self.image_size
+
+
+def require_truncation(truncation: float) -> None:
+    """Raise ConfigError unless truncation lies in [0, 1.5]."""
+    if not 0 <= truncation <= 1.5:  # NaN fails too
+        raise ConfigError(f"truncation must be from 0 to 1.5, not {truncation!r}.")
+
 
 class LatentGenerator(Model):
     """Makes pictures from latents z ~ N(0, I): ``forward(z, label)`` and, around it, ``sample``."""
@@ -53,6 +66,18 @@ class LatentGenerator(Model):
     def latent(self, seeds: Sequence[int] | Tensor) -> Tensor:
         """z of each seed, [N, latent_dim], the same bits in any batch and for any device."""
         return normal(seeds, self.config.latent_dim).to(self.device, self.dtype)
+
+    def make(self, seeds: Sequence[int] | Tensor, label: Tensor | None = None) -> Tensor:
+        """Pictures of seeds in the form that objectives train on: with gradients and whatever training adds.
+
+        Args:
+            seeds: N integers.
+            label: Class indices [N] on the model's device for a conditional model, else None.
+
+        Returns:
+            [N, C, H, W], in [-1, 1] or about.
+        """
+        return self(self.latent(seeds), label)
 
     def class_index(self, label: int | str) -> int:
         """Index of a class given by index or name; anything else raises ConfigError and says what exists."""
@@ -80,13 +105,24 @@ class LatentGenerator(Model):
             raise ConfigError(f"{len(given)} labels were given for {n} pictures; give one, or one for each.")
         return torch.tensor([self.class_index(one) for one in given], dtype=torch.int64)
 
-    @torch.no_grad()
-    def generate(self, z: Tensor, label: Tensor | None = None, *, batch_size: int = 64) -> Tensor:
+    @property
+    def noise_dim(self) -> int:
+        """Random numbers a picture takes beside z; 0 for most families."""
+        return 0
+
+    def noise(self, seeds: Sequence[int] | Tensor) -> Tensor:
+        """Noise inputs of each seed, [N, noise_dim], the same bits in any batch and for any device."""
+        return normal(seeds, self.noise_dim, stream=NOISE_STREAM).to(self.device, self.dtype)
+
+    def generate(self, z: Tensor, label: Tensor | None = None, *, truncation: float = 1.0,
+                 noise: Tensor | None = None, batch_size: int = 64) -> Tensor:
         """Pictures of given latents.
 
         Args:
             z: [N, latent_dim], any device.
             label: Class indices [N] for a conditional model, else None.
+            truncation: Below 1 gives more typical, less varied pictures. In [0, 1.5].
+            noise: [N, noise_dim] as :meth:`noise` gives it; None takes that of seed 0 for every picture.
             batch_size: Pictures made at a time.
 
         Returns:
@@ -94,14 +130,27 @@ class LatentGenerator(Model):
         """
         if z.dim() != 2 or z.shape[1] != self.config.latent_dim:
             raise ConfigError(f"z must be [N, {self.config.latent_dim}], not {list(z.shape)}.")
-        z = z.to(self.device, self.dtype)
-        label = None if label is None else label.to(self.device)
-        parts = [
-            self(z[i : i + batch_size], None if label is None else label[i : i + batch_size]).float()
-            for i in range(0, len(z), batch_size)
-        ]
-        shape = (0, self.config.channels, self.config.image_size, self.config.image_size)
-        return torch.cat(parts).clamp(-1, 1) if parts else torch.empty(shape, device=self.device)
+        require_truncation(truncation)
+        if label is None and self.config.num_classes:
+            raise ConfigError(f"This {self.architecture} knows {self.config.num_classes} classes: give each z a label.")
+        return self._in_batches(lambda z, label, noise: self._truncated(z, label, truncation, noise),
+                                batch_size, z, label, noise)  # fmt: skip
+
+    def _truncated(self, z: Tensor, label: Tensor | None, truncation: float, noise: Tensor | None) -> Tensor:
+        return self(z * truncation, label)
+
+    @torch.no_grad()
+    def _in_batches(self, make: Callable[..., Tensor], batch_size: int, *inputs: Tensor | None) -> Tensor:
+        """``make`` on parts of inputs that share their length, moved to the model; clamped and joined."""
+        def part(x: Tensor | None, start: int) -> Tensor | None:
+            if x is None:
+                return None
+            x = x[start : start + batch_size].to(self.device)
+            return x.to(self.dtype) if x.is_floating_point() else x
+
+        pictures = [make(*(part(x, i) for x in inputs)).float() for i in range(0, len(inputs[0]), batch_size)]
+        shape = (0, self.config.channels, *self.config.size)
+        return torch.cat(pictures).clamp(-1, 1) if pictures else torch.empty(shape, device=self.device)
 
     def sample(self, n: int = 1, *, label: int | str | Sequence[int | str] | Tensor | None = None, seed: int = 0,
                truncation: float = 1.0) -> Tensor:
@@ -111,17 +160,97 @@ class LatentGenerator(Model):
             n: How many.
             label: Class index or name, one for all or one each; None lets a conditional model take turns.
             seed: Seed of the first picture.
-            truncation: z is scaled by it: below 1 gives more typical, less varied pictures. In [0, 1.5].
+            truncation: Below 1 gives more typical, less varied pictures: z, or w towards its mean where a model has
+                one, is scaled by it. In [0, 1.5].
 
         Returns:
             float32 [n, C, H, W] in [-1, 1].
         """
         if n < 0:
             raise ConfigError(f"n must be 0 or more, not {n}.")
-        if not 0 <= truncation <= 1.5:
-            raise ConfigError(f"truncation must be from 0 to 1.5, not {truncation!r}.")
-        labels = self.labels(n, label, seed)
-        return self.generate(self.latent(range(seed, seed + n)) * truncation, labels)
+        seeds = range(seed, seed + n)
+        noise = self.noise(seeds) if self.noise_dim else None
+        return self.generate(self.latent(seeds), self.labels(n, label, seed), truncation=truncation, noise=noise)
+
+
+class StyleGenerator(LatentGenerator):
+    """A latent generator with an intermediate space W, which is smoother than z and can be edited layer by layer.
+
+    A subclass sets ``style_mean``, a buffer [max(num_classes, 1), style_dim] with the mean of w (of each class), and
+    defines ``map`` and ``synthesise``.
+    """
+
+    style_mean: Tensor
+
+    @property
+    def layers(self) -> int:
+        """L, the number of layers that take a style of their own: w+ is [N, L, style_dim]. Coarse ones come first."""
+        raise NotImplementedError
+
+    def map(self, z: Tensor, label: Tensor | None = None) -> Tensor:
+        """z [N, latent_dim] -> w [N, style_dim], with gradients."""
+        raise NotImplementedError
+
+    def synthesise(self, w: Tensor, noise: Tensor) -> Tensor:
+        """w+ [N, L, style_dim] and noise [N, noise_dim] -> pictures [N, C, H, W] about [-1, 1], with gradients."""
+        raise NotImplementedError
+
+    def style_weights(self) -> list[Tensor]:
+        """What w does in each layer: L matrices [channels, style_dim], constant."""
+        raise NotImplementedError
+
+    def forward(self, z: Tensor, label: Tensor | None = None, noise: Tensor | None = None) -> Tensor:
+        noise = self.noise([0]).expand(len(z), -1) if noise is None else noise
+        return self.synthesise(self.per_layer(self.map(z, label)), noise)
+
+    def per_layer(self, w: Tensor) -> Tensor:
+        """w [N, style_dim] -> w+ [N, L, style_dim], the same in each layer; w+ stays as it is.
+
+        Raises:
+            ConfigError: For any other shape.
+        """
+        width = self.style_mean.shape[1]
+        if w.dim() == 2 and w.shape[1] == width:
+            return w.unsqueeze(1).expand(-1, self.layers, -1)
+        if w.dim() == 3 and tuple(w.shape[1:]) == (self.layers, width):
+            return w
+        raise ConfigError(f"w must be [N, {width}] or [N, {self.layers}, {width}], not {list(w.shape)}.")
+
+    def truncate_w(self, w: Tensor, label: Tensor | None = None, truncation: float = 1.0) -> Tensor:
+        """Scale w's (or w+'s) distance to the mean of its class: section B of Karras et al. 2019, in [0, 1.5]."""
+        require_truncation(truncation)
+        if truncation == 1:
+            return w
+        mean = self.style_mean[label] if label is not None else self.style_mean[:1]
+        mean = mean.to(w).view(-1, *[1] * (w.dim() - 2), w.shape[-1])
+        return mean + truncation * (w - mean)
+
+    @torch.no_grad()
+    def to_w(self, z: Tensor, label: Tensor | None = None, *, truncation: float = 1.0) -> Tensor:
+        """z [N, latent_dim] -> w [N, style_dim], float32 on the model's device."""
+        z, label = z.to(self.device, self.dtype), None if label is None else label.to(self.device)
+        return self.truncate_w(self.map(z, label).float(), label, truncation)
+
+    def from_w(self, w: Tensor, *, noise: Tensor | None = None, batch_size: int = 64) -> Tensor:
+        """Pictures of points in W.
+
+        Args:
+            w: [N, style_dim], or w+ [N, L, style_dim].
+            noise: [N, noise_dim]; None takes that of seed 0 for every picture.
+            batch_size: Pictures made at a time.
+
+        Returns:
+            float32 [N, C, H, W] in [-1, 1] on the model's device.
+        """
+        def make(w: Tensor, noise: Tensor | None) -> Tensor:
+            return self.synthesise(w, self.noise([0]).expand(len(w), -1) if noise is None else noise)
+
+        return self._in_batches(make, batch_size, self.per_layer(w), noise)
+
+    def _truncated(self, z: Tensor, label: Tensor | None, truncation: float, noise: Tensor | None) -> Tensor:
+        w = self.truncate_w(self.map(z, label), label, truncation)
+        noise = self.noise([0]).expand(len(z), -1) if noise is None else noise
+        return self.synthesise(self.per_layer(w), noise)
 
 
 class Stylizer(Model):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -15,13 +17,40 @@ def pyramid(image_size: int) -> tuple[int, int]:
     Raises:
         ConfigError: When the size is no such product; names the nearest sizes that are.
     """
+    if found := _halved(image_size, image_size):
+        return found[0], found[2]
     fitting = sorted(base * 2**n for base in (4, 5, 6, 7) for n in range(1, 9))
-    for base in (4, 5, 6, 7):
-        doublings = (image_size // base).bit_length() - 1
-        if doublings >= 1 and base * 2**doublings == image_size:
-            return base, doublings
     near = sorted(sorted(fitting, key=lambda size: abs(size - image_size))[:2])
     raise ConfigError(f"image_size {image_size} does not halve down to 4..7 pixels; take {near[0]} or {near[1]}.")
+
+
+def oblong_pyramid(height: int, width: int) -> tuple[int, int, int]:
+    """Split a size into (base height, base width, doublings), the shorter side of the base from 4 to 7: 96 x 128 is
+    6 x 8 four times doubled.
+
+    Raises:
+        ConfigError: When the sides do not halve that far together; names the nearest sizes that do.
+    """
+    if found := _halved(height, width):
+        return found
+    steps = [2**n for n in range(1, 11)]
+    fitting = {(8, 8)} | {
+        (down(height / step) * step, across(width / step) * step)
+        for step in steps for down in (math.floor, math.ceil) for across in (math.floor, math.ceil)
+    }  # fmt: skip
+    fitting = [size for size in fitting if (height == width) == (size[0] == size[1]) and min(size) and _halved(*size)]
+    near = sorted(fitting, key=lambda size: (abs(size[0] - height) + abs(size[1] - width), size))[:2]
+    raise ConfigError(
+        f"{height} x {width} pixels do not halve together down to 4 to 7 on the shorter side; take "
+        f"{' or '.join(f'{h} x {w}' for h, w in sorted(near))}."
+    )
+
+
+def _halved(height: int, width: int) -> tuple[int, int, int] | None:
+    doublings = 0
+    while height % 2 == 0 and width % 2 == 0 and min(height, width) >= 8:
+        height, width, doublings = height // 2, width // 2, doublings + 1
+    return (height, width, doublings) if 4 <= min(height, width) <= 7 and doublings else None
 
 
 class UpsamplingStack(nn.Module):

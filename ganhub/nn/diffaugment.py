@@ -63,6 +63,10 @@ class DiffAugment:
             images = cutout(images, top, left)
         return images
 
+    def observe(self, real_scores: Tensor, fake_scores: Tensor) -> dict[str, Tensor]:
+        """Return {}: nothing here adapts to the discriminator as :class:`ganhub.nn.ada.AdaptiveAugment` does."""
+        return {}
+
 
 def colour(images: Tensor, brightness: Tensor, saturation: Tensor, contrast: Tensor) -> Tensor:
     """Shift all channels, then scale each pixel's distance to its grey, then to the picture's mean.

@@ -69,19 +69,19 @@ class VGGLite(nn.Module):
         features: dict[str, Tensor] = {}
         x = images
         for name, block in zip(LAYERS, self.blocks, strict=True):
-            x = F.relu(block[0](reflect(x)))
+            x = block[0](reflect(x)).relu_()
             if name in layers:
                 features[name] = x
             if len(features) == len(set(layers)):
                 break
             for conv in block[1:]:
-                x = F.relu(conv(reflect(x)))
+                x = conv(reflect(x)).relu_()
             x = F.max_pool2d(x, 2)
         return features
 
     def widen(self, name: str, x: Tensor) -> Tensor:
         """Apply the head of layer ``name`` and its ReLU to the trunk's features there."""
-        return F.relu(self.heads[LAYERS.index(name)](x))
+        return self.heads[LAYERS.index(name)](x).relu_()
 
     def forward(self, images: Tensor, layers: Sequence[str] = LAYERS) -> dict[str, Tensor]:
         """Return the asked layers by name, each in VGG-19's channel count and past its ReLU."""

@@ -2,6 +2,7 @@
 
 from ganhub.objectives._base import BaseObjective, Batch, Phase, get_objective
 from ganhub.objectives.adversarial import AdversarialConfig, AdversarialObjective
+from ganhub.objectives.projected import ProjectedConfig, ProjectedObjective
 from ganhub.objectives.relativistic import RelativisticConfig, RelativisticObjective
 from ganhub.objectives.wasserstein import WassersteinConfig, WassersteinObjective
 
@@ -11,6 +12,8 @@ __all__ = [
     "BaseObjective",
     "Batch",
     "Phase",
+    "ProjectedConfig",
+    "ProjectedObjective",
     "RelativisticConfig",
     "RelativisticObjective",
     "WassersteinConfig",

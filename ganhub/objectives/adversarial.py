@@ -19,7 +19,7 @@ from ganhub.losses.adversarial import (
     score_statistics,
 )
 from ganhub.losses.penalties import r1_penalty
-from ganhub.nn.diffaugment import DiffAugment
+from ganhub.nn.ada import build_augment
 from ganhub.objectives._base import BaseObjective, Batch, Phase
 
 _GENERATOR_LOSSES = {"non-saturating": non_saturating_generator_loss, "minimax": minimax_generator_loss}
@@ -31,7 +31,7 @@ class AdversarialConfig(BaseConfig):
 
     Attributes:
         generator_loss: "non-saturating" or "minimax".
-        augment: DiffAugment policy, for example "colour,translation,cutout"; empty for none.
+        augment: "colour,translation,cutout" or some of them (DiffAugment), "ada" (adaptive); empty for none.
         r1_gamma: Weight of the R1 penalty at real pictures; 0 switches it off.
         r1_every: Steps between two R1 turns, each then weighted by this number (lazy regularisation).
         mode_seeking: Weight of the mode-seeking term (Mao et al. 2019), against samples that are too alike; 0 is off.
@@ -60,7 +60,7 @@ class AdversarialObjective(BaseObjective, name="adversarial"):
     def __init__(self, model: nn.Module, config: AdversarialConfig) -> None:
         super().__init__(model, config)
         self.discriminator = model.adversary()
-        self.augment = DiffAugment(config.augment)
+        self.augment = build_augment(config.augment)
 
     def players(self) -> dict[str, list[nn.Module]]:
         return {"discriminator": [self.discriminator], "generator": [self.model]}
@@ -76,11 +76,12 @@ class AdversarialObjective(BaseObjective, name="adversarial"):
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
         """Equation 1 of the paper, with its mean probabilities D(x) and D(G(z)) to watch."""
-        fake = self.model(self.model.latent(batch.seeds), batch.labels).detach()
+        fake = self.model.make(batch.seeds, batch.labels).detach()
         real_scores = self.discriminator(self.augment(batch.images, batch.seeds), batch.labels).float()
         fake_scores = self.discriminator(self.augment(fake, batch.seeds, stream=1), batch.labels).float()
         return {
             **score_statistics(real_scores, fake_scores),
+            **self.augment.observe(real_scores, fake_scores),
             "loss": discriminator_loss(real_scores, fake_scores),
             "real_probability": real_scores.sigmoid().mean(),
             "fake_probability": fake_scores.sigmoid().mean(),
@@ -88,14 +89,14 @@ class AdversarialObjective(BaseObjective, name="adversarial"):
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
         """The chosen generator loss on fresh latents, and the mode-seeking term where it is asked for."""
-        z = self.model.latent(batch.seeds)
-        fake = self.model(z, batch.labels)
+        fake = self.model.make(batch.seeds, batch.labels)
         scores = self.discriminator(self.augment(fake, batch.seeds), batch.labels).float()
         loss = _GENERATOR_LOSSES[self.config.generator_loss](scores)
         if not self.config.mode_seeking:
             return {"loss": loss}
-        other_z = z.roll(1, 0)
-        sameness = mode_seeking_loss(fake, self.model(other_z, batch.labels), z, other_z)
+        z = self.model.latent(batch.seeds)
+        other = self.model.make(batch.seeds.roll(1), batch.labels)
+        sameness = mode_seeking_loss(fake, other, z, z.roll(1, 0))
         return {"loss": loss + self.config.mode_seeking * sameness, "sameness": sameness.detach()}
 
     def r1_loss(self, batch: Batch) -> dict[str, Tensor]:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from ganhub.config import BaseConfig
 from ganhub.losses.adversarial import relativistic_loss, score_statistics
 from ganhub.losses.penalties import r1_penalty
-from ganhub.nn.diffaugment import DiffAugment
+from ganhub.nn.ada import build_augment
 from ganhub.objectives._base import BaseObjective, Batch, Phase
 
 
@@ -28,7 +28,7 @@ class RelativisticConfig(BaseConfig):
         gamma: Weight of both penalties, R1 at real and R2 at made pictures.
         penalty_every: Steps between two penalty turns, each then weighted by this number. The paper penalises every
             step (1); 4 costs half as much.
-        augment: DiffAugment policy, for example "colour,translation,cutout"; empty for none.
+        augment: "colour,translation,cutout" or some of them (DiffAugment), "ada" (adaptive); empty for none.
     """
 
     gamma: float = 1.0
@@ -49,7 +49,7 @@ class RelativisticObjective(BaseObjective, name="relativistic"):
     def __init__(self, model: nn.Module, config: RelativisticConfig) -> None:
         super().__init__(model, config)
         self.discriminator = model.adversary()
-        self.augment = DiffAugment(config.augment)
+        self.augment = build_augment(config.augment)
 
     def players(self) -> dict[str, list[nn.Module]]:
         return {"discriminator": [self.discriminator], "generator": [self.model]}
@@ -67,7 +67,7 @@ class RelativisticObjective(BaseObjective, name="relativistic"):
         fake = self._made(batch).detach()
         real_scores, fake_scores = self._scores(batch, fake)
         loss = relativistic_loss(real_scores, fake_scores)
-        numbers = score_statistics(real_scores, fake_scores)
+        numbers = score_statistics(real_scores, fake_scores) | self.augment.observe(real_scores, fake_scores)
         if self.config.gamma and self.config.penalty_every == 1:
             penalty = self.penalty(batch, fake)
             return {**numbers, **penalty, "loss": loss + penalty["loss"]}
@@ -90,7 +90,7 @@ class RelativisticObjective(BaseObjective, name="relativistic"):
         return {"loss": weight * (r1 + r2), "r1": r1.detach(), "r2": r2.detach()}
 
     def _made(self, batch: Batch) -> Tensor:
-        return self.model(self.model.latent(batch.seeds), batch.labels)
+        return self.model.make(batch.seeds, batch.labels)
 
     def _scores(self, batch: Batch, fake: Tensor) -> tuple[Tensor, Tensor]:
         real = self.discriminator(self.augment(batch.images, batch.seeds), batch.labels).float()

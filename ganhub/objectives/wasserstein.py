@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ganhub.config import BaseConfig
 from ganhub.losses.adversarial import score_statistics, wasserstein_critic_loss, wasserstein_generator_loss
 from ganhub.losses.penalties import wgan_gradient_penalty
-from ganhub.nn.diffaugment import DiffAugment
+from ganhub.nn.ada import build_augment
 from ganhub.nn.random import uniform
 from ganhub.objectives._base import BaseObjective, Batch, Phase
 
@@ -25,7 +25,7 @@ class WassersteinConfig(BaseConfig):
     Attributes:
         penalty_weight: lambda, the factor of the gradient penalty.
         critic_turns: n_critic, critic steps per generator step, each on a fresh batch.
-        augment: DiffAugment policy for small collections (Zhao et al. 2020); empty for none.
+        augment: For small collections, a DiffAugment policy (Zhao et al. 2020) or "ada"; empty for none.
     """
 
     penalty_weight: float = 10.0
@@ -46,7 +46,7 @@ class WassersteinObjective(BaseObjective, name="wasserstein"):
     def __init__(self, model: nn.Module, config: WassersteinConfig) -> None:
         super().__init__(model, config)
         self.critic = model.adversary()
-        self.augment = DiffAugment(config.augment)
+        self.augment = build_augment(config.augment)
 
     def players(self) -> dict[str, list[nn.Module]]:
         return {"critic": [self.critic], "generator": [self.model]}
@@ -60,7 +60,7 @@ class WassersteinObjective(BaseObjective, name="wasserstein"):
     def critic_loss(self, batch: Batch) -> dict[str, Tensor]:
         """Lines 4 to 8 of the algorithm: E[f(G(z))] - E[f(x)] + lambda * penalty, on augmented pictures."""
         real = self.augment(batch.images, batch.seeds)
-        fake = self.model(self.model.latent(batch.seeds), batch.labels).detach()
+        fake = self.model.make(batch.seeds, batch.labels).detach()
         fake = self.augment(fake, batch.seeds, stream=1)
         scores = self.critic(real, batch.labels).float(), self.critic(fake, batch.labels).float()
         wasserstein = wasserstein_critic_loss(*scores)
@@ -68,6 +68,7 @@ class WassersteinObjective(BaseObjective, name="wasserstein"):
         penalty = wgan_gradient_penalty(lambda x: self.critic(x, batch.labels), real, fake.to(real.dtype), mix)
         return {
             **score_statistics(*scores),
+            **self.augment.observe(*scores),
             "loss": wasserstein + self.config.penalty_weight * penalty,
             "distance": -wasserstein.detach(),
             "penalty": penalty.detach(),
@@ -75,5 +76,5 @@ class WassersteinObjective(BaseObjective, name="wasserstein"):
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
         """Line 11: -E[f(G(z))]."""
-        fake = self.model(self.model.latent(batch.seeds), batch.labels)
+        fake = self.model.make(batch.seeds, batch.labels)
         return {"loss": wasserstein_generator_loss(self.critic(self.augment(fake, batch.seeds), batch.labels).float())}

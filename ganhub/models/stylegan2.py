@@ -1,0 +1,399 @@
+"""StyleGAN2: a generator steered layer by layer through an intermediate latent space W.
+
+"Analyzing and Improving the Image Quality of StyleGAN" (Karras et al. 2020, arXiv:1912.04958), on the ideas of "A
+Style-Based Generator Architecture for Generative Adversarial Networks" (Karras et al. 2019, arXiv:1812.04948). A
+mapping network bends z into w; each convolution's input channels are scaled by an affine function of w (a style), and
+its output is divided by what that does to its variance (demodulation). Noise adds what is random in a picture. The
+pictures of all resolutions are summed up (skip generator); the discriminator is residual.
+
+Written from the papers in plain PyTorch. The convolution's weights are never scaled for each picture: scaling the
+activations before and after one shared convolution is the same function, and one convolution serves the whole batch.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Any, Self
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ganhub.config import BaseConfig
+from ganhub.models._verbs import LatentConfig, StyleGenerator
+from ganhub.nn.blocks import oblong_pyramid
+from ganhub.nn.equalised import LEAKY_GAIN, EqualisedConv2d, EqualisedLinear, minibatch_deviation, pixel_norm
+from ganhub.nn.precision import has_bf16
+from ganhub.nn.processes import process_count, total
+from ganhub.nn.random import normal, uniform
+from ganhub.nn.resample import blur, downsample, upsample
+from ganhub.objectives import AdversarialConfig, AdversarialObjective, Batch, Phase
+
+MIXING_STREAM, PATH_STREAM = 0x317, 0x9A7  # keep these draws apart from z and noise of the same seeds
+MEAN_HALF_LIFE = 1_000  # pictures of a class after which an old w counts half in its mean
+
+
+@dataclass(frozen=True, kw_only=True)
+class StyleGAN2Config(LatentConfig):
+    """Sizes of both players.
+
+    Attributes:
+        image_size: Height; 4 to 7 times a power of two, and so is the shorter side of an oblong picture.
+        image_width: Width; 0 makes square pictures. Height and width must halve equally often: 96 x 128, 64 x 160.
+        style_dim: Length of w.
+        mapping_layers: Depth of the mapping network.
+        channel_base: Channels at a resolution of r pixels: channel_base / r, at most ``max_channels``.
+        max_channels: See ``channel_base``.
+        discriminator_channel_base, discriminator_max_channels: The same for the discriminator.
+        mixing: Share of training pictures that take the styles of two latents (style mixing).
+    """
+
+    image_size: int = 256
+    image_width: int = 0
+    latent_dim: int = 512
+    style_dim: int = 512
+    mapping_layers: int = 8
+    channel_base: int = 16_384
+    max_channels: int = 512
+    discriminator_channel_base: int = 16_384
+    discriminator_max_channels: int = 512
+    mixing: float = 0.9
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.require_range(0, 4096, "image_width")
+        self.require_range(1, 8192, "style_dim", "max_channels", "discriminator_max_channels")
+        self.require_range(0, 64, "mapping_layers")
+        self.require_range(8, 2**20, "channel_base", "discriminator_channel_base")
+        self.require_range(0, 1, "mixing")
+        oblong_pyramid(*self.size)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.image_size, self.image_width or self.image_size
+
+    @property
+    def base(self) -> tuple[int, int, int]:
+        """Height and width of the learned constant, and how often it is doubled."""
+        return oblong_pyramid(*self.size)
+
+    def channels_of(self, doubling: int, *, discriminator: bool = False) -> int:
+        """Channels of the feature maps after so many doublings."""
+        base = self.discriminator_channel_base if discriminator else self.channel_base
+        limit = self.discriminator_max_channels if discriminator else self.max_channels
+        return max(1, min(base // (4 * 2**doubling), limit))
+
+
+class Mapping(nn.Module):
+    """z [N, latent_dim] and label [N] -> w [N, style_dim], in float32: section 2 of Karras et al. 2019."""
+
+    def __init__(self, config: StyleGAN2Config) -> None:
+        super().__init__()
+        c = config
+        self.embed = nn.Embedding(c.num_classes, c.latent_dim) if c.num_classes else None
+        widths = [c.latent_dim * (2 if c.num_classes else 1), *[c.style_dim] * c.mapping_layers]
+        pairs = zip(widths, widths[1:], strict=False)
+        self.layers = nn.ModuleList(EqualisedLinear(before, after, rate=0.01) for before, after in pairs)
+
+    def forward(self, z: Tensor, label: Tensor | None) -> Tensor:
+        with torch.autocast(z.device.type, enabled=False):
+            x = pixel_norm(z)
+            if self.embed is not None:
+                x = torch.cat([x, pixel_norm(self.embed(label).to(x.dtype))], dim=1)
+            for layer in self.layers:
+                x = F.leaky_relu(layer(x), 0.2) * LEAKY_GAIN
+            return x
+
+
+class StyledConv(nn.Module):
+    """Figure 2d of Karras et al. 2020: modulated 3x3 convolution, noise, bias, leaky ReLU.
+
+    Shapes: x [N, in, h, w], w [N, style_dim], noise [N, 1, H, W] -> [N, out, H, W]; twice the size of x with ``up``.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, style_dim: int, *, up: bool = False) -> None:
+        super().__init__()
+        self.style = EqualisedLinear(style_dim, in_channels, bias=1.0)
+        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 3, 3))
+        self.bias = nn.Parameter(torch.zeros(out_channels))
+        self.noise_strength = nn.Parameter(torch.zeros(()))
+        self.up = up
+
+    def forward(self, x: Tensor, w: Tensor, noise: Tensor) -> Tensor:
+        style, demodulation = self.scales(w)
+        x = x * _per_channel(style, x)
+        weight = self.weight.to(x.dtype)
+        if self.up:
+            x = blur(F.conv_transpose2d(x, weight.transpose(0, 1), stride=2), 1, gain=4.0)
+        else:
+            x = F.conv2d(x, weight, padding=1)
+        # The gain of the leaky ReLU goes before it, where it costs nothing.
+        noise = noise.to(x.dtype) * (self.noise_strength * LEAKY_GAIN).to(x.dtype)
+        x = torch.addcmul(noise, x, _per_channel(demodulation * LEAKY_GAIN, x))
+        return F.leaky_relu(x + _per_channel(self.bias * LEAKY_GAIN, x), 0.2)
+
+    def scales(self, w: Tensor) -> tuple[Tensor, Tensor]:
+        """Equations 1 and 3: scales s of the input channels [N, in] and 1 / sigma of the output channels [N, out]."""
+        with torch.autocast(w.device.type, enabled=False):
+            style = self.style(w)
+            energy = self.weight.to(style.dtype).square().sum((2, 3))
+            return style, (style.square() @ energy.t() + 1e-8).rsqrt()
+
+
+class ToPicture(nn.Module):
+    """Features [N, in, H, W] and w [N, style_dim] -> [N, channels, H, W]: a modulated 1x1 convolution."""
+
+    def __init__(self, in_channels: int, channels: int, style_dim: int) -> None:
+        super().__init__()
+        self.style = EqualisedLinear(style_dim, in_channels, bias=1.0)
+        # The paper starts from N(0, 1); a picture is then far outside [-1, 1] for the first thousands of steps.
+        self.weight = nn.Parameter(nn.init.normal_(torch.empty(channels, in_channels), std=0.2))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        with torch.autocast(w.device.type, enabled=False):
+            style = self.style(w) / math.sqrt(self.weight.shape[1])
+            weight = (self.weight.to(style.dtype) * style.unsqueeze(1)).to(x.dtype)  # a few channels: one for each
+            picture = torch.bmm(x.permute(0, 2, 3, 1).flatten(1, 2), weight.transpose(1, 2))
+        picture = picture.view(len(x), *x.shape[2:], -1).permute(0, 3, 1, 2)
+        return picture + _per_channel(self.bias, picture)
+
+
+def _per_channel(vector: Tensor, like: Tensor) -> Tensor:
+    """[C] or [N, C] in the type of ``like`` and in a shape that multiplies it."""
+    return vector.to(like.dtype).view(-1, vector.shape[-1], 1, 1)
+
+
+class Block(nn.Module):
+    """One resolution of the skip generator (figure 7b): two convolutions, and its share of the picture."""
+
+    def __init__(self, config: StyleGAN2Config, doubling: int) -> None:
+        super().__init__()
+        c, width = config, config.channels_of(doubling)
+        self.first = StyledConv(c.channels_of(doubling - 1), width, c.style_dim, up=True) if doubling else None
+        self.second = StyledConv(width, width, c.style_dim)
+        self.to_picture = ToPicture(width, c.channels, c.style_dim)
+
+
+class DiscriminatorBlock(nn.Module):
+    """Figure 7c: two convolutions beside a straight path, the size halved. [N, in, H, W] -> [N, out, H / 2, W / 2]."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.first = EqualisedConv2d(in_channels, in_channels, 3, gain=LEAKY_GAIN)
+        # The sum of both paths is divided by sqrt(2), which takes the gain of the second leaky ReLU away.
+        self.second = EqualisedConv2d(in_channels, out_channels, 3, stride=2, padding=0)
+        self.skip = EqualisedConv2d(in_channels, out_channels, 1, bias=False, gain=1 / math.sqrt(2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.leaky_relu(self.first(x), 0.2)
+        return F.leaky_relu(self.second(blur(y, 2)), 0.2) + self.skip(downsample(x))
+
+
+class Discriminator(nn.Module):
+    """Images [N, C, H, W] (and labels [N]) -> scores [N].
+
+    With classes, the score is the inner product of features and class embedding, as in "cGANs with Projection
+    Discriminator" (Miyato, Koyama 2018, arXiv:1802.05637, equation 3), beside an unconditional one.
+    """
+
+    def __init__(self, config: StyleGAN2Config) -> None:
+        super().__init__()
+        height, width, doublings = config.base
+        widths = [config.channels_of(n, discriminator=True) for n in reversed(range(doublings + 1))]
+        self.from_picture = EqualisedConv2d(config.channels, widths[0], 1, gain=LEAKY_GAIN)
+        pairs = zip(widths, widths[1:], strict=False)
+        self.blocks = nn.Sequential(*(DiscriminatorBlock(before, after) for before, after in pairs))
+        self.last = EqualisedConv2d(widths[-1] + 1, widths[-1], 3, gain=LEAKY_GAIN)
+        self.features = EqualisedLinear(widths[-1] * height * width, widths[-1])
+        self.score = EqualisedLinear(widths[-1], 1)
+        self.embed = nn.Embedding(config.num_classes, widths[-1]) if config.num_classes else None
+
+    def forward(self, images: Tensor, label: Tensor | None = None) -> Tensor:
+        device = images.device.type
+        if torch.is_autocast_enabled(device):
+            images = images.to(torch.get_autocast_dtype(device))
+        x = F.leaky_relu(self.from_picture(images), 0.2)
+        x = self.blocks(x)
+        x = F.leaky_relu(self.last(minibatch_deviation(x)), 0.2)
+        with torch.autocast(device, enabled=False):
+            x = F.leaky_relu(self.features(x.flatten(1).to(self.score.weight.dtype)), 0.2) * LEAKY_GAIN
+            score = self.score(x).squeeze(1)
+            if self.embed is not None:
+                score = score + (x * self.embed(label)).sum(1) / math.sqrt(x.shape[1])
+            return score
+
+
+class StyleGAN2(StyleGenerator, architecture="stylegan2"):
+    """Karras et al. 2019, 2020: pictures with an editable latent space, from 32 to 1024 pixels, oblong ones too."""
+
+    Config = StyleGAN2Config
+    paper = "Analyzing and Improving the Image Quality of StyleGAN (Karras et al. 2020, arXiv:1912.04958)"
+    default_objective = "stylegan2"
+    config: StyleGAN2Config
+
+    def __init__(self, config: StyleGAN2Config | None = None) -> None:
+        super().__init__(config)
+        c = self.config
+        height, width, doublings = c.base
+        self.mapping = Mapping(c)
+        self.constant = nn.Parameter(torch.randn(1, c.channels_of(0), height, width))
+        self.blocks = nn.ModuleList(Block(c, n) for n in range(doublings + 1))
+        self.register_buffer("style_mean", torch.zeros(max(c.num_classes, 1), self._style_dim))
+        self._noise_shapes = [(height << n, width << n) for n in range(doublings + 1) for _ in range(2 if n else 1)]
+
+    @property
+    def _style_dim(self) -> int:
+        c = self.config
+        return c.style_dim if c.mapping_layers else c.latent_dim
+
+    @property
+    def layers(self) -> int:
+        return 2 * len(self.blocks)
+
+    @property
+    def noise_dim(self) -> int:
+        return sum(height * width for height, width in self._noise_shapes)
+
+    def map(self, z: Tensor, label: Tensor | None = None) -> Tensor:
+        return self.mapping(z, label)
+
+    def synthesise(self, w: Tensor, noise: Tensor) -> Tensor:
+        return self._layers(w, noise, self._compute_dtype(w))
+
+    def _layers(self, w: Tensor, noise: Tensor, dtype: torch.dtype) -> Tensor:
+        maps = noise.split([height * width for height, width in self._noise_shapes], dim=1)
+        maps = iter([m.view(-1, 1, *shape) for m, shape in zip(maps, self._noise_shapes, strict=True)])
+        x = self.constant.to(dtype).expand(len(w), -1, -1, -1)
+        x, picture = x.contiguous(memory_format=torch.channels_last), None
+        for n, block in enumerate(self.blocks):
+            if block.first is not None:
+                x = block.first(x, w[:, 2 * n - 1], next(maps))
+            x = block.second(x, w[:, 2 * n], next(maps))
+            share = block.to_picture(x, w[:, 2 * n + 1]).to(w.dtype)
+            picture = share if picture is None else upsample(picture) + share
+        return picture
+
+    def _compute_dtype(self, w: Tensor) -> torch.dtype:
+        """Type of the feature maps: autocast's in training; in evaluation bfloat16 where it is native."""
+        device = w.device
+        if torch.is_autocast_enabled(device.type):
+            return torch.get_autocast_dtype(device.type)
+        fast = not (self.training or torch.is_grad_enabled()) and w.dtype == torch.float32 and has_bf16(device)
+        return torch.bfloat16 if fast else w.dtype
+
+    def compile(self, **options: Any) -> None:
+        """Fuse what lies between the convolutions, with torch.compile; the first picture of a shape then takes long."""
+        self._layers = torch.compile(self._layers, **options)
+
+    def make(self, seeds: Sequence[int] | Tensor, label: Tensor | None = None) -> Tensor:
+        w = self.map(self.latent(seeds), label)
+        if self.training:
+            self._track(w.detach(), label)
+        return self.synthesise(self.mixed(self.per_layer(w), seeds, label), self.noise(seeds))
+
+    def mixed(self, w: Tensor, seeds: Sequence[int] | Tensor, label: Tensor | None) -> Tensor:
+        """Style mixing (section 3.1 of Karras et al. 2019): from a random layer on, the styles of another latent.
+
+        Args:
+            w: w+ [N, L, style_dim].
+            seeds: What decides the other latent, the layer, and which pictures are mixed at all.
+            label: Class indices [N], or None.
+        """
+        if not (self.training and self.config.mixing):
+            return w
+        other = self.map(normal(seeds, self.config.latent_dim, stream=MIXING_STREAM).to(w), label)
+        draws = uniform(seeds, 2, stream=MIXING_STREAM + 1).to(w.device)
+        start = 1 + (draws[:, 1] * (self.layers - 1)).long()
+        start = torch.where(draws[:, 0] < self.config.mixing, start, self.layers)
+        kept = torch.arange(self.layers, device=w.device) < start[:, None]
+        return torch.where(kept.unsqueeze(2), w, self.per_layer(other))
+
+    @torch.no_grad()
+    def _track(self, w: Tensor, label: Tensor | None) -> None:
+        """Move the mean of w, of each class by its own count."""
+        classes = torch.zeros(len(w), dtype=torch.int64, device=w.device) if label is None else label
+        sums = torch.zeros(len(self.style_mean), w.shape[1] + 1, dtype=w.dtype, device=w.device)
+        sums.index_add_(0, classes, F.pad(w, (0, 1), value=1.0))
+        if process_count() > 1:
+            sums = total(sums)
+        counts = sums[:, -1:]
+        share = 1 - 0.5 ** (counts / MEAN_HALF_LIFE)
+        self.style_mean.lerp_((sums[:, :-1] / counts.clamp_min(1)).to(self.style_mean.dtype), share)
+
+    def style_weights(self) -> list[Tensor]:
+        """The affine maps from w to the styles of each layer, L matrices [channels, style_dim]."""
+        weights = []
+        for block, following in zip_longest(self.blocks, self.blocks[1:]):
+            # A block's picture and the next block's first convolution share a style.
+            shared = [block.to_picture, *([following.first] if following else [])]
+            for parts in ([block.second], shared):
+                weights.append(torch.cat([part.style.weight * part.style.scale for part in parts]).detach())
+        return weights
+
+    def adversary(self) -> Discriminator:
+        return Discriminator(self.config)
+
+    @classmethod
+    def tiny(cls) -> Self:
+        return cls(
+            StyleGAN2Config(
+                image_size=16, latent_dim=8, style_dim=8, mapping_layers=2, channel_base=64, max_channels=8,
+                discriminator_channel_base=64, discriminator_max_channels=8,
+            )
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class StyleGAN2ObjectiveConfig(AdversarialConfig):
+    """Settings of :class:`StyleGAN2Objective`, beside those of the classic game.
+
+    Attributes:
+        path_weight: Weight of the path length penalty; 0 switches it off.
+        path_every: Steps between two turns of it, each then weighted by this number.
+    """
+
+    r1_gamma: float = 1.0
+    path_weight: float = 2.0
+    path_every: int = 4
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.require(self.path_weight >= 0, "path_weight must be 0 (off) or more.")
+        self.require(self.path_every >= 1, "path_every must be 1 or more.")
+
+
+class StyleGAN2Objective(AdversarialObjective, name="stylegan2"):
+    """The non-saturating game with lazy R1 (section 3.1) and lazy path length regularisation (section 3.2)."""
+
+    Config = StyleGAN2ObjectiveConfig
+    second_order = frozenset({"discriminator", "generator"})
+
+    def __init__(self, model: StyleGAN2, config: BaseConfig) -> None:
+        super().__init__(model, config)
+        self.register_buffer("path_length", torch.zeros(()))
+
+    def phases(self) -> Sequence[Phase]:
+        path = Phase(player="generator", loss=self.path_loss, every=self.config.path_every)
+        return [*super().phases(), *([path] if self.config.path_weight else [])]
+
+    def path_loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Equation 4: E (||J_w^T y|| - a)^2 with y ~ N(0, I) and a the running mean of the lengths; on half a batch."""
+        half = slice(0, max(len(batch.seeds) // 2, 1))
+        seeds, label = batch.seeds[half], None if batch.labels is None else batch.labels[half]
+        model: Any = self.model
+        w = model.mixed(model.per_layer(model.map(model.latent(seeds), label)), seeds, label)
+        pictures = model.synthesise(w, model.noise(seeds))
+        y = normal(seeds, *pictures.shape[1:], stream=PATH_STREAM).to(pictures) / math.sqrt(pictures[0, 0].numel())
+        (slope,) = torch.autograd.grad((pictures * y).sum(), w, create_graph=True)
+        lengths = slope.square().sum(2).mean(1).sqrt()
+        mean = lengths.detach().mean().to(self.path_length)
+        if process_count() > 1:
+            mean = total(mean) / process_count()
+        self.path_length.lerp_(mean, 0.01 if self.path_length else 1.0)
+        penalty = (lengths - self.path_length).square().mean()
+        weight = self.config.path_weight * self.config.path_every
+        return {"loss": penalty * weight, "path_length": mean}

@@ -1,0 +1,199 @@
+"""The projected discriminator: small heads that judge pictures by the frozen features of a pretrained network.
+
+"Projected GANs Converge Faster" (Sauer et al. 2021, arXiv:2111.01007). Features of several depths are mixed across
+channels and scales by random convolutions that never learn (section 3.2), so that no head can rest on the few
+strongest features; one head per scale then learns (section 3.1). The pretrained network never learns, and since the
+real pictures' features need no gradient either, a discriminator's turn costs little more than its heads.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from ganhub.errors import ConfigError
+from ganhub.nn.equalised import minibatch_deviation
+from ganhub.nn.features import MIN_SIDE, feature_network
+
+LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+SMALLEST = 2  # a layer whose map has fewer places on a side tells a head nothing about places
+LOGITS = 4  # heads shrink their maps towards so many logits on the shorter side
+
+
+class ProjectedDiscriminator(nn.Module):
+    """Images [N, C, H, W] and labels [N] -> logits of each head, a list of [N, K].
+
+    A grey picture is repeated to RGB. One with alpha is laid on white, and alpha itself, averaged down to each scale,
+    joins the features before they are mixed, so that a white shape is told from a hole.
+
+    Args:
+        size: Height and width of the pictures, 16 or more. Layers with a map of fewer than 2 x 2 places at this size
+            are left out.
+        channels: 1 grey, 3 RGB, 4 RGBA.
+        num_classes: 0 for pictures without labels.
+        network: A name that :func:`ganhub.nn.features.feature_network` knows.
+        layers: Its layers to judge by.
+        width: Channels of the shallowest scale's mixture and head; the deeper ones have twice as many.
+
+    Raises:
+        ConfigError: For pictures too small, an unknown network, or no layer of use.
+    """
+
+    def __init__(self, size: tuple[int, int], channels: int = 3, num_classes: int = 0, *, network: str = "vgg-lite",
+                 layers: Sequence[str] = LAYERS, width: int = 64) -> None:
+        super().__init__()
+        if min(size) < MIN_SIDE:
+            raise ConfigError(
+                f"The projected discriminator reads pictures from {MIN_SIDE} x {MIN_SIDE} pixels, not {size[0]} x "
+                f"{size[1]}: make the pictures larger, or take another objective."
+            )
+        # In a dict of its own: frozen, so no part of the state dict. One copy for each type of numbers it is asked for.
+        with torch.random.fork_rng(devices=[]):  # reading it for the first time draws, for the second it does not
+            self._networks = {torch.float32: feature_network(network)}
+        with torch.no_grad():
+            self._networks[torch.float32](_probe(size), layers)  # says what is wrong with the layers
+            maps = self._look(_probe(size), layers)
+        probe = {layer: x for layer, x in maps.items() if min(x.shape[2:]) >= SMALLEST}
+        if not probe:
+            raise ConfigError(
+                f"None of the layers {', '.join(layers)} has {SMALLEST} x {SMALLEST} places for pictures of {size[0]} "
+                f"x {size[1]} pixels: name a shallower layer."
+            )
+        self.layers = tuple(probe)
+        self.extra = int(channels == 4)
+        widths = [width * min(2**i, 2) for i in range(len(probe))]
+        last = len(probe) - 1
+        self.heads = nn.ModuleList()
+        for i, (features, out) in enumerate(zip(probe.values(), widths, strict=True)):
+            count = features.shape[1]
+            # Divided by the features' own size, so that every scale reaches its head about equally loud.
+            loud = features.square().mean().sqrt().item()
+            across = torch.randn(out, count + self.extra, 1, 1) / math.sqrt(count)
+            across[:, :count] /= loud
+            across[:, count:] *= math.sqrt(count)
+            # The square root of a half keeps the sum of two scales as loud as one.
+            self.register_buffer(f"across{i}", across * (1 if i == last else math.sqrt(0.5)))
+            if i:
+                self.register_buffer(f"up{i}", torch.randn(widths[i - 1], out, 3, 3) / math.sqrt(18 * out))
+            self.heads.append(Head(out, _halvings(min(features.shape[2:])), num_classes, compare=i >= last - 1))
+
+    def _apply(self, fn, recurse: bool = True):
+        for dtype, network in self._networks.items():  # they go where the discriminator goes
+            network._apply(fn).to(dtype)
+        return super()._apply(fn, recurse)
+
+    def _look(self, images: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
+        """The network's features of RGB images in the images' own type, whatever autocast says."""
+        if images.dtype not in self._networks:
+            self._networks[images.dtype] = copy.deepcopy(self._networks[torch.float32]).to(images.dtype)
+        network = self._networks[images.dtype]
+        # vgg-lite's 1x1 convolutions only widen what its trunk knows, for those who need VGG-19's channels.
+        return getattr(network.body, "trunk", network)(images, layers)
+
+    def forward(self, images: Tensor, labels: Tensor | None = None) -> list[Tensor]:
+        return self.judge(self.features(images), labels)
+
+    def features(self, images: Tensor) -> list[Tensor]:
+        """Mixed features of each scale, shallowest first, [N, C, h, w] each; nothing here learns.
+
+        Args:
+            images: [N, C, H, W] in [-1, 1].
+        """
+        device = images.device.type
+        if torch.is_autocast_enabled(device):
+            images = images.to(torch.get_autocast_dtype(device))
+        alpha = None
+        if images.shape[1] == 4:
+            alpha = (images[:, 3:] + 1) / 2
+            images = 1 + (images[:, :3] - 1) * alpha
+        elif images.shape[1] == 1:
+            images = images.expand(-1, 3, -1, -1)
+        with torch.autocast(device, enabled=False):  # which would pad in float32
+            maps = self._look(images.contiguous(memory_format=torch.channels_last), self.layers)
+            return self._mix(list(maps.values()), alpha)
+
+    def _mix(self, maps: list[Tensor], alpha: Tensor | None) -> list[Tensor]:
+        if alpha is not None:
+            maps = [torch.cat([x, F.adaptive_avg_pool2d(alpha, x.shape[2:])], dim=1) for x in maps]
+        mixed = [F.conv2d(x, getattr(self, f"across{i}").to(x.dtype)) for i, x in enumerate(maps)]
+        for i in reversed(range(1, len(mixed))):  # from the deepest upwards, as a U-Net's decoder
+            up = F.conv2d(mixed[i], getattr(self, f"up{i}").to(mixed[i].dtype), padding=1)
+            mixed[i - 1] += F.interpolate(up, mixed[i - 1].shape[2:], mode="bilinear", align_corners=False)
+        return mixed
+
+    def judge(self, features: Sequence[Tensor], labels: Tensor | None = None) -> list[Tensor]:
+        """Logits [N, K] of each head for the features of its scale."""
+        return [head(x, labels) for head, x in zip(self.heads, features, strict=True)]
+
+
+class Head(nn.Module):
+    """Features [N, C, h, w] -> logits [N, K], one for each place that is left.
+
+    Args:
+        width: C.
+        halvings: How often the map is averaged to half its size, a 3x3 convolution after each.
+        num_classes: Adds the projection <embed(y), h> of "cGANs with Projection Discriminator" (Miyato and Koyama 2018,
+            arXiv:1802.05637, equation 3) at each place.
+        compare: Let the head see how different the pictures of a batch are (Karras et al. 2018, section 3): a
+            generator that repeats one motif gives itself away.
+    """
+
+    def __init__(self, width: int, halvings: int, num_classes: int = 0, compare: bool = False) -> None:
+        super().__init__()
+        shrink: list[nn.Module] = []
+        for _ in range(halvings):
+            # Averaged first: a strided 4x4 convolution is several times dearer on small maps.
+            shrink += [nn.AvgPool2d(2), _Layer(width), nn.LeakyReLU(0.2)]
+        self.shrink = nn.Sequential(*shrink)
+        self.last = _Layer(width)
+        self.notice = nn.Linear(1, width, bias=False) if compare else None
+        self.score = spectral_norm(nn.Conv2d(width, 1, 1))
+        self.embed = spectral_norm(nn.Embedding(num_classes, width)) if num_classes else None
+
+    def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        x = self.shrink(x)
+        y = self.last(x)
+        if self.notice is not None:
+            # An odd number of channels is slow, so the new channel has a weight of its own: it is the same everywhere.
+            deviation = minibatch_deviation(x)[:, -1, 0, 0].unsqueeze(1)
+            y = y + self.notice(deviation)[:, :, None, None].to(y.dtype)
+        x = F.leaky_relu(y, 0.2)
+        logits = self.score(x)
+        if self.embed is not None:
+            logits = logits + (x * self.embed(labels).to(x.dtype)[:, :, None, None]).sum(1, keepdim=True)
+        return logits.flatten(1)
+
+
+class _Layer(nn.Module):
+    """A 3x3 convolution under spectral norm, its result doubled: or else a signal would die out on the way.
+
+    Batch norm, which would do the same, hides what all pictures of a batch have in common: a generator could then give
+    all of them any colour.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.conv = spectral_norm(nn.Conv2d(width, width, 3, padding=1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return 2 * self.conv(x)
+
+
+def _halvings(side: int) -> int:
+    return max(int(math.log2(side / LOGITS)), 0)
+
+
+def _probe(size: tuple[int, int]) -> Tensor:
+    """Eight pictures of coloured clouds [8, 3, H, W], always the same: to learn how loud a network's features are."""
+    generator = torch.Generator().manual_seed(0)
+    images = torch.zeros(8, 3, *size)
+    for side in (2, 4, 8, 16):
+        noise = torch.randn(8, 3, side, side, generator=generator)
+        images += F.interpolate(noise, size, mode="bilinear", align_corners=False) / 2
+    return images.tanh()

@@ -1,0 +1,115 @@
+"""Projected GAN: heads over the frozen features of a pretrained network judge, the generator learns fast.
+
+"Projected GANs Converge Faster" (Sauer et al. 2021, arXiv:2111.01007), equation 4: the sum over the heads of a hinge
+game. It needs no gradient penalty. Works with any latent generator of 16 x 16 pixels and more; what it has seen of
+the world is what its feature network was trained on, so measure the result by another network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.parametrize import cached
+
+from ganhub.config import BaseConfig
+from ganhub.losses.adversarial import relativistic_loss, score_statistics
+from ganhub.nn.ada import build_augment
+from ganhub.nn.projected import LAYERS, ProjectedDiscriminator
+from ganhub.objectives._base import BaseObjective, Batch, Phase
+
+PAIRINGS = ("hinge", "relativistic")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProjectedConfig(BaseConfig):
+    """Settings of :class:`ProjectedObjective`.
+
+    Attributes:
+        network: Feature network to judge by: "vgg-lite", "vgg19".
+        layers: Its layers, one head each. Those that are too small at the pictures' size are left out.
+        pairing: "hinge", the paper's loss, or "relativistic": each real picture against a made one, place by place
+            (Jolicoeur-Martineau 2018), so that no mode is a resting place.
+        width: Channels of the shallowest head.
+        augment: DiffAugment policy, or "ada"; the paper adds ",cutout".
+    """
+
+    network: str = "vgg-lite"
+    layers: tuple[str, ...] = LAYERS
+    pairing: str = "hinge"
+    width: int = 64
+    augment: str = "colour,translation"
+
+    def __post_init__(self) -> None:
+        self.require(self.pairing in PAIRINGS, f"pairing must be one of {', '.join(PAIRINGS)}, not {self.pairing!r}.")
+        self.require(len(self.layers) > 0, "layers must name at least one layer of the feature network.")
+        self.require_range(1, 1024, "width")
+
+
+class ProjectedObjective(BaseObjective, name="projected"):
+    """Sauer et al. 2021, one discriminator turn per generator turn."""
+
+    Config = ProjectedConfig
+    second_order = frozenset()
+
+    def __init__(self, model: nn.Module, config: ProjectedConfig) -> None:
+        super().__init__(model, config)
+        c = model.config
+        self.discriminator = ProjectedDiscriminator(
+            c.size, c.channels, c.num_classes, network=config.network, layers=config.layers, width=config.width
+        )
+        self.augment = build_augment(config.augment)
+
+    def players(self) -> dict[str, list[nn.Module]]:
+        return {"discriminator": [self.discriminator], "generator": [self.model]}
+
+    def phases(self) -> Sequence[Phase]:
+        return [
+            Phase(player="discriminator", loss=self.discriminator_loss),
+            Phase(player="generator", loss=self.generator_loss),
+        ]
+
+    def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Equation 4 for the heads, each counting the same."""
+        with torch.no_grad():  # the features lie below all that learns here
+            fake = self.model.make(batch.seeds, batch.labels)
+            real_features = self._features(batch.images, batch)
+            fake_features = self._features(fake, batch, stream=1)
+        with cached():  # the heads' spectral norms are the same for both
+            real, fake = self._judge(real_features, batch), self._judge(fake_features, batch)
+        if self.config.pairing == "relativistic":
+            losses = [relativistic_loss(r, f) for r, f in zip(real, fake, strict=True)]
+        else:
+            losses = [F.relu(1 - r).mean() + F.relu(1 + f).mean() for r, f in zip(real, fake, strict=True)]
+        scores = _score(real), _score(fake)
+        return {
+            **score_statistics(*scores),
+            **self.augment.observe(*scores),
+            "loss": torch.stack(losses).mean(),
+        }
+
+    def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Equation 4 for the generator."""
+        with cached():
+            fake = self._judge(self._features(self.model.make(batch.seeds, batch.labels), batch, stream=1), batch)
+            if self.config.pairing == "relativistic":
+                with torch.no_grad():
+                    real = self._judge(self._features(batch.images, batch), batch)
+                losses = [relativistic_loss(f, r) for r, f in zip(real, fake, strict=True)]
+            else:
+                losses = [-f.mean() for f in fake]
+        return {"loss": torch.stack(losses).mean()}
+
+    def _features(self, images: Tensor, batch: Batch, stream: int = 0) -> list[Tensor]:
+        return self.discriminator.features(self.augment(images, batch.seeds, stream=stream))
+
+    def _judge(self, features: Sequence[Tensor], batch: Batch) -> list[Tensor]:
+        return [logits.float() for logits in self.discriminator.judge(features, batch.labels)]
+
+
+def _score(logits: Sequence[Tensor]) -> Tensor:
+    """One score per picture [N], in which each head counts the same."""
+    return torch.stack([of_head.mean(1) for of_head in logits]).mean(0)

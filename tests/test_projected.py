@@ -1,0 +1,206 @@
+"""The projected discriminator: what is frozen stays frozen, alpha and classes and sameness are seen, the losses."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ganhub.errors import ConfigError
+from ganhub.losses.adversarial import score_statistics
+from ganhub.models import get_architecture
+from ganhub.nn import features
+from ganhub.nn.projected import LAYERS, ProjectedDiscriminator
+from ganhub.objectives import Batch, ProjectedObjective
+
+
+def pictures(n: int = 4, channels: int = 3, height: int = 32, width: int = 32) -> Tensor:
+    return torch.rand(n, channels, height, width, generator=torch.Generator().manual_seed(0)) * 2 - 1
+
+
+def objective_of(architecture: str = "dcgan", **fields: object) -> ProjectedObjective:
+    tiny = get_architecture(architecture).tiny().config.to_dict() | {"image_size": 16}
+    model_class = get_architecture(architecture)
+    model = model_class(model_class.Config.from_dict(tiny)).train()
+    return ProjectedObjective(model, ProjectedObjective.Config.from_dict({"width": 8, "augment": "", **fields}))
+
+
+def batch_for(objective: ProjectedObjective, n: int = 4) -> Batch:
+    c = objective.model.config
+    labels = torch.arange(n) % c.num_classes if c.num_classes else None
+    return Batch(pictures(n, c.channels, *c.size), labels, torch.arange(n))
+
+
+@pytest.mark.parametrize(
+    "size, places",
+    [((64, 64), [16] * 5), ((32, 32), [16, 16, 16, 16, 4]), ((28, 28), [49, 49, 49, 9]), ((16, 16), [16, 16, 16, 4]),
+     ((16, 48), [48, 48, 48, 12]), ((64, 32), [32, 32, 32, 32, 8])],
+)  # fmt: skip
+def test_every_size_from_16_pixels_has_heads_of_about_4_by_4_logits(size, places):
+    discriminator = ProjectedDiscriminator(size, width=4)
+    logits = discriminator(pictures(2, 3, *size))
+    assert [tuple(of_head.shape) for of_head in logits] == [(2, k) for k in places]
+    assert discriminator.layers == LAYERS[: len(places)]
+
+
+@pytest.mark.parametrize(
+    "size, layers, says",
+    [((8, 32), LAYERS, "from 16 x 16 pixels, not 8 x 32"), ((32, 32), ("relu9_1",), "no layer 'relu9_1'"),
+     ((16, 16), ("relu5_1",), "name a shallower layer")],
+)  # fmt: skip
+def test_what_cannot_work_gets_a_sentence(size, layers, says):
+    with pytest.raises(ConfigError, match=says):
+        ProjectedDiscriminator(size, layers=layers)
+
+
+def test_bad_settings_get_a_sentence():
+    with pytest.raises(ConfigError, match="from 16 x 16 pixels, not 8 x 8"):
+        model = get_architecture("conditional-gan").tiny()
+        ProjectedObjective(model, ProjectedObjective.Config())
+    with pytest.raises(ConfigError, match="one of hinge, relativistic"):
+        ProjectedObjective.Config(pairing="wasserstein")
+    with pytest.raises(ConfigError, match="at least one layer"):
+        ProjectedObjective.Config(layers=())
+    with pytest.raises(ConfigError, match="no feature network 'vgg-light'"):
+        objective_of(network="vgg-light")
+
+
+def test_the_state_has_heads_and_fixed_mixtures_and_no_feature_network():
+    one, two = ProjectedDiscriminator((32, 32), width=4), ProjectedDiscriminator((32, 32), width=4)
+    state = one.state_dict()
+    assert {name.split(".")[0] for name, _ in one.named_parameters()} == {"heads"}
+    fixed = {f"across{i}" for i in range(5)} | {f"up{i}" for i in range(1, 5)}
+    assert {name for name in state if not name.startswith("heads")} == fixed
+    assert sum(tensor.numel() for tensor in state.values()) < 20_000
+    x = pictures()
+    assert not torch.equal(one.eval()(x)[0], two.eval()(x)[0])
+    two.load_state_dict(state)
+    assert all(torch.equal(a, b) for a, b in zip(one(x), two(x), strict=True))
+
+
+def test_the_same_seed_gives_the_same_discriminator_whether_or_not_the_network_was_read_before(monkeypatch):
+    states = []
+    for loaded in ({}, dict(features._loaded)):
+        monkeypatch.setattr(features, "_loaded", loaded)
+        torch.manual_seed(5)
+        states.append(ProjectedDiscriminator((16, 16), width=4).state_dict())
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
+def test_features_are_a_random_u_net_over_the_network_s():
+    discriminator, x = ProjectedDiscriminator((32, 32), width=4, layers=LAYERS[:2]), pictures()
+    trunk = features.feature_network("vgg-lite").body.trunk(x, LAYERS[:2])
+    shallow, deep = (
+        torch.einsum("oc,nchw->nohw", getattr(discriminator, f"across{i}")[:, :, 0, 0], of_layer)
+        for i, of_layer in enumerate(trunk.values())
+    )
+    up = F.interpolate(F.conv2d(deep, discriminator.up1, padding=1), scale_factor=2, mode="bilinear")
+    mixed = discriminator.features(x)
+    torch.testing.assert_close(mixed[1], deep)
+    torch.testing.assert_close(mixed[0], shallow + up)
+
+
+def test_every_scale_is_about_equally_loud():
+    mixed = ProjectedDiscriminator((64, 64)).features(F.interpolate(pictures(8, 3, 8, 8), (64, 64), mode="bilinear"))
+    for of_scale in mixed:
+        assert 0.2 < of_scale.square().mean().sqrt() < 5
+
+
+def test_bf16_features_are_close_and_nothing_runs_in_float32():
+    discriminator, x = ProjectedDiscriminator((32, 32), width=8), pictures()
+    with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
+        half = discriminator.features(x)
+    for a, b in zip(half, discriminator.features(x), strict=True):
+        assert a.dtype == torch.bfloat16
+        assert (a.float() - b).norm() < 0.03 * b.norm()
+
+
+def test_grey_is_rgb_repeated_and_alpha_matters():
+    grey = ProjectedDiscriminator((32, 32), 1, width=4).eval()
+    x = pictures(channels=1)
+    colour = x.expand(-1, 3, -1, -1).contiguous()
+    assert all(torch.equal(a, b) for a, b in zip(grey(x), grey(colour), strict=True))
+
+    clear = ProjectedDiscriminator((32, 32), 4, width=4).eval()
+    white, hole = torch.ones(4, 4, 32, 32), torch.ones(4, 4, 32, 32)
+    hole[:, 3, 8:24, 8:24] = -1
+    assert all((a - b).abs().max() > 1e-3 for a, b in zip(clear(white), clear(hole), strict=True))
+    other = hole.clone()
+    other[:, :3, 8:24, 8:24] = -0.5  # a colour that nobody sees
+    assert all(torch.equal(a, b) for a, b in zip(clear(other), clear(hole), strict=True))
+    hole[:, :3] = pictures()
+    hole.requires_grad_()
+    sum(of_head.sum() for of_head in clear(hole)).backward()
+    assert hole.grad[:, 3].abs().min() > 0, "alpha learns everywhere"
+
+
+def test_the_class_adds_the_projection_of_its_embedding():
+    head = ProjectedDiscriminator((16, 16), num_classes=3, width=4).eval().heads[0]
+    x, inner = torch.randn(2, 4, 8, 8), []
+    head.score.register_forward_hook(lambda module, inputs, output: inner.append(inputs[0]))
+    one, two = head(x, torch.tensor([0, 0])), head(x, torch.tensor([2, 1]))
+    embed = head.embed.weight
+    difference = embed[[2, 1]] - embed[[0, 0]]
+    torch.testing.assert_close(two - one, torch.einsum("nc,nchw->nhw", difference, inner[0]).flatten(1))
+
+
+def test_the_deepest_heads_notice_that_pictures_repeat():
+    discriminator, x = ProjectedDiscriminator((64, 64), width=8).eval(), pictures(4, 3, 64, 64)
+    alone, among = discriminator(x[:1].expand(4, -1, -1, -1)), discriminator(x)
+    changed = [(a[0] - b[0]).abs().max().item() > 1e-4 for a, b in zip(alone, among, strict=True)]
+    assert changed == [False, False, False, True, True]
+
+
+@pytest.mark.parametrize("pairing", ["hinge", "relativistic"])
+def test_losses_are_the_paper_s_with_equal_weight_for_each_head(pairing):
+    objective = objective_of(pairing=pairing)
+    objective.discriminator.eval()  # the spectral norms stand still
+    batch = batch_for(objective)
+    real = objective.discriminator(batch.images)
+    fake = objective.discriminator(objective.model.make(batch.seeds).detach())
+    pairs = list(zip(real, fake, strict=True))
+    assert len({r.shape[1] for r in real}) > 1
+    if pairing == "hinge":
+        ours = [(1 - r).clamp(min=0).mean() + (1 + f).clamp(min=0).mean() for r, f in pairs]
+        theirs = [-f.mean() for f in fake]
+    else:
+        ours = [F.softplus(f - r).mean() for r, f in pairs]
+        theirs = [F.softplus(r - f).mean() for r, f in pairs]
+    for phase, losses in zip(objective.phases(), (ours, theirs), strict=True):
+        assert phase.loss(batch)["loss"].item() == pytest.approx(torch.stack(losses).mean().item(), rel=1e-4)
+    numbers = objective.discriminator_loss(batch)
+    scores = [torch.stack([of_head.mean(1) for of_head in of_all]).mean(0) for of_all in (real, fake)]
+    for name, value in score_statistics(*scores).items():
+        assert numbers[name].item() == pytest.approx(value.item(), abs=1e-5)
+
+
+@pytest.mark.parametrize("architecture, pairing", [("dcgan", "hinge"), ("conditional-gan", "relativistic")])
+def test_each_turn_moves_its_own_player_and_never_the_frozen_network(architecture, pairing):
+    objective = objective_of(architecture, pairing=pairing, augment="colour,translation,cutout")
+    batch, players = batch_for(objective), objective.players()
+    assert objective.second_order == frozenset()
+    for phase in objective.phases():
+        for player, networks in players.items():
+            for network in networks:
+                network.zero_grad()
+                network.requires_grad_(player == phase.player)
+        phase.loss(batch)["loss"].backward()
+        missing = [name for name, p in players[phase.player][0].named_parameters() if p.grad is None]
+        assert not missing
+        others = [p.grad for player in players if player != phase.player for p in players[player][0].parameters()]
+        assert all(gradient is None for gradient in others)
+    assert not any(p.requires_grad for net in objective.discriminator._networks.values() for p in net.parameters())
+
+
+def test_the_heads_learn_to_tell_stripes_from_what_the_generator_makes():
+    objective = objective_of(augment="translation")
+    stripes = torch.sin(torch.arange(16) * 1.5).expand(8, 3, 16, 16)
+    optimizer = torch.optim.Adam(objective.discriminator.parameters(), 4e-3, betas=(0.0, 0.99))
+    first = objective.discriminator_loss(Batch(stripes, None, torch.arange(8)))["loss"].item()
+    for step in range(25):
+        numbers = objective.discriminator_loss(Batch(stripes, None, torch.arange(8) + 8 * step))
+        optimizer.zero_grad()
+        numbers["loss"].backward()
+        optimizer.step()
+    assert numbers["real_sign"] == 1 and numbers["loss"] < 0.8 * first
