@@ -154,6 +154,15 @@ def test_the_command_records_what_it_says(saved, pictures):
     assert "Kernel distance (vgg-lite)" in card and kernel.protocol.weights in card
 
 
+def test_what_training_held_out_is_what_copies_are_told_by(saved, pictures):
+    count = len(opened(pictures)) // 4
+    options = ["--data", pictures, "--n", 64, "--extractor", "vgg-lite", "--metrics", "memorisation"]
+    result = run("tiny", *options, "data.holdout=0.25")
+    assert result.exit_code == 0, result.output
+    assert f"{count} held-out pictures" in result.output and "holdout 0.25" in result.output
+    assert "held-out" not in run("tiny", *options).output
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

@@ -95,11 +95,37 @@ def test_a_walk_meets_every_point_in_order(points, extra, loop):
     assert path.shape == (frames, 5)
     met = [next(i for i in range(frames) if torch.equal(path[i], point)) for point in z]
     assert met == sorted(met) and met[0] == 0
-    legs = [*met, frames] if loop else met
-    sizes = [after - before for before, after in zip(legs, legs[1:], strict=False)]
-    assert max(sizes) - min(sizes) <= 1  # shared out evenly
     if not loop:
         assert met[-1] == frames - 1
+
+
+@pytest.mark.parametrize("loop", [False, True])
+def test_legs_share_the_frames_by_their_length(loop):
+    """Angles of 90, 30 and (back) 60 degrees on a circle; in w, sides of 3, 4 and 5."""
+    angles = torch.tensor([0.0, 90.0, 60.0]).deg2rad()
+    circle = torch.stack([angles.cos(), angles.sin()], dim=1)
+    path = latents.walk_latents(circle, 36 if loop else 25, loop=loop)
+    met = [next(i for i in range(len(path)) if torch.equal(path[i], point)) for point in circle]
+    assert met == [0, 18, 24]
+    triangle = torch.tensor([[0.0, 0.0], [3.0, 0.0], [3.0, 4.0]])
+    path = latents.walk_latents(triangle, 24 if loop else 15, loop=loop, space="w")
+    steps = (path - path.roll(1, 0)).norm(dim=-1)[0 if loop else 1 :]
+    assert torch.allclose(steps, torch.full_like(steps, 0.5), atol=1e-6)
+    assert latents.walk_latents(torch.ones(4, 3), 9).eq(1).all()  # no way at all: shared out evenly
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(2, 7), st.integers(0, 80), st.integers(0, 2**31))
+def test_no_other_sharing_has_a_shorter_longest_step(points, extra, seed):
+    """Moving a frame from any leg to the one with the longest steps makes the other's longer still."""
+    z = torch.randn(points, 4, generator=torch.Generator().manual_seed(seed))
+    path = latents.walk_latents(z, points + extra, space="w")
+    met = [next(i for i in range(len(path)) if torch.equal(path[i], point)) for point in z]
+    shares = [after - before for before, after in zip(met, met[1:], strict=False)]
+    lengths = (z[1:] - z[:-1]).norm(dim=-1).tolist()
+    longest = max(length / share for length, share in zip(lengths, shares, strict=True))
+    others = [length / (share - 1) for length, share in zip(lengths, shares, strict=True) if share > 1]
+    assert all(other >= longest * (1 - 1e-4) for other in others)
 
 
 def test_a_loop_has_no_jump():
@@ -161,7 +187,7 @@ def test_walk_sentences(gan, conditional):
         ({"frames": 1}, "frames"),
         ({"frames": 10**9}, "frames"),
         ({"frames": 2.5}, "frames"),
-        ({"space": "w"}, "space='z'"),
+        ({"space": "w"}, "use space='z'"),
         ({"truncation": 9}, "truncation"),
         ({"label": 3}, "no classes"),
     ):

@@ -17,7 +17,6 @@ from torch import Tensor, nn
 
 from ganhub.errors import ConfigError, MetricError
 from ganhub.metrics import (
-    ClassStore,
     Extractor,
     FeatureStore,
     Protocol,
@@ -277,14 +276,6 @@ def test_class_accuracy() -> None:
     for predicted in (asked[:3], torch.full((4, 3), torch.nan)):
         with pytest.raises(MetricError):
             class_accuracy(predicted, asked)
-    store = ClassStore("small-cnn", "0123456789ab")
-    with pytest.raises(MetricError, match="nothing to measure"):
-        store.results()
-    for part in range(2):
-        store.add(asked, torch.tensor([0, 1, 2, part]), REAL[4 * part : 4 * part + 4])
-    accuracy, variety = store.results(data="toys")
-    assert accuracy.value == 0.75 and accuracy.protocol.made == 8 and accuracy.label == "Class accuracy (small-cnn)"
-    assert variety.value == intra_class_diversity(REAL[:8], torch.cat([asked, asked]))
 
 
 # --- Protocols and stores ---------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -34,7 +35,11 @@ def evaluate(
     ] = "efficientnet-lite0",
     split: Annotated[str, typer.Option(help="Which part of the data was trained on.")] = "train",
     held_out: Annotated[
-        str, typer.Option(help="A part that was not, such as test, for the memorisation report; else leave-one-out.")
+        str,
+        typer.Option(
+            help="A part that was not, such as test, for the memorisation report. Without it the share that "
+            "data.holdout names, else leave-one-out."
+        ),
     ] = "",
     seed: Annotated[int, typer.Option(help="Seed of the first made picture.")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Take a Frechet distance of too few pictures.")] = False,
@@ -64,9 +69,11 @@ def evaluate(
     from ganhub.trainer import open_data
 
     c = generator.config
-    size = {"height": c.image_size, "width": c.image_size, "channels": c.channels}
+    size = {"height": c.size[0], "width": c.size[1], "channels": c.channels}
     real = open_data(config, **size, labelled=bool(c.num_classes))
     held = data_config(data, overrides, split=held_out) if held_out else None
+    if held is None and config.holdout and config.part == "training":
+        held = replace(config, part="holdout")
     said = in_words(config) + (f", data.seed {config.seed}" if config.seed else "")  # it picks the real pictures
     with Progress(console=Console(stderr=True), transient=True) as bar:
         tasks: dict[str, int] = {}

@@ -109,7 +109,7 @@ def prepare(
     weights = tuple(map(_digest, generators))
     if len(weights) == 2 and weights[0] == weights[1]:
         raise MetricError(f"{names[0]} and {names[1]} have the same weights: there is nothing to choose.")
-    sizes = [generator.config.image_size for generator in generators]
+    sizes = [max(generator.config.size) for generator in generators]
     side, smooth = shown_side(sizes), is_smooth(sizes)
     background = data.background if data else "white"
     said = in_words(data) if data else ""
@@ -192,8 +192,8 @@ def _digest(model: LatentGenerator) -> str:
 def _real_pictures(config: DataConfig, generator: LatentGenerator, questions: Sequence[Question]) -> Tensor:
     from ganhub.trainer import open_data
 
-    size, channels = generator.config.image_size, generator.config.channels
-    real = open_data(config, height=size, width=size, channels=channels, labelled=False)
+    (height, width), channels = generator.config.size, generator.config.channels
+    real = open_data(config, height=height, width=width, channels=channels, labelled=False)
     needed = sum(question.shown == ("real",) for question in questions)
     if 0 < len(real) < needed:
         raise DataError(

@@ -8,12 +8,13 @@ The default is the kernel distance in the features of "efficientnet-lite0", whic
     print(*store.results(["kernel"], data="emoji-noto-64"))
 """
 
-from ganhub.metrics.accumulate import ClassStore, FeatureStore, PairStore
+from ganhub.metrics.accumulate import FeatureStore, PairStore
 from ganhub.metrics.distances import KernelEstimate, frechet_distance, frechet_from_moments, kernel_distance
 from ganhub.metrics.evaluation import Evaluation, evaluate
 from ganhub.metrics.extractors import EXTRACTORS, Extractor, extractor
 from ganhub.metrics.manifold import Manifold, manifold
 from ganhub.metrics.memorisation import Memorisation, memorisation
+from ganhub.metrics.path_length import path_length
 from ganhub.metrics.perceptual import lpips, perceptual_distance
 from ganhub.metrics.pixels import psnr, ssim
 from ganhub.metrics.protocol import Protocol, Result, compare
@@ -21,7 +22,6 @@ from ganhub.metrics.scores import ScoreEstimate, class_accuracy, inception_score
 
 __all__ = [
     "EXTRACTORS",
-    "ClassStore",
     "Evaluation",
     "Extractor",
     "FeatureStore",
@@ -44,6 +44,7 @@ __all__ = [
     "lpips",
     "manifold",
     "memorisation",
+    "path_length",
     "perceptual_distance",
     "psnr",
     "ssim",

@@ -1,7 +1,7 @@
 """Accumulators: pictures go in batch by batch, results with their protocols come out.
 
-:class:`FeatureStore` for distances between sets of pictures, :class:`PairStore` for pictures with a reference each,
-:class:`ClassStore` for conditional models. Batches and their order don't change a result.
+:class:`FeatureStore` for distances between sets of pictures, :class:`PairStore` for pictures with a reference each.
+Batches and their order don't change a result.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ganhub.metrics.distances import frechet_distance, kernel_distance
 from ganhub.metrics.extractors import DEFAULT, Extractor, extractor
 from ganhub.metrics.manifold import DENSITY_K, PRECISION_K, manifold
 from ganhub.metrics.protocol import Protocol, Result
-from ganhub.metrics.scores import class_accuracy, inception_score, intra_class_diversity
+from ganhub.metrics.scores import inception_score
 
 # name of a metric in results() -> machine key, label by any network, label by Inception where that has its own name
 METRICS = {
@@ -257,60 +257,6 @@ class PairStore:
         )  # fmt: skip
         better = "higher" if name in ("psnr", "ssim") else "lower"
         return Result(name=key, label=label, value=mean, error=error, better=better, protocol=protocol)
-
-
-class ClassStore:
-    """Judges a conditional model: accuracy by a classifier, and variety within the classes.
-
-    Args:
-        judge: Name of the network that predicts the classes and computes the features.
-        weights: First 12 hexadecimal digits of the SHA-256 of its weights.
-    """
-
-    def __init__(self, judge: str, weights: str = "") -> None:
-        self.judge, self.weights = judge, weights
-        self._asked: list[Tensor] = []
-        self._found: list[Tensor] = []
-        self._features: list[Tensor] = []
-
-    def add(self, asked: Tensor, predicted: Tensor, features: Tensor | None = None) -> None:
-        """Add made pictures: classes asked for [N], the judge's outputs [N, classes] or classes [N], features [N, D].
-
-        Raises:
-            MetricError: When the shapes don't fit, or for NaN.
-        """
-        class_accuracy(predicted, asked)
-        self._asked.append(asked.cpu())
-        self._found.append((predicted.argmax(1) if predicted.ndim == 2 else predicted).cpu())
-        if features is not None:
-            self._features.append(features.detach().cpu())
-
-    def results(self, *, data: str = "", split: str = "") -> list[Result]:
-        """Return "class_accuracy" and, where features were added, "intra_class_diversity".
-
-        Raises:
-            MetricError: When nothing was added, or features for some pictures only.
-        """
-        if not self._asked:
-            raise MetricError("There is nothing to measure: add pictures first.")
-        asked, found = torch.cat(self._asked), torch.cat(self._found)
-        accuracy = class_accuracy(found, asked)
-        numbers = [("class_accuracy", "Class accuracy", accuracy, math.sqrt(accuracy * (1 - accuracy) / len(asked)))]
-        if self._features:
-            variety = intra_class_diversity(torch.cat(self._features), asked)
-            numbers.append(("intra_class_diversity", "Distance within a class", variety, None))
-        facts = {"extractor": self.judge, "weights": self.weights, "data": data, "split": split, "made": len(asked)}
-        return [
-            Result(
-                name=key,
-                label=f"{label} ({self.judge})",
-                value=value,
-                error=error,
-                better="higher",
-                protocol=Protocol(metric=key, **facts),
-            )
-            for key, label, value, error in numbers
-        ]
 
 
 def mean_and_error(values: Sequence[float]) -> tuple[float, float | None]:

@@ -139,7 +139,8 @@ def evaluate(
         pairs = worst_pairs(report, some, train)
         against = "training pictures, each against all others"
         if held is not None:
-            part = getattr(getattr(held_out, "config", None), "split", "")
+            config = getattr(held_out, "config", None)
+            part = "" if getattr(config, "part", "") == "holdout" else getattr(config, "split", "")
             against = f"{len(held):,} held-out pictures" + (f", split {part}" if part else "")
         searched = HowMeasured(
             metric="", data=data, split=split, real=len(train), made=len(some),

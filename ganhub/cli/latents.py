@@ -1,0 +1,131 @@
+"""``ganhub walk`` and ``ganhub project``: films through latent space, and photos brought into it."""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import torch
+import typer
+
+from ganhub import images, latents, video
+from ganhub.cli._inputs import open_generator
+from ganhub.errors import ConfigError
+from ganhub.latents import Projection
+from ganhub.models import StyleGenerator
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+MAX_SEED = 2**32 - 1
+MAX_PIXELS = 400_000_000  # of all frames together: some 5 GB in memory
+STRENGTHS = (-3.0, -1.5, 0.0, 1.5, 3.0)  # of the edits, in standard deviations
+DIRECTIONS = 4
+
+
+def walk(
+    model: Annotated[str, typer.Argument(help="A folder, a name from `ganhub list`, or owner/name on the Hub.")],
+    seeds: Annotated[str, typer.Option(help="Two or more, as in 1,2,3.")] = "1,2,3",
+    frames: Annotated[int, typer.Option(help="How many pictures.")] = 120,
+    space: Annotated[str, typer.Option(help="z or w; by default w where the model has it.")] = "",
+    loop: Annotated[bool, typer.Option("--loop/--no-loop", help="End where it began.")] = True,
+    label: Annotated[str | None, typer.Option(help="Class name or index; each seed's own without it.")] = None,
+    truncation: Annotated[float, typer.Option(help="Below 1: more typical, less varied.")] = 1.0,
+    fps: Annotated[float, typer.Option(help="Frames a second.")] = 24,
+    out: Annotated[Path, typer.Option(help="The film to write: .mp4 or .gif.")] = Path("walk.mp4"),
+    device: Annotated[str, typer.Option(help="cpu, cuda, mps or auto.")] = "auto",
+) -> None:
+    """Walk from seed to seed at constant speed and save the film."""
+    way = _seeds(seeds)
+    if out.suffix.lower() not in (".mp4", ".gif"):  # before the work, not after it
+        raise ConfigError(f"{out.name} does not say what kind of film: end --out in .mp4 or .gif.")
+    generator = open_generator(model, device)
+    most = MAX_PIXELS // math.prod(generator.config.size)
+    if frames > most:
+        raise ConfigError(f"{frames:,} frames of this size do not fit into memory: ask for at most {most:,}.")
+    space = space or ("w" if isinstance(generator, StyleGenerator) else "z")
+    pictures = latents.frames_of(
+        generator, way, frames, label=label, loop=loop, space=space, truncation=truncation
+    )
+    with _progress() as bar:
+        film = torch.stack([picture.cpu() for picture in bar.track(pictures, total=frames, description="Frames")])
+    video.save_video(film, out, fps=fps)
+    typer.echo(f"{frames} frames from seed {way[0]} to seed {way[-1]}{', and back,' if loop else ''} in {out}")
+
+
+def project(
+    photo: Annotated[Path, typer.Argument(help="The picture to bring into the model's latent space.")],
+    model: Annotated[str, typer.Option(help="A folder, a name from `ganhub list`, or owner/name on the Hub.")],
+    out: Annotated[Path, typer.Option(help="Folder for projected.png, edits.png and w.safetensors.")],
+    label: Annotated[str | None, typer.Option(help="Class name or index; the nearest without it.")] = None,
+    space: Annotated[str, typer.Option(help="w+ comes closer to the photo, w edits more cleanly.")] = "w+",
+    steps: Annotated[int, typer.Option(help="Steps of the descent.")] = 300,
+    seconds: Annotated[float | None, typer.Option(help="Stop after so many.")] = None,
+    network: Annotated[str, typer.Option(help="Feature network of the distance: vgg-lite or vgg19.")] = "vgg-lite",
+    seed: Annotated[int, typer.Option(help="First of the seeds to start from.")] = 0,
+    device: Annotated[str, typer.Option(help="cpu, cuda, mps or auto.")] = "auto",
+) -> None:
+    """Find the latent of a photo, and show edits of it."""
+    generator = open_generator(model, device)
+    channels = 4 if generator.config.channels == 4 else 3
+    picture = images.load_image(photo, channels=channels)
+    with _progress() as bar:
+        task = bar.add_task("Looking for a start", total=steps)
+
+        def show(step: int, steps: int, look: object) -> None:
+            bar.update(task, completed=step, total=steps, description="Projecting")
+
+        found = latents.project(
+            generator, picture, label=label, space=space, steps=steps, network=network,
+            seconds=seconds, seed=seed, on_step=show,
+        )  # fmt: skip
+    metadata = {"model": Path(model).name, "photo": photo.name, "space": space, "seed": str(seed)}
+    images.save_image(found.picture, out / "projected.png", metadata=metadata)
+    latents.save_w(found.w, out / "w.safetensors", noise=found.noise, about=metadata)
+    images.save_image(edits_of(generator, found), out / "edits.png", metadata=metadata)
+    if found.note:
+        typer.echo(found.note)
+    typer.echo(
+        f"Perceptual distance ({network}) {found.error:.4f}, from {found.start_error:.4f} for the best seed, in "
+        f"{found.steps} steps and {found.seconds:.0f} s. In {out}: projected.png, w.safetensors, and edits.png with "
+        "photo and projection above, and a row for each of "
+        f"{DIRECTIONS} principal directions, {STRENGTHS[0]:g} to {STRENGTHS[-1]:g} standard deviations."
+    )
+
+
+def edits_of(model: StyleGenerator, found: Projection) -> torch.Tensor:
+    """One picture: target and projection, and under them a row of edits for each principal direction."""
+    columns = len(STRENGTHS)
+    blank = torch.ones_like(found.picture)
+    rows = [found.target, *[blank] * (columns - 2), found.picture]
+    for direction in latents.principal_directions(model, DIRECTIONS):
+        points = torch.cat([latents.edit(found.w, direction, amount) for amount in STRENGTHS])
+        rows.append(model.from_w(points, noise=found.noise.expand(columns, -1)))
+    shown = torch.cat([row.cpu() for row in rows])
+    factor = max(1, 128 // max(shown.shape[-2:]))  # small pictures are enlarged without smoothing
+    shown = shown.repeat_interleave(factor, dim=-2).repeat_interleave(factor, dim=-1)
+    return images.make_grid(shown, columns=columns, padding=4)
+
+
+def _seeds(text: str) -> list[int]:
+    parts = re.findall(r"[^\s,;]+", text)
+    for part in parts:
+        if not re.fullmatch(r"\d{1,10}", part) or int(part) > MAX_SEED:
+            raise ConfigError(f"'{part[:40]}' is no seed: write whole numbers from 0 to {MAX_SEED}, as in 3,14.")
+    return [int(part) for part in parts]
+
+
+def _progress() -> Progress:
+    """A bar on the error stream, gone when done; rich is imported only where one is drawn."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    return Progress(console=Console(stderr=True), transient=True)
+
+
+def add_to(cli: typer.Typer) -> None:
+    """Register this group's commands."""
+    cli.command("walk")(walk)
+    cli.command("project")(project)
