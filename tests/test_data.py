@@ -181,6 +181,42 @@ def test_limit_is_evenly_spaced(folder):
     assert sorted(data.batch(0, 3).labels.tolist()) == [0, 1, 2]
 
 
+@pytest.mark.parametrize("share, count", [(0.25, 3), (0.5, 6), (0.04, 0)])
+def test_held_out_pictures_are_never_trained_on(folder, share, count):
+    def part(name, **options):
+        return open_small(folder, holdout=share, part=name, **options)
+
+    if not count:
+        with pytest.raises(DataError, match="too few pictures for data.holdout"):
+            part("holdout")
+        return
+    held, trained = (part(name) for name in ("holdout", "training"))
+    assert len(held) == count and len(trained) == 12 - count
+    seen = set(values(trained.batch(0, 48)))
+    assert len(seen) == 12 - count and not seen & set(values(held.batch(0, count)))
+    again = part("holdout", seed=9)
+    assert sorted(values(again.batch(0, count))) == sorted(values(held.batch(0, count))), "whatever the seed"
+
+
+def test_classes_of_few_pictures_are_left_out_for_every_model(folder, tmp_path):
+    for name in ("00.png", "03.png"):  # class c keeps two of four
+        (folder / "c" / name).unlink()
+    data = open_small(folder, labelled=True, smallest_class=3)
+    batch = data.batch(0, 8)
+    assert data.class_names == ("a", "b") and sorted(values(batch)) == [10, 20, 40, 50, 70, 80, 100, 110]
+    assert [data.class_names[label] for label in batch.labels] == ["cab"[v // 10 % 3] for v in values(batch)]
+    plain = open_small(folder, smallest_class=3, holdout=0.5)
+    labelled = open_small(folder, labelled=True, smallest_class=3, holdout=0.5)
+    assert plain.class_names == () and plain.batch(0, 4).labels is None
+    assert torch.equal(plain.batch(0, 4).images, labelled.batch(0, 4).images)
+    x, y = np.zeros((9, 8, 8), np.uint8) + 10 * np.arange(9, dtype=np.uint8)[:, None, None], np.array([0, 1, 2] * 3)
+    np.savez(tmp_path / "few.npz", x=x[:8], y=y[:8])
+    array = open_small(tmp_path / "few.npz", labelled=True, smallest_class=3)
+    assert array.class_names == ("0", "1") and sorted(values(array.batch(0, 6))) == [0, 10, 30, 40, 60, 70]
+    with pytest.raises(DataError, match="No class has 9 pictures"):
+        open_small(folder, labelled=True, smallest_class=9)
+
+
 def test_npz_with_splits_and_class_names(tmp_path):
     x = np.arange(6, dtype=np.uint8)[:, None, None] * np.full((1, 8, 8), 10, np.uint8)
     y = np.array([2, 1, 0, 2, 1, 0])
@@ -344,6 +380,8 @@ def test_a_dataset_that_cannot_be_loaded_is_a_sentence(parquet):
         open_small(parquet, split="validation")
     with pytest.raises(DataError, match="no picture column photo; its columns are picture, label"):
         open_small(parquet, images="photo")
+    with pytest.raises(DataError, match="A streamed dataset is not counted"):
+        open_small(parquet, streaming=True, holdout=0.5)
     with pytest.raises(DataError, match="no column kind"):
         open_small(parquet, labelled=True, labels="kind")
 
@@ -356,6 +394,9 @@ def test_a_dataset_that_cannot_be_loaded_is_a_sentence(parquet):
         ({"zoom": 1.25}, "random"),
         ({"crop": "random", "zoom": 0.5}, "zoom must be from 1 to 8"),
         ({"limit": -1}, "limit must be"),
+        ({"holdout": 1.0}, "holdout is a share"),
+        ({"part": "holdout"}, "where holdout is above 0"),
+        ({"smallest_class": -1}, "smallest_class must be"),
     ],
 )
 def test_a_config_that_cannot_work(options, sentence):

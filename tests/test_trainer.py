@@ -273,10 +273,13 @@ def test_every_shipped_recipe_takes_two_steps(path, tmp_path):
     recipe = read_recipe(path, [f"data.path={tmp_path / 'pictures'}"])
     model = {k: v for k, v in recipe.model.items() if k != "architecture"}
     c = get_architecture(recipe.model["architecture"]).Config.from_dict(model)
-    x = np.random.default_rng(0).integers(0, 256, (128, c.image_size, c.image_size, c.channels), dtype=np.uint8)
-    np.savez(tmp_path / "pictures.npz", train_x=x, train_y=np.arange(128) % max(c.num_classes, 1))
+    x = np.random.default_rng(0).integers(0, 256, (256, *c.size, c.channels), dtype=np.uint8)
+    np.savez(tmp_path / "pictures.npz", train_x=x, train_y=np.arange(256) % max(c.num_classes, 1))
     overrides = [f"data.path={tmp_path / 'pictures.npz'}", "data.images=", "data.labels=", "data.only="]
     overrides += ["data.split=train", "train.batch_size=8", "train.images=16"]
+    if recipe.train.init:  # published weights of the same sizes
+        get_architecture(recipe.model["architecture"]).build(c).save_pretrained(tmp_path / recipe.train.init)
+        overrides.append(f"train.init={tmp_path / recipe.train.init}")
     trainer = Trainer(read_recipe(path, overrides), tmp_path / "run", quiet=True)
     for _ in range(2):
         numbers = trainer._step()

@@ -30,6 +30,7 @@ from ganhub.trainer.sources import (
     Entry,
     Source,
     Stream,
+    drop_small_classes,
     open_dataset,
     open_folder,
     open_npz,
@@ -52,6 +53,9 @@ class DataConfig(BaseConfig):
         zoom: Size of the stored picture relative to the crop taken from it; above 1 only with random crops.
         flip: Mirror each picture with probability 1/2.
         limit: Use this many pictures, evenly spaced in name order (0: all).
+        holdout: Share of the pictures that training never sees, the same ones whatever the seed.
+        part: "training" (what is not held out) or "holdout" (what is), to measure against.
+        smallest_class: Classes of fewer pictures are left out (before ``holdout``).
         streaming: Stream a Hub dataset; happens by itself when it does not fit on the disk.
         memory_gb: Collections that take less are decoded once and kept in memory.
         seed: Decides order, crops and flips.
@@ -67,6 +71,9 @@ class DataConfig(BaseConfig):
     zoom: float = 1.0
     flip: bool = False
     limit: int = 0
+    holdout: float = 0.0
+    part: str = "training"
+    smallest_class: int = 0
     streaming: bool = False
     memory_gb: float = 2.0
     seed: int = 0
@@ -80,6 +87,14 @@ class DataConfig(BaseConfig):
             f'zoom = {self.zoom} takes effect with crop = "random" only.',
         )
         self.require(self.limit >= 0, f"limit must be 0 (all) or more, not {self.limit}.")
+        self.require(
+            0 <= self.holdout <= 0.9, f"holdout is a share of the pictures from 0 (none) to 0.9, not {self.holdout}."
+        )
+        self.require(
+            self.part == "training" or self.part == "holdout" and self.holdout > 0,
+            f'part must be "training", or "holdout" where holdout is above 0, not {self.part!r}.',
+        )
+        self.require(self.smallest_class >= 0, f"smallest_class must be 0 or more, not {self.smallest_class}.")
         self.require(self.memory_gb >= 0, f"memory_gb must be 0 or more, not {self.memory_gb}.")
 
 
@@ -92,7 +107,8 @@ def open_data(config: DataConfig, *, height: int, width: int, channels: int, lab
     Raises:
         DataError: If there is nothing there, no picture can be read, or labels are missing.
     """
-    labels = config.labels if labelled else None
+    # Small classes are left out for every model, so that all of them see, and are kept from, the same pictures.
+    labels = config.labels if labelled or config.smallest_class else None
     path = Path(config.path).expanduser()
     common = {"split": config.split, "labels": labels, "channels": channels}
     if path.suffix == ".npz" and path.is_file():
@@ -108,7 +124,10 @@ def open_data(config: DataConfig, *, height: int, width: int, channels: int, lab
         raise DataError(f"{path} is neither a folder nor a .zip or .npz file; put the pictures in a folder or a zip.")
     else:
         raise DataError(f"{path} does not exist; set data.path to a folder, .zip, .npz or Hub dataset (owner/name).")
-    return Pictures(config, source, height=height, width=width, channels=channels)
+    pictures = Pictures(config, source, height=height, width=width, channels=channels)
+    if not labelled:
+        pictures.class_names = ()
+    return pictures
 
 
 class Pictures:
@@ -120,6 +139,10 @@ class Pictures:
     """
 
     def __init__(self, config: DataConfig, source: Source | Stream, *, height: int, width: int, channels: int):
+        if config.smallest_class or config.holdout:
+            if isinstance(source, Stream):
+                raise DataError("A streamed dataset is not counted: data.holdout and data.smallest_class need a copy.")
+            source = drop_small_classes(source, config.smallest_class)
         self.config, self.class_names = config, source.class_names
         self.skipped: list[str] = []
         self._shape = (channels, height, width)
@@ -131,10 +154,11 @@ class Pictures:
         if isinstance(source, Stream):
             self._tape = _Tape(source, config.seed, self._decode, self._pool)
             return
-        n = len(source)
-        self._index = np.arange(n) if not 0 < config.limit < n else np.arange(config.limit) * n // config.limit
-        if not n:
+        if not len(source):
             raise DataError(f"{config.path} holds no pictures.")
+        self._index = _chosen(source, config)
+        if not len(self._index):
+            raise DataError(f"{config.path} has too few pictures for data.holdout = {config.holdout}.")
         side = config.zoom if config.crop == "random" else 1
         aspect = 1.5 if config.crop == "random" else 1  # what a random crop keeps of a picture that is not square
         if (
@@ -269,6 +293,18 @@ class Pictures:
             raise DataError(f"None of the pictures of {self.config.path} can be read: {self.skipped[0]}")
         self._index, self._labels = np.array(where), np.array(labels)
         self._stored = np.stack(kept) if len({k.shape for k in kept}) == 1 else kept
+
+
+def _chosen(source: Source, config: DataConfig) -> np.ndarray:
+    """Indices of the pictures that ``limit``, ``holdout`` and ``part`` leave, in name order."""
+    n = len(source)
+    index = np.arange(n) if not 0 < config.limit < n else np.arange(config.limit) * n // config.limit
+    if not config.holdout:
+        return index
+    # By one fixed shuffle: in name order every fifth emoji is the same skin tone, every fifth film frame a neighbour.
+    held = np.zeros(len(index), bool)
+    held[_permutation(len(index), 0, 0)[: round(len(index) * config.holdout)]] = True
+    return index[held if config.part == "holdout" else ~held]
 
 
 class _Tape:

@@ -56,8 +56,8 @@ class Trainer:
 
         model = _build_model(recipe)
         labelled = bool(getattr(model.config, "num_classes", 0))
-        size, channels = model.config.image_size, model.config.channels
-        self.data = data or open_data(recipe.data, height=size, width=size, channels=channels, labelled=labelled)
+        (height, width), channels = model.config.size, model.config.channels
+        self.data = data or open_data(recipe.data, height=height, width=width, channels=channels, labelled=labelled)
         if self.data.skipped and self.main:
             named = "; ".join(self.data.skipped[:5]) + ("; ..." if len(self.data.skipped) > 5 else "")
             print(f"{len(self.data.skipped)} of the pictures cannot be used and are left out: {named}")

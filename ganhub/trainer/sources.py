@@ -14,8 +14,9 @@ import re
 import shutil
 import warnings
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -177,6 +178,27 @@ class ArraySource(Source):
     def read(self, indices: Sequence[int]) -> Tensor:
         """Return [N, C, H, W] in [-1, 1]."""
         return images.from_uint8(torch.from_numpy(self.array[indices]))
+
+
+def drop_small_classes(source: Source, smallest: int) -> Source:
+    """Leave out the classes of fewer than ``smallest`` pictures, and number the others anew.
+
+    Raises:
+        DataError: When none is left, or the pictures have no labels.
+    """
+    if not smallest or not source.class_names:
+        return source
+    counts = Counter(entry.label for entry in source.entries)
+    kept = [label for label in range(len(source.class_names)) if counts[label] >= smallest]
+    if not kept:
+        raise DataError(f"No class has {smallest} pictures or more; lower data.smallest_class.")
+    number = {label: i for i, label in enumerate(kept)}
+    names = [source.class_names[label] for label in kept]
+    rows = [i for i, entry in enumerate(source.entries) if entry.label in number]
+    labels = [number[source.entries[i].label] for i in rows]
+    if isinstance(source, ArraySource):
+        return ArraySource(source.array[rows], labels, names, source.entries[0].name.partition("[")[0])
+    return Source([replace(source.entries[i], label=n) for i, n in zip(rows, labels, strict=True)], names)
 
 
 def open_npz(
