@@ -34,6 +34,18 @@ import torch  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
 
+# Several workers: each takes one file after the other (`--dist loadfile`), and the files of one name here stay on one
+# worker, as they share the running app. Those that take longest go first, so that none is left to one worker at the
+# end; the order is not one of numbers of tests, which is why `make test` gives --no-loadscope-reorder.
+GROUPS = {"test_app": "app", "test_app_browser": "app", "test_app_edit": "app"}
+LONGEST = (
+    "app", "test_trainer", "test_distributed", "test_judge_browser", "test_data", "test_gatys", "test_extractors",
+    "test_judge", "test_evaluate", "test_models",
+)  # fmt: skip
+
+# They are imported by test files, and are plugins too: assertions in them explain themselves all the same.
+pytest.register_assert_rewrite("tests.app_server", "tests.browser", "tests.hub_server")
+
 _outside: list[str] = []  # attempts to leave the machine since the current test began
 
 
@@ -63,6 +75,30 @@ def _guard(event: str, arguments: tuple[object, ...]) -> None:
 
 
 sys.addaudithook(_guard)
+
+
+def _group(file: str | Path) -> str:
+    return GROUPS.get(Path(file).stem, Path(file).stem)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest groups first; the order within a group stays."""
+    order = {group: place for place, group in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(_group(item.path), len(order)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Give a whole group to one worker."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class Groups(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return _group(super()._split_scope(nodeid))
+
+    return Groups(config, log)
 
 
 @pytest.fixture(autouse=True)

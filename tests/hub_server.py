@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 from huggingface_hub import close_session, constants
 
+from ganhub.errors import HubError
 from tests.hub_protocol import HubHttp, Repo
 
 TOKEN = "hf_tests_someone"  # the token of the user "someone", who may write to someone/*
@@ -151,3 +152,17 @@ def hub_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubS
     yield server
     close_session()
     server.unplug()
+
+
+@pytest.fixture
+def someone(monkeypatch: pytest.MonkeyPatch, hub_server: HubServer) -> str:
+    """Logged in as the owner of someone/*."""
+    monkeypatch.setenv("HF_TOKEN", hub_server.token)
+    return hub_server.token
+
+
+def sentence(error: pytest.ExceptionInfo[HubError]) -> str:
+    """The message: one line that ends in a full stop."""
+    text = str(error.value)
+    assert "\n" not in text and text.endswith(".") and len(text) < 400
+    return text

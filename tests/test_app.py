@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import tempfile
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,66 +18,13 @@ from ganhub.app.jobs import Job, Jobs, Stopped
 from ganhub.errors import GanhubError
 from ganhub.images import load_image
 from ganhub.models import LatentGenerator, Stylizer, get_architecture
+from tests.app_server import Server, refusal, wait_until
 
-pytest_plugins = ["tests.hub_server"]
+pytest_plugins = ["tests.app_server", "tests.hub_server"]
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # gradio_client leaves its streams to the collector
-ROOT = Path(__file__).resolve().parent.parent
-SERVER = """
-import sys, threading
-from ganhub.app import create_app, launch_options
-print(create_app().launch(prevent_thread_lock=True, quiet=True, **launch_options())[1], flush=True)
-for _ in sys.stdin:
-    print(sum(thread.name == "ganhub-job" for thread in threading.enumerate()), flush=True)
-"""
-ENDPOINTS = {"/generate", "/interpolate", "/conditional", "/style", "/keep_seed"} | {
-    f"/stop_{tab}" for tab in ("generate", "interpolate", "conditional", "style")
-}
-
-
-@pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A models folder with one tiny model of each architecture, and a style network that takes very long."""
-    folder = tmp_path_factory.mktemp("models")
-    for name in ("conditional-gan", "dcgan", "gatys"):
-        get_architecture(name).tiny().save_pretrained(folder / f"tiny-{name}")
-    gatys = get_architecture("gatys")
-    gatys(gatys.Config(steps=50_000, sizes=1, preview_every=1)).save_pretrained(folder / "slow")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GANHUB_MODELS", str(folder))
-        yield folder
-
-
-class Server:
-    """The app in a process of its own, which tells how many of its worker threads are alive."""
-
-    def __init__(self) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", SERVER], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        self.url = self.process.stdout.readline().strip()
-
-    def workers(self) -> int:
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
-        return int(self.process.stdout.readline())
-
-    def close(self) -> None:
-        self.process.kill()
-        self.process.communicate()
-
-
-@pytest.fixture(scope="module")
-def server(models: Path) -> Iterator[Server]:
-    server = Server()
-    yield server
-    server.close()
-
-
-@pytest.fixture(scope="module")
-def client(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    with pytest.MonkeyPatch.context() as patch:  # the client makes a folder beside each download
-        patch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("client")))
-        yield Client(server.url, verbose=False, download_files=str(tmp_path_factory.mktemp("downloads")))
+TABS = ("generate", "interpolate", "conditional", "style", "edit")
+ENDPOINTS = {"/generate", "/interpolate", "/conditional", "/style", "/keep_seed", "/send_to_edit"}
+ENDPOINTS |= {"/edit", "/edit_seed", "/edit_photo", "/edit_reset"} | {f"/stop_{tab}" for tab in TABS}
 
 
 @pytest.fixture(scope="module")
@@ -89,15 +32,6 @@ def photo(tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("photos") / "photo.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (96, 96, 3), dtype=np.uint8)).save(path)
     return str(path)
-
-
-def refusal(client: Client, *arguments: Any, api_name: str) -> str:
-    """The sentence that a call is refused with."""
-    with pytest.raises(AppError) as error:
-        client.predict(*arguments, api_name=api_name)
-    text = str(error.value)
-    assert "Traceback" not in text and "upstream" not in text, text
-    return text
 
 
 def wall(client: Client, *arguments: Any) -> list[tuple[bytes, str]]:
@@ -305,16 +239,9 @@ def test_style_refusals(client: Client, photo: str, tmp_path: Path) -> None:
 # ---- stopping
 
 
-def wait_until(holds: Any, seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
-
-
 @pytest.mark.parametrize("how", ["stop button", "client cancels"])
 def test_stopping_ends_the_worker(server: Server, client: Client, photo: str, how: str) -> None:
-    job = client.submit("slow", handle_file(photo), handle_file(photo), 1, 96, 1, 0, api_name="/style")
+    job = client.submit("endless", handle_file(photo), handle_file(photo), 1, 96, 1, 0, api_name="/style")
     wait_until(lambda: len(job.outputs()) >= 2)
     assert server.workers() == 1
     if how == "stop button":
@@ -372,10 +299,12 @@ def test_jobs_hand_errors_on_and_replace_their_predecessor() -> None:
 # ---- the library
 
 
-def test_library_lists_by_verb_and_forgets_the_oldest(models: Path) -> None:
+def test_library_lists_by_verb_and_forgets_the_oldest(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GANHUB_MODELS", str(models))
     library = Library(keep=1)
     assert {"tiny-conditional-gan", "tiny-dcgan"} <= set(library.names(LatentGenerator))
-    assert {"tiny-gatys", "slow"} <= set(library.names(Stylizer)) and "tiny-gatys" not in library.names(LatentGenerator)
+    assert {"tiny-gatys", "endless"} <= set(library.names(Stylizer))
+    assert "tiny-gatys" not in library.names(LatentGenerator)
     conditional = library.names(LatentGenerator, conditional=True)
     assert "tiny-conditional-gan" in conditional and "tiny-dcgan" not in conditional
     first = library.open("tiny-dcgan")
@@ -384,7 +313,7 @@ def test_library_lists_by_verb_and_forgets_the_oldest(models: Path) -> None:
     assert library.open("tiny-dcgan") is not first
 
 
-def test_library_reads_a_retrained_model_again(models: Path, models_folder: Path) -> None:
+def test_library_reads_a_retrained_model_again(models_folder: Path) -> None:
     library, tiny = Library(), get_architecture("dcgan").tiny()
     tiny.save_pretrained(models_folder / "mine")
     before = library.open("mine")

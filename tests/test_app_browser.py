@@ -8,12 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,79 +15,19 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from ganhub.models import get_architecture
+from tests.app_server import Server
+from tests.browser import MARKS, Watched
 
-ROOT = Path(__file__).resolve().parent.parent
-CHROMIUM = next(
-    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), ""
-)
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
-WAIT = 120_000  # milliseconds; the machine may be busy
-
-pytestmark = [
-    pytest.mark.skipif(not CHROMIUM, reason="needs Debian's chromium (apt-get install chromium)"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-]
+pytest_plugins = ["tests.app_server", "tests.browser"]
+pytestmark = MARKS
 
 
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """``python app.py`` with tiny models beside the published ones."""
-    folder = tmp_path_factory.mktemp("models")
-    for name in ("conditional-gan", "dcgan", "gatys"):
-        get_architecture(name).tiny().save_pretrained(folder / f"tiny-{name}")
-    gatys = get_architecture("gatys")
-    gatys(gatys.Config(steps=50_000, sizes=1, preview_every=1)).save_pretrained(folder / "endless")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = {**os.environ, "GANHUB_MODELS": str(folder), "GRADIO_SERVER_PORT": str(port)}
-    process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment)
-    url = f"http://127.0.0.1:{port}/"
-    try:
-        for _ in range(600):
-            assert process.poll() is None, "app.py ended"
-            try:
-                with urllib.request.urlopen(url, timeout=5) as answer:
-                    assert answer.status == 200
-                break
-            except OSError:
-                time.sleep(0.2)
-        yield url
-    finally:
-        process.kill()
-        process.wait()
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-class Visit:
-    """One page, and everything that went wrong on it."""
+class Visit(Watched):
+    """One page of the app, its first wall made."""
 
     def __init__(self, browser: Any, url: str, shots: Path, **options: Any) -> None:
-        self.context = browser.new_context(**{"viewport": {"width": 1360, "height": 900}, **options})
-        self.page, self.troubles, self.shots = self.context.new_page(), [], shots
-        self.page.set_default_timeout(WAIT)
-        self.page.on("request", lambda request: self._asked(request.url, url))
-        self.page.on("console", lambda line: self.troubles.append(line.text) if line.type == "error" else None)
-        self.page.on("pageerror", lambda error: self.troubles.append(str(error)))
-        self.page.goto(url)
+        super().__init__(browser, url, shots, **options)
         self.picture("#generate-wall")
-
-    def _asked(self, address: str, own: str) -> None:
-        if not address.startswith((own, "data:", "blob:")):
-            self.troubles.append(f"asked another host: {address}")
 
     def tab(self, name: str) -> None:
         tab, more = self.page.get_by_role("tab", name=name, exact=True), self.page.locator(".overflow-menu")
@@ -129,27 +63,10 @@ class Visit:
     def says(self, tab: str, text: str) -> None:
         self.page.locator(f"#{tab}-status", has_text=re.compile(text)).wait_for()
 
-    def shot(self, name: str) -> None:
-        self.page.mouse.move(5, 300)
-        self.page.wait_for_timeout(400)
-        self.page.screenshot(path=self.shots / f"{name}.png")
-
-    def close(self) -> None:
-        self.context.close()
-        assert not self.troubles, self.troubles
-
 
 @pytest.fixture(scope="module")
-def shots(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = os.environ.get("GANHUB_SCREENSHOTS")
-    path = ROOT / folder if folder else tmp_path_factory.mktemp("screenshots")
-    path.mkdir(parents=True, exist_ok=True)
-    return path
-
-
-@pytest.fixture(scope="module")
-def one_visit(browser: Any, url: str, shots: Path) -> Iterator[Visit]:
-    visit = Visit(browser, url, shots)
+def one_visit(browser: Any, server: Server, shots: Path) -> Iterator[Visit]:
+    visit = Visit(browser, server.url, shots)
     yield visit
     visit.close()
 
@@ -236,6 +153,67 @@ def test_style_can_be_stopped(visit: Visit) -> None:
     assert not visit.page.locator("#style-stop").is_visible()
 
 
+def test_edit(visit: Visit, tmp_path: Path) -> None:
+    """Seed, slider, another seed's styles, then a photo of one's own, and both downloads."""
+    page = visit.page
+    visit.tab("Edit")
+    visit.picture("#edit-after")  # the tab has begun by itself
+    if not os.environ.get("GANHUB_SCREENSHOTS"):  # the README shows a published model
+        visit.choose("#edit-model", "tiny-stylegan2")
+    recipe = page.locator("#edit-recipe")
+    page.locator("#edit-seed input").fill("5")
+    page.locator("#edit-take").click()
+    recipe.get_by_text("Seed 5 · as it is").wait_for()
+    first = visit.picture("#edit-after")
+    page.locator("#edit-amount-2 input[type=range]").focus()
+    for _ in range(20):
+        page.keyboard.press("ArrowRight")
+    recipe.get_by_text("Principal 2 +2.0").wait_for()
+    first = visit.picture("#edit-after", first)
+    page.locator("#edit-mix").get_by_label("fine", exact=True).check()
+    recipe.get_by_text("fine styles of seed 1").wait_for()
+    visit.shot("edit")
+    # A direction that goes takes its slider along; the others keep their amounts.
+    page.locator("#edit-directions").get_by_title("Remove 0").click()
+    page.wait_for_function("document.querySelector('#edit-amount-1').innerText.includes('Principal 2')")
+    assert page.locator("#edit-amount-1 input[type=number]").input_value() == "2"
+    assert not page.locator("#edit-amount-4").is_visible()
+    page.locator("#edit-reset").click()
+    recipe.get_by_text("as it is").wait_for()
+    upload = tmp_path / "photo.png"
+    Image.linear_gradient("L").convert("RGB").resize((80, 60)).save(upload)
+    page.locator("#edit-photo input[type=file]").set_input_files(upload)
+    visit.picture("#edit-photo")
+    page.locator("#edit-steps input[type=number]").fill("20")
+    page.locator("#edit-run").click()
+    visit.says("edit", "Found in")
+    recipe.get_by_text("Photo · as it is").wait_for()
+    for button, suffix in (("#edit-png", ".png"), ("#edit-w", ".safetensors")):
+        with page.expect_download() as download:
+            page.locator(button).click()
+        assert download.value.suggested_filename.endswith(f"photo-edited{suffix}")
+
+
+def test_a_seed_of_the_wall_goes_to_edit(visit: Visit) -> None:
+    """And a model that cannot be edited gets a sentence."""
+    page = visit.page
+    visit.tab("Generate")
+    page.locator("#generate-seed input").fill("40")
+    visit.choose("#generate-model", "tiny-stylegan2")
+    visit.says("generate", "Seeds 40 to")
+    picked = "document.querySelector('#generate-picked-seed textarea, #generate-picked-seed input')?.value"
+    page.wait_for_function(f"{picked} == '40'")  # that of the new wall
+    page.locator("#generate-wall .thumbnail-item").nth(3).click()
+    page.wait_for_function(f"{picked} == '43'")
+    page.locator("#generate-edit").click()
+    page.locator("#edit-recipe").get_by_text("Seed 43 ·").wait_for()
+    assert page.locator("#edit-seed input").input_value() == "43" and page.locator("#edit-take").is_visible()
+    visit.tab("Generate")
+    visit.choose("#generate-model", "tiny-dcgan")
+    page.locator("#generate-edit").click()
+    page.get_by_text("tiny-dcgan has no styles to edit").first.wait_for()
+
+
 def test_one_click_examples(visit: Visit) -> None:
     visit.tab("Generate")
     visit.page.get_by_text("The most typical", exact=True).click()
@@ -257,6 +235,9 @@ def test_bad_input_gives_a_sentence(visit: Visit, tmp_path: Path) -> None:
     page.locator("#generate-seed input").fill("-5")
     page.locator("#generate-run").click()
     page.get_by_text("First seed must be from 0").wait_for()
+    visit.tab("Conditional")
+    visit.choose("#conditional-model", "tiny-dcgan")
+    page.get_by_text("tiny-dcgan knows no classes").first.wait_for()
     visit.tab("Style")
     notes = tmp_path / "notes.png"
     notes.write_text("not a picture")
@@ -268,20 +249,19 @@ def test_bad_input_gives_a_sentence(visit: Visit, tmp_path: Path) -> None:
     assert not page.get_by_text("Traceback").count()
 
 
-@pytest.mark.parametrize(
-    ("name", "options"),
-    [("dark", {"color_scheme": "dark"}), ("phone", {"viewport": {"width": 390, "height": 844}})],
-)
-def test_dark_and_phone(browser: Any, url: str, shots: Path, name: str, options: dict[str, Any]) -> None:
-    visit = Visit(browser, url, shots, **options)
-    for tab in ("Generate", "Interpolate", "Conditional", "Style"):
-        if tab != "Generate":
+def test_phone_and_dark(browser: Any, server: Server, shots: Path) -> None:
+    """Loaded on a telephone, then turned into a dark desktop: no tab is wider than its window."""
+    visit = Visit(browser, server.url, shots, viewport={"width": 390, "height": 844})
+    for name in ("phone", "dark"):
+        if name == "dark":
+            visit.page.set_viewport_size({"width": 1360, "height": 900})
+            visit.page.emulate_media(color_scheme="dark")
+        for tab in ("Interpolate", "Conditional", "Style", "Edit", "Generate"):
             visit.tab(tab)
-        visit.page.wait_for_timeout(300)
-        wider = visit.page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-        assert wider <= 0, f"{tab} is {wider} pixels wider than the window"
-        if tab == "Generate":
-            visit.shot(f"generate-{name}")
+            visit.page.wait_for_timeout(300)
+            visit.not_wider_than_the_window(tab)
+        visit.shot(f"generate-{name}")
+    assert visit.page.evaluate("document.body.classList.contains('dark')")
     visit.close()
 
 

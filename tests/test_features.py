@@ -205,6 +205,7 @@ def test_vgg19_without_a_network_points_to_vgg_lite(monkeypatch, tmp_path):
         monkeypatch.setenv(name, "http://127.0.0.1:9")  # a port where nobody answers
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("urllib.request._opener", None)  # made at its first use, with the proxies of that time
     assert weights.IMAGENET1K_V1.url.startswith("https://")
     with pytest.raises(HubError, match="'vgg-lite'"):
         build_vgg19()

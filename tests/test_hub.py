@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ganhub import hub
 from ganhub.errors import HubError
+from tests.hub_server import sentence
 
 pytest_plugins = ["tests.hub_server"]
 # The Hub client uploads LFS files in a way that its own HTTP library has deprecated.
@@ -44,20 +45,6 @@ def folder(tmp_path: Path) -> Path:
     (path / "checkpoints").mkdir()
     (path / "checkpoints" / "step.safetensors").write_bytes(b"not for the Hub")
     return path
-
-
-@pytest.fixture
-def someone(monkeypatch: pytest.MonkeyPatch, hub_server) -> str:
-    """Logged in as the owner of someone/*."""
-    monkeypatch.setenv("HF_TOKEN", hub_server.token)
-    return hub_server.token
-
-
-def sentence(error: pytest.ExceptionInfo[HubError]) -> str:
-    """The message: one line that ends in a full stop."""
-    text = str(error.value)
-    assert "\n" not in text and text.endswith(".") and len(text) < 400
-    return text
 
 
 def half_files(where: Path) -> list[Path]:

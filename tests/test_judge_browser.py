@@ -9,12 +9,8 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,28 +21,21 @@ from PIL import Image
 
 from ganhub.metrics.judging import plan, read_answers, summarise
 from ganhub.models import get_architecture
+from tests.app_server import free_port, wait_for
+from tests.browser import MARKS, WAIT, Watched
 
 ROOT = Path(__file__).resolve().parent.parent
-CHROMIUM = next(
-    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), ""
-)
-FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
-WAIT = 120_000  # milliseconds; the machine may be busy
 BLINK = 300  # milliseconds that a judge looks before the page takes an answer
 
-pytestmark = [
-    pytest.mark.skipif(not CHROMIUM, reason="needs Debian's chromium (apt-get install chromium)"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-]
+pytest_plugins = ["tests.browser"]
+pytestmark = MARKS
 
 
 class Server:
     """``ganhub judge`` in a process and a folder of its own."""
 
     def __init__(self, folder: Path, *arguments: str) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         self.url, self.answers = f"http://127.0.0.1:{port}/", folder / "answers.jsonl"
         environment = {**os.environ, "GANHUB_MODELS": str(folder.parent / "models"), "PYTHONPATH": str(ROOT)}
         where = ("--port", str(port), "--answers", "answers.jsonl")
@@ -54,14 +43,7 @@ class Server:
         self.process = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL)
 
     def wait(self) -> Server:
-        for _ in range(900):
-            assert self.process.poll() is None, "the server ended"
-            try:
-                with urllib.request.urlopen(self.url, timeout=5) as answer:
-                    assert answer.status == 200
-                break
-            except OSError:
-                time.sleep(0.2)
+        wait_for(self.process, self.url)
         return self
 
     def lines(self) -> list[dict[str, Any]]:
@@ -93,31 +75,8 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Serv
             server.process.wait()
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-class Judge:
-    """A person with a browser of their own, and everything that went wrong in it."""
-
-    def __init__(self, browser: Any, server: Server, **options: Any) -> None:
-        self.context = browser.new_context(**{"viewport": {"width": 1360, "height": 900}, **options})
-        self.page, self.troubles = self.context.new_page(), []
-        self.page.set_default_timeout(WAIT)
-        self.page.on("request", lambda request: self._asked(request.url, server.url))
-        self.page.on("console", lambda line: self.troubles.append(line.text) if line.type == "error" else None)
-        self.page.on("pageerror", lambda error: self.troubles.append(str(error)))
-        self.page.goto(server.url)
-
-    def _asked(self, address: str, own: str) -> None:
-        if not address.startswith((own, "data:", "blob:")):
-            self.troubles.append(f"asked another host: {address}")
+class Judge(Watched):
+    """A person with a browser of their own."""
 
     def look(self, number: int) -> None:
         """Wait for a question and look at it for a moment."""
@@ -134,27 +93,11 @@ class Judge:
     def says(self, text: str) -> None:
         self.page.locator(".verdict", has_text=text).wait_for()
 
-    def shot(self, name: str, folder: Path) -> None:
-        self.page.wait_for_timeout(300)
-        self.page.screenshot(path=folder / f"{name}.png")
-
-    def close(self) -> None:
-        self.context.close()
-        assert not self.troubles, self.troubles
-
-
-@pytest.fixture(scope="module")
-def shots(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = os.environ.get("GANHUB_SCREENSHOTS")
-    path = ROOT / folder if folder else tmp_path_factory.mktemp("screenshots")
-    path.mkdir(parents=True, exist_ok=True)
-    return path
-
 
 def test_real_or_made(browser: Any, servers: dict[str, Server], shots: Path) -> None:
     """Four answers by key and click, a reload between; nothing on the page tells one kind from the other."""
     server, pages = servers["real-or-made"], set()
-    judge = Judge(browser, server)
+    judge = Judge(browser, server.url, shots)
     presses = (
         lambda: judge.page.keyboard.press("ArrowLeft"),
         lambda: judge.page.keyboard.press("2"),
@@ -167,7 +110,7 @@ def test_real_or_made(browser: Any, servers: dict[str, Server], shots: Path) -> 
         page = re.sub(r'src="data:image/png;base64,[^"]*"', "", judge.page.inner_html("#judge-stage"))
         pages.add(re.sub(rf'data-question="{number}"|width:\d+\.\d%|{number} of 4|id="html-\w+"', "", page))
         if number == 3:
-            judge.shot("judge", shots)
+            judge.shot("judge")
             judge.page.reload()
             judge.look(3)
         press()
@@ -184,16 +127,16 @@ def test_real_or_made(browser: Any, servers: dict[str, Server], shots: Path) -> 
     summary = summarise(read_answers(server.answers)[0])
     assert all(summary.sentence(name) in told for name in summary.rates)
     assert "tiny-dcgan" not in told and not judge.page.locator("#judge-1").is_visible()
-    judge.shot("judge-end", shots)
+    judge.shot("judge-end")
     judge.page.get_by_role("button", name="Next person").click()
     judge.look(1)
     judge.close()
 
 
-def test_a_new_judge_starts_and_haste_is_no_answer(browser: Any, servers: dict[str, Server]) -> None:
+def test_a_new_judge_starts_and_haste_is_no_answer(browser: Any, servers: dict[str, Server], shots: Path) -> None:
     server = servers["real-or-made"]
     before = len(server.lines())
-    judge = Judge(browser, server)
+    judge = Judge(browser, server.url, shots)
     judge.look(1)
     judge.page.keyboard.press("Control+ArrowLeft")
     for _ in range(3):
@@ -212,15 +155,16 @@ def test_a_new_judge_starts_and_haste_is_no_answer(browser: Any, servers: dict[s
 def test_a_or_b(browser: Any, servers: dict[str, Server], shots: Path) -> None:
     """Two pictures of one size side by side on a telephone, dark; a tap on the picture answers too."""
     server = servers["a-or-b"]
-    judge = Judge(browser, server, viewport={"width": 390, "height": 844}, color_scheme="dark", has_touch=True)
+    phone = {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark", "has_touch": True}
+    judge = Judge(browser, server.url, shots, **phone)
     for number, which in enumerate((0, 1, 1, 0), start=1):
         judge.look(number)
         boxes = [image.bounding_box() for image in judge.page.locator(".question img").all()]
         assert len(boxes) == 2 and len({round(box[side]) for box in boxes for side in ("width", "height")}) == 1
         assert boxes[0]["y"] == boxes[1]["y"] and boxes[0]["x"] + boxes[0]["width"] < boxes[1]["x"]
-        assert judge.page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
+        judge.not_wider_than_the_window()
         if number == 1:
-            judge.shot("judge-phone", shots)
+            judge.shot("judge-phone")
         if number % 2:
             judge.page.locator(".question .frame").nth(which).tap()
         else:
@@ -234,10 +178,10 @@ def test_a_or_b(browser: Any, servers: dict[str, Server], shots: Path) -> None:
     judge.close()
 
 
-def test_a_lost_file_is_told_and_costs_nothing(browser: Any, servers: dict[str, Server]) -> None:
+def test_a_lost_file_is_told_and_costs_nothing(browser: Any, servers: dict[str, Server], shots: Path) -> None:
     """Answers cannot be written for a while: a sentence, and the question stays."""
     server = servers["a-or-b"]
-    judge = Judge(browser, server)
+    judge = Judge(browser, server.url, shots)
     judge.look(1)
     kept = server.answers.rename(server.answers.with_suffix(".kept"))
     server.answers.mkdir()

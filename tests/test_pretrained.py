@@ -13,26 +13,13 @@ import torch
 from ganhub import AutoModel, hub
 from ganhub.errors import HubError
 from ganhub.models import LatentGenerator, get_architecture
+from tests.hub_server import sentence
 
 pytest_plugins = ["tests.hub_server"]
 # The Hub client uploads LFS files in a way that its own HTTP library has deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
 
 REPO = "someone/toy"
-
-
-@pytest.fixture
-def someone(monkeypatch: pytest.MonkeyPatch, hub_server) -> str:
-    """Logged in as the owner of someone/*."""
-    monkeypatch.setenv("HF_TOKEN", hub_server.token)
-    return hub_server.token
-
-
-def sentence(error: pytest.ExceptionInfo[HubError]) -> str:
-    """The message: one line that ends in a full stop."""
-    text = str(error.value)
-    assert "\n" not in text and text.endswith(".") and len(text) < 400
-    return text
 
 
 @pytest.fixture

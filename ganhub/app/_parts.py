@@ -257,7 +257,6 @@ def model_menu(library: Library, verb: type[Model], tab: str, *, conditional: bo
         calm(lambda name: about(library, name)),
         menu,
         line,
-        queue=False,
         show_progress="hidden",
         api_visibility="private",
     )
@@ -275,9 +274,8 @@ def about(library: Library, name: str | None) -> str:
 
 
 def _facts(entry: Entry) -> Iterable[str]:
-    size = getattr(entry.config, "image_size", None)
-    if size:
-        yield f"{size} × {size} pixels"
+    if size := getattr(entry.config, "size", None):
+        yield f"{size[1]} × {size[0]} pixels"
     if entry.classes:
         yield f"{len(entry.classes)} classes"
     yield _linked(entry.model_class.paper)

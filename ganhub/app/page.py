@@ -11,11 +11,14 @@ import gradio as gr
 from ganhub.app import _parts as parts
 from ganhub.app.jobs import Jobs
 from ganhub.app.library import Library
-from ganhub.app.tabs import conditional, generate, interpolate, style
+from ganhub.app.tabs import conditional, edit, generate, interpolate, style
 from ganhub.app.theme import CSS, HEADER, theme
+from ganhub.errors import ConfigError
+from ganhub.models import StyleGenerator
 
 ASSETS = Path(__file__).parent / "assets"
 DAY = 86_400
+NO_PICTURE = "Click a picture of the wall first."
 
 
 def create_app(library: Library | None = None) -> gr.Blocks:
@@ -36,34 +39,54 @@ def create_app(library: Library | None = None) -> gr.Blocks:
                 conditional.build(library, jobs)
             with gr.Tab("Style", id="style"):
                 style.build(library, jobs)
+            with gr.Tab("Edit", id="edit") as edit_tab:
+                room = edit.build(library, jobs)
 
         def send(seed: str, seeds: str) -> tuple[Any, str]:
             """Add a seed to the seeds of the Interpolate tab and go there."""
             if not seed:
-                raise gr.Error("Click a picture of the wall first.", title="No picture yet")
+                raise ConfigError(NO_PICTURE)
             kept = [part for part in str(seeds or "").replace(",", " ").split() if part != seed]
             return gr.Tabs(selected="interpolate"), ", ".join([*kept, seed][-interpolate.MAX_SEEDS :])
 
+        def send_to_edit(name: str, seed: str) -> tuple[Any, str, int]:
+            """Choose a model and a seed on the Edit tab and go there."""
+            if not seed:
+                raise ConfigError(NO_PICTURE)
+            if name not in (names := library.names(StyleGenerator)) and name in library.names():
+                known = f", such as {names[0]}" if names else ", such as a stylegan2"
+                raise ConfigError(f"{name} has no styles to edit: choose a model that has{known}.")
+            return gr.Tabs(selected="edit"), name, parts.seed_list(seed, least=1, most=1)[0]
+
         wall["send"].click(
-            parts.calm(send), [wall["seed"], path["seeds"]], [tabs, path["seeds"]], queue=False,
+            parts.calm(send), [wall["seed"], path["seeds"]], [tabs, path["seeds"]],
             show_progress="hidden", api_name="keep_seed",
             api_description="Add a seed to a list of seeds (comma separated) for the Interpolate tab.",
         )  # fmt: skip
+        wall["edit"].click(
+            parts.calm(send_to_edit), [wall["model"], wall["seed"]], [tabs, room["model"], room["seed"]],
+            show_progress="hidden", api_name="send_to_edit",
+            api_description="Check that pictures of a model can be edited; returns model and seed for `edit_seed`.",
+        ).success(*room["start"], show_progress="hidden", api_visibility="private").success(
+            *room["reveal"], show_progress="hidden", api_visibility="private"
+        )  # fmt: skip
         # No tab opens on an empty box: the page makes a wall, the other tabs press their own button when first seen.
         app.load(*wall["first"], show_progress="hidden", api_visibility="private")
-        interpolate_tab.select(*path["suggest"], queue=False, show_progress="hidden", api_visibility="private")
+        interpolate_tab.select(*path["suggest"], show_progress="hidden", api_visibility="private")
         interpolate_tab.select(js=press_once("interpolate", "strip"), api_visibility="private")
         conditional_tab.select(js=press_once("conditional", "rows"), api_visibility="private")
+        if room["ready"]:
+            edit_tab.select(js=press_once("edit", "after", button="take"), api_visibility="private")
     library.warm_up(ready=lambda: app.is_running)  # not earlier: it would only slow the start down
     app.queue(max_size=64, default_concurrency_limit=2, api_open=False)
     return app
 
 
-def press_once(tab: str, box: str) -> str:
+def press_once(tab: str, box: str, *, button: str = "run") -> str:
     """JavaScript that presses a tab's button while a box of it is still empty, once the tab is on the page."""
     return f"""() => {{
         const press = (tries) => {{
-            const run = document.querySelector("#{tab}-run");
+            const run = document.querySelector("#{tab}-{button}");
             if (!run) {{ if (tries) setTimeout(press, 50, tries - 1); }}
             else if (!document.querySelector("#{tab}-{box} img")) run.click();
         }};

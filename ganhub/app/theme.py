@@ -181,6 +181,15 @@ CSS = """
 .picked .image-frame, .picked .image-frame img,
 .painting .image-frame, .painting .image-frame img { width: 100%; height: 100%; object-fit: contain; }
 .picked .image-frame img { image-rendering: pixelated; }
+.compare .image-frame, .compare .image-frame img { width: 100%; height: 100%; object-fit: contain;
+  image-rendering: pixelated; }
+.beside { align-items: end !important; } .beside > button { height: 44px; white-space: nowrap; }
+.recipe { min-height: 20px; } .recipe > div { text-align: center; }
+.empty { margin: 24px auto; padding: 44px clamp(20px, 6vw, 60px); max-width: 620px; text-align: center;
+  border: 1px dashed var(--border-color-primary); border-radius: 10px; background: var(--background-fill-primary); }
+.empty h2 { font-family: "Iowan Old Style", "Palatino Linotype", Palatino, "Noto Serif", Georgia, serif;
+  font-size: 24px; font-weight: 600; margin: 0 0 12px; }
+.empty p { margin: 8px 0 0; font-size: 14px; line-height: 1.6; color: var(--body-text-color-subdued); }
 .examples .gallery-item, .examples button { border-radius: 6px !important; }
 footer { opacity: .75; }
 .hint { padding: 0 4px !important; } .hint * { font-size: 13px; color: var(--body-text-color-subdued); }
@@ -188,6 +197,7 @@ footer { opacity: .75; }
 @media (max-width: 760px) {
   .tab-container button { padding: 0 9px !important; font-size: 13px !important; }
   .masthead .words { flex-basis: 220px !important; }
+  .compare, .compare .image-container { height: 46vw !important; min-height: 0 !important; }
   .masthead { padding-top: 12px; gap: 12px; }
   .masthead .seal { width: 38px; height: 38px; }
   .masthead .steps { gap: 14px; width: 100%; justify-content: space-between; }

@@ -87,11 +87,11 @@ def build(library: Library, jobs: Jobs) -> None:
         "caption, and a sentence.",
     )  # fmt: skip
     model.input(
-        parts.calm(lambda name: class_menu(library, name)), model, classes, queue=False, **private
+        parts.calm(lambda name: class_menu(library, name)), model, classes, **private
     ).then(draw, inputs, outputs, **private)  # fmt: skip
     examples.click(
         parts.calm(lambda i, name: (pick(parts.classes_of(library, name), i), 10 * i)),
-        [examples, model], [classes, seed], queue=False, **private,
+        [examples, model], [classes, seed], **private,
     ).then(draw, inputs, outputs, **private)  # fmt: skip
 
 

@@ -17,7 +17,7 @@ EXAMPLES = (("First sixteen", 16, 0, 1.0), ("Sixty-four at once", 64, 1000, 1.0)
 
 
 def build(library: Library, jobs: Jobs) -> dict[str, gr.components.Component]:
-    """Lay the tab out; returns "seed" (of the click), "send" (the button beside it) and "first" (the first wall)."""
+    """Lay the tab out; returns "model", "seed" (of the click), "send" and "edit" (buttons), "first" (a wall)."""
     with gr.Row():
         with gr.Column(scale=1, min_width=290):
             model, _ = parts.model_menu(library, LatentGenerator, "generate")
@@ -49,7 +49,9 @@ def build(library: Library, jobs: Jobs) -> dict[str, gr.components.Component]:
                         label="Seed", placeholder="Click a picture above", interactive=False, buttons=["copy"],
                         elem_id="generate-picked-seed",
                     )  # fmt: skip
-                    send = gr.Button("Use this seed in Interpolate", size="md", elem_id="generate-send")
+                    with gr.Row():
+                        send = gr.Button("Use in Interpolate", size="md", elem_id="generate-send", min_width=120)
+                        change = gr.Button("Edit this picture", size="md", elem_id="generate-edit", min_width=120)
 
     @parts.calm
     def generate(model, count, seed, truncation, request: gr.Request) -> Iterator[tuple]:
@@ -94,9 +96,9 @@ def build(library: Library, jobs: Jobs) -> dict[str, gr.components.Component]:
         "files with their seeds as captions, and a sentence. The same seed gives the same picture, always.",
     )  # fmt: skip
     model.input(generate, inputs, outputs, **private)
-    examples.click(lambda i: EXAMPLES[i][1:], examples, [count, seed, truncation], queue=False, **private).then(
+    examples.click(lambda i: EXAMPLES[i][1:], examples, [count, seed, truncation], **private).then(
         generate, inputs, outputs, **private
     )
-    wall.change(parts.calm(pick_first), wall, [picture, picked], queue=False, **private)
-    wall.select(parts.calm(pick), wall, [picture, picked], queue=False, **private)
-    return {"seed": picked, "send": send, "first": (generate, inputs, outputs)}
+    wall.change(parts.calm(pick_first), wall, [picture, picked], **private)
+    wall.select(parts.calm(pick), wall, [picture, picked], **private)
+    return {"model": model, "seed": picked, "send": send, "edit": change, "first": (generate, inputs, outputs)}

@@ -1,20 +1,19 @@
-"""Interpolate: a walk on the sphere from seed to seed, as a strip and as a film."""
+"""Interpolate: a walk through latent space from seed to seed, as a strip and as a film."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import gradio as gr
 import torch
-from torch import Tensor
 
-from ganhub import images, video
+from ganhub import images, latents, video
 from ganhub.app import _parts as parts
 from ganhub.app.jobs import Jobs, Progress, Report
 from ganhub.app.library import Library
 from ganhub.errors import ConfigError
-from ganhub.latents import walk_latents
-from ganhub.models import LatentGenerator
+from ganhub.models import LatentGenerator, StyleGenerator
 
 MAX_SEEDS = 8
 MAX_FRAMES = 240
@@ -83,17 +82,26 @@ def build(library: Library, jobs: Jobs) -> dict:
 
         def work(report: Report) -> tuple[str, str | None]:
             generator = library.open(model, LatentGenerator)
-            if how_many * generator.config.image_size**2 > MAX_PIXELS:
-                fit = MAX_PIXELS // generator.config.image_size**2
+            pixels = math.prod(generator.config.size)
+            if how_many * pixels > MAX_PIXELS:
+                fit = MAX_PIXELS // pixels
                 raise ConfigError(f"{how_many} frames of this size do not fit: ask for at most {fit}.")
-            pictures = walk(generator, way, None if label in (None, "", ANY) else label, how_many, bool(loop), report)
+            coming = latents.frames_of(
+                generator, way, how_many, label=None if label in (None, "", ANY) else label, loop=bool(loop),
+                space="w" if isinstance(generator, StyleGenerator) else "z",
+            )  # fmt: skip
+            report(0, how_many)
+            made = []
+            for picture in coming:
+                made.append(picture.cpu())
+                report(len(made), how_many)  # one at a time, so that one can watch and stop
+            pictures = torch.stack(made)
             name = f"{model}-{'-'.join(map(str, way))}"
             shown = parts.enlarge(pictures, 96)[[round(i * (how_many - 1) / (STRIP - 1)) for i in range(STRIP)]]
             grid = images.make_grid(shown, columns=STRIP, padding=max(1, shown.shape[-1] // 32))
             path = parts.save_png(grid, f"{name}-strip", model=model, seeds=way, frames=how_many)
             if film == FILMS[-1]:
                 return path, None
-            report(how_many, how_many)
             moving = parts.scratch(f"{name}.{film.lower()}")
             video.save_video(pictures, moving, fps=24)
             return path, str(moving)
@@ -134,37 +142,18 @@ def build(library: Library, jobs: Jobs) -> dict:
     private = {"show_progress": "hidden", "api_visibility": "private"}
     run.click(
         interpolate, inputs, outputs, show_progress="hidden", api_name="interpolate", concurrency_limit=2,
-        api_description="Walk from seed to seed along arcs of the sphere (slerp). `seeds` is a list as in '3, 14, 15'; "
-        "`film` is MP4, GIF or none. Returns the strip (PNG), the MP4 or None, the GIF or None, and a sentence.",
+        api_description="Walk from seed to seed: along arcs of the sphere (slerp) or, where a model has a W space, "
+        "along straight lines there. `seeds` is a list as in '3, 14, 15'; `film` is MP4, GIF or none. Returns the "
+        "strip (PNG), the MP4 or None, the GIF or None, and a sentence.",
     )  # fmt: skip
-    model.input(parts.calm(lambda name: class_menu(library, name)), model, label, queue=False, **private).then(
+    model.input(parts.calm(lambda name: class_menu(library, name)), model, label, **private).then(
         parts.calm(suggest), model, corners, **private
     ).then(interpolate, inputs, outputs, **private)
     examples.click(lambda i: EXAMPLES[i][1:], examples, [seeds, frames, loop], queue=False, **private).then(
         interpolate, inputs, outputs, **private
     )
-    corners.select(parts.calm(add), [seeds, corners], seeds, queue=False, **private)
+    corners.select(parts.calm(add), [seeds, corners], seeds, **private)
     return {"seeds": seeds, "suggest": (parts.calm(suggest), [model, corners], corners)}
-
-
-def walk(
-    generator: LatentGenerator, seeds: list[int], label: str | None, frames: int, loop: bool, report: Report
-) -> Tensor:
-    """The pictures of :func:`ganhub.latents.walk`, one at a time, so that one can watch and stop: [T, C, H, W]."""
-    ends = generator.labels(1, label, seeds[0]) if label is not None else None
-    pictures = []
-    for i, z in enumerate(walk_latents(generator.latent(seeds), frames, loop=loop)):
-        report(i, frames)
-        classes = ends if ends is not None else nearest_class(generator, seeds, i, frames, loop)
-        pictures.append(generator.generate(z[None], classes).cpu())
-    return torch.cat(pictures)
-
-
-def nearest_class(generator: LatentGenerator, seeds: list[int], frame: int, frames: int, loop: bool) -> Tensor | None:
-    """The class that the nearer seed has by itself; None for a model without classes."""
-    legs = len(seeds) if loop else len(seeds) - 1
-    place = frame * legs / (frames if loop else max(1, frames - 1))
-    return generator.labels(1, None, seeds[round(place) % len(seeds)])
 
 
 def class_menu(library: Library, name: str) -> gr.Dropdown:

@@ -1,0 +1,79 @@
+"""A headless Chromium for the browser tests, and a page that remembers everything that went wrong on it.
+
+Use the fixtures ``browser`` and ``shots`` (``pytest_plugins = ["tests.browser"]``). Every request to another host,
+console error and page error is a failure. Pictures of the page go to ``$GANHUB_SCREENSHOTS``, otherwise to a temporary
+folder.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+CHROMIUM = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), ""
+)
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+).split()
+WAIT = 120_000  # milliseconds; the machine may be busy
+
+MARKS = [
+    pytest.mark.skipif(not CHROMIUM, reason="needs Debian's chromium (apt-get install chromium)"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
+
+
+class Watched:
+    """One page of a browser context of its own."""
+
+    def __init__(self, browser: Any, url: str, shots: Path, **options: Any) -> None:
+        self.context = browser.new_context(**{"viewport": {"width": 1360, "height": 900}, **options})
+        self.page, self.troubles, self.shots = self.context.new_page(), [], shots
+        self.page.set_default_timeout(WAIT)
+        self.page.on("request", lambda request: self._asked(request.url, url))
+        self.page.on("console", lambda line: self.troubles.append(line.text) if line.type == "error" else None)
+        self.page.on("pageerror", lambda error: self.troubles.append(str(error)))
+        self.page.goto(url)
+
+    def _asked(self, address: str, own: str) -> None:
+        if not address.startswith((own, "data:", "blob:")):
+            self.troubles.append(f"asked another host: {address}")
+
+    def not_wider_than_the_window(self, what: str = "The page") -> None:
+        wider = self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+        assert wider <= 0, f"{what} is {wider} pixels wider than the window"
+
+    def shot(self, name: str) -> None:
+        self.page.mouse.move(5, 300)
+        self.page.wait_for_timeout(400)
+        self.page.screenshot(path=self.shots / f"{name}.png")
+
+    def close(self) -> None:
+        self.context.close()
+        assert not self.troubles, self.troubles
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def shots(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = os.environ.get("GANHUB_SCREENSHOTS")
+    path = ROOT / folder if folder else tmp_path_factory.mktemp("screenshots")
+    path.mkdir(parents=True, exist_ok=True)
+    return path
