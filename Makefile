@@ -19,7 +19,7 @@ app:  ## start the app and print its address (PORT=8000 picks the port)
 
 test:  ## run the whole suite (ARGS="-k dcgan" picks)
 	@$(SETUP) test
-	@$(VENV)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(VENV)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint:  ## ruff: style, imports, likely mistakes
 	@$(SETUP) test
