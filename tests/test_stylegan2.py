@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 
 import pytest
@@ -233,6 +234,38 @@ def test_the_fast_path_is_near_the_exact_one():
     fast = model.float().from_w(w, noise=noise)
     assert fast.dtype == torch.float32
     assert (fast - exact).abs().mean() < 2 / 255  # of a range of 2
+
+
+def test_prepared_weights_never_outlive_a_change():
+    model = StyleGAN2.tiny().eval()
+    points, noise = model.per_layer(model.to_w(model.latent(range(2)))), model.noise(range(2))
+
+    def exact() -> torch.Tensor:  # with gradients nothing is kept
+        return model.synthesise(points, noise).detach()
+
+    def kept() -> torch.Tensor:
+        with torch.no_grad():
+            return model.synthesise(points, noise)
+
+    layer, before = model.blocks[1].first, kept()
+    torch.testing.assert_close(before, exact(), atol=5e-2, rtol=0)
+    with torch.no_grad():
+        layer.weight.mul_(-1)
+    assert (kept() - before).abs().max() > 0.1
+    torch.testing.assert_close(kept(), exact(), atol=5e-2, rtol=0)
+    model.load_state_dict(StyleGAN2.tiny().state_dict())
+    torch.testing.assert_close(kept(), exact(), atol=5e-2, rtol=0)
+    double = model.double()
+    with torch.no_grad():
+        made = double.synthesise(points.double(), noise.double())
+    torch.testing.assert_close(made, double.synthesise(points.double(), noise.double()).detach())
+    model.float()
+    torch.testing.assert_close(kept(), exact(), atol=5e-2, rtol=0)
+    other = copy.deepcopy(model)
+    with torch.no_grad():
+        other.blocks[1].first.weight.mul_(-1)
+        changed = other.synthesise(points, noise)
+    assert (changed - kept()).abs().max() > 0.1
 
 
 def test_conditional_discriminator_is_a_projection():

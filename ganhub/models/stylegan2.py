@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, Self
+from weakref import WeakKeyDictionary
 
 import torch
 import torch.nn.functional as F
@@ -34,6 +35,9 @@ from ganhub.objectives import AdversarialConfig, AdversarialObjective, Batch, Ph
 
 MIXING_STREAM, PATH_STREAM = 0x317, 0x9A7  # keep these draws apart from z and noise of the same seeds
 MEAN_HALF_LIFE = 1_000  # pictures of a class after which an old w counts half in its mean
+
+Prepared = tuple[Tensor, Tensor]  # of a layer: see StyledConv.prepare
+_prepared: WeakKeyDictionary[StyleGAN2, tuple[list, list[Prepared]]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,25 +126,26 @@ class StyledConv(nn.Module):
         self.noise_strength = nn.Parameter(torch.zeros(()))
         self.up = up
 
-    def forward(self, x: Tensor, w: Tensor, noise: Tensor) -> Tensor:
-        style, demodulation = self.scales(w)
+    def forward(self, x: Tensor, w: Tensor, noise: Tensor, prepared: Prepared | None = None) -> Tensor:
+        weight, energy = prepared or self.prepare(x.dtype)
+        with torch.autocast(w.device.type, enabled=False):  # equations 1 and 3: the scales of channels in and out
+            style = self.style(w)
+            demodulation = (style.square() @ energy.t().to(style.dtype) + 1e-8).rsqrt()
         x = x * _per_channel(style, x)
-        weight = self.weight.to(x.dtype)
         if self.up:
-            x = blur(F.conv_transpose2d(x, weight.transpose(0, 1), stride=2), 1, gain=4.0)
+            x = blur(F.conv_transpose2d(x, weight, stride=2), 1, gain=4.0)
         else:
             x = F.conv2d(x, weight, padding=1)
         # The gain of the leaky ReLU goes before it, where it costs nothing.
         noise = noise.to(x.dtype) * (self.noise_strength * LEAKY_GAIN).to(x.dtype)
         x = torch.addcmul(noise, x, _per_channel(demodulation * LEAKY_GAIN, x))
-        return F.leaky_relu(x + _per_channel(self.bias * LEAKY_GAIN, x), 0.2)
+        return F.leaky_relu(x.add_(_per_channel(self.bias * LEAKY_GAIN, x)), 0.2, inplace=True)
 
-    def scales(self, w: Tensor) -> tuple[Tensor, Tensor]:
-        """Equations 1 and 3: scales s of the input channels [N, in] and 1 / sigma of the output channels [N, out]."""
-        with torch.autocast(w.device.type, enabled=False):
-            style = self.style(w)
-            energy = self.weight.to(style.dtype).square().sum((2, 3))
-            return style, (style.square() @ energy.t() + 1e-8).rsqrt()
+    def prepare(self, dtype: torch.dtype) -> Prepared:
+        """What does not depend on w: the weight as the convolution wants it, and its energy [out, in]."""
+        weight = self.weight.transpose(0, 1) if self.up else self.weight
+        energy = self.weight.to(torch.promote_types(self.weight.dtype, torch.float32)).square().sum((2, 3))
+        return weight.to(dtype).contiguous(memory_format=torch.channels_last), energy
 
 
 class ToPicture(nn.Module):
@@ -189,8 +194,8 @@ class DiscriminatorBlock(nn.Module):
         self.skip = EqualisedConv2d(in_channels, out_channels, 1, bias=False, gain=1 / math.sqrt(2))
 
     def forward(self, x: Tensor) -> Tensor:
-        y = F.leaky_relu(self.first(x), 0.2)
-        return F.leaky_relu(self.second(blur(y, 2)), 0.2) + self.skip(downsample(x))
+        y = F.leaky_relu(self.first(x), 0.2, inplace=True)
+        return F.leaky_relu(self.second(blur(y, 2)), 0.2, inplace=True) + self.skip(downsample(x))
 
 
 class Discriminator(nn.Module):
@@ -216,9 +221,9 @@ class Discriminator(nn.Module):
         device = images.device.type
         if torch.is_autocast_enabled(device):
             images = images.to(torch.get_autocast_dtype(device))
-        x = F.leaky_relu(self.from_picture(images), 0.2)
+        x = F.leaky_relu(self.from_picture(images), 0.2, inplace=True)
         x = self.blocks(x)
-        x = F.leaky_relu(self.last(minibatch_deviation(x)), 0.2)
+        x = F.leaky_relu(self.last(minibatch_deviation(x)), 0.2, inplace=True)
         with torch.autocast(device, enabled=False):
             x = F.leaky_relu(self.features(x.flatten(1).to(self.score.weight.dtype)), 0.2) * LEAKY_GAIN
             score = self.score(x).squeeze(1)
@@ -242,13 +247,9 @@ class StyleGAN2(StyleGenerator, architecture="stylegan2"):
         self.mapping = Mapping(c)
         self.constant = nn.Parameter(torch.randn(1, c.channels_of(0), height, width))
         self.blocks = nn.ModuleList(Block(c, n) for n in range(doublings + 1))
-        self.register_buffer("style_mean", torch.zeros(max(c.num_classes, 1), self._style_dim))
+        style_dim = c.style_dim if c.mapping_layers else c.latent_dim
+        self.register_buffer("style_mean", torch.zeros(max(c.num_classes, 1), style_dim))
         self._noise_shapes = [(height << n, width << n) for n in range(doublings + 1) for _ in range(2 if n else 1)]
-
-    @property
-    def _style_dim(self) -> int:
-        c = self.config
-        return c.style_dim if c.mapping_layers else c.latent_dim
 
     @property
     def layers(self) -> int:
@@ -262,17 +263,34 @@ class StyleGAN2(StyleGenerator, architecture="stylegan2"):
         return self.mapping(z, label)
 
     def synthesise(self, w: Tensor, noise: Tensor) -> Tensor:
-        return self._layers(w, noise, self._compute_dtype(w))
+        dtype = self._compute_dtype(w)
+        return self._layers(w, noise, self._prepare(dtype), dtype)
 
-    def _layers(self, w: Tensor, noise: Tensor, dtype: torch.dtype) -> Tensor:
+    def _prepare(self, dtype: torch.dtype) -> list[Prepared]:
+        """What each layer's weight is prepared to; in evaluation once, as long as no weight changes."""
+        layers = [layer for layer in self.modules() if isinstance(layer, StyledConv)]
+        if self.training or torch.is_grad_enabled() or self.constant.is_inference():
+            return [layer.prepare(dtype) for layer in layers]
+        state = [dtype, *((layer.weight._version, layer.weight.data_ptr()) for layer in layers)]
+        known = _prepared.get(self)
+        if known is None or known[0] != state:
+            known = _prepared[self] = state, [layer.prepare(dtype) for layer in layers]
+        return known[1]
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Self:
+        _prepared.pop(self, None)  # another type or device
+        return super()._apply(fn, recurse)
+
+    def _layers(self, w: Tensor, noise: Tensor, prepared: list[Prepared], dtype: torch.dtype) -> Tensor:
         maps = noise.split([height * width for height, width in self._noise_shapes], dim=1)
         maps = iter([m.view(-1, 1, *shape) for m, shape in zip(maps, self._noise_shapes, strict=True)])
+        weights = iter(prepared)
         x = self.constant.to(dtype).expand(len(w), -1, -1, -1)
         x, picture = x.contiguous(memory_format=torch.channels_last), None
         for n, block in enumerate(self.blocks):
             if block.first is not None:
-                x = block.first(x, w[:, 2 * n - 1], next(maps))
-            x = block.second(x, w[:, 2 * n], next(maps))
+                x = block.first(x, w[:, 2 * n - 1], next(maps), next(weights))
+            x = block.second(x, w[:, 2 * n], next(maps), next(weights))
             share = block.to_picture(x, w[:, 2 * n + 1]).to(w.dtype)
             picture = share if picture is None else upsample(picture) + share
         return picture
@@ -296,12 +314,9 @@ class StyleGAN2(StyleGenerator, architecture="stylegan2"):
         return self.synthesise(self.mixed(self.per_layer(w), seeds, label), self.noise(seeds))
 
     def mixed(self, w: Tensor, seeds: Sequence[int] | Tensor, label: Tensor | None) -> Tensor:
-        """Style mixing (section 3.1 of Karras et al. 2019): from a random layer on, the styles of another latent.
+        """Style mixing (section 3.1 of Karras et al. 2019): from a random layer of w+ on, the styles of another latent.
 
-        Args:
-            w: w+ [N, L, style_dim].
-            seeds: What decides the other latent, the layer, and which pictures are mixed at all.
-            label: Class indices [N], or None.
+        The seeds decide the other latent, the layer, and which of the w+ [N, L, style_dim] are mixed at all.
         """
         if not (self.training and self.config.mixing):
             return w
