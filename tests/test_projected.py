@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
@@ -173,6 +175,20 @@ def test_losses_are_the_paper_s_with_equal_weight_for_each_head(pairing):
     scores = [torch.stack([of_head.mean(1) for of_head in of_all]).mean(0) for of_all in (real, fake)]
     for name, value in score_statistics(*scores).items():
         assert numbers[name].item() == pytest.approx(value.item(), abs=1e-5)
+
+
+def test_mode_seeking_adds_what_its_weight_says_and_asks_for_the_same_classes():
+    objective = objective_of("conditional-gan", mode_seeking=0.5)
+    objective.discriminator.eval()  # the spectral norms stand still
+    model, batch = objective.model, batch_for(objective)
+    z, labels = model.latent(batch.seeds), batch.labels
+    made, other = model.make(batch.seeds, labels), model(z.roll(1, 0), labels)
+    numbers = objective.generator_loss(batch)
+    wanted = ((z - z.roll(1, 0)).abs().mean() / (made - other).abs().mean()).item()
+    assert numbers["sameness"].item() == pytest.approx(wanted, rel=1e-3)
+    objective.config = replace(objective.config, mode_seeking=0.0)
+    plain = objective.generator_loss(batch)["loss"].item()
+    assert numbers["loss"].item() - 0.5 * wanted == pytest.approx(plain, abs=1e-3 * wanted)
 
 
 @pytest.mark.parametrize("architecture, pairing", [("dcgan", "hinge"), ("conditional-gan", "relativistic")])

@@ -51,6 +51,16 @@ class AdversarialConfig(BaseConfig):
         self.require(self.mode_seeking >= 0, "mode_seeking must be 0 (off) or more.")
 
 
+def with_mode_seeking(loss: Tensor, weight: float, model: nn.Module, batch: Batch, fake: Tensor) -> dict[str, Tensor]:
+    """Add the mode-seeking term to a generator's loss: ``fake`` against pictures of other latents, classes alike."""
+    if not weight:
+        return {"loss": loss}
+    z = model.latent(batch.seeds)
+    other = model.make(batch.seeds.roll(1), batch.labels)
+    sameness = mode_seeking_loss(fake, other, z, z.roll(1, 0))
+    return {"loss": loss + weight * sameness, "sameness": sameness.detach()}
+
+
 class AdversarialObjective(BaseObjective, name="adversarial"):
     """Algorithm 1 of Goodfellow et al. 2014 (arXiv:1406.2661), one discriminator turn per generator turn."""
 
@@ -92,12 +102,7 @@ class AdversarialObjective(BaseObjective, name="adversarial"):
         fake = self.model.make(batch.seeds, batch.labels)
         scores = self.discriminator(self.augment(fake, batch.seeds), batch.labels).float()
         loss = _GENERATOR_LOSSES[self.config.generator_loss](scores)
-        if not self.config.mode_seeking:
-            return {"loss": loss}
-        z = self.model.latent(batch.seeds)
-        other = self.model.make(batch.seeds.roll(1), batch.labels)
-        sameness = mode_seeking_loss(fake, other, z, z.roll(1, 0))
-        return {"loss": loss + self.config.mode_seeking * sameness, "sameness": sameness.detach()}
+        return with_mode_seeking(loss, self.config.mode_seeking, self.model, batch, fake)
 
     def r1_loss(self, batch: Batch) -> dict[str, Tensor]:
         """gamma / 2 * E[||grad D(x)||^2], weighted by the steps it stands for."""

@@ -20,6 +20,7 @@ from ganhub.losses.adversarial import relativistic_loss, score_statistics
 from ganhub.nn.ada import build_augment
 from ganhub.nn.projected import LAYERS, ProjectedDiscriminator
 from ganhub.objectives._base import BaseObjective, Batch, Phase
+from ganhub.objectives.adversarial import with_mode_seeking
 
 PAIRINGS = ("hinge", "relativistic")
 
@@ -35,6 +36,7 @@ class ProjectedConfig(BaseConfig):
             (Jolicoeur-Martineau 2018), so that no mode is a resting place.
         width: Channels of the shallowest head.
         augment: DiffAugment policy, or "ada"; the paper adds ",cutout".
+        mode_seeking: Weight of the mode-seeking term (Mao et al. 2019), against samples that are too alike; 0 is off.
     """
 
     network: str = "vgg-lite"
@@ -42,11 +44,13 @@ class ProjectedConfig(BaseConfig):
     pairing: str = "hinge"
     width: int = 64
     augment: str = "colour,translation"
+    mode_seeking: float = 0.0
 
     def __post_init__(self) -> None:
         self.require(self.pairing in PAIRINGS, f"pairing must be one of {', '.join(PAIRINGS)}, not {self.pairing!r}.")
         self.require(len(self.layers) > 0, "layers must name at least one layer of the feature network.")
         self.require_range(1, 1024, "width")
+        self.require(self.mode_seeking >= 0, "mode_seeking must be 0 (off) or more.")
 
 
 class ProjectedObjective(BaseObjective, name="projected"):
@@ -93,15 +97,16 @@ class ProjectedObjective(BaseObjective, name="projected"):
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
         """Equation 4 for the generator."""
+        made = self.model.make(batch.seeds, batch.labels)
         with cached():
-            fake = self._judge(self._features(self.model.make(batch.seeds, batch.labels), batch, stream=1), batch)
+            fake = self._judge(self._features(made, batch, stream=1), batch)
             if self.config.pairing == "relativistic":
                 with torch.no_grad():
                     real = self._judge(self._features(batch.images, batch), batch)
                 losses = [relativistic_loss(f, r) for r, f in zip(real, fake, strict=True)]
             else:
                 losses = [-f.mean() for f in fake]
-        return {"loss": torch.stack(losses).mean()}
+        return with_mode_seeking(torch.stack(losses).mean(), self.config.mode_seeking, self.model, batch, made)
 
     def _features(self, images: Tensor, batch: Batch, stream: int = 0) -> list[Tensor]:
         return self.discriminator.features(self.augment(images, batch.seeds, stream=stream))
