@@ -42,6 +42,7 @@ DATA = {
     "emoji": {"crop": "centre", "zoom": 1.0, "flip": False, "labels": "label", "smallest_class": 20},
 }
 PAPERS = {"learning_rate": 2e-3, "batch_size": 32}  # Karras et al. 2020
+SEEKING = {"name": "projected", "width": 32, "mode_seeking": 0.02}
 # Name: recipe, and what is put in place of its [objective], and into its [train].
 CONTENDERS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "dcgan": ("dcgan_landscapes", {}, {}),
@@ -53,6 +54,7 @@ CONTENDERS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
         "stylegan2_landscapes",
         {"name": "relativistic", "gamma": 0.1, "penalty_every": 4, "augment": "colour,translation,cutout"}, PAPERS),
     "stylegan2, projected": ("stylegan2_landscapes", {}, {}),
+    "stylegan2, projected, mode-seeking": ("stylegan2_landscapes", SEEKING, {}),
     "fastgan": ("fastgan_landscapes", {}, {}),
     "fastgan, projected": ("fastgan_landscapes", {"name": "projected", "width": 32}, {}),
 }  # fmt: skip
@@ -87,7 +89,7 @@ def rates(names: list[str], data: str, path: Path, seconds: float, turns: int) -
         for name, trainer in trainers.items():
             seen, started = trainer.images_seen, time.perf_counter()
             while time.perf_counter() - started < (seconds if turn else 1):
-                for _ in range(4):  # lazy penalties come every 4th or 16th step: whole rounds of them
+                for _ in range(16):  # lazy penalties come every 4th or 16th step: whole rounds of them
                     trainer._step()
             if turn:
                 best[name] = max(best[name], (trainer.images_seen - seen) / (time.perf_counter() - started))
@@ -180,9 +182,8 @@ def main() -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     kept = arguments.out / "rates.json"
     known = json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else {}
-    if arguments.rates or any(name not in known for name in arguments.only):
-        first = next(iter(data.items()))
-        known |= rates(arguments.only, *first, arguments.seconds, arguments.turns)
+    if missing := arguments.only if arguments.rates else [name for name in arguments.only if name not in known]:
+        known |= rates(missing, *next(iter(data.items())), arguments.seconds, arguments.turns)
         kept.write_text(json.dumps(known, indent=1), encoding="utf-8")
     for name in arguments.only:
         budget = known[name] * arguments.minutes * 60

@@ -43,7 +43,9 @@ def model(models: Path) -> StyleGenerator:
 def photo(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Larger than the model's pictures, oblong, and with transparency."""
     path = tmp_path_factory.mktemp("photos") / "photo.png"
-    Image.linear_gradient("L").convert("RGBA").resize((60, 40)).save(path)
+    picture = Image.linear_gradient("L").convert("RGBA").resize((60, 40))
+    picture.putalpha(Image.linear_gradient("L").rotate(90).resize((60, 40)))
+    picture.save(path)
     return str(path)
 
 
@@ -97,7 +99,7 @@ def test_a_photo_is_found_and_edited(client: Client, model: StyleGenerator, phot
     )
     target = fit(load_image(photo), 16, 16)
     assert same(before, target) and line == "Photo · as it is" and told.startswith("Found in")
-    assert "was cut at its edges" in told
+    assert "was cut at its edges" in told and "transparency was laid on white" in told
     saved = load_file(point)
     picture = model.from_w(saved["w"], noise=saved["noise"])
     assert same(after, picture)

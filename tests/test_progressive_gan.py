@@ -176,7 +176,7 @@ def test_resume_is_exact_at_any_point_of_the_growth(tmp_path):
 
 def test_mistakes_are_named():
     tiny = ProgressiveGAN.tiny()
-    with pytest.raises(ConfigError, match="give the pictures labels"):
+    with pytest.raises(ConfigError, match="give each picture a label"):
         tiny(torch.randn(1, 8))
     with pytest.raises(ConfigError, match="4, 8, 16 pixels a side, not 12 x 12"):
         Critic(CONFIG)(torch.zeros(1, 1, 12, 12))

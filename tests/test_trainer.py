@@ -130,6 +130,14 @@ def test_start_from_published_weights_and_their_adversary(pictures, tmp_path, ca
         file.unlink()
     trainer("dcgan", pictures, tmp_path / "third", init=str(source))
     assert "holds no adversary" in capsys.readouterr().out
+    misfit = trainer("dcgan", pictures, tmp_path / "source-2", half=False).run()
+    recipe = tables("dcgan", pictures, init=str(misfit))
+    recipe["objective"] = {"augment": "ada"}
+    begun = Trainer(make_recipe(recipe), tmp_path / "begun").objective.state_dict()
+    assert "holds no adversary" in capsys.readouterr().out
+    published = read_tensors(misfit / "training")
+    weights = [name for name in published if name.endswith("weight") and published[name].dim() > 1]
+    assert weights and not any(torch.equal(begun[name], published[name]) for name in weights), "no part was copied"
     with pytest.raises(ConfigError, match="width = 4, the recipe asks for 8"):
         recipe = tables("dcgan", pictures, init=str(source))
         recipe["model"]["width"] = 8

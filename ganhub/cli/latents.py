@@ -69,8 +69,7 @@ def project(
 ) -> None:
     """Find the latent of a photo, and show edits of it."""
     generator = open_generator(model, device)
-    channels = 4 if generator.config.channels == 4 else 3
-    picture = images.load_image(photo, channels=channels)
+    picture = images.load_image(photo, channels=4)  # what becomes of transparency is said
     with _progress() as bar:
         task = bar.add_task("Looking for a start", total=steps)
 

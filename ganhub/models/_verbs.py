@@ -57,6 +57,13 @@ def require_truncation(truncation: float) -> None:
         raise ConfigError(f"truncation must be from 0 to 1.5, not {truncation!r}.")
 
 
+def require_label(label: Tensor | None) -> Tensor:
+    """Return the label of a conditional model's picture, or raise ConfigError where none was given."""
+    if label is None:
+        raise ConfigError("This model was made for classes: give each picture a label.")
+    return label
+
+
 class LatentGenerator(Model):
     """Makes pictures from latents z ~ N(0, I): ``forward(z, label)`` and, around it, ``sample``."""
 
@@ -217,11 +224,14 @@ class StyleGenerator(LatentGenerator):
         raise ConfigError(f"w must be [N, {width}] or [N, {self.layers}, {width}], not {list(w.shape)}.")
 
     def truncate_w(self, w: Tensor, label: Tensor | None = None, truncation: float = 1.0) -> Tensor:
-        """Scale w's (or w+'s) distance to the mean of its class: section B of Karras et al. 2019, in [0, 1.5]."""
+        """Scale w's (or w+'s) distance to the mean of its class (without a label, of all): in [0, 1.5].
+
+        Section B of Karras et al. 2019.
+        """
         require_truncation(truncation)
         if truncation == 1:
             return w
-        mean = self.style_mean[label] if label is not None else self.style_mean[:1]
+        mean = self.style_mean[label] if label is not None else self.style_mean.mean(0, keepdim=True)
         mean = mean.to(w).view(-1, *[1] * (w.dim() - 2), w.shape[-1])
         return mean + truncation * (w - mean)
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from ganhub.errors import ConfigError
 from ganhub.losses.adversarial import score_statistics, wasserstein_critic_loss
 from ganhub.losses.penalties import wgan_gradient_penalty
-from ganhub.models._verbs import LatentConfig, LatentGenerator
+from ganhub.models._verbs import LatentConfig, LatentGenerator, require_label
 from ganhub.nn.blocks import pyramid
 from ganhub.nn.equalised import LEAKY_GAIN, EqualisedConv2d, EqualisedLinear, minibatch_deviation, pixel_norm
 from ganhub.nn.random import uniform
@@ -145,7 +145,7 @@ class Generator(Growing):
         level, alpha = self.growth
         z = pixel_norm(z) * truncation
         if self.embed is not None:
-            z = torch.cat([z, pixel_norm(self.embed(_known(label))).to(z.dtype)], dim=1)
+            z = torch.cat([z, pixel_norm(self.embed(require_label(label))).to(z.dtype)], dim=1)
         base = self.config.sizes[0]
         x = before = self.dense(z).view(len(z), -1, base, base).contiguous(memory_format=torch.channels_last)
         x = pixel_norm(F.leaky_relu(x, 0.2))
@@ -195,7 +195,7 @@ class Critic(Growing):
             scores = self.score(x).squeeze(1)
             if self.embed is None:
                 return scores
-            return scores + (x * self.embed(_known(label))).sum(1) / x.shape[1] ** 0.5
+            return scores + (x * self.embed(require_label(label))).sum(1) / x.shape[1] ** 0.5
 
     def _level_of(self, images: Tensor) -> int:
         sizes, (height, width) = self.config.sizes, images.shape[2:]
@@ -203,12 +203,6 @@ class Critic(Growing):
             known = ", ".join(str(size) for size in sizes)
             raise ConfigError(f"This critic judges square pictures of {known} pixels a side, not {height} x {width}.")
         return sizes.index(height)
-
-
-def _known(label: Tensor | None) -> Tensor:
-    if label is None:
-        raise ConfigError("This progressive-gan was made for classes: give the pictures labels.")
-    return label
 
 
 def _enlarge(images: Tensor, factor: int = 2) -> Tensor:

@@ -17,17 +17,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, Self
-from weakref import WeakKeyDictionary
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganhub.config import BaseConfig
-from ganhub.models._verbs import LatentConfig, StyleGenerator
+from ganhub.errors import ConfigError
+from ganhub.models._verbs import LatentConfig, StyleGenerator, require_label
 from ganhub.nn.blocks import oblong_pyramid
 from ganhub.nn.equalised import LEAKY_GAIN, EqualisedConv2d, EqualisedLinear, minibatch_deviation, pixel_norm
-from ganhub.nn.precision import has_bf16
+from ganhub.nn.precision import has_bf16, why_no_compiler
+from ganhub.nn.prepared import PreparesWeights
 from ganhub.nn.processes import process_count, total
 from ganhub.nn.random import normal, uniform
 from ganhub.nn.resample import blur, downsample, upsample
@@ -37,7 +38,6 @@ MIXING_STREAM, PATH_STREAM = 0x317, 0x9A7  # keep these draws apart from z and n
 MEAN_HALF_LIFE = 1_000  # pictures of a class after which an old w counts half in its mean
 
 Prepared = tuple[Tensor, Tensor]  # of a layer: see StyledConv.prepare
-_prepared: WeakKeyDictionary[StyleGAN2, tuple[list, list[Prepared]]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +70,7 @@ class StyleGAN2Config(LatentConfig):
         super().__post_init__()
         self.require_range(0, 4096, "image_width")
         self.require_range(1, 8192, "style_dim", "max_channels", "discriminator_max_channels")
-        self.require_range(0, 64, "mapping_layers")
+        self.require_range(1, 64, "mapping_layers")
         self.require_range(8, 2**20, "channel_base", "discriminator_channel_base")
         self.require_range(0, 1, "mixing")
         oblong_pyramid(*self.size)
@@ -106,7 +106,7 @@ class Mapping(nn.Module):
         with torch.autocast(z.device.type, enabled=False):
             x = pixel_norm(z)
             if self.embed is not None:
-                x = torch.cat([x, pixel_norm(self.embed(label).to(x.dtype))], dim=1)
+                x = torch.cat([x, pixel_norm(self.embed(require_label(label)).to(x.dtype))], dim=1)
             for layer in self.layers:
                 x = F.leaky_relu(layer(x), 0.2) * LEAKY_GAIN
             return x
@@ -218,21 +218,19 @@ class Discriminator(nn.Module):
         self.embed = nn.Embedding(config.num_classes, widths[-1]) if config.num_classes else None
 
     def forward(self, images: Tensor, label: Tensor | None = None) -> Tensor:
-        device = images.device.type
-        if torch.is_autocast_enabled(device):
+        if torch.is_autocast_enabled(device := images.device.type):
             images = images.to(torch.get_autocast_dtype(device))
-        x = F.leaky_relu(self.from_picture(images), 0.2, inplace=True)
-        x = self.blocks(x)
+        x = self.blocks(F.leaky_relu(self.from_picture(images), 0.2, inplace=True))
         x = F.leaky_relu(self.last(minibatch_deviation(x)), 0.2, inplace=True)
         with torch.autocast(device, enabled=False):
             x = F.leaky_relu(self.features(x.flatten(1).to(self.score.weight.dtype)), 0.2) * LEAKY_GAIN
             score = self.score(x).squeeze(1)
             if self.embed is not None:
-                score = score + (x * self.embed(label)).sum(1) / math.sqrt(x.shape[1])
+                score = score + (x * self.embed(require_label(label))).sum(1) / math.sqrt(x.shape[1])
             return score
 
 
-class StyleGAN2(StyleGenerator, architecture="stylegan2"):
+class StyleGAN2(PreparesWeights, StyleGenerator, architecture="stylegan2"):
     """Karras et al. 2019, 2020: pictures with an editable latent space, from 32 to 1024 pixels, oblong ones too."""
 
     Config = StyleGAN2Config
@@ -247,8 +245,7 @@ class StyleGAN2(StyleGenerator, architecture="stylegan2"):
         self.mapping = Mapping(c)
         self.constant = nn.Parameter(torch.randn(1, c.channels_of(0), height, width))
         self.blocks = nn.ModuleList(Block(c, n) for n in range(doublings + 1))
-        style_dim = c.style_dim if c.mapping_layers else c.latent_dim
-        self.register_buffer("style_mean", torch.zeros(max(c.num_classes, 1), style_dim))
+        self.register_buffer("style_mean", torch.zeros(max(c.num_classes, 1), c.style_dim))
         self._noise_shapes = [(height << n, width << n) for n in range(doublings + 1) for _ in range(2 if n else 1)]
 
     @property
@@ -263,29 +260,13 @@ class StyleGAN2(StyleGenerator, architecture="stylegan2"):
         return self.mapping(z, label)
 
     def synthesise(self, w: Tensor, noise: Tensor) -> Tensor:
-        dtype = self._compute_dtype(w)
-        return self._layers(w, noise, self._prepare(dtype), dtype)
+        return self._run(self, w, noise, self.prepared(self._compute_dtype(w)))
 
-    def _prepare(self, dtype: torch.dtype) -> list[Prepared]:
-        """What each layer's weight is prepared to; in evaluation once, as long as no weight changes."""
-        layers = [layer for layer in self.modules() if isinstance(layer, StyledConv)]
-        if self.training or torch.is_grad_enabled() or self.constant.is_inference():
-            return [layer.prepare(dtype) for layer in layers]
-        state = [dtype, *((layer.weight._version, layer.weight.data_ptr()) for layer in layers)]
-        known = _prepared.get(self)
-        if known is None or known[0] != state:
-            known = _prepared[self] = state, [layer.prepare(dtype) for layer in layers]
-        return known[1]
-
-    def _apply(self, fn: Any, recurse: bool = True) -> Self:
-        _prepared.pop(self, None)  # another type or device
-        return super()._apply(fn, recurse)
-
-    def _layers(self, w: Tensor, noise: Tensor, prepared: list[Prepared], dtype: torch.dtype) -> Tensor:
+    def _layers(self, w: Tensor, noise: Tensor, prepared: list[Prepared]) -> Tensor:
         maps = noise.split([height * width for height, width in self._noise_shapes], dim=1)
-        maps = iter([m.view(-1, 1, *shape) for m, shape in zip(maps, self._noise_shapes, strict=True)])
-        weights = iter(prepared)
-        x = self.constant.to(dtype).expand(len(w), -1, -1, -1)
+        maps, weights = zip(maps, self._noise_shapes, strict=True), iter(prepared)
+        maps = iter([m.view(-1, 1, *shape) for m, shape in maps])
+        x = self.constant.to(prepared[0][0].dtype).expand(len(w), -1, -1, -1)
         x, picture = x.contiguous(memory_format=torch.channels_last), None
         for n, block in enumerate(self.blocks):
             if block.first is not None:
@@ -295,17 +276,20 @@ class StyleGAN2(StyleGenerator, architecture="stylegan2"):
             picture = share if picture is None else upsample(picture) + share
         return picture
 
+    _run = staticmethod(_layers)
+
     def _compute_dtype(self, w: Tensor) -> torch.dtype:
         """Type of the feature maps: autocast's in training; in evaluation bfloat16 where it is native."""
         device = w.device
         if torch.is_autocast_enabled(device.type):
             return torch.get_autocast_dtype(device.type)
-        fast = not (self.training or torch.is_grad_enabled()) and w.dtype == torch.float32 and has_bf16(device)
-        return torch.bfloat16 if fast else w.dtype
+        exact = self.training or torch.is_grad_enabled() or w.dtype != torch.float32 or not has_bf16(device)
+        return w.dtype if exact else torch.bfloat16
 
     def compile(self, **options: Any) -> None:
-        """Fuse what lies between the convolutions, with torch.compile; the first picture of a shape then takes long."""
-        self._layers = torch.compile(self._layers, **options)
+        """Fuse what lies between convolutions, where a compiler is; the first picture of a shape then takes long."""
+        if not why_no_compiler(self.device):
+            self._run = torch.compile(StyleGAN2._layers, **options)
 
     def make(self, seeds: Sequence[int] | Tensor, label: Tensor | None = None) -> Tensor:
         w = self.map(self.latent(seeds), label)
@@ -388,6 +372,8 @@ class StyleGAN2Objective(AdversarialObjective, name="stylegan2"):
     second_order = frozenset({"discriminator", "generator"})
 
     def __init__(self, model: StyleGAN2, config: BaseConfig) -> None:
+        if not isinstance(model, StyleGAN2):
+            raise ConfigError('The objective "stylegan2" trains a stylegan2; "adversarial" trains any model.')
         super().__init__(model, config)
         self.register_buffer("path_length", torch.zeros(()))
 

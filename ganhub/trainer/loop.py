@@ -17,7 +17,7 @@ from tqdm import tqdm
 from ganhub.config import nearest
 from ganhub.errors import ConfigError, ProcessDied, TrainingError
 from ganhub.models import LatentGenerator, Model, get_architecture
-from ganhub.nn.precision import has_bf16
+from ganhub.nn.precision import has_bf16, why_no_compiler
 from ganhub.nn.processes import total
 from ganhub.objectives import BaseObjective, Phase, get_objective
 from ganhub.trainer.checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
@@ -304,11 +304,9 @@ class Trainer:
 
     def _compile(self) -> None:
         """Compile the networks whose gradients are not differentiated again, if this machine can compile at all."""
-        try:
-            torch.compile(lambda x: torch.sin(x) + 1)(torch.ones(8, device=self.device))
-        except Exception as error:  # no compiler, no Triton, no writable cache: each raises its own kind
+        if reason := why_no_compiler(self.device):
             if self.main:
-                print(f"torch.compile does not work here ({type(error).__name__}); training goes on without it.")
+                print(f"torch.compile does not work here ({reason}); training goes on without it.")
             return
         for player, networks in self.objective.players().items():
             if player not in self.objective.second_order:

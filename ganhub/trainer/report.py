@@ -159,9 +159,12 @@ def load_adversary(source: str, objective: BaseObjective) -> bool:
     """Load the adversary of a published model (its folder ``training``); False where there is none that fits."""
     try:
         tensors = hub.read_tensors(hub.locate(source, subfolder="training"))
-        objective.load_state_dict(tensors, strict=True)
-    except (HubError, RuntimeError):
+    except HubError:
         return False
+    own = objective.state_dict()
+    if {name: x.shape for name, x in own.items()} != {name: x.shape for name, x in tensors.items()}:
+        return False  # found out before the first tensor is copied: half an adversary is worse than none
+    objective.load_state_dict(tensors)
     return True
 
 

@@ -222,7 +222,7 @@ def build(library: Library, jobs: Jobs) -> dict[str, Any]:
     @parts.calm
     def start_from_photo(request: gr.Request, model, label, photo, steps, *edits) -> Iterator[tuple]:
         how_many = parts.whole("Steps", steps, *STEPS[:2])
-        picture = images.load_image(parts.picture_file("photo", photo), max_side=MAX_SIDE)
+        picture = images.load_image(parts.picture_file("photo", photo), channels=4, max_side=MAX_SIDE)
 
         def work(report: Report) -> Start:
             generator = library.open(model, StyleGenerator)
