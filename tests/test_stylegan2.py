@@ -150,7 +150,7 @@ def test_every_power_of_two_builds_with_the_papers_channels(size):
 @pytest.mark.parametrize(
     "height, width, named",
     [(100, 0, "96 x 96 or 112 x 112"), (33, 0, "32 x 32 or 40 x 40"), (64, 100, "64 x 96"), (96, 127, "96 x 128"),
-     (4, 0, "8 x 8")],
+     (4, 0, "8 x 8"), (7, 8, "8 x 8")],
 )
 def test_sizes_that_do_not_halve_name_the_nearest_that_do(height, width, named):
     with pytest.raises(ConfigError, match=named):

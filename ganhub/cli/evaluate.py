@@ -89,7 +89,7 @@ def evaluate(
     typer.echo(told(found))
     picture = pairs or (folder / PAIRS if record else None)
     if found.pairs is not None and picture:
-        factor = max(96 // c.image_size, 1)  # small pictures are enlarged without smoothing
+        factor = max(96 // max(c.size), 1)  # small pictures are enlarged without smoothing
         shown = found.pairs.repeat_interleave(factor, 2).repeat_interleave(factor, 3)
         images.save_grid(shown, picture, columns=len(shown) // 2)
         typer.echo(f"The likeliest copies, above the training pictures they are closest to: {picture}")

@@ -23,7 +23,8 @@ def list_models() -> None:
             verb = get_architecture(config.get("architecture", "")).verb
         except GanhubError:  # a feature network, or a folder that cannot be read: `sample` says why
             continue
-        size = f"{config['image_size']} px" if "image_size" in config else ""
+        width = config.get("image_width")  # of an oblong picture
+        size = f"{f'{width} x ' if width else ''}{config['image_size']} px" if "image_size" in config else ""
         classes = f"{config['num_classes']} classes" if config.get("num_classes") else ""
         rows.append((name, config["architecture"], verb, " ".join(part for part in (size, classes) if part)))
     typer.echo("Models here:" if rows else "No models here: train one, or sample owner/name from the Hub.")

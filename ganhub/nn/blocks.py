@@ -38,8 +38,9 @@ def oblong_pyramid(height: int, width: int) -> tuple[int, int, int]:
         (down(height / step) * step, across(width / step) * step)
         for step in steps for down in (math.floor, math.ceil) for across in (math.floor, math.ceil)
     }  # fmt: skip
-    fitting = [size for size in fitting if (height == width) == (size[0] == size[1]) and min(size) and _halved(*size)]
-    near = sorted(fitting, key=lambda size: (abs(size[0] - height) + abs(size[1] - width), size))[:2]
+    fitting = [size for size in fitting if min(size) and _halved(*size)]
+    alike = [size for size in fitting if (height == width) == (size[0] == size[1])]
+    near = sorted(alike or fitting, key=lambda size: (abs(size[0] - height) + abs(size[1] - width), size))[:2]
     raise ConfigError(
         f"{height} x {width} pixels do not halve together down to 4 to 7 on the shorter side; take "
         f"{' or '.join(f'{h} x {w}' for h, w in sorted(near))}."

@@ -181,10 +181,10 @@ class ArraySource(Source):
 
 
 def drop_small_classes(source: Source, smallest: int) -> Source:
-    """Leave out the classes of fewer than ``smallest`` pictures, and number the others anew.
+    """Leave out the classes of fewer than ``smallest`` pictures, and number the others anew; without labels, none.
 
     Raises:
-        DataError: When none is left, or the pictures have no labels.
+        DataError: When no class is left.
     """
     if not smallest or not source.class_names:
         return source
