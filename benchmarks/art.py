@@ -42,7 +42,6 @@ DATA = {
     "emoji": {"crop": "centre", "zoom": 1.0, "flip": False, "labels": "label", "smallest_class": 20},
 }
 PAPERS = {"learning_rate": 2e-3, "batch_size": 32}  # Karras et al. 2020
-SEEKING = {"name": "projected", "width": 32, "mode_seeking": 0.02}
 # Name: recipe, and what is put in place of its [objective], and into its [train].
 CONTENDERS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "dcgan": ("dcgan_landscapes", {}, {}),
@@ -54,7 +53,6 @@ CONTENDERS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
         "stylegan2_landscapes",
         {"name": "relativistic", "gamma": 0.1, "penalty_every": 4, "augment": "colour,translation,cutout"}, PAPERS),
     "stylegan2, projected": ("stylegan2_landscapes", {}, {}),
-    "stylegan2, projected, mode-seeking": ("stylegan2_landscapes", SEEKING, {}),
     "fastgan": ("fastgan_landscapes", {}, {}),
     "fastgan, projected": ("fastgan_landscapes", {"name": "projected", "width": 32}, {}),
 }  # fmt: skip

@@ -154,6 +154,26 @@ def test_the_deepest_heads_notice_that_pictures_repeat():
     assert changed == [False, False, False, True, True]
 
 
+def test_with_classes_pictures_are_compared_within_their_class():
+    torch.manual_seed(0)
+    discriminator = ProjectedDiscriminator((32, 32), num_classes=2, width=8).eval()
+    one, other = pictures(2)
+    labels = torch.tensor([0, 1, 0, 1, 1])
+    motif = torch.stack([one, other, one, other, other])  # one picture for each class: of the batch, they differ
+    varied = torch.stack([one, other, other, one, other])
+
+    def deepest(images: Tensor) -> Tensor:
+        notice = []
+        handle = discriminator.heads[-1].notice.register_forward_hook(lambda m, seen, out: notice.append(seen[0]))
+        discriminator(images, labels)
+        handle.remove()
+        return notice[0][:, 0]
+
+    assert (deepest(motif) < 1e-3).all()
+    assert (deepest(varied)[:4] > 1e-2).all()
+    assert deepest(varied)[0] == deepest(varied)[2] and deepest(varied)[1] == deepest(varied)[3]
+
+
 @pytest.mark.parametrize("pairing", ["hinge", "relativistic"])
 def test_losses_are_the_paper_s_with_equal_weight_for_each_head(pairing):
     objective = objective_of(pairing=pairing)

@@ -140,8 +140,8 @@ class Head(nn.Module):
         halvings: How often the map is averaged to half its size, a 3x3 convolution after each.
         num_classes: Adds the projection <embed(y), h> of "cGANs with Projection Discriminator" (Miyato and Koyama 2018,
             arXiv:1802.05637, equation 3) at each place.
-        compare: Let the head see how different the pictures of a batch are (Karras et al. 2018, section 3): a
-            generator that repeats one motif gives itself away.
+        compare: Let the head see how different the pictures of a batch, or of a class, are (Karras et al. 2018,
+            section 3): a generator that repeats one motif gives itself away.
     """
 
     def __init__(self, width: int, halvings: int, num_classes: int = 0, compare: bool = False) -> None:
@@ -161,13 +161,27 @@ class Head(nn.Module):
         y = self.last(x)
         if self.notice is not None:
             # An odd number of channels is slow, so the new channel has a weight of its own: it is the same everywhere.
-            deviation = minibatch_deviation(x)[:, -1, 0, 0].unsqueeze(1)
-            y = y + self.notice(deviation)[:, :, None, None].to(y.dtype)
+            y = y + self.notice(_deviation(x, labels))[:, :, None, None].to(y.dtype)
         x = F.leaky_relu(y, 0.2)
         logits = self.score(x)
         if self.embed is not None:
             logits = logits + (x * self.embed(labels).to(x.dtype)[:, :, None, None]).sum(1, keepdim=True)
         return logits.flatten(1)
+
+
+def _deviation(x: Tensor, labels: Tensor | None) -> Tensor:
+    """How different the pictures of a group are, [N, 1]: four of the batch or, with classes, two of one class.
+
+    Pictures of different classes differ whatever the generator does: among them, one motif for each class would pass.
+    """
+    if labels is None:
+        return minibatch_deviation(x)[:, -1, 0, 0].unsqueeze(1)
+    half = len(x) // 2
+    order = labels.argsort(stable=True)  # neighbours are of one class, but for the last of an odd number
+    paired = torch.cat([order[0 : 2 * half : 2], order[1 : 2 * half : 2], order[2 * half :]])  # i with i + half
+    found = minibatch_deviation(x[paired[: 2 * half]], group=2)[:, -1, 0, 0] if half else x.new_zeros(0)
+    found = torch.cat([found, found.new_zeros(len(x) - 2 * half)])  # an odd one has nobody to differ from
+    return found.new_empty(len(x)).index_copy(0, paired, found).unsqueeze(1)
 
 
 class _Layer(nn.Module):
