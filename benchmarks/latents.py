@@ -3,7 +3,8 @@
     python benchmarks/latents.py model_cards/stylegan2-landscapes landscapes-288.zip data.crop=random data.zoom=1.15
 
 Protocol. Path length: Karras et al. 2019 (arXiv:1812.04948, section 4.1) in z and in w, by ``ganhub.metrics``. Jumps:
-a looping walk of 240 frames through four seeds; the largest distance between neighbouring frames over the median, by
+a looping walk of 240 frames through four seeds, at constant speed in the space and at an even pace of the pictures; the
+largest distance between neighbouring frames over the median, by
 the root of the mean squared pixel and by the root of the perceptual distance (which is a squared one). Projection: for
 each of some training pictures and some unseen ones (--holdout of the data, as the recipe's data.holdout), the
 perceptual error after ``project`` over that of the best of 1,000 seeds: by vgg-lite, which the projection descends on,
@@ -37,9 +38,9 @@ EDITS = (-2.0, 2.0)
 OTHERS = 64  # pictures that an edit could be mistaken for
 
 
-def jumps(model: StyleGenerator, space: str, seeds: list[int], frames: int) -> tuple[float, float]:
+def jumps(model: StyleGenerator, space: str, seeds: list[int], frames: int, pace: str) -> tuple[float, float]:
     """Largest over median distance between neighbouring frames of a loop: by pixels, and by perceptual distance."""
-    film = latents.walk(model, seeds, frames, space=space, loop=True).cpu()
+    film = latents.walk(model, seeds, frames, space=space, loop=True, pace=pace).cpu()
     following = film.roll(-1, 0)
     pixel = (film - following).square().mean((1, 2, 3)).sqrt()
     seen = perceptual_distance(rgb(film), rgb(following)).sqrt()
@@ -119,10 +120,12 @@ def main() -> None:
     for space, length in lengths.items():
         rows.append((f"perceptual path length, {space}", f"{length.value:.4g} ± {length.error:.2g}", ""))
     rows.append(("path length, w over z", f"{lengths['w'].value / lengths['z'].value:.2f}", "below 1"))
-    for space in "zw":
-        pixel, seen = jumps(model, space, [1, 2, 3, 4], arguments.frames)
-        rows.append((f"largest step over median, {space}: pixels", f"{pixel:.2f}", "at most 2"))
-        rows.append((f"largest step over median, {space}: perceptual", f"{seen:.2f}", "at most 2"))
+    for pace in ("latent", "picture"):
+        for space in "zw":
+            pixel, seen = jumps(model, space, [1, 2, 3, 4], arguments.frames, pace)
+            name = f"largest step over median, {space}, pace of the {pace}"
+            rows.append((f"{name}: pixels", f"{pixel:.2f}", "at most 2"))
+            rows.append((f"{name}: perceptual", f"{seen:.2f}", "at most 2"))
 
     n, shown, made = arguments.pictures, [], model.sample(arguments.seeds)
     known = pictures("training").batch(0, n + OTHERS)

@@ -60,6 +60,25 @@ def test_noise_keeps_its_variance_on_the_way(stylegan):
     assert (noise.mean(0).std() / noise.std()) < 0.8  # what a straight line would do
 
 
+@pytest.mark.parametrize("loop", [False, True])
+def test_at_the_pace_of_pictures_neighbours_differ_equally(loop):
+    """A generator that changes all at once in the middle of the way, as most do."""
+    model = toy()
+    plain = model.synthesise
+    model.synthesise = lambda w, noise: torch.tanh(40 * plain(w, noise))
+    walks, uneven = {}, {}
+    for pace in ("latent", "picture"):
+        film = walks[pace] = latents.walk(model, [1, 2, 3], 60, space="w", loop=loop, pace=pace)
+        steps = (film[1:] - film[:-1]).square().mean((1, 2, 3)).sqrt()
+        uneven[pace] = (steps.max() / steps.median()).item()
+    assert uneven["picture"] < 1.1 and uneven["latent"] > 1.7
+    for seed in (1, 2, 3):  # each is met exactly, in both
+        picture = model.sample(1, seed=seed)
+        assert all((film - picture).abs().amax((1, 2, 3)).min() < 1e-4 for film in walks.values())
+    with pytest.raises(ConfigError, match="Choose 'latent' or 'picture'"):
+        latents.frames_of(model, [1, 2], 5, pace="pixels")
+
+
 def test_frames_come_one_by_one_and_arguments_are_checked_at_once(stylegan):
     coming = latents.frames_of(stylegan, [1, 2], 5, space="w")
     assert next(coming).shape == (3, *stylegan.config.size)

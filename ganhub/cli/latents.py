@@ -33,11 +33,12 @@ def walk(
     loop: Annotated[bool, typer.Option("--loop/--no-loop", help="End where it began.")] = True,
     label: Annotated[str | None, typer.Option(help="Class name or index; each seed's own without it.")] = None,
     truncation: Annotated[float, typer.Option(help="Below 1: more typical, less varied.")] = 1.0,
+    pace: Annotated[str, typer.Option(help="latent, or picture: frames differ equally, for more work.")] = "latent",
     fps: Annotated[float, typer.Option(help="Frames a second.")] = 24,
     out: Annotated[Path, typer.Option(help="The film to write: .mp4 or .gif.")] = Path("walk.mp4"),
     device: Annotated[str, typer.Option(help="cpu, cuda, mps or auto.")] = "auto",
 ) -> None:
-    """Walk from seed to seed at constant speed and save the film."""
+    """Walk from seed to seed at an even pace and save the film."""
     way = _seeds(seeds)
     if out.suffix.lower() not in (".mp4", ".gif"):  # before the work, not after it
         raise ConfigError(f"{out.name} does not say what kind of film: end --out in .mp4 or .gif.")
@@ -47,7 +48,7 @@ def walk(
         raise ConfigError(f"{frames:,} frames of this size do not fit into memory: ask for at most {most:,}.")
     space = space or ("w" if isinstance(generator, StyleGenerator) else "z")
     pictures = latents.frames_of(
-        generator, way, frames, label=label, loop=loop, space=space, truncation=truncation
+        generator, way, frames, label=label, loop=loop, space=space, truncation=truncation, pace=pace
     )
     with _progress() as bar:
         film = torch.stack([picture.cpu() for picture in bar.track(pictures, total=frames, description="Frames")])

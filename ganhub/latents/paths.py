@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -24,6 +24,8 @@ from ganhub.models._verbs import require_truncation
 MAX_FRAMES = 10_000
 MAX_PIXELS = 2**20  # made at a time; their noise inputs are turned in float64
 SPACES = ("z", "w")
+PACES = ("latent", "picture")
+LOOKS = 2  # pictures for each frame that are looked at to find an even pace
 
 
 def lerp(a: Tensor, b: Tensor, t: float | Tensor) -> Tensor:
@@ -92,6 +94,7 @@ def _exact_ends(a: Tensor, b: Tensor, t: Tensor, between: Tensor) -> Tensor:
 
 
 Place = tuple[int, int, float]  # between which two points a frame is, and how far on the way
+Make = Callable[[Sequence[Place]], Tensor]  # pictures [N, C, H, W] of places
 
 
 def _arc_lengths(start: Tensor, end: Tensor) -> Tensor:
@@ -127,6 +130,29 @@ def _places(points: Tensor, frames: int, loop: bool, space: str) -> list[Place]:
     shares = _shares(rounded, last)
     places = [(leg, (leg + 1) % count, step / share) for leg, share in enumerate(shares) for step in range(share)]
     return places if loop else [*places, (count - 1, count - 1, 0.0)]
+
+
+def _even_places(legs: Sequence[tuple[int, int]], frames: int, loop: bool, make: Make) -> list[Place]:
+    """Places between which the pictures change about equally: by the root mean square of what changes.
+
+    Each leg is looked at in equal steps first. Frames are shared among legs by how much changes on them, and laid on
+    each where as much has changed as ever since the frame before.
+    """
+    last = frames if loop else frames - 1
+    looks = max(8, LOOKS * frames // len(legs))
+    along = torch.linspace(0, 1, looks + 1, dtype=torch.float64)
+    changed = []
+    for start, end in legs:
+        film = make([(start, end, t) for t in along.tolist()]).double()
+        steps = (film[1:] - film[:-1]).square().mean((1, 2, 3)).sqrt().cpu() + 1e-9  # never quite 0: time goes on
+        changed.append(torch.cat([steps.new_zeros(1), steps.cumsum(0)]))
+    places = []
+    for (start, end), so_far, share in zip(legs, changed, _shares([c[-1].item() for c in changed], last), strict=True):
+        wanted = so_far[-1] * torch.arange(share, dtype=torch.float64) / share
+        after = torch.searchsorted(so_far, wanted, right=True).clamp(1, looks)
+        part = (wanted - so_far[after - 1]) / (so_far[after] - so_far[after - 1])
+        places += [(start, end, t) for t in torch.lerp(along[after - 1], along[after], part).tolist()]
+    return places if loop else [*places, (legs[-1][1], legs[-1][1], 0.0)]
 
 
 def _at(points: Tensor, places: Sequence[Place], space: str) -> Tensor:
@@ -176,6 +202,7 @@ def walk(
     loop: bool = False,
     space: str = "z",
     truncation: float = 1.0,
+    pace: str = "latent",
 ) -> Tensor:
     """Pictures on the way from seed to seed; at each seed, the picture that ``sample`` makes of it.
 
@@ -189,6 +216,8 @@ def walk(
         loop: End just before the first seed, so that a video repeats without a jump.
         space: "z", along arcs of the sphere, or "w", along straight lines, for models that have a W space.
         truncation: As in ``sample``.
+        pace: "latent" moves at constant speed in that space. "picture" goes slower where the pictures change fast, so
+            that neighbouring frames differ about equally; it makes two more pictures for each frame to find out.
 
     Returns:
         float32 [frames, C, H, W] in [-1, 1], on the model's device.
@@ -198,8 +227,8 @@ def walk(
     """
     pixels = math.prod(model.config.size) if isinstance(model, LatentGenerator) else 1
     batch_size = max(1, min(64, MAX_PIXELS // pixels))
-    options = {"label": label, "loop": loop, "space": space, "truncation": truncation, "batch_size": batch_size}
-    return torch.stack(list(frames_of(model, seeds, frames, **options)))
+    options = {"label": label, "loop": loop, "space": space, "truncation": truncation, "pace": pace}
+    return torch.stack(list(frames_of(model, seeds, frames, batch_size=batch_size, **options)))
 
 
 def frames_of(
@@ -211,6 +240,7 @@ def frames_of(
     loop: bool = False,
     space: str = "z",
     truncation: float = 1.0,
+    pace: str = "latent",
     batch_size: int = 1,
 ) -> Iterator[Tensor]:
     """The pictures of `walk` one by one, each float32 [C, H, W], so that one can watch, stop, or write as they come.
@@ -223,6 +253,8 @@ def frames_of(
     if space not in spaces:
         use = " or ".join(f"space='{name}'" for name in spaces)
         raise ConfigError(f"{model.architecture} has no latent space {space!r}: use {use}.")
+    if pace not in PACES:
+        raise ConfigError(f"There is no pace {pace!r}.{nearest(pace, PACES)} Choose 'latent' or 'picture'.")
     require_truncation(truncation)
     seeds = [int(seed) for seed in seeds]
     if len(seeds) < 2:
@@ -233,7 +265,6 @@ def frames_of(
     if space == "w":
         points = model.to_w(points, classes, truncation=truncation)
     points = points.cpu()  # some devices lack the float64 that paths are computed in
-    places = _places(points, frames, loop, space)
     noises = model.noise(seeds).cpu() if model.noise_dim else None
 
     def make(part: Sequence[Place]) -> Tensor:
@@ -245,8 +276,14 @@ def frames_of(
         labels = None if classes is None else classes[[start if t < 0.5 else end for start, end, t in part]]
         return model.generate(point, labels, truncation=truncation, noise=noise, batch_size=batch_size)
 
-    parts = (places[i : i + batch_size] for i in range(0, frames, batch_size))
-    return (picture for part in parts for picture in make(part))
+    def made() -> Iterator[Tensor]:
+        legs = [(i, (i + 1) % len(seeds)) for i in range(len(seeds) if loop else len(seeds) - 1)]
+        even = pace == "picture"
+        places = _even_places(legs, frames, loop, make) if even else _places(points, frames, loop, space)
+        for i in range(0, frames, batch_size):
+            yield from make(places[i : i + batch_size])
+
+    return made()
 
 
 def _classes(model: LatentGenerator, seeds: list[int], label: int | str | Sequence[int | str] | None) -> Tensor | None:
