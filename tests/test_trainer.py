@@ -61,15 +61,20 @@ def same(a: dict, b: dict) -> bool:
     return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
 
 
-@pytest.mark.parametrize("architecture", TRAINED)
-def test_resume_is_exact_bit_for_bit(architecture, pictures, tmp_path):
-    whole = trainer(architecture, pictures, tmp_path / "whole")
+@pytest.mark.parametrize("architecture, objective", [*((name, "") for name in TRAINED), ("stylegan2", "stylegan2")])
+def test_resume_is_exact_bit_for_bit(architecture, objective, pictures, tmp_path):
+    recipe = tables(architecture, pictures) | ({"objective": {"name": objective}} if objective else {})
+
+    def start(out: str) -> Trainer:
+        return Trainer(make_recipe(recipe), tmp_path / out, quiet=True)
+
+    whole = start("whole")
     whole.run()
-    first = trainer(architecture, pictures, tmp_path / "parts")
+    first = start("parts")
     while first.images_seen < 80:
         first._step()
     first.save()
-    second = trainer(architecture, pictures, tmp_path / "parts")
+    second = start("parts")
     second.run()
     assert second.images_seen == whole.images_seen and second.step == whole.step
     for part in ("model", "objective"):
