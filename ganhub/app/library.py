@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 M = TypeVar("M", bound=Model)
 
 # Which model a menu opens with, where these are there; the rest follow by name.
-FEATURED = ("conditional-gan-mnist", "conditional-gan-glyphs", "dcgan-landscapes", "gatys")
+FEATURED = ("conditional-gan-mnist", "conditional-gan-glyphs", "stylegan2-monet", "stylegan2-landscapes", "gatys")
 
 
 @dataclass(frozen=True)
