@@ -54,6 +54,10 @@ class Watched:
     def shot(self, name: str) -> None:
         self.page.mouse.move(5, 300)
         self.page.wait_for_timeout(400)
+        self.page.wait_for_function(
+            "[...document.images].every(i => !i.checkVisibility() || (i.complete && i.naturalWidth)"
+            " || i.getBoundingClientRect().top > window.innerHeight)"
+        )  # a gallery loads its pictures one after the other
         self.page.screenshot(path=self.shots / f"{name}.png")
 
     def close(self) -> None:
