@@ -141,10 +141,11 @@ def test_the_class_adds_the_projection_of_its_embedding():
     head = ProjectedDiscriminator((16, 16), num_classes=3, width=4).eval().heads[0]
     x, inner = torch.randn(2, 4, 8, 8), []
     head.score.register_forward_hook(lambda module, inputs, output: inner.append(inputs[0]))
-    one, two = head(x, torch.tensor([0, 0])), head(x, torch.tensor([2, 1]))
+    (one, classes), (two, _) = head(x, torch.tensor([0, 0])), head(x, torch.tensor([2, 1]))
     embed = head.embed.weight
     difference = embed[[2, 1]] - embed[[0, 0]]
     torch.testing.assert_close(two - one, torch.einsum("nc,nchw->nhw", difference, inner[0]).flatten(1))
+    torch.testing.assert_close(classes, torch.einsum("kc,nchw->nk", embed, inner[0]) / inner[0][0, 0].numel())
 
 
 def test_the_deepest_heads_notice_that_pictures_repeat():
@@ -209,6 +210,21 @@ def test_mode_seeking_adds_what_its_weight_says_and_asks_for_the_same_classes():
     objective.config = replace(objective.config, mode_seeking=0.0)
     plain = objective.generator_loss(batch)["loss"].item()
     assert numbers["loss"].item() - 0.5 * wanted == pytest.approx(plain, abs=1e-3 * wanted)
+
+
+def test_the_class_weight_adds_how_the_heads_misread_real_pictures_and_made_ones():
+    objective = objective_of("conditional-gan", class_weight=0.5)
+    objective.discriminator.eval()  # the spectral norms stand still
+    batch = batch_for(objective)
+    weighed = [phase.loss(batch)["loss"].item() for phase in objective.phases()]
+    objective.config = replace(objective.config, class_weight=0.0)
+    plain = [phase.loss(batch)["loss"].item() for phase in objective.phases()]
+    for images, more, less in zip((batch.images, objective.model.make(batch.seeds, batch.labels)), weighed, plain,
+                                  strict=True):  # fmt: skip
+        with torch.no_grad():
+            _, classes = objective.discriminator.judge(objective.discriminator.features(images), batch.labels)
+        misread = -sum(x.log_softmax(1)[torch.arange(len(x)), batch.labels].mean() for x in classes) / len(classes)
+        assert more - less == pytest.approx(0.5 * misread.item(), rel=1e-3)
 
 
 @pytest.mark.parametrize("architecture, pairing", [("dcgan", "hinge"), ("conditional-gan", "relativistic")])

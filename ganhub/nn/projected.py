@@ -97,7 +97,7 @@ class ProjectedDiscriminator(nn.Module):
         return getattr(network.body, "trunk", network)(images, layers)
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> list[Tensor]:
-        return self.judge(self.features(images), labels)
+        return self.judge(self.features(images), labels)[0]
 
     def features(self, images: Tensor) -> list[Tensor]:
         """Mixed features of each scale, shallowest first, [N, C, h, w] each; nothing here learns.
@@ -127,19 +127,20 @@ class ProjectedDiscriminator(nn.Module):
             mixed[i - 1] += F.interpolate(up, mixed[i - 1].shape[2:], mode="bilinear", align_corners=False)
         return mixed
 
-    def judge(self, features: Sequence[Tensor], labels: Tensor | None = None) -> list[Tensor]:
-        """Logits [N, K] of each head for the features of its scale."""
-        return [head(x, labels) for head, x in zip(self.heads, features, strict=True)]
+    def judge(self, features: Sequence[Tensor], labels: Tensor | None = None) -> tuple[list[Tensor], list[Tensor]]:
+        """Of each head, for the features of its scale: logits [N, K], and what it reads, class scores [N, classes]."""
+        logits, classes = zip(*(head(x, labels) for head, x in zip(self.heads, features, strict=True)), strict=True)
+        return list(logits), list(classes)
 
 
 class Head(nn.Module):
-    """Features [N, C, h, w] -> logits [N, K], one for each place that is left.
+    """Features [N, C, h, w] -> logits [N, K], one for each place that is left, and class scores [N, num_classes].
 
     Args:
         width: C.
         halvings: How often the map is averaged to half its size, a 3x3 convolution after each.
         num_classes: Adds the projection <embed(y), h> of "cGANs with Projection Discriminator" (Miyato and Koyama 2018,
-            arXiv:1802.05637, equation 3) at each place.
+            arXiv:1802.05637, equation 3) at each place. A class's score is the mean of its projection over the places.
         compare: Let the head see how different the pictures of a batch, or of a class, are (Karras et al. 2018,
             section 3): a generator that repeats one motif gives itself away.
     """
@@ -156,17 +157,19 @@ class Head(nn.Module):
         self.score = spectral_norm(nn.Conv2d(width, 1, 1))
         self.embed = spectral_norm(nn.Embedding(num_classes, width)) if num_classes else None
 
-    def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
         x = self.shrink(x)
         y = self.last(x)
         if self.notice is not None:
             # An odd number of channels is slow, so the new channel has a weight of its own: it is the same everywhere.
             y = y + self.notice(_deviation(x, labels))[:, :, None, None].to(y.dtype)
         x = F.leaky_relu(y, 0.2)
-        logits = self.score(x)
-        if self.embed is not None:
-            logits = logits + (x * self.embed(labels).to(x.dtype)[:, :, None, None]).sum(1, keepdim=True)
-        return logits.flatten(1)
+        logits = self.score(x).flatten(1)
+        if self.embed is None:
+            return logits, logits[:, :0]
+        classes = F.conv2d(x, self.embed.weight.to(x.dtype)[:, :, None, None]).flatten(2)
+        own = classes.gather(1, labels[:, None, None].expand(-1, 1, classes.shape[2])).squeeze(1)
+        return logits + own, classes.mean(2)
 
 
 def _deviation(x: Tensor, labels: Tensor | None) -> Tensor:

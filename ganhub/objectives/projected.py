@@ -36,6 +36,9 @@ class ProjectedConfig(BaseConfig):
             (Jolicoeur-Martineau 2018), so that no mode is a resting place.
         width: Channels of the shallowest head.
         augment: DiffAugment policy, or "ada"; the paper adds ",cutout".
+        class_weight: With classes: weight of the cross-entropy of the heads' class scores, for real pictures in the
+            discriminator's turn and made ones in the generator's (AC-GAN, Odena et al. 2017, arXiv:1610.09585, its
+            equation 3, with real pictures alone as the teacher). 0 is off: classes are told by projection alone.
         mode_seeking: Weight of the mode-seeking term (Mao et al. 2019), against samples that are too alike; 0 is off.
     """
 
@@ -44,12 +47,14 @@ class ProjectedConfig(BaseConfig):
     pairing: str = "hinge"
     width: int = 64
     augment: str = "colour,translation"
+    class_weight: float = 0.0
     mode_seeking: float = 0.0
 
     def __post_init__(self) -> None:
         self.require(self.pairing in PAIRINGS, f"pairing must be one of {', '.join(PAIRINGS)}, not {self.pairing!r}.")
         self.require(len(self.layers) > 0, "layers must name at least one layer of the feature network.")
         self.require_range(1, 1024, "width")
+        self.require(self.class_weight >= 0, "class_weight must be 0 (off) or more.")
         self.require(self.mode_seeking >= 0, "mode_seeking must be 0 (off) or more.")
 
 
@@ -83,7 +88,7 @@ class ProjectedObjective(BaseObjective, name="projected"):
             real_features = self._features(batch.images, batch)
             fake_features = self._features(fake, batch, stream=1)
         with cached():  # the heads' spectral norms are the same for both
-            real, fake = self._judge(real_features, batch), self._judge(fake_features, batch)
+            (real, read), (fake, _) = self._judge(real_features, batch), self._judge(fake_features, batch)
         if self.config.pairing == "relativistic":
             losses = [relativistic_loss(r, f) for r, f in zip(real, fake, strict=True)]
         else:
@@ -92,27 +97,34 @@ class ProjectedObjective(BaseObjective, name="projected"):
         return {
             **score_statistics(*scores),
             **self.augment.observe(*scores),
-            "loss": torch.stack(losses).mean(),
+            "loss": torch.stack(losses).mean() + self._misread(read, batch),
         }
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
         """Equation 4 for the generator."""
         made = self.model.make(batch.seeds, batch.labels)
         with cached():
-            fake = self._judge(self._features(made, batch, stream=1), batch)
+            fake, read = self._judge(self._features(made, batch, stream=1), batch)
             if self.config.pairing == "relativistic":
                 with torch.no_grad():
-                    real = self._judge(self._features(batch.images, batch), batch)
+                    real, _ = self._judge(self._features(batch.images, batch), batch)
                 losses = [relativistic_loss(f, r) for r, f in zip(real, fake, strict=True)]
             else:
                 losses = [-f.mean() for f in fake]
-        return with_mode_seeking(torch.stack(losses).mean(), self.config.mode_seeking, self.model, batch, made)
+        loss = torch.stack(losses).mean() + self._misread(read, batch)
+        return with_mode_seeking(loss, self.config.mode_seeking, self.model, batch, made)
 
     def _features(self, images: Tensor, batch: Batch, stream: int = 0) -> list[Tensor]:
         return self.discriminator.features(self.augment(images, batch.seeds, stream=stream))
 
-    def _judge(self, features: Sequence[Tensor], batch: Batch) -> list[Tensor]:
-        return [logits.float() for logits in self.discriminator.judge(features, batch.labels)]
+    def _judge(self, features: Sequence[Tensor], batch: Batch) -> tuple[list[Tensor], list[Tensor]]:
+        logits, classes = self.discriminator.judge(features, batch.labels)
+        return [x.float() for x in logits], [x.float() for x in classes]
+
+    def _misread(self, classes: Sequence[Tensor], batch: Batch) -> Tensor | float:
+        if batch.labels is None or not self.config.class_weight:
+            return 0.0
+        return self.config.class_weight * torch.stack([F.cross_entropy(x, batch.labels) for x in classes]).mean()
 
 
 def _score(logits: Sequence[Tensor]) -> Tensor:
