@@ -152,9 +152,11 @@ def test_several_styles(network):
     model = Gatys(GatysConfig(**QUICK), network)
     other = picture(9)
     alone = model.stylize(CONTENT, STYLE)
-    assert torch.equal(model.stylize(CONTENT, [(STYLE, 3.0)]), alone)
+    with pytest.warns(UserWarning, match="sum to 3, not 1; they are taken as 1.00"):
+        assert torch.equal(model.stylize(CONTENT, [(STYLE, 3.0)]), alone)
     assert torch.equal(model.stylize(CONTENT, [(STYLE, 1.0), (other, 0.0)]), alone)
-    mixed = model.stylize(CONTENT, [(STYLE, 1.0), (other, 1.0)])
+    mixed = model.stylize(CONTENT, [(STYLE, 0.5), (other, 0.5)])
+    assert torch.equal(model.stylize(torch.cat([CONTENT, CONTENT.flip(3)]), STYLE)[:1], alone)
     assert (mixed - alone).abs().mean() > 0.01
     assert (mixed - model.stylize(CONTENT, other)).abs().mean() > 0.01
 
@@ -240,8 +242,9 @@ def test_sentences_of_stylize(network):
         (ConfigError, {"style": [(STYLE, 0.0)]}, "above 0"),
         (ImageError, {"style": STYLE[:, :1]}, "RGB"),
         (ConfigError, {"style": "monet"}, "by name"),
-        (ImageError, {"style": [("monet", 1.0)]}, "RGB"),
+        (ConfigError, {"style": [("monet", 1.0)]}, "by name"),
         (ImageError, {"content": CONTENT[0]}, "content"),
+        (ImageError, {"style": torch.cat([STYLE, STYLE])}, "one RGB picture"),
         (ImageError, {"content": CONTENT[..., :8]}, "16 pixels"),
     ):
         with pytest.raises(GanhubError, match=words) as caught:

@@ -4,7 +4,8 @@ import importlib
 import pkgutil
 
 from ganhub.models._base import AutoModel, Model, get_architecture, list_architectures
-from ganhub.models._verbs import LatentConfig, LatentGenerator, StyleGenerator, Stylizer
+from ganhub.models._stylizer import Stylizer
+from ganhub.models._verbs import LatentConfig, LatentGenerator, StyleGenerator
 
 for _module in pkgutil.iter_modules(__path__):
     if not _module.name.startswith("_"):

@@ -261,27 +261,3 @@ class StyleGenerator(LatentGenerator):
         w = self.truncate_w(self.map(z, label), label, truncation)
         noise = self.noise([0]).expand(len(z), -1) if noise is None else noise
         return self.synthesise(self.per_layer(w), noise)
-
-
-class Stylizer(Model):
-    """Paints a picture in the style of another."""
-
-    verb = "stylizer"
-
-    def stylize(self, content: Tensor, style: Tensor | str | Sequence[tuple[Tensor | str, float]], *,
-                strength: float = 1.0, scale: float = 1.0, seed: int = 0,
-                on_step: Callable[[int, int, Tensor | None], None] | None = None) -> Tensor:
-        """Return ``content`` painted in ``style``.
-
-        Args:
-            content: [1, 3, H, W] in [-1, 1].
-            style: A picture [1, 3, h, w], a name the model knows, or a list of (picture or name, weight).
-            strength: 0 gives the content back, 1 the full style.
-            scale: Size of the style's strokes relative to the picture.
-            seed: Of whatever is random.
-            on_step: Called with (step, steps, picture so far or None); may raise to stop.
-
-        Returns:
-            [1, 3, H, W] in [-1, 1].
-        """
-        raise NotImplementedError

@@ -12,7 +12,7 @@ arXiv:1611.07865): large strokes are found in a small picture, where steps are c
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -20,15 +20,13 @@ import torch
 from torch import Tensor, nn
 
 from ganhub.config import BaseConfig
-from ganhub.errors import ConfigError, ImageError
 from ganhub.images import resize
 from ganhub.losses.perceptual import content_distance, gram, gram_distance
-from ganhub.models._verbs import Stylizer
+from ganhub.models._stylizer import SMALLEST_SIDE, OnStep, Stylizer
 from ganhub.nn.precision import has_bf16
 from ganhub.nn.random import normal
 
 SMALLEST = 48  # pixels of the short side below which coarse sizes are left out
-OnStep = Callable[[int, int, Tensor | None], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,48 +123,25 @@ class Gatys(Stylizer, architecture="gatys"):
             self._features.append(feature_network(self.config.feature_network))
         return self._features[0]
 
-    def stylize(
+    @property
+    def steps(self) -> int:
+        return self.config.steps
+
+    def _paint(
         self,
         content: Tensor,
-        style: Tensor | Sequence[tuple[Tensor, float]],
-        *,
-        strength: float = 1.0,
-        scale: float = 1.0,
-        seed: int = 0,
-        on_step: OnStep | None = None,
+        styles: list[tuple[Tensor, float]],
+        strength: float,
+        scale: float,
+        seed: int,
+        on_step: OnStep | None,
     ) -> Tensor:
-        """Paint ``content`` in ``style``.
+        """Strength 1 is equation 7 with the config's weights; ``scale`` 1 gives style and content one area.
 
-        Args:
-            content: [1, 3, H, W] in [-1, 1], at least 16 pixels a side.
-            style: A picture [1, 3, h, w] in [-1, 1], or a list of (picture, weight): weights share out to 1.
-            strength: Of the style against the content, in [0, 1]: 0 gives the content back, 1 is equation 7 with
-                the config's weights.
-            scale: Size of the style picture relative to the content, by area, in [0.25, 4]: larger gives larger
-                strokes.
-            seed: Of the noise, with ``init = "noise"``; otherwise nothing is random.
-            on_step: Called after every step with (step, steps, picture so far or None): the picture as an early
-                look every ``preview_every`` steps and after the last. An exception it raises ends the work.
-
-        Returns:
-            [1, 3, H, W] in [-1, 1], on the device and in the type of ``content``.
-
-        Raises:
-            ConfigError: ``strength``, ``scale`` or a weight out of range.
-            ImageError: A picture of another shape.
+        The seed is that of the noise, with ``init = "noise"``; otherwise nothing is random. The picture is shown as an
+        early look every ``preview_every`` steps and after the last.
         """
-        _check_picture("content", content)
-        styles = _check_styles(style)
-        if not 0 <= strength <= 1:
-            raise ConfigError(f"strength must be from 0 to 1, not {strength!r}.")
-        if not 0.25 <= scale <= 4:
-            raise ConfigError(f"scale must be from 0.25 to 4, not {scale!r}.")
-        if strength == 0:
-            if on_step is not None:
-                on_step(self.config.steps, self.config.steps, content)
-            return content.clone()
-        picture = self._optimise(content, styles, strength, scale, seed, on_step)
-        return picture.to(content.device, content.dtype)
+        return torch.cat([self._optimise(one, styles, strength, scale, seed, on_step) for one in content.split(1)])
 
     def _optimise(
         self,
@@ -315,7 +290,7 @@ def _sized(style: Tensor, content: Tensor, scale: float) -> Tensor:
     """The style picture with ``scale``^2 times the area of the content, its own proportions kept."""
     height, width = style.shape[-2:]
     factor = scale * math.sqrt(content.shape[-2] * content.shape[-1] / (height * width))
-    return resize(style, (max(16, round(height * factor)), max(16, round(width * factor))))
+    return resize(style, (max(SMALLEST_SIDE, round(height * factor)), max(SMALLEST_SIDE, round(width * factor))))
 
 
 def resize_freely(change: Tensor, height: int, width: int) -> Tensor:
@@ -325,30 +300,3 @@ def resize_freely(change: Tensor, height: int, width: int) -> Tensor:
 
 def _shown(picture: Tensor) -> Tensor:
     return picture.detach().clamp(-1, 1).contiguous()
-
-
-def _check_picture(name: str, picture: Tensor) -> None:
-    if not isinstance(picture, Tensor) or picture.dim() != 4 or picture.shape[:2] != (1, 3):
-        got = list(picture.shape) if isinstance(picture, Tensor) else type(picture).__name__
-        raise ImageError(f"The {name} must be one RGB picture [1, 3, H, W], not {got}: see ganhub.load_image.")
-    if min(picture.shape[-2:]) < 16:
-        raise ImageError(f"The {name} must have at least 16 pixels a side, not {list(picture.shape[-2:])}.")
-
-
-def _check_styles(style: Tensor | Sequence[tuple[Tensor, float]]) -> list[tuple[Tensor, float]]:
-    """Pictures with weights that sum to 1."""
-    if isinstance(style, str):
-        raise ConfigError(f"gatys knows no style by name ({style!r}): give a picture, see ganhub.load_image.")
-    styles = [(style, 1.0)] if isinstance(style, Tensor) else list(style)
-    if not styles:
-        raise ConfigError("The list of styles is empty: give a picture, or (picture, weight) pairs.")
-    for pair in styles:
-        if not isinstance(pair, tuple | list) or len(pair) != 2:
-            raise ConfigError("A list of styles holds (picture, weight) pairs.")
-        _check_picture("style", pair[0])
-        if not 0 <= float(pair[1]) < math.inf:
-            raise ConfigError(f"The weight of a style must be 0 or more, not {pair[1]!r}.")
-    total = sum(float(weight) for _, weight in styles)
-    if total == 0:
-        raise ConfigError("One style at least needs a weight above 0.")
-    return [(picture, float(weight) / total) for picture, weight in styles if weight > 0]
