@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ganhub.config import nearest
 from ganhub.errors import ConfigError, ImageError
+from ganhub.images import resize
 from ganhub.models._base import Model
 
 SMALLEST_SIDE = 16  # pixels of a picture that feature networks can read
@@ -141,3 +142,20 @@ def _check_picture(name: str, picture: Tensor, *, one: bool = False) -> None:
         raise ImageError(
             f"The {name} must have at least {SMALLEST_SIDE} pixels a side, not {list(picture.shape[-2:])}: enlarge it."
         )
+
+
+def at_scale(paint: Callable[[Tensor], Tensor], content: Tensor, scale: float) -> Tensor:
+    """Paint a picture that is 1 / scale of the size, and enlarge the painting: strokes grow with ``scale``."""
+    if scale == 1:
+        return paint(content)
+    height, width = content.shape[2:]
+    smaller = [max(SMALLEST_SIDE, round(side / scale)) for side in (height, width)]
+    return resize(paint(resize(content, tuple(smaller))), (height, width))
+
+
+def style_at(picture: Tensor, short_side: int) -> Tensor:
+    """A style [1, 3, h, w] with its short side so long, and of its long side the middle four times that at most."""
+    height, width = picture.shape[2:]
+    most = 4 * min(height, width)
+    top, left = max(0, height - most) // 2, max(0, width - most) // 2
+    return resize(picture[..., top : top + most, left : left + most], max(SMALLEST_SIDE, short_side))

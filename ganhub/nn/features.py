@@ -159,6 +159,27 @@ def load_vgg_lite(source: str | Path = "vgg-lite") -> FeatureNetwork:
     return FeatureNetwork("vgg-lite", LAYERS, body)
 
 
+class VGGLiteTrunk(VGGLite):
+    """The first four blocks of vgg-lite without its heads, frozen, to be saved as part of a model.
+
+    Images [N, 3, H, W] in [-1, 1] -> {"relu1_1": [N, 24, H, W], ..., "relu4_1": [N, 144, H/8, W/8]}. A model that keeps
+    its own copy stays what it was when a later ganhub brings a better vgg-lite.
+    """
+
+    LAYERS = LAYERS[:4]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heads, self.blocks = nn.ModuleList(), self.blocks[:4]
+        if self.blocks[0][0].weight.device.type != "meta":
+            body = feature_network("vgg-lite").body
+            self.blocks.load_state_dict(body.blocks[:4].state_dict())
+        self.requires_grad_(False)
+
+    def forward(self, images: Tensor, layers: Sequence[str] = LAYERS[:4]) -> dict[str, Tensor]:
+        return self.trunk(images, layers)
+
+
 FEATURE_NETWORKS: dict[str, Callable[[], FeatureNetwork]] = {"vgg-lite": load_vgg_lite, "vgg19": build_vgg19}
 _loaded: dict[str, FeatureNetwork] = {}
 

@@ -4,6 +4,7 @@ from ganhub.objectives._base import BaseObjective, Batch, Phase, get_objective
 from ganhub.objectives.adversarial import AdversarialConfig, AdversarialObjective
 from ganhub.objectives.projected import ProjectedConfig, ProjectedObjective
 from ganhub.objectives.relativistic import RelativisticConfig, RelativisticObjective
+from ganhub.objectives.style import StyleConfig, StyleObjective
 from ganhub.objectives.wasserstein import WassersteinConfig, WassersteinObjective
 
 __all__ = [
@@ -16,6 +17,8 @@ __all__ = [
     "ProjectedObjective",
     "RelativisticConfig",
     "RelativisticObjective",
+    "StyleConfig",
+    "StyleObjective",
     "WassersteinConfig",
     "WassersteinObjective",
     "get_objective",

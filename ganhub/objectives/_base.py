@@ -20,11 +20,13 @@ class Batch:
         images: [N, C, H, W] in [-1, 1].
         labels: Class indices [N], int64, or None.
         seeds: int64 [N] on the CPU, one per drawn picture of the run; latents and augmentation derive from it.
+        other: Pictures of the recipe's second collection ([data.other]), as many, unpaired; or None.
     """
 
     images: Tensor
     labels: Tensor | None
     seeds: Tensor
+    other: Batch | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

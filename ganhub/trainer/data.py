@@ -10,11 +10,12 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import count as count_from
 from math import ceil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -45,8 +46,9 @@ class DataConfig(BaseConfig):
         path: A folder or .zip of pictures, an .npz, a folder of parquet files, or a Hub id "owner/name".
         split: "train", "test", ...: a Hub split, a top folder of that name if there is one, an npz prefix.
         images: Key of the pictures in an npz ("" finds train_x or x), or picture column of a dataset.
-        labels: For models with classes: "" finds them, "folder" takes the first folder's name, else a column
-            of metadata.csv or of the dataset, or a key of the npz.
+        labels: For models with classes: "" finds them, "folder" takes the first folder's name, "file" the file's
+            own, each a class of one picture; else a column of metadata.csv or of the dataset, or a key of the npz.
+        size: Height and width in which pictures are read for models that take any; 0 for 256.
         only: Shell pattern on names in a folder or zip, such as "song/*".
         background: What transparent pictures are laid on: a colour name or "#rrggbb".
         crop: "centre" (always the same) or "random" (drawn anew each time).
@@ -59,12 +61,15 @@ class DataConfig(BaseConfig):
         streaming: Stream a Hub dataset; happens by itself when it does not fit on the disk.
         memory_gb: Collections that take less are decoded once and kept in memory.
         seed: Decides order, crops and flips.
+        other: A second collection, a table of its own with these fields: styles to learn, or the other side of a
+            translation. Each picture is drawn with one of these, unpaired.
     """
 
     path: str
     split: str = "train"
     images: str = ""
     labels: str = ""
+    size: int = 0
     only: str = ""
     background: str = "white"
     crop: str = "centre"
@@ -77,11 +82,13 @@ class DataConfig(BaseConfig):
     streaming: bool = False
     memory_gb: float = 2.0
     seed: int = 0
+    other: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.require(bool(self.path), "data.path is empty; name a folder, .zip, .npz or Hub dataset of pictures.")
         self.require(self.crop in ("centre", "random"), f'crop must be "centre" or "random", not {self.crop!r}.')
         self.require_range(1, 8, "zoom")
+        self.require(self.size == 0 or 16 <= self.size <= 4096, f"size must be 0 or from 16 to 4096, not {self.size}.")
         self.require(
             self.zoom == 1 or self.crop == "random",
             f'zoom = {self.zoom} takes effect with crop = "random" only.',
@@ -127,6 +134,11 @@ def open_data(config: DataConfig, *, height: int, width: int, channels: int, lab
     pictures = Pictures(config, source, height=height, width=width, channels=channels)
     if not labelled:
         pictures.class_names = ()
+    if config.other:
+        second = DataConfig.from_dict(config.other)
+        side = second.size
+        pictures.other = open_data(second, height=side or height, width=side or width, channels=channels,
+                                   labelled=bool(second.labels))  # fmt: skip
     return pictures
 
 
@@ -136,6 +148,7 @@ class Pictures:
     Attributes:
         class_names: Sorted names of the classes; empty when the model asked for none.
         skipped: "name: reason" of each picture that could not be read so far.
+        other: The second collection, or None.
     """
 
     def __init__(self, config: DataConfig, source: Source | Stream, *, height: int, width: int, channels: int):
@@ -145,6 +158,7 @@ class Pictures:
             source = drop_small_classes(source, config.smallest_class)
         self.config, self.class_names = config, source.class_names
         self.skipped: list[str] = []
+        self.other: Pictures | None = None
         self._shape = (channels, height, width)
         self._pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
         self._ahead: dict[tuple[int, int], list[Future]] = {}
@@ -196,6 +210,7 @@ class Pictures:
             images=images.from_uint8(torch.from_numpy(out)),
             labels=torch.tensor(labels, dtype=torch.int64) if self.class_names else None,
             seeds=torch.arange(first, first + count, dtype=torch.int64) + offset,
+            other=self.other.batch(first, count) if self.other else None,
         )
 
     def _crop(self, stored: Sequence[np.ndarray] | np.ndarray, draws: np.ndarray, flips: np.ndarray) -> np.ndarray:

@@ -56,7 +56,8 @@ class Trainer:
 
         model = _build_model(recipe)
         labelled = bool(getattr(model.config, "num_classes", 0))
-        (height, width), channels = model.config.size, model.config.channels
+        side = recipe.data.size or 256  # of a model that takes pictures of any size
+        (height, width), channels = getattr(model.config, "size", (side, side)), getattr(model.config, "channels", 3)
         self.data = data or open_data(recipe.data, height=height, width=width, channels=channels, labelled=labelled)
         if self.data.skipped and self.main:
             named = "; ".join(self.data.skipped[:5]) + ("; ..." if len(self.data.skipped) > 5 else "")
@@ -239,7 +240,8 @@ class Trainer:
     def _to_device(self, batch: Any) -> Any:
         images = batch.images.to(self.device, memory_format=torch.channels_last, non_blocking=True)
         labels = None if batch.labels is None else batch.labels.to(self.device, non_blocking=True)
-        return type(batch)(images=images, labels=labels, seeds=batch.seeds)
+        other = self._to_device(batch.other) if batch.other else None
+        return type(batch)(images=images, labels=labels, seeds=batch.seeds, other=other)
 
     def _log(self, numbers: dict[str, float], bar: tqdm) -> None:
         if self.watchdog:
@@ -352,6 +354,13 @@ def _build_model(recipe: Recipe) -> Model:
 
 def _take_class_names(model: Model, data: Pictures) -> Model:
     """Check the number of classes against the data, and keep their names in the config."""
+    styles = getattr(model.config, "style_names", ())
+    if styles and (data.other is None or tuple(data.other.class_names) != tuple(styles)):
+        found = ", ".join(data.other.class_names) if data.other else "nothing"
+        raise ConfigError(
+            f"data.other must hold one picture for each of the model's style_names ({', '.join(styles)}), read with "
+            f'labels = "file" and in this order; it holds {found}.'
+        )
     count = getattr(model.config, "num_classes", 0)
     if not count:
         return model

@@ -122,8 +122,8 @@ def _opener(path: Path, channels: int, background: str) -> Callable[[str], Tenso
 
 
 def open_folder(path: Path, *, split: str, only: str, labels: str | None, channels: int, background: str) -> Source:
-    """List a folder or zip; ``labels`` is None (none wanted), "" (found), "folder" or a column of metadata.csv."""
-    from_metadata = labels not in (None, "folder")
+    """List a folder or zip; ``labels`` is as in ``DataConfig``, or None where none are wanted."""
+    from_metadata = labels not in (None, "folder", "file")
     rows = _list_rows(path, metadata=from_metadata)
     if from_metadata and (not rows or (labels or "label") not in rows[0]):
         if labels:
@@ -149,7 +149,9 @@ def open_folder(path: Path, *, split: str, only: str, labels: str | None, channe
     names = [name for name, _ in named]
     class_names, indices = (), [-1] * len(names)
     if labels is not None:
-        if from_metadata:
+        if labels == "file":
+            values = [Path(name).stem for name in names]
+        elif from_metadata:
             values = [row[labels or "label"] for _, row in named]
         else:
             inner = [name[len(split) + 1 :] if in_split else name for name in names]

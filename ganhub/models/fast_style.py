@@ -1,0 +1,86 @@
+"""Named styles in one pass of one network.
+
+"Perceptual Losses for Real-Time Style Transfer and Super-Resolution" (Johnson, Alahi, Fei-Fei 2016, arXiv:1603.08155)
+trains a network to do at once what Gatys' optimisation does in hundreds of steps; with instance normalisation (Ulyanov
+et al. 2016, arXiv:1607.08022) it keeps the contrast of the style, and with a scale and a shift for each style and
+channel ("A Learned Representation For Artistic Style", Dumoulin, Shlens, Kudlur 2017, arXiv:1610.07629) one network
+holds many styles and everything between them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from ganhub.config import BaseConfig
+from ganhub.models._stylizer import OnStep, Stylizer, at_scale
+from ganhub.nn.painter import Painter
+
+
+@dataclass(frozen=True, kw_only=True)
+class FastStyleConfig(BaseConfig):
+    """Settings of :class:`FastStyle`.
+
+    Attributes:
+        style_names: The styles, in the order of their codes.
+        width: Channels at a quarter of the picture's side.
+        deep_width: Channels at an eighth.
+        blocks: Residual blocks there.
+    """
+
+    style_names: tuple[str, ...]
+    width: int = 64
+    deep_width: int = 96
+    blocks: int = 4
+
+    def __post_init__(self) -> None:
+        self.require(len(self.style_names) > 0, "style_names must name at least one style.")
+        self.require(len(set(self.style_names)) == len(self.style_names), "style_names must differ from each other.")
+        self.require_range(8, 512, "width", "deep_width")
+        self.require_range(0, 32, "blocks")
+
+
+class FastStyle(Stylizer, architecture="fast-style"):
+    """Johnson et al. 2016 with Dumoulin et al. 2017: a code for each style, blends of codes for what is between."""
+
+    Config = FastStyleConfig
+    paper = (
+        "Perceptual Losses for Real-Time Style Transfer (Johnson, Alahi, Fei-Fei 2016, arXiv:1603.08155) with "
+        "A Learned Representation For Artistic Style (Dumoulin, Shlens, Kudlur 2017, arXiv:1610.07629)"
+    )
+    default_objective = "style"
+    reads_pictures = False
+    config: FastStyleConfig
+
+    def __init__(self, config: FastStyleConfig) -> None:
+        super().__init__(config)
+        self.painter = Painter(config.width, config.deep_width, config.blocks)
+        self.codes = nn.Embedding(len(config.style_names), self.painter.code_size)
+        nn.init.normal_(self.codes.weight, std=0.1)
+
+    @classmethod
+    def tiny(cls) -> Self:
+        """Two styles, untrained."""
+        return cls(FastStyleConfig(style_names=("dots", "waves"), width=8, deep_width=8, blocks=1))
+
+    def learners(self) -> list[nn.Module]:
+        """What training changes."""
+        return [self.painter, self.codes]
+
+    def read(self, pictures: Tensor, labels: Tensor) -> Tensor:
+        """Codes [N, code_size] of the styles with these indices [N]: it knows the pictures by heart."""
+        return self.codes(labels)
+
+    @torch.no_grad()
+    def _paint(self, content: Tensor, styles: list[tuple[str, float]], strength: float, scale: float, seed: int,
+               on_step: OnStep | None) -> Tensor:  # fmt: skip
+        index = torch.tensor([self.style_names.index(name) for name, _ in styles], device=self.device)
+        weights = torch.tensor([weight for _, weight in styles], device=self.device, dtype=self.dtype)
+        code = weights[None] @ self.codes(index)
+        painted = at_scale(lambda x: self.painter(x, code, strength), content.to(self.device, self.dtype), scale)
+        if on_step is not None:
+            on_step(1, 1, painted)
+        return painted
