@@ -20,7 +20,7 @@ from torch import nn
 from ganhub import AutoModel, list_architectures
 from ganhub.errors import ConfigError, GanhubError, TrainingError
 from ganhub.folder import read_tensors
-from ganhub.images import load_image
+from ganhub.images import from_uint8, load_image, save_image
 from ganhub.models import LatentGenerator, get_architecture
 from ganhub.trainer import Trainer, make_recipe, read_recipe
 from ganhub.trainer.checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
@@ -286,10 +286,15 @@ def test_every_shipped_recipe_takes_two_steps(path, tmp_path):
     recipe = read_recipe(path, [f"data.path={tmp_path / 'pictures'}"])
     model = {k: v for k, v in recipe.model.items() if k != "architecture"}
     c = get_architecture(recipe.model["architecture"]).Config.from_dict(model)
-    x = np.random.default_rng(0).integers(0, 256, (256, *c.size, c.channels), dtype=np.uint8)
-    np.savez(tmp_path / "pictures.npz", train_x=x, train_y=np.arange(256) % max(c.num_classes, 1))
+    size, channels = getattr(c, "size", (recipe.data.size,) * 2), getattr(c, "channels", 3)
+    x = np.random.default_rng(0).integers(0, 256, (256, *size, channels), dtype=np.uint8)
+    np.savez(tmp_path / "pictures.npz", train_x=x, train_y=np.arange(256) % max(getattr(c, "num_classes", 0), 1))
     overrides = [f"data.path={tmp_path / 'pictures.npz'}", "data.images=", "data.labels=", "data.only="]
     overrides += ["data.split=train", "train.batch_size=8", "train.images=16"]
+    if recipe.data.other:
+        for i, name in enumerate(getattr(c, "style_names", ("one", "two"))):
+            save_image(from_uint8(torch.from_numpy(x[i : i + 1])).permute(0, 3, 1, 2), tmp_path / f"styles/{name}.png")
+        overrides += [f"data.other.path={tmp_path / 'styles'}", "data.crop=centre", "data.zoom=1"]
     if recipe.train.init:  # published weights of the same sizes
         get_architecture(recipe.model["architecture"]).build(c).save_pretrained(tmp_path / recipe.train.init)
         overrides.append(f"train.init={tmp_path / recipe.train.init}")
