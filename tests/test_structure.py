@@ -24,7 +24,7 @@ FLOORS = {
     1: "objectives",
     2: "models",
     3: "latents search metrics",
-    4: "trainer convert export",
+    4: "trainer augment convert export",
     5: "app cli __main__",
 }
 FLOOR = {f"ganhub.{name}": floor for floor, names in FLOORS.items() for name in names.split()}

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from ganhub.cli import card, evaluate, judge, latents, models, serve
+from ganhub.cli import augment, card, evaluate, judge, latents, models, serve
 from ganhub.errors import GanhubError
 
 cli = typer.Typer(
@@ -19,6 +19,7 @@ models.add_to(cli)
 serve.add_to(cli)
 evaluate.add_to(cli)
 judge.add_to(cli)
+augment.add_to(cli)
 card.add_to(cli)
 latents.add_to(cli)
 
