@@ -159,6 +159,9 @@ def test_a_stopped_training_goes_on(folder: Path, tmp_path: Path) -> None:
             train_generator(labelled, tmp_path / "halves", recipe=recipe, quiet=True)
     halves = train_generator(labelled, tmp_path / "halves", recipe=recipe, quiet=True)
     assert (halves / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+    images.save_image(picture(99), folder / "cat/0.png")  # a run is never taken for one of other pictures
+    with pytest.raises(ConfigError, match="a run of other pictures"):
+        train_generator(read_labelled(folder), tmp_path / "halves", recipe=recipe, quiet=True)
 
 
 def test_a_model_that_knows_the_classes(models: Path, tmp_path: Path) -> None:

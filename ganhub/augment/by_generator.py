@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,8 @@ from ganhub.models import LatentGenerator
 
 if TYPE_CHECKING:
     from ganhub.trainer import Recipe
+
+MADE_FROM = "made-from.json"  # in a run's folder: what it was begun with
 
 
 def plan_samples(labelled: Labelled, wanted: dict[str, int], seed: int) -> list[New]:
@@ -111,6 +114,7 @@ def train_generator(labelled: Labelled, run: str | Path, *, recipe: Recipe, quie
     """Train on these pictures alone, in the folder ``run``; the same call resumes, and a finished run is kept.
 
     Raises:
+        ConfigError: When the run in that folder was begun with other pictures or another recipe.
         TrainingError: When the run was stopped (Ctrl-C) before its end; the same call goes on.
     """
     from ganhub import cards
@@ -118,6 +122,12 @@ def train_generator(labelled: Labelled, run: str | Path, *, recipe: Recipe, quie
     from ganhub.trainer.sources import Entry, Source
 
     run, side, channels = Path(run), recipe.model["image_size"], recipe.model["channels"]
+    tables = {name: table for name, table in recipe.tables.items() if name != "data"}  # it has a path of this machine
+    told = json.dumps({"digest": labelled.digest, "seed": recipe.data.seed, **tables}, indent=1) + "\n"
+    if not run.exists():
+        images.write_atomically(run / MADE_FROM, lambda place: place.write_text(told, encoding="utf-8"))
+    elif not (run / MADE_FROM).is_file() or (run / MADE_FROM).read_text(encoding="utf-8") != told:
+        raise ConfigError(f"{run} holds a run of other pictures or other settings: remove it, or name another place.")
     if run.is_dir() and cards.read_metrics(run).get("training", {}).get("images_seen", 0) >= recipe.train.images:
         return run
     index = {label: i for i, label in enumerate(labelled.classes)}
