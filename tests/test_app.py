@@ -17,7 +17,7 @@ from ganhub.app import Library
 from ganhub.app.jobs import Job, Jobs, Stopped
 from ganhub.errors import GanhubError
 from ganhub.images import load_image
-from ganhub.models import LatentGenerator, Stylizer, get_architecture
+from ganhub.models import AutoModel, LatentGenerator, Stylizer, get_architecture
 from tests.app_server import Server, refusal, wait_until
 
 pytest_plugins = ["tests.app_server", "tests.hub_server"]
@@ -39,8 +39,21 @@ def wall(client: Client, *arguments: Any) -> list[tuple[bytes, str]]:
     return [(Path(picture["image"]).read_bytes(), picture["caption"]) for picture in pictures]
 
 
-def paint(client: Client, content: str, style: str, *, model: str = "tiny-gatys", strength: float = 1, size: int = 96):
-    return client.predict(model, handle_file(content), handle_file(style), strength, size, 1, 0, api_name="/style")
+COLOURS = "the style's"
+
+
+def style_call(content: str | None, style: str | None, *rest: Any, model: str = "tiny-gatys", name: str = "",
+               other: str | None = None, other_name: str = "", blend: float = 0) -> tuple:  # fmt: skip
+    """What /style takes; ``rest`` is strength, size, stroke size, colours and seed, or the first few of them."""
+    files = [handle_file(path) if path else None for path in (content, style, other)]
+    return (model, *files, name, other_name, blend, *rest, *(1, 96, 1, COLOURS, 0)[len(rest) :])
+
+
+def paint(client: Client, content: str, style: str | None, *, strength: float = 1, size: int = 96, **options: Any):
+    """The painting's path and the sentence beside it."""
+    call = style_call(content, style, strength, size, **options)
+    (_, painting), told = client.predict(*call, api_name="/style")
+    return painting, told
 
 
 # ---- the API
@@ -229,11 +242,26 @@ def test_style_refusals(client: Client, photo: str, tmp_path: Path) -> None:
         with pytest.raises(AppError, match=says):
             paint(client, str(path), photo)
     assert "There is no style picture yet" in refusal(
-        client, "tiny-gatys", handle_file(photo), None, 1, 96, 1, 0, api_name="/style"
+        client, *style_call(photo, None), api_name="/style"
     )
-    for arguments, says in (((1, 10**6, 1, 0), "Size"), ((7, 96, 1, 0), "Strength"), ((1, 96, 1e9, 0), "Stroke size")):
-        answer = refusal(client, "tiny-gatys", handle_file(photo), handle_file(photo), *arguments, api_name="/style")
-        assert says in answer
+    for arguments, says in (
+        ((1, 10**6), "Size"), ((7,), "Strength"), ((1, 96, 1e9), "Stroke size"), ((1, 96, 1, "mine"), "Colours")
+    ):  # fmt: skip
+        assert says in refusal(client, *style_call(photo, photo, *arguments), api_name="/style")
+    assert "Did you mean 'waves'" in refusal(
+        client, *style_call(photo, None, model="tiny-fast-style", name="wave"), api_name="/style"
+    )
+
+
+def test_named_styles_paint_as_the_library_does_and_blend(client: Client, models: Path, photo: str) -> None:
+    network, picture = AutoModel.from_pretrained(models / "tiny-fast-style"), load_image(photo, max_side=96)
+    options = {"model": "tiny-fast-style", "name": "dots", "other_name": "waves"}
+    for blend, style in ((0, "dots"), (0.25, [("dots", 0.75), ("waves", 0.25)]), (1, "waves")):
+        path, told = paint(client, photo, None, blend=blend, **options)
+        assert "Painted" in told
+        assert (load_image(path) - network.stylize(picture, style)).abs().max() < 2 / 127.5
+    path, _ = paint(client, photo, None, strength=0, **options)
+    assert (load_image(path) - picture).abs().max() < 1 / 127
 
 
 # ---- stopping
@@ -241,12 +269,12 @@ def test_style_refusals(client: Client, photo: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("how", ["stop button", "client cancels"])
 def test_stopping_ends_the_worker(server: Server, client: Client, photo: str, how: str) -> None:
-    job = client.submit("endless", handle_file(photo), handle_file(photo), 1, 96, 1, 0, api_name="/style")
+    job = client.submit(*style_call(photo, photo, model="endless"), api_name="/style")
     wait_until(lambda: len(job.outputs()) >= 2)
     assert server.workers() == 1
     if how == "stop button":
         assert client.predict(api_name="/stop_style") == "Stopped."
-        path, told = job.result(timeout=60)
+        (_, path), told = job.result(timeout=60)
         assert "Stopped" in told and Path(path).is_file()
     else:
         job.cancel()

@@ -26,7 +26,10 @@ log = logging.getLogger(__name__)
 M = TypeVar("M", bound=Model)
 
 # Which model a menu opens with, where these are there; the rest follow by name.
-FEATURED = ("conditional-gan-mnist", "conditional-gan-glyphs", "stylegan2-monet", "stylegan2-landscapes", "gatys")
+FEATURED = (
+    "conditional-gan-mnist", "conditional-gan-glyphs", "stylegan2-monet", "stylegan2-landscapes", "fast-style",
+    "arbitrary-style", "adain", "gatys",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -37,8 +37,8 @@ def create_app(library: Library | None = None) -> gr.Blocks:
                 path = interpolate.build(library, jobs)
             with gr.Tab("Conditional", id="conditional") as conditional_tab:
                 conditional.build(library, jobs)
-            with gr.Tab("Style", id="style"):
-                style.build(library, jobs)
+            with gr.Tab("Style", id="style") as style_tab:
+                easel = style.build(library, jobs)
             with gr.Tab("Edit", id="edit") as edit_tab:
                 room = edit.build(library, jobs)
 
@@ -75,6 +75,7 @@ def create_app(library: Library | None = None) -> gr.Blocks:
         interpolate_tab.select(*path["suggest"], show_progress="hidden", api_visibility="private")
         interpolate_tab.select(js=press_once("interpolate", "strip"), api_visibility="private")
         conditional_tab.select(js=press_once("conditional", "rows"), api_visibility="private")
+        style_tab.select(*easel["looks"], show_progress="hidden", api_visibility="private")
         if room["ready"]:
             edit_tab.select(js=press_once("edit", "after", button="take"), api_visibility="private")
     library.warm_up(ready=lambda: app.is_running)  # not earlier: it would only slow the start down

@@ -19,6 +19,8 @@ from ganhub.config import BaseConfig
 from ganhub.models._stylizer import OnStep, Stylizer, at_scale
 from ganhub.nn.painter import Painter
 
+GAIN = 10.0  # of the codes: each style's numbers are few, seldom in a batch, and have far to go
+
 
 @dataclass(frozen=True, kw_only=True)
 class FastStyleConfig(BaseConfig):
@@ -59,7 +61,7 @@ class FastStyle(Stylizer, architecture="fast-style"):
         super().__init__(config)
         self.painter = Painter(config.width, config.deep_width, config.blocks)
         self.codes = nn.Embedding(len(config.style_names), self.painter.code_size)
-        nn.init.normal_(self.codes.weight, std=0.1)
+        nn.init.normal_(self.codes.weight, std=0.1 / GAIN)
 
     @classmethod
     def tiny(cls) -> Self:
@@ -70,16 +72,16 @@ class FastStyle(Stylizer, architecture="fast-style"):
         """What training changes."""
         return [self.painter, self.codes]
 
-    def read(self, pictures: Tensor, labels: Tensor) -> Tensor:
+    def read(self, pictures: Tensor | None, labels: Tensor) -> Tensor:
         """Codes [N, code_size] of the styles with these indices [N]: it knows the pictures by heart."""
-        return self.codes(labels)
+        return GAIN * self.codes(labels)
 
     @torch.no_grad()
     def _paint(self, content: Tensor, styles: list[tuple[str, float]], strength: float, scale: float, seed: int,
                on_step: OnStep | None) -> Tensor:  # fmt: skip
         index = torch.tensor([self.style_names.index(name) for name, _ in styles], device=self.device)
         weights = torch.tensor([weight for _, weight in styles], device=self.device, dtype=self.dtype)
-        code = weights[None] @ self.codes(index)
+        code = weights[None] @ self.read(None, index)
         painted = at_scale(lambda x: self.painter(x, code, strength), content.to(self.device, self.dtype), scale)
         if on_step is not None:
             on_step(1, 1, painted)
