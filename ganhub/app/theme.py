@@ -175,7 +175,8 @@ CSS = """
   outline-offset: 1px; }
 .wall .caption-label { font-size: 11px; padding: 1px 6px; border: 0; border-radius: 4px; opacity: 0;
   transition: opacity .12s; background: rgba(20, 19, 18, .72); color: #fff; }
-.wall .thumbnail-item:hover .caption-label, .wall .thumbnail-item.selected .caption-label { opacity: 1; }
+.wall .thumbnail-item:hover .caption-label, .wall .thumbnail-item.selected .caption-label,
+.wall.captions .caption-label { opacity: 1; }
 .strip { min-height: 60px; }
 .strip img { width: 100% !important; object-fit: contain; }
 .picked .image-frame, .picked .image-frame img,

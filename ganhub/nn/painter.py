@@ -78,7 +78,7 @@ class Restyled(nn.Module):
     Args:
         inputs, channels: Channels before and after.
         stride: Of the convolution.
-        enlarge: Twice the side first, each place repeated: unfolding channels instead costs as much and leaves grids.
+        enlarge: Twice the side first, bilinear: unfolding channels instead, or repeating places, leaves grids.
         relu: Whether ReLU follows.
     """
 
@@ -92,7 +92,7 @@ class Restyled(nn.Module):
 
     def forward(self, x: Tensor, scale: Tensor, shift: Tensor, strength: float | Tensor) -> Tensor:
         if self.enlarge:
-            x = F.interpolate(x, scale_factor=2, mode="nearest")
+            x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
         x = self.conv(F.pad(x, (1, 1, 1, 1), mode="reflect"))
         mean, deviation = self.norm.measure(x)
         scale, shift = scale.to(x.dtype).exp()[:, :, None, None], shift.to(x.dtype)[:, :, None, None]

@@ -88,8 +88,9 @@ def build(library: Library, jobs: Jobs) -> dict[str, Any]:
                 elem_id="style-painting", elem_classes="painting", slider_position=35,
             )  # fmt: skip
             looks = gr.Gallery(
-                [], label="Styles of this model", columns=6, elem_id="style-looks", elem_classes="wall columns-6",
-                allow_preview=False, visible=bool(named), show_label=True, buttons=[], interactive=False,
+                [], label="Styles of this model", columns=6, elem_id="style-looks",
+                elem_classes="wall captions columns-6", allow_preview=False, visible=bool(named), show_label=False,
+                buttons=[], interactive=False,
             )  # fmt: skip
             with gr.Row():
                 with gr.Column(visible=pictured, min_width=200) as by_pair:
