@@ -48,14 +48,15 @@ def test_tiles_share_the_statistics_of_the_picture_that_they_are_cut_from():
     tiles = torch.cat([whole[..., :8], whole[..., 8:16], whole[..., 16:]])
     norm, expected = InstanceNorm(), F.instance_norm(whole, eps=EPSILON)
     assert (norm(tiles[:1]) - expected[..., :8]).abs().max() > 0.05, "alone, a tile is normalised by itself"
-    with shared_statistics(torch.nn.Sequential(norm), torch.ones(3, 1, 16, 8)):
-        norm(tiles)
+    with shared_statistics(torch.nn.Sequential(norm)) as shared:
+        with shared.gathered(torch.ones(3, 1, 16, 8)):
+            norm(tiles)
         for k in range(3):
             torch.testing.assert_close(norm(tiles[k : k + 1]), expected[..., 8 * k : 8 * k + 8], atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(norm(tiles[:1]), F.instance_norm(tiles[:1], eps=EPSILON), atol=1e-4, rtol=1e-4)
     bordered, counts = F.pad(whole, (4, 4, 4, 4), value=100.0), torch.zeros(1, 1, 48, 64)
     counts[..., 8:40, 8:56] = 1  # of a picture twice the size of these features
-    with shared_statistics(norm, counts):
+    with shared_statistics(norm) as shared, shared.gathered(counts):
         torch.testing.assert_close(norm(bordered)[..., 4:20, 4:28], expected, atol=1e-4, rtol=1e-4)
 
 
@@ -182,7 +183,7 @@ def test_the_style_loss_is_relative_gram_distance_and_content_distance():
     objective = game(FastStyle, plain_share=0.0, variation_weight=0.0, grain=0.0, style_weight=3.0)
     model, batch = objective.model, batch_for(objective.model)
     numbers = objective.loss(batch)
-    painted = model.painter(batch.images, model.codes(batch.other.labels))
+    painted = model.painter(batch.images, model.read(None, batch.other.labels))
     trunk, content, style = feature_network("vgg-lite").body.trunk, [], []
     for i in range(4):
         mine, photo, manner = (trunk(x[i : i + 1]) for x in (painted, batch.images, batch.other.images))

@@ -13,7 +13,7 @@ from ganhub.errors import ConfigError
 from ganhub.losses.adversarial import score_statistics
 from ganhub.models import get_architecture
 from ganhub.nn import features
-from ganhub.nn.projected import LAYERS, ProjectedDiscriminator
+from ganhub.nn.projected import LAYERS, ProjectedDiscriminator, _deviation
 from ganhub.objectives import Batch, ProjectedObjective
 
 
@@ -163,16 +163,21 @@ def test_with_classes_pictures_are_compared_within_their_class():
     motif = torch.stack([one, other, one, other, other])  # one picture for each class: of the batch, they differ
     varied = torch.stack([one, other, other, one, other])
 
-    def deepest(images: Tensor) -> Tensor:
-        notice = []
-        handle = discriminator.heads[-1].notice.register_forward_hook(lambda m, seen, out: notice.append(seen[0]))
-        discriminator(images, labels)
-        handle.remove()
-        return notice[0][:, 0]
+    def deepest(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        x = discriminator.features(images)[-1]
+        return tuple(value[:, 0] for value in _deviation(x, labels))
 
-    assert (deepest(motif) < 1e-3).all()
-    assert (deepest(varied)[:4] > 1e-2).all()
-    assert deepest(varied)[0] == deepest(varied)[2] and deepest(varied)[1] == deepest(varied)[3]
+    assert (deepest(motif, labels)[0] < 1e-3).all()
+    found, comparable = deepest(varied, labels)
+    assert (found[:4] > 1e-2).all() and found[0] == found[2] and found[1] == found[3]
+    assert comparable.tolist() == [1, 1, 1, 1, 0], "the odd one has no partner"
+    assert deepest(motif, torch.tensor([0, 1, 0, 1, 2]))[1].tolist() == [1, 1, 1, 1, 0]
+    assert deepest(motif[:4], torch.tensor([0, 0, 0, 1]))[1].tolist() == [1, 1, 0, 0], "partners of two classes"
+    # Without a partner of its class, a picture is judged alone.
+    with torch.no_grad():
+        discriminator.heads[-1].notice.bias.fill_(5.0)
+    alone, beside = (discriminator(x, torch.tensor([0, 1])) for x in (motif[:2], torch.stack([one, one])))
+    torch.testing.assert_close(alone[-1][0], beside[-1][0])
 
 
 @pytest.mark.parametrize("pairing", ["hinge", "relativistic"])

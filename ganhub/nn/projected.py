@@ -153,7 +153,7 @@ class Head(nn.Module):
             shrink += [nn.AvgPool2d(2), _Layer(width), nn.LeakyReLU(0.2)]
         self.shrink = nn.Sequential(*shrink)
         self.last = _Layer(width)
-        self.notice = nn.Linear(1, width, bias=False) if compare else None
+        self.notice = nn.Linear(1, width, bias=num_classes > 0) if compare else None
         self.score = spectral_norm(nn.Conv2d(width, 1, 1))
         self.embed = spectral_norm(nn.Embedding(num_classes, width)) if num_classes else None
 
@@ -162,7 +162,8 @@ class Head(nn.Module):
         y = self.last(x)
         if self.notice is not None:
             # An odd number of channels is slow, so the new channel has a weight of its own: it is the same everywhere.
-            y = y + self.notice(_deviation(x, labels))[:, :, None, None].to(y.dtype)
+            found, comparable = _deviation(x, labels)
+            y = y + (self.notice(found) * comparable)[:, :, None, None].to(y.dtype)
         x = F.leaky_relu(y, 0.2)
         logits = self.score(x).flatten(1)
         if self.embed is None:
@@ -172,19 +173,24 @@ class Head(nn.Module):
         return logits + own, classes.mean(2)
 
 
-def _deviation(x: Tensor, labels: Tensor | None) -> Tensor:
+def _deviation(x: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor | float]:
     """How different the pictures of a group are, [N, 1]: four of the batch or, with classes, two of one class.
 
-    Pictures of different classes differ whatever the generator does: among them, one motif for each class would pass.
+    And whether that says anything, [N, 1] of 0 or 1: with classes, a picture may have no other of its class beside it,
+    and pictures of different classes differ whatever the generator does: one motif for each class would pass.
     """
     if labels is None:
-        return minibatch_deviation(x)[:, -1, 0, 0].unsqueeze(1)
+        return minibatch_deviation(x)[:, -1, 0, 0].unsqueeze(1), 1.0
     half = len(x) // 2
-    order = labels.argsort(stable=True)  # neighbours are of one class, but for the last of an odd number
+    order = labels.argsort(stable=True)
     paired = torch.cat([order[0 : 2 * half : 2], order[1 : 2 * half : 2], order[2 * half :]])  # i with i + half
+    one, other = paired[:half], paired[half : 2 * half]
     found = minibatch_deviation(x[paired[: 2 * half]], group=2)[:, -1, 0, 0] if half else x.new_zeros(0)
-    found = torch.cat([found, found.new_zeros(len(x) - 2 * half)])  # an odd one has nobody to differ from
-    return found.new_empty(len(x)).index_copy(0, paired, found).unsqueeze(1)
+    alike = (labels[one] == labels[other]).to(x.dtype).repeat(2)
+    odd = x.new_zeros(len(x) - 2 * half)  # has nobody to differ from
+    both = torch.stack([torch.cat([found, odd]), torch.cat([alike, odd])])
+    found, alike = torch.empty_like(both).index_copy(1, paired, both)
+    return found.unsqueeze(1), alike.unsqueeze(1)
 
 
 class _Layer(nn.Module):
