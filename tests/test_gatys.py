@@ -9,9 +9,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ganhub.colour import recoloured
 from ganhub.errors import ConfigError, GanhubError, ImageError
 from ganhub.models import AutoModel, Stylizer, list_architectures
-from ganhub.models.gatys import Gatys, GatysConfig, _Loss, recoloured
+from ganhub.models.gatys import Gatys, GatysConfig, _Loss
 from ganhub.nn.features import FeatureNetwork
 from ganhub.nn.vgg_lite import LAYERS, VGGLite, VGGLiteConfig
 

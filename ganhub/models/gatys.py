@@ -19,6 +19,7 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
+from ganhub.colour import recoloured
 from ganhub.config import BaseConfig
 from ganhub.images import resize
 from ganhub.losses.perceptual import content_distance, gram, gram_distance
@@ -95,6 +96,7 @@ class Gatys(Stylizer, architecture="gatys"):
     paper = (
         "Image Style Transfer Using Convolutional Neural Networks (Gatys, Ecker, Bethge 2016, CVPR, arXiv:1508.06576)"
     )
+    tiles = False  # the picture is optimised as one
     config: GatysConfig
 
     def __init__(self, config: GatysConfig | None = None, features: nn.Module | None = None) -> None:
@@ -260,30 +262,6 @@ class _Loss:
         ) / sum(config.style_layer_weights)
         variation = picture.diff(dim=-1).square().mean() + picture.diff(dim=-2).square().mean()
         return config.content_weight * content + self.style_weight * style + self.variation_weight * variation
-
-
-def recoloured(content: Tensor, styles: list[tuple[Tensor, float]]) -> Tensor:
-    """The content with the mean and covariance of the styles' colours: [1, 3, H, W] in [-1, 1].
-
-    Section 5.1 of "Preserving Color in Neural Artistic Style Transfer" (Gatys 2016, arXiv:1606.05897), here from style
-    to content: x -> A x + b with A = S^(1/2) C^(-1/2), S and C the two covariances.
-    """
-
-    def statistics(picture: Tensor) -> tuple[Tensor, Tensor]:
-        colours = picture[0].flatten(1).double().cpu()
-        return colours.mean(1), torch.cov(colours) + 1e-4 * torch.eye(3, dtype=torch.float64)
-
-    def power(matrix: Tensor, exponent: float) -> Tensor:
-        values, vectors = torch.linalg.eigh(matrix)
-        return vectors * values.clamp_min(1e-6) ** exponent @ vectors.T
-
-    mean, covariance = statistics(content)
-    of_styles = [(*statistics(picture), weight) for picture, weight in styles]
-    target_mean = sum(m * weight for m, _, weight in of_styles)
-    target_covariance = sum(c * weight for _, c, weight in of_styles)
-    matrix = power(target_covariance, 0.5) @ power(covariance, -0.5)
-    colours = matrix @ (content[0].flatten(1).double().cpu() - mean[:, None]) + target_mean[:, None]
-    return colours.view(content.shape).clamp(-1, 1).to(content)
 
 
 def _sized(style: Tensor, content: Tensor, scale: float) -> Tensor:

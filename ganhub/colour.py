@@ -1,0 +1,118 @@
+"""The colours of a photo and of its painting: which of the two the result has. Knows no network.
+
+Two ways to keep a photo's colours, both of "Preserving Color in Neural Artistic Style Transfer" (Gatys, Bethge,
+Hertzmann, Shechtman 2016, arXiv:1606.05897): a linear map that gives one picture the mean and covariance of another's
+colours ("color histogram matching" there), and painting the luminance alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from ganhub.errors import ConfigError
+
+WAYS = ("luminance", "histogram")
+LUMA = (0.299, 0.587, 0.114)  # of R, G and B: ITU-R BT.601, the Y of YIQ that the paper takes
+BAND = 1 << 18  # pixels at a time: no temporary grows with the picture
+
+
+def luminance(picture: Tensor) -> Tensor:
+    """[N, 3, H, W] -> [N, 1, H, W], both in [-1, 1]."""
+    red, green, blue = picture.split(1, dim=1)
+    return red * LUMA[0] + green * LUMA[1] + blue * LUMA[2]
+
+
+def keep_colours(photo: Tensor, painted: Tensor, how: str = "luminance", *, out: Tensor | None = None) -> Tensor:
+    """Give a painting the colours of its photo.
+
+    Args:
+        photo: [N, 3, H, W] in [-1, 1].
+        painted: The same shape.
+        how: "luminance": each place has the painting's luminance and the photo's chroma, which is made weaker where
+            that luminance leaves it no room in [-1, 1]. "histogram": see :func:`recoloured`, picture by picture.
+        out: Where the result is written; may be ``painted`` itself.
+
+    Returns:
+        [N, 3, H, W] in [-1, 1]; ``out``, where it is given.
+
+    Raises:
+        ConfigError: Another way, or two shapes.
+    """
+    if how not in WAYS:
+        raise ConfigError(f"The colours of a photo are kept by 'luminance' or 'histogram', not {how!r}.")
+    if photo.shape != painted.shape or photo.dim() != 4 or photo.shape[1] != 3:
+        shapes = f"{list(photo.shape)} and {list(painted.shape)}"
+        raise ConfigError(f"Photo and painting must both be [N, 3, H, W] and of one size, not {shapes}.")
+    out = torch.empty_like(painted) if out is None else out
+    if how == "histogram":
+        for one, other, place in zip(painted.split(1), photo.split(1), out.split(1), strict=True):
+            recoloured(one, [(other, 1.0)], out=place)
+        return out
+    for rows in bands(photo):
+        grey, colours = luminance(painted[:, :, rows]).clamp(-1, 1), photo[:, :, rows]
+        chroma = colours - luminance(colours)
+        room = torch.where(chroma == 0, torch.inf, (chroma.sign() - grey) / chroma)
+        share = room.amin(1, keepdim=True).clamp(0, 1)
+        out[:, :, rows] = torch.addcmul(grey, chroma, share).clamp_(-1, 1)
+    return out
+
+
+def recoloured(
+    picture: Tensor, palettes: Sequence[tuple[Tensor, float]], *, out: Tensor | None = None
+) -> Tensor:
+    """The picture with the mean and covariance of the palettes' colours.
+
+    x -> A x + b with A = S^(1/2) C^(-1/2), C and S the covariances of the picture and of the palettes: the linear
+    colour transfer of arXiv:1606.05897, with the symmetric roots. What leaves [-1, 1] is clamped.
+
+    Args:
+        picture: [1, 3, H, W] in [-1, 1].
+        palettes: ([1, 3, h, w] in [-1, 1], weight) pairs, the weights summing to 1: means and covariances are mixed.
+        out: Where the result is written; may be ``picture`` itself.
+    """
+    mean, covariance = _statistics(picture)
+    seen = [(*_statistics(palette), weight) for palette, weight in palettes]
+    target_mean = sum(m * weight for m, _, weight in seen)
+    target_covariance = sum(c * weight for _, c, weight in seen)
+    matrix = _power(target_covariance, 0.5) @ _power(covariance, -0.5)
+    shift = (target_mean - matrix @ mean).to(picture)[:, None, None]
+    matrix = matrix.to(picture)
+    out = torch.empty_like(picture) if out is None else out
+    for rows in bands(picture):
+        out[0, :, rows] = (torch.einsum("cd,dhw->chw", matrix, picture[0, :, rows]) + shift).clamp_(-1, 1)
+    return out
+
+
+def blend(below: Tensor, above: Tensor, mask: Tensor) -> Tensor:
+    """Write into ``above`` what lies below where the mask is black: [1, 3, H, W] twice and [1, 1, H, W], in [-1, 1]."""
+    for rows in bands(above):
+        above[:, :, rows] = torch.lerp(below[:, :, rows], above[:, :, rows], (mask[:, :, rows] + 1) / 2)
+    return above
+
+
+def bands(picture: Tensor) -> Iterator[slice]:
+    """Rows of [N, C, H, W], so many at a time that no temporary grows with the picture."""
+    height, width = picture.shape[-2:]
+    step = max(1, BAND // max(1, width))
+    return (slice(top, min(top + step, height)) for top in range(0, height, step))
+
+
+def _statistics(picture: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean [3] and covariance [3, 3] of the colours of [1, 3, H, W], in float64 on the CPU."""
+    places = picture.shape[-2] * picture.shape[-1]
+    # On the CPU in double precision, band by band: not every device has it.
+    colours = [lambda rows=rows: picture[0, :, rows].flatten(1).cpu().double() for rows in bands(picture)]
+    mean = sum(band().sum(1) for band in colours) / places
+    covariance = torch.zeros(3, 3, dtype=torch.float64)
+    for band in colours:
+        away = band() - mean[:, None]
+        covariance += away @ away.T / places
+    return mean, covariance + 1e-4 * torch.eye(3, dtype=torch.float64)  # of one flat colour, too, there is a root
+
+
+def _power(matrix: Tensor, exponent: float) -> Tensor:
+    values, vectors = torch.linalg.eigh(matrix)
+    return vectors * values.clamp_min(1e-6) ** exponent @ vectors.T
