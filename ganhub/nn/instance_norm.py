@@ -3,7 +3,7 @@
 "Instance Normalization: The Missing Ingredient for Fast Stylization" (Ulyanov et al. 2016, arXiv:1607.08022): each
 channel of each picture is brought to mean 0 and deviation 1 over its places. A large picture is painted tile by tile;
 were each tile normalised by itself, its neighbours would come out in other colours. So the statistics are gathered
-first, over tiles that are spread over the picture, and then held.
+first, over all tiles, and then held.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 EPSILON = 1e-4
@@ -22,8 +23,7 @@ class InstanceNorm(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self._margin: float | None = None  # set while statistics are gathered
-        self._held: tuple[Tensor, Tensor] | None = None
+        self._shared: SharedStatistics | None = None  # set within shared_statistics
 
     def forward(self, x: Tensor) -> Tensor:
         mean, deviation = self.measure(x)
@@ -31,14 +31,7 @@ class InstanceNorm(nn.Module):
 
     def measure(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and deviation, [N, C, 1, 1] each, or [1, C, 1, 1] for all tiles of one picture."""
-        if self._held is not None:
-            return tuple(value.to(x.dtype) for value in self._held)
-        if self._margin is None:
-            return moments(x)
-        rows, columns = (round(side * self._margin) for side in x.shape[2:])
-        inner = x[:, :, rows : x.shape[2] - rows, columns : x.shape[3] - columns]  # what borders of tiles do not reach
-        self._held = moments(inner.transpose(0, 1).flatten(1)[None, :, :, None])
-        return tuple(value.to(x.dtype) for value in self._held)
+        return moments(x) if self._shared is None else self._shared.measure(self, x)
 
 
 def moments(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -52,19 +45,104 @@ def moments(x: Tensor) -> tuple[Tensor, Tensor]:
     return tuple(value.movedim(1, 2)[..., None].to(x.dtype) for value in (mean, deviation))
 
 
+def _weighted_moments(x: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and deviation, [1, C, 1, 1] each, over the places of all [N, C, H, W] by their weights [N, 1, h, w]."""
+    # Features have fewer places than the picture: each counts as much as those do that it stands for.
+    weights = F.adaptive_avg_pool2d(weights.to(x.device, torch.float32), x.shape[2:]).flatten()
+    weights = weights / weights.sum()
+    places = x.float().transpose(0, 1).flatten(1)
+    with torch.autocast(x.device.type, enabled=False):
+        mean = places @ weights
+        variance = (places - mean[:, None]).square() @ weights
+    return mean.view(1, -1, 1, 1), (variance + EPSILON).sqrt().view(1, -1, 1, 1)
+
+
+class _Enough(Exception):
+    """Ends a call of the network whose moments have been seen as far as they are wanted."""
+
+
+class SharedStatistics:
+    """Moments that tiles of one picture share, see :func:`shared_statistics`.
+
+    Attributes:
+        complete: Whether those of all layers are held.
+    """
+
+    def __init__(self, norms: list[InstanceNorm], layers: int) -> None:
+        self.complete, self._norms, self._layers = not norms, norms, layers
+        self._weights: Tensor | None = None  # set while moments are gathered
+        self._held: dict[InstanceNorm, tuple[Tensor, Tensor]] = {}
+        self._sums: dict[InstanceNorm, tuple[float, Tensor, Tensor]] = {}  # of weights, means and squares
+
+    @contextmanager
+    def gathered(self, weights: Tensor) -> Iterator[None]:
+        """Within, one call of the network with tiles, which ends, with the block, at the last layer of this round.
+
+        Args:
+            weights: How much each place of these tiles counts, [N, 1, H, W], 0 or more: tiles overlap, and what lies
+                at their borders does not count. See ``ganhub.tiling.samples``.
+        """
+        self._weights, self._left = weights, self._layers
+        try:
+            yield
+            self.complete = True  # the call came to its end
+        except _Enough:
+            pass
+        finally:
+            self._weights = None
+
+    def settle(self) -> None:
+        """End a round: what was gathered from all tiles is held from now on."""
+        for norm, (total, first, second) in self._sums.items():
+            mean = first / total  # the variance of all is that within the batches and that between their means
+            deviation = (second / total - mean.square()).clamp_min(EPSILON).sqrt()
+            self._held[norm] = mean.float(), deviation.float()
+        self._sums = {}
+        self.complete |= len(self._held) == len(self._norms)
+
+    def measure(self, norm: InstanceNorm, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and deviation, [1, C, 1, 1] each."""
+        if norm in self._held:
+            mean, deviation = self._held[norm]
+        elif self._weights is None:
+            return moments(x)
+        else:
+            mean, deviation = _weighted_moments(x, self._weights)
+            share, exact = float(self._weights.sum()), mean.double()
+            new = share, share * exact, share * (exact.square() + deviation.double().square())
+            self._sums[norm] = tuple(a + b for a, b in zip(self._sums.get(norm, (0, 0, 0)), new, strict=True))
+            self._left -= 1
+            if self._left == 0:
+                raise _Enough
+        return mean.to(x.dtype), deviation.to(x.dtype)
+
+
 @contextmanager
-def shared_statistics(network: nn.Module, margin: float) -> Iterator[None]:
-    """Within, the first call of ``network`` gathers statistics over its whole batch, and all later ones use them.
+def shared_statistics(network: nn.Module, layers: int = 1) -> Iterator[SharedStatistics]:
+    """Within, ``network`` normalises by moments that were gathered: those of one picture, from all its tiles.
+
+    They are gathered in rounds, each over all tiles, from the first layer to the last, as each layer's moments depend
+    on those before::
+
+        with shared_statistics(network) as shared:
+            while not shared.complete:
+                for tiles, weights in ganhub.tiling.samples(picture, grid):
+                    with shared.gathered(weights):
+                        network(tiles)
+                shared.settle()
+            painted = ganhub.tiling.tiled(network, picture, grid)
 
     Args:
-        network: Holds :class:`InstanceNorm` modules, or none: then nothing changes.
-        margin: Share of a tile's side, at each of its four borders, that the statistics leave out.
+        network: Holds :class:`InstanceNorm` modules, each used once in a call, or none: then nothing changes.
+        layers: How many are gathered in a round. With 1 the moments are exactly those of the whole picture. With more
+            a batch is meanwhile normalised by its own moments, which is exact only where one batch holds all tiles.
     """
     norms = [module for module in network.modules() if isinstance(module, InstanceNorm)]
+    shared = SharedStatistics(norms, layers)
     for norm in norms:
-        norm._margin = margin
+        norm._shared = shared
     try:
-        yield
+        yield shared
     finally:
         for norm in norms:
-            norm._margin = norm._held = None
+            norm._shared = None
