@@ -12,7 +12,7 @@ import io
 import math
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -43,13 +43,8 @@ def open_image(source: Source) -> Image.Image:
     """Decode a picture from outside: upright, 8 bits, sRGB, in mode L, LA, RGB or RGBA.
 
     The EXIF rotation is applied; an embedded colour profile is converted to sRGB; pixels of 16 bits or more
-    are scaled, never clipped; palettes and CMYK become RGB; an animation gives its first frame.
-
-    Args:
-        source: A path, the bytes of a file, or an open binary file.
-
-    Returns:
-        A decoded picture that no longer needs its file.
+    are scaled, never clipped; palettes and CMYK become RGB; an animation gives its first frame. The source is a
+    path, the bytes of a file, or an open binary file, which the picture no longer needs.
 
     Raises:
         ImageError: Missing, empty, no picture, damaged, above 64 megapixels or above 16,384 pixels a side.
@@ -183,9 +178,6 @@ def from_pil(picture: Image.Image, *, channels: int = 3, background: str = "whit
         picture: Any mode that Pillow knows.
         channels: 1, 3 or 4. With 1 and 3, transparency is composited on ``background``; with 4 it is kept.
         background: A colour name or "#rrggbb".
-
-    Raises:
-        ImageError: Another number of channels, or no such colour.
     """
     if channels not in CHANNEL_MODES:
         raise ImageError(f"channels must be 1, 3 or 4, not {channels!r}.")
@@ -201,12 +193,14 @@ def from_pil(picture: Image.Image, *, channels: int = 3, background: str = "whit
     return from_uint8(pixels.view(1, picture.height, picture.width, channels).permute(0, 3, 1, 2))
 
 
-def load_image(source: Source, *, channels: int = 3, background: str = "white", max_side: int | None = None) -> Tensor:
-    """`open_image`, then `from_pil`: [1, channels, H, W] in [-1, 1].
+def load_image(
+    source: Source | Image.Image, *, channels: int = 3, background: str = "white", max_side: int | None = None
+) -> Tensor:
+    """`open_image`, unless that was done, then `from_pil`: [1, channels, H, W] in [-1, 1].
 
     ``max_side`` shrinks, antialiased, until no side is longer; it never enlarges.
     """
-    picture = open_image(source)
+    picture = source if isinstance(source, Image.Image) else open_image(source)
     if max_side is not None:
         if max_side < 1:
             raise ImageError(f"max_side must be at least 1 pixel, not {max_side}.")
@@ -222,13 +216,13 @@ def load_image(source: Source, *, channels: int = 3, background: str = "white", 
 
 def from_uint8(images: Tensor) -> Tensor:
     """uint8 of any shape -> float32 in [-1, 1]; `to_uint8` gives the same bytes back."""
-    return images.to(torch.float32) / 127.5 - 1.0
+    return (images.to(torch.float32) / 127.5).sub_(1.0)
 
 
 def to_uint8(images: Tensor) -> Tensor:
     """Floats in [-1, 1] -> uint8, rounded and clamped; NaN becomes mid grey."""
-    scaled = (images.detach().float().nan_to_num(nan=0.0) + 1.0) * 127.5
-    return scaled.round().clamp(0, 255).to(torch.uint8)
+    scaled = images.detach().float().nan_to_num(nan=0.0).add_(1.0).mul_(127.5)  # in place: photos are large
+    return scaled.round_().clamp_(0, 255).to(torch.uint8)
 
 
 def to_pil(image: Tensor) -> Image.Image:
@@ -334,12 +328,10 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[Path], objec
     return path
 
 
-def encode_png(image: Tensor, *, metadata: dict[str, str] | None = None) -> bytes:
-    """One image -> the bytes of a PNG file, with ``metadata`` as its text chunks (any Unicode).
+def encode_png(image: Tensor, *, metadata: dict[str, str] | None = None, srgb: bool = False) -> bytes:
+    """One image as the bytes of a PNG file; ``srgb`` as in `save_image`.
 
-    Args:
-        image: [C, H, W] or [1, C, H, W] in [-1, 1].
-        metadata: For example {"seed": "7"}; a key has 1 to 79 Latin-1 characters.
+    ``metadata``, for example {"seed": "7"}, becomes text chunks (any Unicode); a key has 1 to 79 Latin-1 characters.
     """
     notes = PngImagePlugin.PngInfo()
     for key, text in (metadata or {}).items():
@@ -347,18 +339,23 @@ def encode_png(image: Tensor, *, metadata: dict[str, str] | None = None) -> byte
             raise ImageError(f"{key[:90]!r} cannot name a PNG text: use 1 to 79 Latin letters.")
         notes.add_text(key, str(text))
     file = io.BytesIO()
-    to_pil(image).save(file, format="PNG", pnginfo=notes)
+    to_pil(image).save(file, format="PNG", pnginfo=notes, **_tag(image, srgb))
     return file.getvalue()
 
 
-def save_image(image: Tensor, path: str | os.PathLike[str], *, metadata: dict[str, str] | None = None) -> None:
-    """Write one image; the suffix says how: .png (the only one that takes metadata), .jpg, .webp or .bmp."""
+def save_image(
+    image: Tensor, path: str | os.PathLike[str], *, metadata: dict[str, str] | None = None, srgb: bool = False
+) -> None:
+    """Write one image; the suffix says how: .png (the only one that takes metadata), .jpg, .webp or .bmp.
+
+    ``srgb`` embeds a colour profile that says what viewers assume without one; not in .bmp, nor in grey.
+    """
     path = Path(path)
     kind = SUFFIXES.get(path.suffix.lower())
     if kind is None:
         raise ImageError(f"{path.name} has no suffix of a picture: use .png, .jpg, .webp or .bmp.")
     if kind == "PNG":
-        data = encode_png(image, metadata=metadata)
+        data = encode_png(image, metadata=metadata, srgb=srgb)
         write_atomically(path, lambda place: place.write_bytes(data))
         return
     if metadata:
@@ -367,7 +364,14 @@ def save_image(image: Tensor, path: str | os.PathLike[str], *, metadata: dict[st
     if kind in ("JPEG", "BMP"):  # neither holds transparency that all viewers read
         picture = _on_white(picture)
     options = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True}, "BMP": {}}[kind]
-    write_atomically(path, lambda place: picture.save(place, format=kind, **options))
+    write_atomically(path, lambda place: picture.save(place, format=kind, **options, **_tag(image, srgb)))
+
+
+def _tag(image: Tensor, srgb: bool) -> dict[str, bytes]:
+    if not srgb or image.shape[-3] == 1:
+        return {}
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    return {"icc_profile": profile[:24] + bytes(12) + profile[36:]}  # without the date: the same picture, the same file
 
 
 def _on_white(picture: Image.Image) -> Image.Image:
@@ -381,19 +385,16 @@ def save_grid(images: Tensor, path: str | os.PathLike[str], *, columns: int | No
     save_image(make_grid(images, columns=columns), path)
 
 
-def save_gif(frames: Tensor, path: str | os.PathLike[str], *, fps: float = 12) -> None:
-    """Write frames [T, C, H, W] in [-1, 1] as an endless GIF; transparency is laid on white.
+def save_gif(frames: Tensor | Iterable[Tensor], path: str | os.PathLike[str], *, fps: float = 12) -> None:
+    """Write frames [T, C, H, W], or each [C, H, W], in [-1, 1] as an endless GIF; transparency is laid on white.
 
     GIF counts hundredths of a second, so ``fps`` (1 to 50) is met as nearly as they allow.
     """
-    _check(frames)
     if not 0 < fps <= 50:
         raise ImageError(f"A GIF shows up to 50 frames a second, not {fps}.")
     pictures = []
     for frame in frames:
         picture = _on_white(to_pil(frame))
         pictures.append(picture if picture.mode == "L" else picture.quantize(256, Image.Quantize.MEDIANCUT))
-    milliseconds = max(2, round(100 / fps)) * 10
-
-    options = {"save_all": True, "append_images": pictures[1:], "duration": milliseconds, "loop": 0}
+    options = {"save_all": True, "append_images": pictures[1:], "duration": max(2, round(100 / fps)) * 10, "loop": 0}
     write_atomically(path, lambda place: pictures[0].save(place, format="GIF", **options))

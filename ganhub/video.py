@@ -1,4 +1,6 @@
-"""Frames to a video that any browser plays.
+"""Films in and out: frames to a video that any browser plays, and back; smoothing over time.
+
+Frames come and go one by one, so that a film needs no more memory than a few of them.
 
 The encoder is PyAV (BSD-3), whose wheels for Linux, macOS and Windows carry FFmpeg with the x264 encoder, so
 there is nothing else to install. It is imported with the first video, so that the app starts without it.
@@ -9,27 +11,41 @@ from __future__ import annotations
 import errno
 import math
 import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ganhub.errors import ImageError
-from ganhub.images import save_gif, to_uint8, write_atomically
+from ganhub.errors import ConfigError, ImageError
+from ganhub.images import MAX_PIXELS, MAX_SIDE, from_uint8, save_gif, to_uint8, write_atomically
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.frame import VideoFrame
 
 WATCHABLE = 256  # pixels; smaller frames are enlarged, since players blur or shrink tiny videos
+READERS = {  # suffix -> FFmpeg's name: named, so that no file chooses one that opens other files
+    ".gif": "gif", ".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".webm": "matroska", ".mkv": "matroska",
+}  # fmt: skip
 _ENCODERS = ("libx264", "libopenh264", "h264_videotoolbox", "h264_mf")
 
 
-def save_video(frames: Tensor, path: str | os.PathLike[str], *, fps: float = 24) -> None:
+def save_video(frames: Tensor | Iterable[Tensor], path: str | os.PathLike[str], *, fps: float = 24) -> None:
     """Write frames as .mp4 (H.264, yuv420p, index at the front) or as an endless .gif.
 
     Frames whose long side is under 256 pixels are enlarged by a whole number, pixel by pixel. An odd height
     or width, which yuv420p cannot hold, repeats its last row or column. Transparency is laid on white.
 
     Args:
-        frames: [T, C, H, W] in [-1, 1], T at least 1, C = 1, 3 or 4.
+        frames: [T, C, H, W] in [-1, 1], T at least 1, C = 1, 3 or 4; or an iterable of [C, H, W] or [1, C, H, W], all
+            of one size, of which no more than one is held (a .gif keeps a byte for every pixel).
         path: Ends in .mp4 or .gif. It appears only when it is complete.
         fps: Frames a second, above 0; at most 120 (.mp4) or 50 (.gif).
 
@@ -40,17 +56,35 @@ def save_video(frames: Tensor, path: str | os.PathLike[str], *, fps: float = 24)
     kind = path.suffix.lower()
     if kind not in (".mp4", ".gif"):
         raise ImageError(f"{path.name} does not say what kind of video: end its name in .mp4 or .gif.")
-    if frames.dim() != 4 or frames.shape[1] not in (1, 3, 4):
+    if isinstance(frames, Tensor) and (frames.dim() != 4 or frames.shape[1] not in (1, 3, 4)):
         raise ImageError(f"Frames are [T, C, H, W] with C = 1, 3 or 4, not {list(frames.shape)}.")
-    if 0 in frames.shape:
+    if not 0 < fps <= (50 if kind == ".gif" else 120):  # NaN fails too
+        raise ImageError(f"A video shows above 0 and up to 120 frames a second, a .gif up to 50, not {fps}.")
+    if isinstance(frames, Tensor) and 0 in frames.shape:
         raise ImageError("A video needs at least one frame: ask for more frames.")
-    if not 0 < fps <= 120:  # NaN fails too
-        raise ImageError(f"A video shows above 0 and up to 120 frames a second, not {fps}.")
-    factor = max(1, math.ceil(WATCHABLE / max(frames.shape[-2:])))
+    shown = _shown(frames)
+    first = next(shown, None)
+    if first is None:
+        raise ImageError("A video needs at least one frame: ask for more frames.")
+    factor = max(1, math.ceil(WATCHABLE / max(first.shape[-2:])))
+    shown = chain([first], shown)
     if kind == ".gif":
-        save_gif(_enlarge(frames, factor), path, fps=fps)
+        save_gif((_enlarge(frame, factor) for frame in shown), path, fps=fps)
         return
-    write_atomically(path, lambda place: _encode(frames, factor, place, fps))
+    write_atomically(path, lambda place: _encode(shown, _pixels(first, factor).shape[:2], factor, place, fps))
+
+
+def _shown(frames: Iterable[Tensor]) -> Iterator[Tensor]:
+    """Frames as [C, H, W], of one size."""
+    size = None
+    for frame in frames:
+        frame = frame[0] if frame.dim() == 4 and len(frame) == 1 else frame
+        if frame.dim() != 3 or frame.shape[0] not in (1, 3, 4) or 0 in frame.shape:
+            raise ImageError(f"A frame is [C, H, W] with C = 1, 3 or 4, not {list(frame.shape)}.")
+        size = frame.shape[1:] if size is None else size
+        if frame.shape[1:] != size:
+            raise ImageError(f"The frames of a video have one size, not {list(size)} and {list(frame.shape[1:])}.")
+        yield frame
 
 
 def _enlarge(frames: Tensor, factor: int) -> Tensor:
@@ -69,7 +103,7 @@ def _pixels(frame: Tensor, factor: int) -> Tensor:
     return to_uint8(frame).permute(1, 2, 0).contiguous()
 
 
-def _encode(frames: Tensor, factor: int, place: Path, fps: float) -> None:
+def _encode(frames: Iterable[Tensor], size: tuple[int, int], factor: int, place: Path, fps: float) -> None:
     import av
     from av.video.reformatter import ColorRange, Colorspace
 
@@ -80,7 +114,7 @@ def _encode(frames: Tensor, factor: int, place: Path, fps: float) -> None:
         with av.open(str(place), "w", format="mp4", options={"movflags": "faststart"}) as container:
             rate = Fraction(fps).limit_denominator(1001)
             stream = container.add_stream(encoder, rate=rate)
-            height, width = _pixels(frames[0], factor).shape[:2]
+            height, width = size
             stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
             if encoder == "libx264":
                 stream.options = {"crf": "18", "preset": "medium"}
@@ -100,5 +134,110 @@ def _encode(frames: Tensor, factor: int, place: Path, fps: float) -> None:
     except av.error.FFmpegError as error:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise  # the disk is full: write_atomically says so
-        size = f"{frames.shape[-1]} x {frames.shape[-2]}"
-        raise ImageError(f"The video of {size} pixels cannot be encoded ({error}): try .gif.") from error
+        raise ImageError(f"The video of {size[1]} x {size[0]} pixels cannot be encoded ({error}): try .gif.") from error
+
+
+@dataclass(frozen=True)
+class Film:
+    """A film that can be read frame by frame, as often as it is asked.
+
+    Attributes:
+        path: Of its file.
+        fps: Frames a second; the mean, where they differ.
+        count: How many frames it says that it has; 0 if it does not say.
+        sound: Whether it has sound, which is not read.
+    """
+
+    path: Path
+    fps: float
+    count: int
+    sound: bool
+
+    def __iter__(self) -> Iterator[Tensor]:
+        """Frames [1, 3, H, W] in [-1, 1], upright; transparency is laid on white."""
+        with self.path.open("rb") as file, _opened(file, self.path) as container:
+            for frame in container.decode(video=0):
+                _check_size(self.path, frame.width, frame.height)
+                yield _picture(frame)
+
+
+def open_video(path: str | os.PathLike[str]) -> Film:
+    """Look into a film: .mp4, .m4v, .mov, .webm, .mkv or .gif.
+
+    Raises:
+        ImageError: Missing, no film, damaged, or larger than a picture may be.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in READERS:
+        raise ImageError(f"{path.name} is not a film that can be read here: use {', '.join(READERS)}.")
+    try:
+        with path.open("rb") as file, _opened(file, path) as container:
+            if not container.streams.video:
+                raise ImageError(f"{path.name} has no pictures, only sound: choose a film.")
+            stream = container.streams.video[0]
+            _check_size(path, stream.width, stream.height)
+            rate = stream.average_rate or stream.guessed_rate or 24
+            return Film(path, float(rate), stream.frames, bool(container.streams.audio))
+    except OSError as error:
+        raise ImageError(f"{path} cannot be read ({error.strerror or error}): check path and permissions.") from error
+
+
+@contextmanager
+def _opened(file: BinaryIO, path: Path) -> Iterator[InputContainer]:
+    import av
+
+    try:
+        with av.open(file, format=READERS[path.suffix.lower()]) as container:
+            yield container
+    except av.error.FFmpegError as error:
+        raise ImageError(f"{path.name} is damaged or no film: save or download it again.") from error
+
+
+def _check_size(path: Path, width: int, height: int) -> None:
+    if max(width, height) > MAX_SIDE or width * height > MAX_PIXELS:
+        raise ImageError(f"{path.name} is {width} x {height} pixels: make it smaller first.")
+
+
+def _picture(frame: VideoFrame) -> Tensor:
+    pixels = torch.from_numpy(frame.to_ndarray(format="rgba"))
+    if getattr(frame, "rotation", 0) % 360:  # phones film upright and say how to turn it
+        pixels = pixels.rot90(round(frame.rotation / 90), (0, 1))
+    picture = from_uint8(pixels.permute(2, 0, 1)[None])
+    if (pixels[:, :, 3] == 255).all():
+        return picture[:, :3].contiguous()
+    return torch.lerp(torch.ones(()), picture[:, :3], (picture[:, 3:] + 1) / 2)
+
+
+class Smoother:
+    """Smooths what was made of a film's frames, where the film itself stands still; knows no network.
+
+    Networks that paint each frame by itself flicker. Each result is drawn towards the one before, by ``amount`` where
+    the film did not change and by less the more it did: exponential smoothing with a weight for each place,
+    amount * exp(-(change / tolerance)^2), so that what moves leaves no ghost and a cut begins anew.
+
+    Args:
+        amount: From 0 (nothing) to 0.95.
+        tolerance: Change of a place, on the scale of [-1, 1], by which the weight has fallen to a third.
+        around: Pixels about a place whose change counts; noise of the film is averaged over them.
+    """
+
+    def __init__(self, amount: float = 0.5, *, tolerance: float = 0.08, around: int = 4) -> None:
+        if not 0 <= amount <= 0.95:
+            raise ConfigError(f"smoothing must be from 0 to 0.95, not {amount!r}.")
+        self.amount, self.tolerance, self.around = amount, tolerance, around
+        self._before: tuple[Tensor, Tensor] | None = None
+
+    def __call__(self, frame: Tensor, made: Tensor) -> Tensor:
+        """The film's frame [1, C, H, W] and what was made of it, [1, C', H', W'] -> that, smoothed."""
+        if self.amount == 0:
+            return made
+        if self._before is not None and self._before[0].shape == frame.shape and self._before[1].shape == made.shape:
+            change = (frame - self._before[0]).abs().amax(1, keepdim=True)
+            window = 2 * self.around + 1
+            change = F.avg_pool2d(change, window, 1, self.around, count_include_pad=False)
+            if change.shape[-2:] != made.shape[-2:]:
+                change = F.interpolate(change, size=made.shape[-2:], mode="bilinear")
+            weight = self.amount * torch.exp(-((change / self.tolerance) ** 2))
+            made = torch.lerp(made, self._before[1], weight.to(made))
+        self._before = frame, made
+        return made
