@@ -23,7 +23,7 @@ FLOORS = {
     "losses",
     1: "objectives",
     2: "models",
-    3: "latents search metrics",
+    3: "latents search metrics styling",
     4: "trainer augment convert export",
     5: "app cli __main__",
 }
