@@ -190,12 +190,15 @@ def test_the_style_loss_is_relative_gram_distance_and_content_distance():
     painted = model.painter(batch.images, model.read(None, batch.other.labels))
     trunk, content, style = feature_network("vgg-lite").body.trunk, [], []
     for i in range(4):
-        mine, photo, manner = (trunk(x[i : i + 1]) for x in (painted, batch.images, batch.other.images))
+        mine, photo = (trunk(x[i : i + 1]) for x in (painted, batch.images))
         difference = mine["relu4_1"] - photo["relu4_1"]
         content.append((difference.norm() / photo["relu4_1"].norm()) ** 2)
-        for name in objective.config.style_layers:
-            wanted = gram(manner[name])
-            style.append(((gram(mine[name]) - wanted).norm() / wanted.norm()) ** 2)
+        for factor in (1, 2):
+            mine, manner = (trunk(F.interpolate(x[i : i + 1], scale_factor=1 / factor, mode="area"))
+                            for x in (painted, batch.other.images))  # fmt: skip
+            for name in objective.config.style_layers:
+                wanted = gram(manner[name])
+                style.append(((gram(mine[name]) - wanted).norm() / wanted.norm()) ** 2)
     content, style = torch.stack(content).mean().item(), torch.stack(style).mean().item()
     assert numbers["content"].item() == pytest.approx(content, rel=1e-3)
     assert numbers["style"].item() == pytest.approx(style, rel=1e-3)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganhub.config import BaseConfig
@@ -34,6 +35,8 @@ class StyleConfig(BaseConfig):
         style_layers: Their Gram matrices are compared.
         content_weight, style_weight: Of the two distances.
         variation_weight: Of the total variation.
+        scales: Style is compared at so many sizes, each half of the one before: fine grain alone, which would do at
+            the full size, is gone at half of it ("Multimodal Transfer", Wang et al. 2017, arXiv:1612.01895).
         grain: Deviation of the noise on the pictures to be painted.
         plain_share: Share of a batch that is painted with strength 0.
         plain_weight: Of its squared error.
@@ -44,7 +47,8 @@ class StyleConfig(BaseConfig):
     style_layers: tuple[str, ...] = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
     content_weight: float = 1.0
     style_weight: float = 5.0
-    variation_weight: float = 0.5
+    variation_weight: float = 2.0
+    scales: int = 2
     grain: float = 0.03
     plain_share: float = 0.25
     plain_weight: float = 10.0
@@ -53,6 +57,7 @@ class StyleConfig(BaseConfig):
         self.require(len(self.style_layers) > 0, "style_layers must name at least one layer.")
         self.require_range(0, 1e6, "content_weight", "style_weight", "variation_weight", "plain_weight")
         self.require_range(0, 0.9, "plain_share")
+        self.require_range(1, 4, "scales")
 
 
 class StyleObjective(BaseObjective, name="style"):
@@ -91,14 +96,14 @@ class StyleObjective(BaseObjective, name="style"):
         painted = self.model.painter(batch.images + grain, self.model.read(styles.images, styles.labels), strength)
         with torch.no_grad():
             wanted = self.look(batch.images[plain:], (config.content_layer,))[config.content_layer]
-            grams = {name: gram(x) for name, x in self.look(styles.images[plain:], config.style_layers).items()}
         seen = self.look(painted[plain:], self.layers)
         content = content_distance(seen[config.content_layer].float(), wanted.float())
         content = (content / wanted.float().square().mean((1, 2, 3)).clamp_min(1e-8)).mean()
-        style = torch.stack([
-            gram_distance(gram(seen[name]), grams[name]) / grams[name].square().mean((1, 2)).clamp_min(1e-16)
-            for name in config.style_layers
-        ]).mean()  # fmt: skip
+        style = self.style_distance(seen, styles.images[plain:])
+        for scale in range(1, config.scales):
+            smaller, manner = (F.avg_pool2d(x[plain:], 2**scale) for x in (painted, styles.images))
+            style = style + self.style_distance(self.look(smaller, config.style_layers), manner)
+        style = style / config.scales
         strokes = painted[plain:].float()
         variation = strokes.diff(dim=-1).square().mean() + strokes.diff(dim=-2).square().mean()
         error = (painted[:plain].float() - batch.images[:plain]).square().sum() / max(1, batch.images[:plain].numel())
@@ -106,6 +111,15 @@ class StyleObjective(BaseObjective, name="style"):
         loss = loss + config.variation_weight * variation + config.plain_weight * error
         numbers = {"content": content, "style": style, "variation": variation, "plain_error": error}
         return {"loss": loss, **{name: value.detach() for name, value in numbers.items()}}
+
+    def style_distance(self, seen: dict[str, Tensor], styles: Tensor) -> Tensor:
+        """Mean relative distance of Gram matrices between features of what is painted and pictures of the styles."""
+        with torch.no_grad():
+            grams = {name: gram(x) for name, x in self.look(styles, self.config.style_layers).items()}
+        return torch.stack([
+            gram_distance(gram(seen[name]), wanted) / wanted.square().mean((1, 2)).clamp_min(1e-16)
+            for name, wanted in grams.items()
+        ]).mean()  # fmt: skip
 
     def look(self, images: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
         """Features of the loss network's trunk: vgg-lite's heads only widen what it knows to VGG-19's channels."""
