@@ -51,9 +51,9 @@ def render_card(
         facts: ``name`` and ``architecture``; as far as known ``verb``, ``paper``, ``parameters``, ``licence`` (SPDX
             name in lower case, as the Hub spells it; "other" needs ``licence_name`` and ``licence_link``),
             ``licence_link``, ``dataset`` (one sentence: what, whose, which licence), ``datasets`` (Hub ids),
-            ``tags``, ``class_names``, ``samples``, ``curves`` and ``pairs`` (whether samples.png, curves.png and
-            memorisation.png exist), ``usage`` (Python that replaces the three lines), and anything that the run of
-            ``metrics`` may hold (``recipe``, ``seed``, ...).
+            ``tags``, ``class_names``, ``style_names``, ``samples``, ``curves`` and ``pairs`` (whether samples.png,
+            curves.png and memorisation.png exist), ``usage`` (Python that replaces the three lines), and anything that
+            the run of ``metrics`` may hold (``recipe``, ``seed``, ...).
         metrics: As in metrics.json: ``training`` describes the run, with ``intended_use`` and ``limits`` in prose and
             the watchdog's ``alarms``; ``evaluation`` is :meth:`ganhub.metrics.Evaluation.to_dict`; ``people`` holds
             what judges said; every other key is a group of numbers, whose ``protocol`` says how they were measured.
@@ -100,7 +100,8 @@ def write_card(folder: str | Path, facts: Mapping[str, Any]) -> Path:
     known: dict[str, Any] = {"name": folder.resolve().name}
     # A picture that a person has put elsewhere in the card is not shown twice.
     known |= {k: (folder / file).is_file() and f"({file})" not in outside for k, file in PICTURES.items()}
-    known |= {key: config[key] for key in ("architecture", "class_names", "num_classes") if key in config}
+    told = ("architecture", "class_names", "num_classes", "style_names")
+    known |= {key: config[key] for key in told if key in config}
     run = _mapping(metrics.get("training"))
     known |= {key: run[key] for key in ("licence", "dataset") if run.get(key)}
     new = render_card({**known, **facts}, metrics, read_facts(old))
@@ -303,6 +304,8 @@ def _usage(facts: Mapping[str, Any], name: str) -> str:
     if verb == "latent_generator" and (facts.get("class_names") or facts.get("num_classes")):
         names = [*facts.get("class_names", ()), 0]
         lines.append(_USAGE["class"].format(label=names[0]).replace("'", '"'))
+    elif verb == "stylizer" and facts.get("style_names"):
+        lines.append(f'painted = model.stylize(ganhub.load_image("photo.jpg"), "{facts["style_names"][0]}")')
     elif verb in _USAGE:
         lines.append(_USAGE[verb])
     return "\n".join(lines)
@@ -319,9 +322,9 @@ def _what(facts: Mapping[str, Any]) -> str:
         lines.append(("Paper", str(facts["paper"])))
     if facts.get("parameters") is not None:
         lines.append(("Parameters", f"{facts['parameters']:,}"))
-    names = [str(name) for name in facts.get("class_names", ())]
-    if names:
-        lines.append(("Classes", ", ".join(names[:100]) + (", ..." if len(names) > 100 else "")))
+    for label, key in (("Classes", "class_names"), ("Styles", "style_names")):
+        if names := [str(name) for name in facts.get(key, ())]:
+            lines.append((label, ", ".join(names[:100]) + (", ..." if len(names) > 100 else "")))
     return "\n".join(f"- {label}: {text}" for label, text in lines)
 
 

@@ -168,6 +168,14 @@ def test_adain_gives_the_features_the_style_s_moments_and_is_nothing_for_the_con
     torch.testing.assert_close(half, (content + restyled) / 2, atol=1e-4, rtol=1e-3)  # equation 14
 
 
+def test_the_card_names_the_styles_and_how_to_ask_for_one(tmp_path):
+    FastStyle.tiny().save_pretrained(tmp_path / "named")
+    card = (tmp_path / "named" / "README.md").read_text(encoding="utf-8")
+    assert "- Styles: dots, waves" in card and 'load_image("photo.jpg"), "dots")' in card
+    AdaIN.tiny().save_pretrained(tmp_path / "free")
+    assert "Styles:" not in (tmp_path / "free" / "README.md").read_text(encoding="utf-8")
+
+
 # Objectives
 
 

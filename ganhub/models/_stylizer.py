@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor
 
@@ -35,6 +35,9 @@ class Stylizer(Model):
     def steps(self) -> int:
         """How often ``on_step`` is called for a picture."""
         return 1
+
+    def card_facts(self) -> dict[str, Any]:
+        return {**super().card_facts(), "style_names": list(self.style_names)}
 
     def stylize(
         self,
