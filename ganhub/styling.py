@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from fractions import Fraction
 
 import torch
 import torch.nn.functional as F
@@ -185,7 +186,7 @@ def _painted(
     if not side or not strength:
         result = stylize(photo, on_step)
     else:
-        result = _in_tiles(stylizer, stylize, photo, side, math.ceil(stylizer.margin * max(1.0, scale)), on_step)
+        result = _in_tiles(stylizer, stylize, photo, side, scale, on_step)
     if below or right:
         result = result[:, :, top : top + height, left : left + width].contiguous()
     return result
@@ -196,13 +197,16 @@ def _in_tiles(
     stylize: Callable[[Tensor], Tensor],
     photo: Tensor,
     side: int,
-    margin: int,
+    scale: float,
     on_step: OnStep | None,
 ) -> Tensor:
     """Over the picture once for each layer's statistics, not far into the network at first, and for the painting."""
     height, width = photo.shape[-2:]
-    room = 4 * margin  # large strokes have a wide margin
-    grid = tiling.grid(height, width, tile=max(side, room), margin=margin)
+    margin = math.ceil(stylizer.margin * max(1.0, scale))  # large strokes have a wide margin
+    # A model may paint a picture of 1 / scale of the size: tiles begin at whole pixels of that one, too.
+    multiple = 16 * Fraction(scale).limit_denominator(16).numerator
+    multiple = multiple if 32 <= multiple <= 256 else tiling.MULTIPLE
+    grid = tiling.grid(height, width, tile=max(side, 3 * margin + multiple), margin=margin, multiple=multiple)
     device = next((value.device for value in (*stylizer.parameters(), *stylizer.buffers())), photo.device)
     batch = 1 if device.type == "cpu" else max(1, tiling.SAMPLE // (grid.height * grid.width))
     few = len(grid) * grid.height * grid.width <= tiling.SAMPLE  # one batch tells the statistics of all layers at once
