@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from ganhub.errors import ImageError
-from ganhub.video import save_video
+from ganhub.video import open_video, save_video
 
 
 def decode(path) -> tuple[dict[str, object], torch.Tensor]:
@@ -87,3 +87,48 @@ def test_an_encoder_that_refuses_is_a_sentence_and_leaves_nothing(tmp_path):
     with pytest.raises(ImageError, match="cannot be encoded"):
         save_video(torch.zeros(1, 1, 2, 40_000), tmp_path / "a.mp4")  # wider than H.264 can say
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kind", ["mp4", "gif"])
+def test_frames_come_and_go_one_by_one(tmp_path, kind):
+    """Written from a generator, [1, C, H, W] or [C, H, W], and read again, twice."""
+    values = torch.linspace(-0.9, 0.9, 7)
+    path = tmp_path / f"a.{kind}"
+    shapes = ((1, 3, 256, 300), (3, 256, 300))
+    save_video((torch.full(shapes[k % 2], float(value)) for k, value in enumerate(values)), path, fps=10)
+    film = open_video(path)
+    assert film.fps == pytest.approx(10, rel=0.2) and not film.sound and film.count in (0, 7)
+    for _ in range(2):
+        frames = list(film)
+        assert [tuple(frame.shape) for frame in frames] == [(1, 3, 256, 300)] * 7
+        assert torch.allclose(torch.stack([frame.mean() for frame in frames]), values, atol=0.03)
+
+
+def test_frames_of_two_sizes_and_none(tmp_path):
+    for frames, words in (([torch.zeros(1, 3, 8, 8), torch.zeros(1, 3, 8, 9)], "one size"), ([], "at least one frame")):
+        with pytest.raises(ImageError, match=words):
+            save_video(iter(frames), tmp_path / "a.mp4")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_see_through_gif_lies_on_white(tmp_path):
+    frames = [Image.new("RGBA", (40, 30), (0, 0, 0, 0)) for _ in range(2)]
+    for k, frame in enumerate(frames):
+        frame.paste((255, 0, 0, 255), (4 + 16 * k, 8, 16 + 16 * k, 24))
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:], duration=100, disposal=2)
+    for k, frame in enumerate(open_video(tmp_path / "a.gif")):
+        assert torch.allclose(frame[0, :, 15, 10 + 16 * k], torch.tensor([1.0, -1, -1]), atol=0.02)
+        assert frame[..., 26 - 16 * k].min() == 1 and frame[..., :6, :].min() == 1
+
+
+def test_sentences_of_reading(tmp_path):
+    (tmp_path / "a.mp4").write_bytes(b"no film")
+    (tmp_path / "list.mp4").write_text("#EXTM3U\nfile:a.mp4\n")  # no playlist opens other files
+    for name, words in (
+        ("a.mp4", "damaged or no film"),
+        ("list.mp4", "damaged or no film"),
+        ("none.mp4", "cannot be read"),
+        ("a.avi", "no film that can be read|not a film"),
+    ):
+        with pytest.raises(ImageError, match=words):
+            open_video(tmp_path / name)
