@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from ganhub.cli import augment, card, evaluate, judge, latents, models, serve
+from ganhub.cli import augment, card, evaluate, judge, latents, models, serve, style
 from ganhub.errors import GanhubError
 
 cli = typer.Typer(
@@ -22,6 +22,7 @@ judge.add_to(cli)
 augment.add_to(cli)
 card.add_to(cli)
 latents.add_to(cli)
+style.add_to(cli)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""What several commands read from their arguments: a generator, and real pictures prepared as a recipe does."""
+"""What several commands share: a generator, real pictures prepared as a recipe does, and a progress bar."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from ganhub.errors import ConfigError, DataError
 from ganhub.models import AutoModel, LatentGenerator
 
 if TYPE_CHECKING:
+    from rich.progress import Progress
+
     from ganhub.trainer import DataConfig
 
 
@@ -54,3 +56,11 @@ def in_words(config: DataConfig) -> str:
     ]
     name = config.path if hub.is_repo_id(config.path) and not Path(config.path).exists() else Path(config.path).name
     return ", ".join([name, *changed])
+
+
+def progress() -> Progress:
+    """A bar on the error stream, gone when done; rich is imported only where one is drawn."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    return Progress(console=Console(stderr=True), transient=True)

@@ -5,19 +5,16 @@ from __future__ import annotations
 import math
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import torch
 import typer
 
 from ganhub import images, latents, video
-from ganhub.cli._inputs import open_generator
+from ganhub.cli._inputs import open_generator, progress
 from ganhub.errors import ConfigError
 from ganhub.latents import Projection
 from ganhub.models import StyleGenerator
-
-if TYPE_CHECKING:
-    from rich.progress import Progress
 
 MAX_SEED = 2**32 - 1
 MAX_PIXELS = 400_000_000  # of all frames together: some 5 GB in memory
@@ -50,7 +47,7 @@ def walk(
     pictures = latents.frames_of(
         generator, way, frames, label=label, loop=loop, space=space, truncation=truncation, pace=pace
     )
-    with _progress() as bar:
+    with progress() as bar:
         film = torch.stack([picture.cpu() for picture in bar.track(pictures, total=frames, description="Frames")])
     video.save_video(film, out, fps=fps)
     typer.echo(f"{frames} frames from seed {way[0]} to seed {way[-1]}{', and back,' if loop else ''} in {out}")
@@ -71,7 +68,7 @@ def project(
     """Find the latent of a photo, and show edits of it."""
     generator = open_generator(model, device)
     picture = images.load_image(photo, channels=4)  # what becomes of transparency is said
-    with _progress() as bar:
+    with progress() as bar:
         task = bar.add_task("Looking for a start", total=steps)
 
         def show(step: int, steps: int, look: object) -> None:
@@ -115,14 +112,6 @@ def _seeds(text: str) -> list[int]:
         if not re.fullmatch(r"\d{1,10}", part) or int(part) > MAX_SEED:
             raise ConfigError(f"'{part[:40]}' is no seed: write whole numbers from 0 to {MAX_SEED}, as in 3,14.")
     return [int(part) for part in parts]
-
-
-def _progress() -> Progress:
-    """A bar on the error stream, gone when done; rich is imported only where one is drawn."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    return Progress(console=Console(stderr=True), transient=True)
 
 
 def add_to(cli: typer.Typer) -> None:

@@ -1,0 +1,248 @@
+"""``ganhub style``: photos, folders of photos and films, painted."""
+
+from __future__ import annotations
+
+import glob
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from torch import Tensor
+
+from ganhub import images, styling, video
+from ganhub.cli._inputs import progress
+from ganhub.config import nearest
+from ganhub.errors import ConfigError, GanhubError
+from ganhub.models import AutoModel, Stylizer
+
+DEFAULT_MODEL = "gatys"
+WHOLE_SIDE = 1024  # pixels, for models that paint a picture as one
+STYLE_SIDE = 1024  # pixels that a picture of a style is read with
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm")
+FILMS = tuple(video.READERS)
+Named = tuple[str, float]
+
+
+def style(
+    photos: Annotated[list[str], typer.Argument(metavar="PHOTO...", help="Pictures, films, folders, or patterns.")],
+    styles: Annotated[
+        list[str], typer.Option("--style", help="A painting, or a style the model knows; may be repeated, as name:0.7.")
+    ],
+    out: Annotated[Path, typer.Option(help="The file to write; a folder for several photos.")],
+    model: Annotated[str, typer.Option(help="A folder, a name, or owner/name on the Hub.")] = DEFAULT_MODEL,
+    strength: Annotated[float, typer.Option(help="Of the style, from 0 to 1.")] = 1.0,
+    scale: Annotated[float, typer.Option(help="Size of the strokes, from 0.25 to 4.")] = 1.0,
+    seed: Annotated[int, typer.Option(help="Of what is random.")] = 0,
+    keep_colour: Annotated[
+        str, typer.Option("--keep-colour", "--keep-color", help="luminance or histogram: the photo's colours.")
+    ] = "",
+    mask: Annotated[Path | None, typer.Option(help="A picture: paint where it is white.")] = None,
+    outside: Annotated[
+        list[str] | None, typer.Option(help="A second style, where the mask is black; may be repeated.")
+    ] = None,
+    tile: Annotated[str, typer.Option(help="auto, off, or pixels a side: large photos in tiles.")] = "auto",
+    size: Annotated[int | None, typer.Option(help="Shrink photos to this longest side first.")] = None,
+    smoothing: Annotated[float, typer.Option(help="Of films over time, from 0 to 0.95.")] = 0.5,
+    device: Annotated[str, typer.Option(help="cpu, cuda, mps or auto.")] = "auto",
+) -> None:
+    """Paint photos in a style.
+
+    Transparency is kept where the suffix allows it. Colours come out as sRGB, and the file says so if the photo's did;
+    photos lie as they are meant to be seen. Films (.mp4, .gif and others) are painted frame by frame, without sound.
+    """
+    jobs = _jobs(_sources(photos), out, [*styles, *(outside or []), *([str(mask)] if mask else [])])
+    sides = _side_of_tiles(tile)
+    if size is not None and size < 1:
+        raise ConfigError(f"--size must be at least 1 pixel, not {size}.")
+    video.Smoother(smoothing)  # says what is wrong before the work
+    stylizer = AutoModel.from_pretrained(model, device=device)
+    if not isinstance(stylizer, Stylizer):
+        raise ConfigError(f"{model} is a {stylizer.verb}, which does not paint: name a stylizer, such as gatys.")
+    options = {
+        "strength": strength, "scale": scale, "seed": seed, "keep_colour": keep_colour, "tile": sides,
+        "style": _styles(styles, stylizer, "Styles"),
+        "mask": None if mask is None else images.load_image(mask, channels=1),
+        "style_outside": _styles(outside, stylizer, "Outside the mask") if outside else None,
+    }  # fmt: skip
+    most = size if size or stylizer.tiles else WHOLE_SIDE
+    failed = []
+    with progress() as bar:
+        files = bar.add_task("Photos", total=len(jobs), visible=len(jobs) > 1)
+        steps = bar.add_task("")
+
+        def show(step: int, total: int, look: object = None) -> None:
+            bar.update(steps, completed=step, total=total or None)
+
+        for source, target in jobs:
+            bar.reset(steps, description=source.name)
+            try:
+                work = _film if source.suffix.lower() in FILMS else _photo
+                said = work(stylizer, source, target, most, show, smoothing, options)
+                if size is None and said.shrunk:
+                    said.notes.append(f"shrunk to {most} pixels, as {model} paints pictures as one (--size says else)")
+                typer.echo(f"{source} -> {target}{''.join(f'; {note}' for note in said.notes)}")
+            except GanhubError as error:
+                failed.append(f"{source}: {error}")
+            bar.advance(files)
+    if failed and len(jobs) == 1:
+        raise ConfigError(failed[0].removeprefix(f"{jobs[0][0]}: "))
+    if failed:
+        lines = "".join(f"\n  {line}" for line in failed)
+        raise ConfigError(f"{len(jobs) - len(failed)} of {len(jobs)} are painted; these are not:{lines}")
+
+
+@dataclass
+class _Said:
+    """What became of a photo."""
+
+    shrunk: bool
+    notes: list[str]
+
+
+def _photo(
+    stylizer: Stylizer, source: Path, target: Path, most: int | None, show: Callable, smoothing: float, options: dict
+) -> _Said:
+    picture = images.open_image(source)
+    tagged, shrunk = "icc_profile" in picture.info, most is not None and max(picture.size) > most
+    channels = {"L": 1, "RGB": 3}.get(picture.mode, 4)
+    photo = images.load_image(picture, channels=channels, max_side=most)
+    del picture
+    painted = styling.paint(stylizer, photo, on_step=show, **options)
+    images.save_image(painted, target, srgb=tagged)
+    see_through = channels == 4 and bool((photo[:, 3:] < 1).any())
+    laid = see_through and target.suffix.lower() in (".jpg", ".jpeg", ".bmp")
+    return _Said(shrunk, ["transparency laid on white, which a .png would keep"] if laid else [])
+
+
+def _film(
+    stylizer: Stylizer, source: Path, target: Path, most: int | None, show: Callable, smoothing: float, options: dict
+) -> _Said:
+    film = video.open_video(source)
+    shrunk = False
+
+    def sized() -> object:
+        nonlocal shrunk
+        for number, frame in enumerate(film):
+            show(number, film.count)
+            longest = max(frame.shape[-2:])
+            if most is not None and longest > most:
+                shrunk = True
+                height, width = (max(1, round(side * most / longest)) for side in frame.shape[-2:])
+                frame = images.resize(frame, (height, width))
+            yield frame
+
+    painted = styling.paint_frames(stylizer, sized(), smoothing=smoothing, **options)
+    video.save_video(painted, target, fps=min(film.fps, 50 if target.suffix.lower() == ".gif" else 120))
+    return _Said(shrunk, ["without its sound"] if film.sound else [])
+
+
+# ---- arguments
+
+
+def _sources(arguments: Sequence[str]) -> list[Path]:
+    """Files of all arguments, in order, each once."""
+    found: dict[Path, None] = {}
+    for text in arguments:
+        path = Path(text)
+        if path.is_dir():
+            files = sorted(one for one in path.iterdir() if one.suffix.lower() in PICTURES + FILMS and one.is_file())
+            if not files:
+                raise ConfigError(f"There are no photos or films in the folder {path}.")
+        elif glob.has_magic(text) and not path.exists():
+            files = sorted(Path(one) for one in glob.glob(text, recursive=True) if Path(one).is_file())
+            if not files:
+                raise ConfigError(f"No file fits the pattern {text}.")
+        else:
+            files = [path]  # a missing one is told apart from the others when its turn comes
+        found.update(dict.fromkeys(files))
+    return list(found)
+
+
+def _jobs(sources: list[Path], out: Path, read: Sequence[str]) -> list[tuple[Path, Path]]:
+    """(source, target) pairs; no target is a file that is read."""
+    if len(sources) == 1 and out.suffix and not out.is_dir():
+        written = (".mp4", ".gif") if sources[0].suffix.lower() in FILMS else tuple(images.SUFFIXES)
+        if out.suffix.lower() not in written:
+            raise ConfigError(f"{out.name}: end --out in {', '.join(written)}.")
+        jobs = [(sources[0], out)]
+    else:
+        if out.is_file() or out.suffix.lower() in (*images.SUFFIXES, *FILMS) and not out.is_dir():
+            raise ConfigError(f"{len(sources)} photos do not fit into one file: let --out name a folder, not {out}.")
+        jobs, taken = [], set()
+        for source in sources:
+            suffix, stem, number = _written_as(source), source.stem, 1
+            while (name := f"{stem}{suffix}").lower() in taken:
+                number += 1
+                stem = f"{source.stem}-{number}"
+            taken.add(name.lower())
+            jobs.append((source, out / name))
+    kept = {Path(text).resolve() for text in (*map(str, sources), *read)}
+    for _, target in jobs:
+        if target.resolve() in kept:
+            raise ConfigError(f"{target} is read here and would be overwritten: choose another --out.")
+    return jobs
+
+
+def _written_as(source: Path) -> str:
+    """The photo's own suffix, where it can be written."""
+    suffix = source.suffix.lower()
+    if suffix in FILMS:
+        return ".gif" if suffix == ".gif" else ".mp4"
+    return source.suffix if suffix in images.SUFFIXES else ".png"
+
+
+def _side_of_tiles(text: str) -> str | int:
+    if text in ("auto", "off"):
+        return 0 if text == "off" else text
+    if not text.isdecimal() or int(text) == 0:
+        raise ConfigError(f"--tile is auto, off or pixels a side, not {text!r}.")
+    return int(text)
+
+
+def _styles(texts: Sequence[str], stylizer: Stylizer, what: str) -> list[tuple[Tensor | str, float]]:
+    """Styles with weights that sum to 1; says which, where they did not."""
+    named = [_weighted(text) for text in texts]
+    total = sum(weight for _, weight in named)
+    if total <= 0:
+        raise ConfigError("One style at least needs a weight above 0.")
+    shares = [(name, weight / total) for name, weight in named]
+    if abs(total - 1) > 1e-3:
+        said = ", ".join(f"{name} {share:.2f}" for name, share in shares)
+        typer.echo(f"{what}: {said} (the weights summed to {total:g} and were shared out to sum to 1).", err=True)
+    return [(_style(name, stylizer), share) for name, share in shares]
+
+
+def _weighted(text: str) -> Named:
+    """"waves:0.7" -> ("waves", 0.7); a path may hold a colon, and what has no number counts 1."""
+    name, colon, number = text.rpartition(":")
+    try:
+        weight = float(number)
+    except ValueError:
+        return text, 1.0
+    if not colon or not name or Path(text).is_file():
+        return text, 1.0
+    if not 0 <= weight < math.inf:
+        raise ConfigError(f"The weight of a style must be 0 or more, not {number!r} as in {text!r}.")
+    return name, weight
+
+
+def _style(name: str, stylizer: Stylizer) -> Tensor | str:
+    if name in stylizer.style_names:
+        return name
+    if stylizer.reads_pictures and (Path(name).is_file() or not stylizer.style_names):
+        return images.load_image(name, max_side=STYLE_SIDE)
+    if Path(name).is_file():
+        raise ConfigError(
+            f"This {stylizer.architecture} paints only the styles it was trained on, not {name}: name one of "
+            f"{', '.join(stylizer.style_names)}, or take --model {DEFAULT_MODEL}."
+        )
+    known = ", ".join(stylizer.style_names)
+    raise ConfigError(f"There is no style or picture '{name}'.{nearest(name, stylizer.style_names)} Known: {known}.")
+
+
+def add_to(cli: typer.Typer) -> None:
+    """Register this group's commands."""
+    cli.command("style")(style)
