@@ -23,6 +23,9 @@ from ganhub.video import Smoother
 
 Style = Tensor | str | Sequence[tuple[Tensor | str, float]]
 WHOLE = 1_500_000  # pixels that are painted as one where ``tile`` is "auto"
+# In so many rounds over all tiles the statistics are gathered. As many as there are layers make tiles equal to the
+# whole; with 3, fast-style (13 layers) was 0.4 and 1.3 / 255 off in two photos, with 1 it was 1.0 and 2.9.
+ROUNDS = 3
 
 
 @torch.no_grad()
@@ -200,7 +203,7 @@ def _in_tiles(
     scale: float,
     on_step: OnStep | None,
 ) -> Tensor:
-    """Over the picture once for each layer's statistics, not far into the network at first, and for the painting."""
+    """Over the picture some times for its statistics, ever further into the network, and once for the painting."""
     height, width = photo.shape[-2:]
     margin = math.ceil(stylizer.margin * max(1.0, scale))  # large strokes have a wide margin
     # A model may paint a picture of 1 / scale of the size: tiles begin at whole pixels of that one, too.
@@ -211,8 +214,8 @@ def _in_tiles(
     batch = 1 if device.type == "cpu" else max(1, tiling.SAMPLE // (grid.height * grid.width))
     few = len(grid) * grid.height * grid.width <= tiling.SAMPLE  # one batch tells the statistics of all layers at once
     norms = sum(isinstance(module, InstanceNorm) for module in stylizer.modules())
-    rounds = min(norms, 1 if few else norms)
-    done, total = 0, (rounds + 1) * len(grid)
+    layers = max(1, norms if few else math.ceil(norms / ROUNDS))
+    done, total = 0, (math.ceil(norms / layers) + 1) * len(grid)
 
     def say(tiles: int) -> None:
         nonlocal done
@@ -220,7 +223,7 @@ def _in_tiles(
         if on_step is not None:
             on_step(min(done, total), total, None)
 
-    with shared_statistics(stylizer, layers=norms if few else 1) as shared:
+    with shared_statistics(stylizer, layers) as shared:
         while not shared.complete:
             for tiles, weights in tiling.samples(photo, grid):
                 with shared.gathered(weights):

@@ -53,17 +53,18 @@ def test_without_controls_it_is_what_the_model_paints(named):
     assert torch.equal(paint(named, PHOTO, "dots", strength=0, keep_colour="luminance"), PHOTO)
 
 
-@pytest.mark.parametrize("pixels", [10**9, 100_000])
+@pytest.mark.parametrize(("pixels", "rounds", "most"), [(10**9, 3, 0.5), (200_000, 7, 0.5), (400_000, 3, 3)])
 @pytest.mark.parametrize("size", [(448, 600), (301, 517), (200, 900)])
-def test_tiled_equals_whole(named, monkeypatch, size, pixels):
-    """Within 3/255, whether the statistics come from one batch or layer by layer from several."""
+def test_tiled_equals_whole(named, monkeypatch, size, pixels, rounds, most):
+    """Within 3/255: with statistics from one batch, layer by layer from several, and by some layers at a time."""
+    monkeypatch.setattr("ganhub.styling.ROUNDS", rounds)
     monkeypatch.setattr(tiling, "SAMPLE", pixels)
     monkeypatch.setattr(tiling.samples, "__kwdefaults__", {"pixels": pixels})
     photo = (blobs(4, *size) + torch.linspace(-0.7, 0.7, size[1])).clamp(-1, 1)
     steps: list[tuple[int, int]] = []
     whole = paint(named, photo, "waves", tile=0)
     tiled = paint(named, photo, "waves", tile=256, on_step=lambda step, total, look: steps.append((step, total)))
-    assert error(tiled, whole) < 1 and error(whole, photo) > 10
+    assert error(tiled, whole) < most and error(whole, photo) > 10
     assert len(steps) > 5 and [step for step, _ in steps] == sorted(step for step, _ in steps)
     assert len({total for _, total in steps}) == 1 and steps[-1][0] == steps[-1][1]
 
