@@ -20,7 +20,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -125,7 +124,8 @@ def alone(name: str, side: int, threads: int) -> None:
     noise = torch.rand(1, 3, 12, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
     content = bytes_of(images.resize(noise, (side * 2 // 3, side)))
     method_of(name, threads)(content, bytes_of(images.resize(noise, (384, 512))), 1.0)
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    status = Path("/proc/self/status").read_text().splitlines()
+    print(next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1024)
 
 
 def main() -> None:

@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 from ganhub import AutoModel, images
 from ganhub.augment import begin, counts, generator_size, plan_restyled, plan_samples, read_labelled, restyle
-from ganhub.augment.by_style import luma
 from ganhub.cli import cli, main
+from ganhub.colour import luminance
 from ganhub.errors import ConfigError, DataError
 from ganhub.models import get_architecture
 from ganhub.trainer import make_recipe, open_data
@@ -206,7 +206,7 @@ def test_colours_can_be_kept(models: Path) -> None:
     assert inside.any() and kept.shape == content.shape
     shift = (kept - content).masked_select(inside.expand_as(kept)).view(3, -1)
     assert (shift - shift[:1]).abs().max() < 1e-5
-    assert (luma(kept) - luma(painted))[inside].abs().max() < 1e-5
+    assert (luminance(kept) - luminance(painted))[inside].abs().max() < 1e-5
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 700), (1500, 40)])

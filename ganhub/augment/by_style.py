@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ganhub import images
 from ganhub.augment.folder import SUFFIXES, Labelled, Names, New, OnStep, load
+from ganhub.colour import keep_colours as keep_colours_of
 from ganhub.errors import ConfigError
 from ganhub.models import Stylizer
 from ganhub.models._stylizer import SMALLEST_SIDE
@@ -22,7 +23,6 @@ from ganhub.nn.random import uniform
 
 PAINTED_SIDE, LONGEST_SIDE = 128, 1024  # pixels: smaller pictures are painted enlarged, larger ones shrunk
 STREAM = 0xA06  # keeps these draws apart from the latents of the same seeds
-LUMA = (0.299, 0.587, 0.114)
 
 
 def plan_restyled(
@@ -99,8 +99,7 @@ def restyle(
     """One picture [1, C, H, W] in [-1, 1], C = 1, 3 or 4, painted: grey stays grey, transparency what it was.
 
     Small pictures are painted enlarged and shrunk back, so that strokes are smaller than what is shown; those with a
-    side above 1,024 pixels come back shrunk to it. ``keep_colours`` takes only the brightness from the painting
-    (section 5.2 of Gatys 2016, arXiv:1606.05897).
+    side above 1,024 pixels come back shrunk to it. ``keep_colours`` takes only the brightness from the painting.
     """
     height, width = content.shape[-2:]
     if (factor := LONGEST_SIDE / max(height, width)) < 1:
@@ -112,11 +111,6 @@ def restyle(
     with torch.no_grad():
         painted = stylizer.stylize(images.resize(colour, tuple(side)), style, strength=strength, seed=seed)
     painted = images.resize(painted.cpu().float(), (height, width))
-    if keep_colours or content.shape[1] == 1:  # all three channels move by what the brightness does
-        painted = (colour + luma(painted) - luma(colour)).clamp(-1, 1)
+    if keep_colours or content.shape[1] == 1:
+        painted = keep_colours_of(colour, painted)
     return torch.cat([painted[:, : min(content.shape[1], 3)], content[:, 3:]], dim=1)
-
-
-def luma(picture: Tensor) -> Tensor:
-    """[N, 3, H, W] -> brightness [N, 1, H, W] (ITU-R BT.601)."""
-    return (picture * picture.new_tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
