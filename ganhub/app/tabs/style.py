@@ -59,16 +59,18 @@ def build(library: Library, jobs: Jobs) -> dict[str, Any]:
                 name = parts.unchecked(gr.Dropdown(
                     named, value=opening(named), label="Style", elem_id="style-name", min_width=120, filterable=False,
                 ))  # fmt: skip
-                other_name = parts.unchecked(gr.Dropdown(
-                    named, value=opening(named, 1), label="Second style", elem_id="style-other-name", min_width=120,
-                    filterable=False,
-                ))  # fmt: skip
-            blend = parts.unchecked(gr.Slider(0, 1, 0, step=0.05, label="Share of the second style",
-                                              elem_id="style-blend"))  # fmt: skip
-            with gr.Row(visible=pictured) as second:
-                other = parts.unchecked(
-                    gr.Image(None, label="Second style (optional)", elem_id="style-other", **upload | {"height": 130})
-                )
+            with gr.Accordion("Blend with a second style", open=False):
+                blend = parts.unchecked(gr.Slider(0, 1, 0, step=0.05, label="Share of the second style",
+                                                  elem_id="style-blend"))  # fmt: skip
+                with gr.Row(visible=bool(named)) as second_name:
+                    other_name = parts.unchecked(gr.Dropdown(
+                        named, value=opening(named, 1), label="Second style", elem_id="style-other-name",
+                        min_width=120, filterable=False,
+                    ))  # fmt: skip
+                with gr.Row(visible=pictured) as second:
+                    other = parts.unchecked(
+                        gr.Image(None, label="Second style", elem_id="style-other", **upload | {"height": 130})
+                    )
             preset = gr.Radio(list(PRESETS), value="Full", label="Manner", elem_id="style-preset")
             with gr.Row():
                 strength = parts.unchecked(gr.Slider(0, 1, 1, step=0.05, label="Strength", min_width=120))
@@ -154,7 +156,7 @@ def build(library: Library, jobs: Jobs) -> dict[str, Any]:
         names, pictures, side = manners(library, model)
         menus = [gr.Dropdown(choices=names, value=opening(names, k)) for k in (0, 1)]
         shown = [gr.update(visible=pictures)] * 4
-        return gr.update(visible=bool(names)), *menus, *shown, looks_of(model), side
+        return *[gr.update(visible=bool(names))] * 2, *menus, *shown, looks_of(model), side
 
     @parts.calm
     def looks_of(model: str) -> Any:
@@ -172,9 +174,8 @@ def build(library: Library, jobs: Jobs) -> dict[str, Any]:
     )  # fmt: skip
     again = {"fn": paint, "inputs": inputs, "outputs": outputs, "concurrency_limit": 1, "concurrency_id": "style",
              **private}  # fmt: skip
-    model.change(
-        choose, model, [by_name, name, other_name, by_picture, second, by_pair, by_swatch, looks, size], **private
-    )
+    rooms = [by_picture, second, by_pair, by_swatch]
+    model.change(choose, model, [by_name, second_name, name, other_name, *rooms, looks, size], **private)
     preset.input(lambda chosen: PRESETS[chosen], preset, [strength, scale, colours], queue=False, **private)
     pairs.click(
         lambda i: tuple(asset(word) for word in PAIRS[i]), pairs, [content, style], queue=False, **private
