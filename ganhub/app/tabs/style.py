@@ -115,6 +115,8 @@ def build(library: Library, jobs: Jobs) -> dict[str, Any]:
         }
         share = parts.number("Share of the second style", blend, 0, 1)
         photo = images.load_image(parts.picture_file("content", content), max_side=side)
+        # A file, written once: a picture would be written again with every look, while the page is reading it.
+        before = parts.save_png(photo, "photo")
 
         def work(report: Report) -> tuple[str, str]:
             stylizer = library.open(model, Stylizer)
@@ -126,7 +128,7 @@ def build(library: Library, jobs: Jobs) -> dict[str, Any]:
 
             on_step(0, 0, photo)
             painted = styling.paint(stylizer, photo, wanted, on_step=on_step, **options)
-            return parts.save_png(photo, "photo"), parts.save_png(painted, "painting", model=model, **options)
+            return before, parts.save_png(painted, "painting", model=model, **options)
 
         shown = None
 
@@ -137,7 +139,7 @@ def build(library: Library, jobs: Jobs) -> dict[str, Any]:
             preview = progress.preview
             fresh = preview is not None and preview is not shown and preview.shape == photo.shape
             shown = preview if fresh else shown
-            pair = (images.to_pil(photo), images.to_pil(shown)) if fresh else gr.skip()
+            pair = (before, images.to_pil(shown)) if fresh else gr.skip()
             return pair, parts.bar(progress, "Step")
 
         job = yield from parts.follow(jobs, "style", request, work, show)
@@ -148,7 +150,7 @@ def build(library: Library, jobs: Jobs) -> dict[str, Any]:
             yield gr.skip(), "Stopped."
         else:
             early = parts.save_png(job.preview, "painting-early")
-            yield (parts.save_png(photo, "photo"), early), "Stopped. This is how far it came."
+            yield (before, early), "Stopped. This is how far it came."
 
     @parts.calm
     def choose(model: str) -> tuple:
