@@ -142,11 +142,16 @@ def test_style(visit: Visit, tmp_path: Path) -> None:
 
 def test_style_can_be_stopped(visit: Visit) -> None:
     visit.tab("Style")
-    first = visit.picture("#style-painting")
+    visit.picture("#style-painting")
+    known = visit.page.eval_on_selector_all("#style-painting img", "all => all.map(i => i.currentSrc || i.src)")
     visit.style_network("endless")
     assert not visit.page.locator("#style-stop").is_visible()
     visit.page.locator("#style-run").click()
-    visit.picture("#style-painting", first)  # an early look
+    visit.page.wait_for_function(  # an early look; the photo beside it stays
+        """known => [...document.querySelectorAll("#style-painting img")].some(
+            i => i.complete && i.naturalWidth && !known.includes(i.currentSrc || i.src))""",
+        arg=known, polling=100,
+    )  # fmt: skip
     visit.says("style", "Step")
     visit.page.locator("#style-stop").click()
     visit.says("style", "Stopped")
