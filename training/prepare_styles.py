@@ -1,17 +1,19 @@
 """Gather pictures of styles into folders that the style recipes read.
 
-    python training/prepare_styles.py --paintings style-paintings.zip --more landscapes-288.zip monet-256.zip \\
-        --out styles
+    python training/prepare_styles.py --paintings style-paintings.zip \\
+        --more landscapes-288.zip monet-256.zip wallpapers.zip --out styles
 
 ``named/`` gets one picture for each style of fast-style: six manners drawn by code (:mod:`ganhub.app.swatches`), and
-of the paintings those in ``NAMED``, each with its short side at 512 pixels. ``many/`` gets these and every picture of
-the other collections, short side 288, for models that take any style.
+of the paintings those in ``NAMED``, each with its short side at 512 pixels. ``many/``, for models that take any style,
+gets corners of these with their colours exchanged and pictures of the other collections, short side 288; the paintings
+that are not in ``NAMED`` are left out of it, to measure with.
 """
 
 from __future__ import annotations
 
 import argparse
 import io
+import itertools
 import sys
 import zipfile
 from pathlib import Path
@@ -29,6 +31,8 @@ NAMED = {
     "composition-vii": "composition",
     "portrait-of-metzinger": "portrait",
 }
+EACH = 150  # of a collection, evenly spaced: styles that look alike should not outweigh the others
+CORNERS = ((0, 0), (0, 1), (1, 0), (1, 1))
 DRAWN = ("dots", "glass", "hatching", "mosaic", "wash", "waves")
 
 
@@ -54,9 +58,17 @@ def main() -> None:
                 named[style] = painting
     for name, picture in named.items():
         images.save_image(images.resize(picture, 512), arguments.out / "named" / f"{name}.png")
-    many = {**named, **paintings}
+    many = {}
+    for name, picture in named.items():
+        for (down, right), channels in itertools.product(CORNERS, itertools.permutations(range(3))):
+            height, width = (round(side * 0.6) for side in picture.shape[2:])
+            top, left = down * (picture.shape[2] - height), right * (picture.shape[3] - width)
+            corner = picture[:, channels, top : top + height, left : left + width]
+            many[f"{name}-{down}{right}{''.join(map(str, channels))}"] = corner
     for path in arguments.more:
-        many |= {f"{path.stem}-{name}": images.load_image(file) for name, file in pictures_of(path)}
+        files = list(pictures_of(path))
+        for name, file in files[:: max(1, len(files) // EACH)]:
+            many[f"{path.stem}-{name}"] = images.load_image(file)
     for name, picture in many.items():
         images.save_image(images.resize(picture, 288), arguments.out / "many" / f"{name}.jpg")
     print(f"{len(named)} named styles and {len(many)} pictures in {arguments.out}")

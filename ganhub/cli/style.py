@@ -18,7 +18,7 @@ from ganhub.config import nearest
 from ganhub.errors import ConfigError, GanhubError
 from ganhub.models import AutoModel, Stylizer
 
-DEFAULT_MODEL = "gatys"
+NAMING, READING = "fast-style", "arbitrary-style"  # what paints styles with names, and pictures, unless one says else
 WHOLE_SIDE = 1024  # pixels, for models that paint a picture as one
 STYLE_SIDE = 1024  # pixels that a picture of a style is read with
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm")
@@ -32,7 +32,13 @@ def style(
         list[str], typer.Option("--style", help="A painting, or a style the model knows; may be repeated, as name:0.7.")
     ],
     out: Annotated[Path, typer.Option(help="The file to write; a folder for several photos.")],
-    model: Annotated[str, typer.Option(help="A folder, a name, or owner/name on the Hub.")] = DEFAULT_MODEL,
+    model: Annotated[
+        str,
+        typer.Option(
+            help="A folder, a name, or owner/name on the Hub.",
+            show_default=f"{READING} for paintings, {NAMING} for names",
+        ),
+    ] = "",
     strength: Annotated[float, typer.Option(help="Of the style, from 0 to 1.")] = 1.0,
     scale: Annotated[float, typer.Option(help="Size of the strokes, from 0.25 to 4.")] = 1.0,
     seed: Annotated[int, typer.Option(help="Of what is random.")] = 0,
@@ -58,6 +64,7 @@ def style(
     if size is not None and size < 1:
         raise ConfigError(f"--size must be at least 1 pixel, not {size}.")
     video.Smoother(smoothing)  # says what is wrong before the work
+    model = model or (READING if all(_is_picture(text) for text in [*styles, *(outside or [])]) else NAMING)
     stylizer = AutoModel.from_pretrained(model, device=device)
     if not isinstance(stylizer, Stylizer):
         raise ConfigError(f"{model} is a {stylizer.verb}, which does not paint: name a stylizer, such as gatys.")
@@ -229,6 +236,10 @@ def _weighted(text: str) -> Named:
     return name, weight
 
 
+def _is_picture(text: str) -> bool:
+    return Path(_weighted(text)[0]).is_file()
+
+
 def _style(name: str, stylizer: Stylizer) -> Tensor | str:
     if name in stylizer.style_names:
         return name
@@ -237,7 +248,7 @@ def _style(name: str, stylizer: Stylizer) -> Tensor | str:
     if Path(name).is_file():
         raise ConfigError(
             f"This {stylizer.architecture} paints only the styles it was trained on, not {name}: name one of "
-            f"{', '.join(stylizer.style_names)}, or take --model {DEFAULT_MODEL}."
+            f"{', '.join(stylizer.style_names)}, or take --model {READING}."
         )
     known = ", ".join(stylizer.style_names)
     raise ConfigError(f"There is no style or picture '{name}'.{nearest(name, stylizer.style_names)} Known: {known}.")

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from ganhub.config import BaseConfig
 from ganhub.errors import ConfigError
-from ganhub.models._stylizer import OnStep, Stylizer, style_at
+from ganhub.models._stylizer import OnStep, Stylizer, at_scale, style_at
 from ganhub.nn.features import VGGLiteTrunk
 from ganhub.nn.instance_norm import InstanceNorm, moments
 from ganhub.nn.vgg_lite import reflect
@@ -32,7 +32,7 @@ class AdaINConfig(BaseConfig):
     """Settings of :class:`AdaIN`.
 
     Attributes:
-        style_size: Short side, in pixels, in which a style picture is read at scale 1.
+        style_size: Short side, in pixels, in which a style picture is read.
         decoder_width: Channels of the decoder relative to the encoder's.
     """
 
@@ -105,19 +105,22 @@ class AdaIN(Stylizer, architecture="adain"):
     @torch.no_grad()
     def _paint(self, content: Tensor, styles: list[tuple[Tensor, float]], strength: float, scale: float, seed: int,
                on_step: OnStep | None) -> Tensor:  # fmt: skip
-        height, width = content.shape[2:]
-        padded = F.pad(content.to(self.device, self.dtype), (0, -width % FOLD, 0, -height % FOLD), mode="replicate")
-        features = self.encode(padded)
-        size = round(self.config.style_size * scale)
-        seen = [moments(self.encode(style_at(picture.to(padded), size))) for picture, _ in styles]
+        content = content.to(self.device, self.dtype)
+        pictures = [style_at(picture.to(content), self.config.style_size) for picture, _ in styles]
+        seen = [moments(self.encode(picture)) for picture in pictures]
         # Equation 15 mixes decoded features; mixing their moments before decoding is the same line, decoded once.
         mixed = tuple(
             sum(weight * numbers[k] for (_, weight), numbers in zip(styles, seen, strict=True)) for k in (0, 1)
         )
-        painted = self.decoder(self.restyle(features, mixed, strength))[..., :height, :width].clamp(-1, 1)
+        painted = at_scale(lambda x: self._decoded(x, mixed, strength), content, scale)
         if on_step is not None:
             on_step(1, 1, painted)
         return painted
+
+    def _decoded(self, content: Tensor, style: tuple[Tensor, Tensor], strength: float) -> Tensor:
+        height, width = content.shape[2:]
+        padded = F.pad(content, (0, -width % FOLD, 0, -height % FOLD), mode="replicate")
+        return self.decoder(self.restyle(self.encode(padded), style, strength))[..., :height, :width].clamp(-1, 1)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,34 +15,26 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from ganhub.config import BaseConfig
-from ganhub.models._stylizer import OnStep, Stylizer, style_at
+from ganhub.models._stylizer import OnStep, Stylizer, at_scale, style_at
 from ganhub.nn.features import VGGLiteTrunk
 from ganhub.nn.instance_norm import moments
-from ganhub.nn.painter import Painter
+from ganhub.nn.painter import Painter, PainterConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class ArbitraryStyleConfig(BaseConfig):
-    """Settings of :class:`ArbitraryStyle`.
+class ArbitraryStyleConfig(PainterConfig):
+    """Settings of :class:`ArbitraryStyle`, those of its painter among them.
 
     Attributes:
-        width: Channels at a quarter of the picture's side.
-        deep_width: Channels at an eighth.
-        blocks: Residual blocks there.
         reader_width: Of the reader's hidden layer.
-        style_size: Short side, in pixels, in which a style picture is read at scale 1.
+        style_size: Short side, in pixels, in which a style picture is read.
     """
 
-    width: int = 64
-    deep_width: int = 96
-    blocks: int = 4
     reader_width: int = 256
     style_size: int = 256
 
     def __post_init__(self) -> None:
-        self.require_range(8, 512, "width", "deep_width")
-        self.require_range(0, 32, "blocks")
+        super().__post_init__()
         self.require_range(1, 4096, "reader_width")
         self.require_range(64, 1024, "style_size")
 
@@ -89,11 +81,12 @@ class ArbitraryStyle(Stylizer, architecture="arbitrary-style"):
     @torch.no_grad()
     def _paint(self, content: Tensor, styles: list[tuple[Tensor, float]], strength: float, scale: float, seed: int,
                on_step: OnStep | None) -> Tensor:  # fmt: skip
-        size = round(self.config.style_size * scale)
+        size = self.config.style_size
         code = sum(
             weight * self.read(style_at(picture.to(self.device, self.dtype), size)) for picture, weight in styles
         )
-        painted = self.painter(content.to(self.device, self.dtype), code, strength)
+        content = content.to(self.device, self.dtype)
+        painted = content.lerp(at_scale(lambda x: self.painter(x, code), content, scale), strength)
         if on_step is not None:
             on_step(1, 1, painted)
         return painted

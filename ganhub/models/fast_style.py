@@ -15,34 +15,26 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from ganhub.config import BaseConfig
 from ganhub.models._stylizer import OnStep, Stylizer, at_scale
-from ganhub.nn.painter import Painter
+from ganhub.nn.painter import Painter, PainterConfig
 
-GAIN = 10.0  # of the codes: each style's numbers are few, seldom in a batch, and have far to go
+GAIN = 4.0  # of the codes: each style's numbers are few, seldom in a batch, and have far to go
 
 
 @dataclass(frozen=True, kw_only=True)
-class FastStyleConfig(BaseConfig):
-    """Settings of :class:`FastStyle`.
+class FastStyleConfig(PainterConfig):
+    """Settings of :class:`FastStyle`, those of its painter among them.
 
     Attributes:
         style_names: The styles, in the order of their codes.
-        width: Channels at a quarter of the picture's side.
-        deep_width: Channels at an eighth.
-        blocks: Residual blocks there.
     """
 
     style_names: tuple[str, ...]
-    width: int = 64
-    deep_width: int = 96
-    blocks: int = 4
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self.require(len(self.style_names) > 0, "style_names must name at least one style.")
         self.require(len(set(self.style_names)) == len(self.style_names), "style_names must differ from each other.")
-        self.require_range(8, 512, "width", "deep_width")
-        self.require_range(0, 32, "blocks")
 
 
 class FastStyle(Stylizer, architecture="fast-style"):
@@ -82,7 +74,8 @@ class FastStyle(Stylizer, architecture="fast-style"):
         index = torch.tensor([self.style_names.index(name) for name, _ in styles], device=self.device)
         weights = torch.tensor([weight for _, weight in styles], device=self.device, dtype=self.dtype)
         code = weights[None] @ self.read(None, index)
-        painted = at_scale(lambda x: self.painter(x, code, strength), content.to(self.device, self.dtype), scale)
+        content = content.to(self.device, self.dtype)
+        painted = content.lerp(at_scale(lambda x: self.painter(x, code), content, scale), strength)
         if on_step is not None:
             on_step(1, 1, painted)
         return painted

@@ -9,13 +9,35 @@ step out (Shi et al. 2016, arXiv:1609.05158). 23,000 multiply-adds a pixel: a se
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ganhub.config import BaseConfig
 from ganhub.nn.instance_norm import InstanceNorm
 
 FOLD = 8  # sides are padded to a multiple of this
+
+
+@dataclass(frozen=True, kw_only=True)
+class PainterConfig(BaseConfig):
+    """Settings of models that hold a :class:`Painter`.
+
+    Attributes:
+        width: Channels at a quarter of the picture's side.
+        deep_width: Channels at an eighth.
+        blocks: Residual blocks there.
+    """
+
+    width: int = 64
+    deep_width: int = 96
+    blocks: int = 4
+
+    def __post_init__(self) -> None:
+        self.require_range(8, 512, "width", "deep_width")
+        self.require_range(0, 32, "blocks")
 
 
 class Painter(nn.Module):
@@ -37,31 +59,25 @@ class Painter(nn.Module):
         self.merge = Restyled(width, width)
         self.unfold = Restyled(width, fine, enlarge=True)
         self.out = nn.Conv2d(fine, 12, 3)
-        with torch.no_grad():  # at strength 0 nothing is normalised: let neither sums nor tanh run full at the start
+        with torch.no_grad():  # at the start tanh does not run full, and the four pixels of a place are alike
             self.out.weight[::4] *= 0.3
-            for pixel in (1, 2, 3):  # the four pixels of a place alike
+            for pixel in (1, 2, 3):
                 self.out.weight[pixel::4] = self.out.weight[::4]
-            for second in self.blocks[1::2]:
-                second.conv.weight *= 0.3
         self.layers = [m for m in self.modules() if isinstance(m, Restyled)]
         self.code_size = 2 * sum(layer.channels for layer in self.layers)
 
-    def forward(self, images: Tensor, codes: Tensor, strength: float | Tensor = 1.0) -> Tensor:
+    def forward(self, images: Tensor, codes: Tensor) -> Tensor:
         """Paint.
 
         Args:
             images: [N, 3, H, W] in [-1, 1], 16 pixels a side or more.
             codes: [N, code_size] or [1, code_size]: of each layer first the logarithms of its scales, then its shifts.
-            strength: Between each channel's own moments (0: the network should give the picture back) and the code's
-                (1), one number or [N]; as equation 14 of AdaIN (Huang and Belongie 2017), here in every layer.
         """
         height, width = images.shape[2:]
         right, below = -width % FOLD, -height % FOLD
         x = F.pad(images, (0, right, 0, below), mode="reflect") if right or below else images
         parts = iter(codes.split([layer.channels for layer in self.layers for _ in "ab"], dim=1))
-        if isinstance(strength, Tensor):
-            strength = strength.view(-1, 1, 1, 1).to(x.dtype)
-        style = {layer: (next(parts), next(parts), strength) for layer in self.layers}
+        style = {layer: (next(parts), next(parts)) for layer in self.layers}
         x = F.pixel_unshuffle(x, 4).contiguous(memory_format=torch.channels_last)
         quarter = self.fold(x, *style[self.fold])
         x = self.down(quarter, *style[self.down])
@@ -92,13 +108,12 @@ class Restyled(nn.Module):
         nn.init.kaiming_normal_(self.conv.weight, nonlinearity="relu")
         nn.init.zeros_(self.conv.bias)
 
-    def forward(self, x: Tensor, scale: Tensor, shift: Tensor, strength: float | Tensor) -> Tensor:
+    def forward(self, x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
         if self.enlarge:
             x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
         x = self.conv(F.pad(x, (1, 1, 1, 1), mode="reflect"))
         mean, deviation = self.norm.measure(x)
         scale, shift = scale.to(x.dtype).exp()[:, :, None, None], shift.to(x.dtype)[:, :, None, None]
-        # strength * (scale * (x - mean) / deviation + shift) + (1 - strength) * x, in one pass
-        factor = 1 + strength * (scale / deviation - 1)
-        x = torch.addcmul(mean + strength * (shift - mean) - factor * mean, x, factor)
+        factor = scale / deviation
+        x = torch.addcmul(shift - factor * mean, x, factor)  # scale * (x - mean) / deviation + shift, in one pass
         return x.relu_() if self.relu else x

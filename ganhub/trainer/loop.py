@@ -203,7 +203,7 @@ class Trainer:
         self.drawn += self.train.batch_size
         if world > 1:
             self._average(parameters, numbers)
-        norm = torch.nn.utils.clip_grad_norm_(parameters, math.inf)
+        norm = torch.nn.utils.clip_grad_norm_(parameters, self.train.max_gradient_norm or math.inf)
         loss = numbers[f"{phase.player}/loss"]
         if not torch.isfinite(norm + loss):
             raise TrainingError(

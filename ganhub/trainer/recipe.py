@@ -27,6 +27,7 @@ class TrainConfig(BaseConfig):
         betas: Of Adam.
         cooldown: Over the last so many pictures the learning rate falls linearly to zero (at most the
             whole run).
+        max_gradient_norm: A longer gradient of a player is shortened to this (0: never).
         ema_half_life: After so many pictures an old weight counts half in the moving average that is published.
         precision: "auto" (bf16 where the processor has it), "bf16" or "fp32".
         compile: Use torch.compile where a C++ compiler is; goes on without where none is.
@@ -50,6 +51,7 @@ class TrainConfig(BaseConfig):
     learning_rate: float | dict[str, float] = 2e-4
     betas: tuple[float, ...] = (0.5, 0.999)
     cooldown: int = 0
+    max_gradient_norm: float = 0.0
     ema_half_life: int = 20_000
     precision: str = "auto"
     compile: bool = False
@@ -75,6 +77,7 @@ class TrainConfig(BaseConfig):
         self.require(self.batch_size % self.accumulate == 0, "train.batch_size must be a multiple of train.accumulate.")
         self.require(self.precision in ("auto", "bf16", "fp32"), "train.precision must be auto, bf16 or fp32.")
         self.require(len(self.betas) == 2, "train.betas must be two numbers.")
+        self.require(self.max_gradient_norm >= 0, "train.max_gradient_norm must be 0 or more.")
         self.require(self.cooldown >= 0, "train.cooldown must be 0 or more.")
         self.require(self.tracker in ("", "trackio"), 'train.tracker must be "trackio" or empty.')
         rates = self.learning_rate if isinstance(self.learning_rate, dict) else {"": self.learning_rate}

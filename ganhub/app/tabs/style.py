@@ -220,13 +220,10 @@ def blended(stylizer: Stylizer, chosen: tuple[str | None, str | None], share: fl
     return read(two) if share == 1 else [(read(one), 1 - share), (read(two), share)]
 
 
+@lru_cache(maxsize=8)
 def thumbnails(library: Library, model: str) -> list[tuple[Any, str]]:
     """A small painting in each of a model's named styles."""
-    return _thumbnails(library.open(model, Stylizer))
-
-
-@lru_cache(maxsize=4)
-def _thumbnails(stylizer: Stylizer) -> list[tuple[Any, str]]:
+    stylizer = library.open(model, Stylizer)
     photo = images.fit(images.load_image(asset(CONTENTS[0])), 144, 144)
     return [(images.to_pil(stylizer.stylize(photo, name)), name) for name in stylizer.style_names]
 
