@@ -116,3 +116,32 @@ def _statistics(picture: Tensor) -> tuple[Tensor, Tensor]:
 def _power(matrix: Tensor, exponent: float) -> Tensor:
     values, vectors = torch.linalg.eigh(matrix)
     return vectors * values.clamp_min(1e-6) ** exponent @ vectors.T
+
+
+WHITE = (0.950470, 1.0, 1.088830)  # X, Y and Z of the illuminant D65, 2 degrees
+TO_XYZ = ((0.412453, 0.357580, 0.180423), (0.212671, 0.715160, 0.072169), (0.019334, 0.119193, 0.950227))  # of sRGB
+LAB_RANGE = (50.0, 110.0)  # L - 50, and a and b, are divided by these: what sRGB shows then lies in [-1, 1]
+
+
+def to_lab(picture: Tensor) -> Tensor:
+    """sRGB [N, 3, H, W] in [-1, 1] -> CIELAB of CIE 1976, [N, 3, H, W] in [-1, 1]: L / 50 - 1, a / 110, b / 110."""
+    signal = (picture.float() + 1) / 2
+    light = torch.where(signal > 0.04045, ((signal.clamp_min(0) + 0.055) / 1.055) ** 2.4, signal / 12.92)
+    matrix = light.new_tensor(TO_XYZ) / light.new_tensor(WHITE)[:, None]
+    ratio = torch.einsum("ij,njhw->nihw", matrix, light)
+    root = torch.where(ratio > 0.008856, ratio.clamp_min(1e-6) ** (1 / 3), 7.787 * ratio + 16 / 116)
+    x, y, z = root.split(1, 1)
+    lightness, a, b = 116 * y - 16, 500 * (x - y), 200 * (y - z)
+    return torch.cat([lightness / LAB_RANGE[0] - 1, a / LAB_RANGE[1], b / LAB_RANGE[1]], 1).to(picture.dtype)
+
+
+def from_lab(lab: Tensor) -> Tensor:
+    """The inverse of :func:`to_lab`; colours that sRGB does not have are clamped to it."""
+    lightness, a, b = lab.float().split(1, 1)
+    y = ((lightness + 1) * LAB_RANGE[0] + 16) / 116
+    root = torch.cat([y + a * LAB_RANGE[1] / 500, y, y - b * LAB_RANGE[1] / 200], 1)
+    ratio = torch.where(root > 0.2068966, root**3, (root - 16 / 116) / 7.787)
+    matrix = torch.linalg.inv(ratio.new_tensor(TO_XYZ).double()).to(ratio) * ratio.new_tensor(WHITE)
+    light = torch.einsum("ij,njhw->nihw", matrix, ratio).clamp(0, 1)
+    signal = torch.where(light > 0.0031308, 1.055 * light.clamp_min(1e-6) ** (1 / 2.4) - 0.055, light * 12.92)
+    return (signal * 2 - 1).clamp(-1, 1).to(lab.dtype)

@@ -12,12 +12,13 @@ from safetensors.torch import load_file, save_file
 
 from ganhub import AutoModel, list_architectures
 from ganhub.errors import ConfigError, HubError
-from ganhub.models import LatentGenerator, Stylizer, get_architecture
+from ganhub.models import LatentGenerator, Stylizer, Translator, get_architecture
 from ganhub.models._base import MAX_PARAMETERS
 
 ALL = [get_architecture(name) for name in list_architectures()]
 LATENT = [cls for cls in ALL if issubclass(cls, LatentGenerator)]
 STYLE = [cls for cls in ALL if issubclass(cls, Stylizer)]
+TRANSLATE = [cls for cls in ALL if issubclass(cls, Translator)]
 every = pytest.mark.parametrize("cls", ALL, ids=lambda cls: cls.architecture)
 every_latent = pytest.mark.parametrize("cls", LATENT, ids=lambda cls: cls.architecture)
 

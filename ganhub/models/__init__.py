@@ -5,6 +5,7 @@ import pkgutil
 
 from ganhub.models._base import AutoModel, Model, get_architecture, list_architectures
 from ganhub.models._stylizer import Stylizer
+from ganhub.models._translator import Translator
 from ganhub.models._verbs import LatentConfig, LatentGenerator, StyleGenerator
 
 for _module in pkgutil.iter_modules(__path__):
@@ -18,6 +19,7 @@ __all__ = [
     "Model",
     "StyleGenerator",
     "Stylizer",
+    "Translator",
     "get_architecture",
     "list_architectures",
 ]

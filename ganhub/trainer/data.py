@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import count as count_from
 from math import ceil
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,17 +24,9 @@ from ganhub import images
 from ganhub.config import BaseConfig
 from ganhub.errors import DataError, GanhubError
 from ganhub.objectives._base import Batch
-from ganhub.trainer.sources import (
-    HUB_ID,
-    ArraySource,
-    Entry,
-    Source,
-    Stream,
-    drop_small_classes,
-    open_dataset,
-    open_folder,
-    open_npz,
-)
+from ganhub.trainer.sources import ArraySource, Entry, Source, Stream, drop_small_classes, open_source, partnered
+
+PAIRED_FIELDS = ("split", "crop", "zoom", "flip", "size", "limit", "holdout", "part", "seed")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,8 +52,11 @@ class DataConfig(BaseConfig):
         streaming: Stream a Hub dataset; happens by itself when it does not fit on the disk.
         memory_gb: Collections that take less are decoded once and kept in memory.
         seed: Decides order, crops and flips.
+        half: "left" or "right" of pictures that hold two side by side; "" for whole ones.
         other: A second collection, a table of its own with these fields: styles to learn, or the other side of a
-            translation. Each picture is drawn with one of these, unpaired.
+            translation. Each picture is drawn with one of these.
+        pairing: "" draws any picture of ``other``; "name" the one of the same name, with the same crop and flip.
+            What ``other`` does not say about crops, flips, limit and holdout is then as it is here.
     """
 
     path: str
@@ -82,6 +76,8 @@ class DataConfig(BaseConfig):
     streaming: bool = False
     memory_gb: float = 2.0
     seed: int = 0
+    half: str = ""
+    pairing: str = ""
     other: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -103,6 +99,9 @@ class DataConfig(BaseConfig):
         )
         self.require(self.smallest_class >= 0, f"smallest_class must be 0 or more, not {self.smallest_class}.")
         self.require(self.memory_gb >= 0, f"memory_gb must be 0 or more, not {self.memory_gb}.")
+        self.require(self.half in ("", "left", "right"), f'half must be "left", "right" or empty, not {self.half!r}.')
+        self.require(self.pairing in ("", "name"), f'pairing must be "name" or empty, not {self.pairing!r}.')
+        self.require(not self.pairing or bool(self.other), "data.pairing needs data.other.path.")
 
 
 def open_data(config: DataConfig, *, height: int, width: int, channels: int, labelled: bool) -> Pictures:
@@ -114,31 +113,28 @@ def open_data(config: DataConfig, *, height: int, width: int, channels: int, lab
     Raises:
         DataError: If there is nothing there, no picture can be read, or labels are missing.
     """
-    # Small classes are left out for every model, so that all of them see, and are kept from, the same pictures.
-    labels = config.labels if labelled or config.smallest_class else None
-    path = Path(config.path).expanduser()
-    common = {"split": config.split, "labels": labels, "channels": channels}
-    if path.suffix == ".npz" and path.is_file():
-        source = open_npz(path, key=config.images, memory_bytes=config.memory_gb * 1024**3, **common)
-    elif path.is_dir() and any(path.rglob("*.parquet")) or not path.exists() and HUB_ID.fullmatch(config.path):
-        source = open_dataset(
-            config.path, key=config.images, background=config.background,
-            streaming=config.streaming, limit=config.limit, **common,
-        )  # fmt: skip
-    elif path.is_dir() or path.suffix.lower() == ".zip" and path.is_file():
-        source = open_folder(path, only=config.only, background=config.background, **common)
-    elif path.exists():
-        raise DataError(f"{path} is neither a folder nor a .zip or .npz file; put the pictures in a folder or a zip.")
-    else:
-        raise DataError(f"{path} does not exist; set data.path to a folder, .zip, .npz or Hub dataset (owner/name).")
+    source = open_source(config, channels, labelled)
+    if not config.other:
+        return _pictures(config, source, height, width, channels, labelled)
+    shared = {name: getattr(config, name) for name in PAIRED_FIELDS} if config.pairing else {}
+    second = DataConfig.from_dict({**shared, **config.other})
+    other = open_source(second, channels, bool(second.labels))
+    if config.pairing:
+        other = partnered(source, other, config.path, second.path)
+    pictures = _pictures(config, source, height, width, channels, labelled)
+    side = second.size
+    pictures.other = _pictures(second, other, side or height, side or width, channels, bool(second.labels))
+    pictures.paired = pictures.other.paired = bool(config.pairing)
+    if config.pairing and (lost := [*pictures.skipped, *pictures.other.skipped]):
+        raise DataError(f"A pair needs both of its pictures; remove or mend these pairs: {'; '.join(lost[:5])}.")
+    return pictures
+
+
+def _pictures(config: DataConfig, source: Source | Stream, height: int, width: int, channels: int,
+              labelled: bool) -> Pictures:  # fmt: skip
     pictures = Pictures(config, source, height=height, width=width, channels=channels)
     if not labelled:
         pictures.class_names = ()
-    if config.other:
-        second = DataConfig.from_dict(config.other)
-        side = second.size
-        pictures.other = open_data(second, height=side or height, width=side or width, channels=channels,
-                                   labelled=bool(second.labels))  # fmt: skip
     return pictures
 
 
@@ -159,6 +155,7 @@ class Pictures:
         self.config, self.class_names = config, source.class_names
         self.skipped: list[str] = []
         self.other: Pictures | None = None
+        self.paired = False  # then no picture may stand for a broken one
         self._shape = (channels, height, width)
         self._pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
         self._ahead: dict[tuple[int, int], list[Future]] = {}
@@ -264,6 +261,8 @@ class Pictures:
             stored = self._decode(entry)
             if stored is not None:
                 return stored, entry.label
+            if self.paired:
+                raise DataError(f"A pair needs both of its pictures; remove or mend this one: {self.skipped[-1]}")
         raise DataError(f"None of the pictures of {self.config.path} can be read: {self.skipped[0]}")
 
     def _decode(self, entry: Entry) -> np.ndarray | None:
@@ -279,6 +278,9 @@ class Pictures:
 
     def _scale(self, picture: Tensor) -> Tensor:
         _, height, width = self._shape
+        if self.config.half:
+            middle = picture.shape[3] // 2
+            picture = picture[..., :middle] if self.config.half == "left" else picture[..., -middle:]
         if self.config.crop == "centre":
             return picture if picture.shape[2:] == (height, width) else images.fit(picture, height, width)
         tall, wide = ceil(height * self.config.zoom), ceil(width * self.config.zoom)

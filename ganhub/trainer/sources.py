@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -26,6 +26,9 @@ from torch import Tensor
 
 from ganhub import images
 from ganhub.errors import DataError
+
+if TYPE_CHECKING:
+    from ganhub.trainer.data import DataConfig
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 PICTURE_BYTES = 256 * 1024**2  # a file that claims more is no picture; it is not even read
@@ -70,6 +73,30 @@ class Stream:
             options["max_buffer_input_shards"] = 1  # several at once: each end of an epoch sleeps for seconds
         for index, row in enumerate(self._dataset.shuffle(**options)):
             yield self._entry(index, row)
+
+
+def open_source(config: DataConfig, channels: int, labelled: bool) -> Source | Stream:
+    """List the pictures that a ``[data]`` table names.
+
+    Raises:
+        DataError: If there is nothing there, or labels are missing.
+    """
+    # Small classes are left out for every model, so that all of them see, and are kept from, the same pictures.
+    labels = config.labels if labelled or config.smallest_class else None
+    path = Path(config.path).expanduser()
+    common = {"split": config.split, "labels": labels, "channels": channels}
+    if path.suffix == ".npz" and path.is_file():
+        return open_npz(path, key=config.images, memory_bytes=config.memory_gb * 1024**3, **common)
+    if path.is_dir() and any(path.rglob("*.parquet")) or not path.exists() and HUB_ID.fullmatch(config.path):
+        return open_dataset(
+            config.path, key=config.images, background=config.background,
+            streaming=config.streaming, limit=config.limit, **common,
+        )  # fmt: skip
+    if path.is_dir() or path.suffix.lower() == ".zip" and path.is_file():
+        return open_folder(path, only=config.only, background=config.background, **common)
+    if path.exists():
+        raise DataError(f"{path} is neither a folder nor a .zip or .npz file; put the pictures in a folder or a zip.")
+    raise DataError(f"{path} does not exist; set data.path to a folder, .zip, .npz or Hub dataset (owner/name).")
 
 
 def classes_of(values: Sequence[Any], where: str) -> tuple[tuple[str, ...], list[int]]:
@@ -164,6 +191,26 @@ def open_folder(path: Path, *, split: str, only: str, labels: str | None, channe
         class_names, indices = classes_of(values, str(path))
     read = _opener(path, channels, background)
     return Source([Entry(n, i, lambda n=n: read(n)) for n, i in zip(names, indices, strict=True)], class_names)
+
+
+def partnered(first: Source | Stream, second: Source | Stream, here: str, there: str) -> Source:
+    """The pictures of ``second`` in the order of those of ``first`` that they belong to, by the names of their files.
+
+    Raises:
+        DataError: Where a name lacks its partner, or stands twice; the first five are named.
+    """
+    if isinstance(first, Stream) or isinstance(second, Stream):
+        raise DataError("Streamed datasets cannot be paired by name: set data.streaming = false.")
+    sides = []
+    for source, where in ((first, here), (second, there)):
+        stems = [Path(entry.name).stem for entry in source.entries]
+        if twice := [name for name, count in Counter(stems).items() if count > 1]:
+            raise DataError(f"Pairs go by name, and of {where} some stand twice: {', '.join(sorted(twice)[:5])}.")
+        sides.append(dict(zip(stems, source.entries, strict=True)))
+    if alone := sorted(sides[0].keys() ^ sides[1].keys()):
+        named = ", ".join(f"{name} (only in {here if name in sides[0] else there})" for name in alone[:5])
+        raise DataError(f"Pairs go by name, and {len(alone)} pictures have no partner: {named}.")
+    return Source([sides[1][stem] for stem in sides[0]], second.class_names)
 
 
 # npz

@@ -1,0 +1,65 @@
+"""The verb of translation: a picture in, a picture out, checked in one place."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ganhub.errors import ImageError
+from ganhub.models._base import Model
+
+MAX_PIXELS = 64_000_000  # of a translation, whole or from tiles
+
+
+class Translator(Model):
+    """Turns pictures into pictures. A subclass defines ``forward``: [N, 3, H, W] in [-1, 1] to about the same range,
+    ``scale`` times as large, for sides that are multiples of ``multiple``."""
+
+    verb = "translator"
+    tiles: ClassVar[bool] = True  # whether a large picture may be translated in pieces
+    margin: ClassVar[int] = 32  # pixels about a tile that its border may have spoilt: the network's field
+
+    @property
+    def scale(self) -> int:
+        """How many times larger, a side, the translation is."""
+        return 1
+
+    @property
+    def multiple(self) -> int:
+        """Sides are padded to a multiple of so many pixels."""
+        return 1
+
+    def translate(self, image: Tensor) -> Tensor:
+        """Return the translation of each picture.
+
+        Args:
+            image: [N, 3, H, W] in [-1, 1].
+
+        Returns:
+            [N, 3, H * scale, W * scale] in [-1, 1], on the device and in the type of ``image``.
+
+        Raises:
+            ImageError: A picture of another shape, or one whose translation would exceed 64 megapixels.
+        """
+        if not isinstance(image, Tensor) or image.dim() != 4 or image.shape[1] != 3 or 0 in image.shape:
+            got = list(image.shape) if isinstance(image, Tensor) else type(image).__name__
+            raise ImageError(f"A picture to translate is RGB [N, 3, H, W], not {got}: see ganhub.load_image.")
+        height, width = image.shape[2:]
+        require_room(height * self.scale, width * self.scale)
+        right, below = -width % self.multiple, -height % self.multiple
+        with torch.no_grad():
+            x = F.pad(image.to(self.device, self.dtype), (0, right, 0, below), mode="replicate")
+            made = self(x.contiguous(memory_format=torch.channels_last))
+        made = made[..., : height * self.scale, : width * self.scale].clamp(-1, 1)
+        return made.to(image.device, image.dtype).contiguous()
+
+
+def require_room(height: int, width: int) -> None:
+    """Raise ImageError for a translation larger than is made."""
+    if height * width > MAX_PIXELS:
+        raise ImageError(
+            f"The result would have {width:,} x {height:,} pixels; at most {MAX_PIXELS:,} are made. Shrink it first."
+        )

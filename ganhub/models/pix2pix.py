@@ -1,0 +1,204 @@
+"""Picture to picture, learnt from pairs: sketches to drawings, greys to colours.
+
+"Image-to-Image Translation with Conditional Adversarial Networks" (Isola, Zhu, Zhou, Efros 2017, arXiv:1611.07004): a
+U-Net, whose skips carry what input and output share, against a discriminator that looks at input and output together
+and judges patches of 70 x 70 pixels, and an L1 loss for what a patch cannot see. Instance normalisation stands for the
+paper's batch normalisation over batches of one. Dropout, the paper's noise, is on in training alone: the same picture
+always gives the same translation.
+
+With ``colours = "lab"`` the network is given the lightness of a picture and makes its colours, a and b of CIELAB, as
+section 4.2 of the paper has it: every colour picture is a pair with itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from ganhub.colour import from_lab, to_lab
+from ganhub.config import BaseConfig
+from ganhub.errors import ConfigError
+from ganhub.losses.adversarial import discriminator_loss, non_saturating_generator_loss, score_statistics
+from ganhub.models._translator import Translator
+from ganhub.nn.blocks import initialise
+from ganhub.nn.instance_norm import InstanceNorm
+from ganhub.objectives._base import BaseObjective, Batch, Phase
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pix2PixConfig(BaseConfig):
+    """Sizes of both players.
+
+    Attributes:
+        colours: "rgb" translates pictures; "lab" gives grey ones their colours.
+        depth: How often the U-Net halves its picture; training pictures need 2^depth pixels a side.
+        width: Channels after the first halving; each further one doubles them.
+        max_width: No layer is wider.
+        dropout: Share of the three deepest decoder layers that is left out in training.
+        discriminator_width: Channels of its first layer, doubled twice.
+    """
+
+    colours: str = "rgb"
+    depth: int = 6
+    width: int = 48
+    max_width: int = 256
+    dropout: float = 0.3
+    discriminator_width: int = 48
+
+    def __post_init__(self) -> None:
+        self.require(self.colours in ("rgb", "lab"), f'colours must be "rgb" or "lab", not {self.colours!r}.')
+        self.require_range(2, 10, "depth")
+        self.require_range(4, 1024, "width", "max_width", "discriminator_width")
+        self.require_range(0, 0.9, "dropout")
+
+
+class UNet(nn.Module):
+    """[N, channels in, H, W] -> [N, channels out, H, W] in [-1, 1]; sides are multiples of 2^depth (appendix 6.1.1)."""
+
+    def __init__(self, inputs: int, outputs: int, config: Pix2PixConfig) -> None:
+        super().__init__()
+        widths = [min(config.width * 2**level, config.max_width) for level in range(config.depth)]
+        self.down, self.up = nn.ModuleList(), nn.ModuleList()
+        for level, width in enumerate(widths):
+            layers: list[nn.Module] = [nn.LeakyReLU(0.2)] if level else []
+            layers.append(nn.Conv2d(widths[level - 1] if level else inputs, width, 4, 2, 1))
+            # neither the first nor the deepest map, which may be a single place, is normalised
+            self.down.append(nn.Sequential(*layers, *[InstanceNorm()] * (0 < level < config.depth - 1)))
+        for level in reversed(range(1, config.depth)):
+            deepest = level == config.depth - 1
+            layers = [nn.ReLU(), nn.ConvTranspose2d(widths[level] * (2 - deepest), widths[level - 1], 4, 2, 1)]
+            layers.append(InstanceNorm())
+            self.up.append(nn.Sequential(*layers, nn.Dropout(config.dropout if level >= config.depth - 3 else 0.0)))
+        self.out = nn.Sequential(nn.ReLU(), nn.ConvTranspose2d(widths[0] * 2, outputs, 4, 2, 1), nn.Tanh())
+        initialise(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        seen = []
+        for layer in self.down:
+            x = layer(x)
+            seen.append(x)
+        seen.pop()
+        for layer in self.up:
+            x = torch.cat([layer(x), seen.pop()], 1)
+        return self.out(x)
+
+
+class PatchDiscriminator(nn.Module):
+    """Input and output together, [N, C, H, W], 32 pixels a side or more -> scores [N, 1, h, w], one for each 70 x 70
+    patch (appendix 6.1.2)."""
+
+    def __init__(self, channels: int, width: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [nn.Conv2d(channels, width, 4, 2, 1), nn.LeakyReLU(0.2)]
+        for before, after, stride in ((1, 2, 2), (2, 4, 2), (4, 8, 1)):
+            layers += [nn.Conv2d(width * before, width * after, 4, stride, 1), InstanceNorm(), nn.LeakyReLU(0.2)]
+        self.layers = nn.Sequential(*layers, nn.Conv2d(width * 8, 1, 4, 1, 1))
+        initialise(self)
+
+    def forward(self, given: Tensor, made: Tensor) -> Tensor:
+        return self.layers(torch.cat([given, made], 1))
+
+
+class Pix2Pix(Translator, architecture="pix2pix"):
+    """Isola et al. 2017: a translation learnt from pairs."""
+
+    Config = Pix2PixConfig
+    paper = (
+        "Image-to-Image Translation with Conditional Adversarial Networks (Isola, Zhu, Zhou, Efros 2017, "
+        "arXiv:1611.07004)"
+    )
+    default_objective = "pix2pix"
+    tiles = False  # the deepest layers see the whole picture
+    config: Pix2PixConfig
+
+    def __init__(self, config: Pix2PixConfig | None = None) -> None:
+        super().__init__(config)
+        self.generator = UNet(*self._channels, self.config)
+
+    @classmethod
+    def tiny(cls) -> Self:
+        """Untrained, for pictures of 32 pixels."""
+        return cls(Pix2PixConfig(depth=3, width=4, max_width=8, discriminator_width=4))
+
+    @property
+    def _channels(self) -> tuple[int, int]:
+        return (3, 3) if self.config.colours == "rgb" else (1, 2)
+
+    @property
+    def multiple(self) -> int:
+        return 2**self.config.depth
+
+    def adversary(self) -> PatchDiscriminator:
+        return PatchDiscriminator(sum(self._channels), self.config.discriminator_width)
+
+    def forward(self, images: Tensor) -> Tensor:
+        if self.config.colours == "rgb":
+            return self.generator(images)
+        lab = to_lab(images)
+        return from_lab(torch.cat([lab[:, :1], self.generator(lab[:, :1])], 1))
+
+    def pair(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """What the generator is given, and what it should make of it."""
+        if self.config.colours == "lab":
+            lab = to_lab(batch.images)
+            return lab[:, :1], lab[:, 1:]
+        if batch.other is None:
+            raise ConfigError(
+                "pix2pix learns from pairs: name the other side in data.other.path, and set data.pairing = \"name\"."
+            )
+        return batch.images, batch.other.images
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pix2PixObjectiveConfig(BaseConfig):
+    """Settings of :class:`Pix2PixObjective`.
+
+    Attributes:
+        l1_weight: lambda of equation 4.
+    """
+
+    l1_weight: float = 100.0
+
+    def __post_init__(self) -> None:
+        self.require_range(0, 1e6, "l1_weight")
+
+
+class Pix2PixObjective(BaseObjective, name="pix2pix"):
+    """Equations 1, 3 and 4; as in section 3.3 the discriminator's loss is halved."""
+
+    Config = Pix2PixObjectiveConfig
+
+    def __init__(self, model: nn.Module, config: Pix2PixObjectiveConfig) -> None:
+        super().__init__(model, config)
+        if not isinstance(model, Pix2Pix):
+            raise ConfigError('The objective "pix2pix" trains the architecture "pix2pix" alone.')
+        self.discriminator = model.adversary()
+
+    def players(self) -> dict[str, list[nn.Module]]:
+        return {"discriminator": [self.discriminator], "generator": [self.model]}
+
+    def phases(self) -> Sequence[Phase]:
+        return [
+            Phase(player="discriminator", loss=self.discriminator_loss),
+            Phase(player="generator", loss=self.generator_loss),
+        ]
+
+    def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Half of equation 1, negated."""
+        given, wanted = self.model.pair(batch)
+        with torch.no_grad():
+            made = self.model.generator(given)
+        real, fake = self.discriminator(given, wanted).float(), self.discriminator(given, made).float()
+        return {"loss": discriminator_loss(real, fake) / 2, **score_statistics(real.flatten(), fake.flatten())}
+
+    def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
+        """-log D, and the L1 distance of equation 3."""
+        given, wanted = self.model.pair(batch)
+        made = self.model.generator(given)
+        fooled = non_saturating_generator_loss(self.discriminator(given, made).float())
+        distance = (made.float() - wanted).abs().mean()
+        return {"loss": fooled + self.config.l1_weight * distance, "fooled": fooled.detach(), "l1": distance.detach()}
