@@ -1,0 +1,139 @@
+"""Degradations against Pillow, scipy's Gaussians and plain arithmetic; super-resolution's parts and losses."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+import torch
+import torch.nn.functional as F
+from scipy.ndimage import gaussian_filter1d
+
+from ganhub import images
+from ganhub.app.tabs.style import asset
+from ganhub.errors import ConfigError
+from ganhub.models import get_architecture
+from ganhub.models.srgan import SRGAN, SRGANConfig, SuperResolutionObjective, enlarged
+from ganhub.nn.degrade import Degradation, DegradationConfig, blurred, jpeg
+from ganhub.nn.features import feature_network
+from ganhub.nn.random import uniform
+from ganhub.objectives import Batch, get_objective
+
+
+@pytest.fixture(scope="module")
+def photo() -> torch.Tensor:
+    return images.fit(images.load_image(asset("cat")), 120, 136)
+
+
+# Degradations
+
+
+@pytest.mark.parametrize("quality", [15, 50, 90])
+def test_jpeg_loses_what_a_jpeg_file_loses(photo, quality):
+    file = io.BytesIO()
+    images.to_pil(photo).save(file, "JPEG", quality=quality, subsampling="4:2:0")
+    theirs, ours = images.load_image(file.getvalue()), jpeg(photo, torch.tensor([float(quality)]))
+    lost = (theirs - photo).abs().mean()
+    assert (ours - theirs).abs().mean() < 0.55 * lost  # libjpeg rounds on the way, and smooths colours its own way
+    assert 0.8 < (ours - photo).abs().mean() / lost < 1.2
+
+
+def test_each_picture_has_its_own_quality_and_blur(photo):
+    both = torch.cat([photo, photo])
+    made = jpeg(both, torch.tensor([10.0, 95.0]))
+    assert torch.allclose(made[1:], jpeg(photo, torch.tensor([95.0])), atol=1e-4)
+    assert (made[0] - photo).abs().mean() > 3 * (made[1] - photo).abs().mean()
+    made = blurred(both, torch.tensor([0.0, 2.0]))
+    torch.testing.assert_close(made[:1], photo, atol=1e-5, rtol=0)
+    wanted = photo.numpy()
+    for axis in (2, 3):
+        wanted = gaussian_filter1d(wanted, 2.0, axis=axis, mode="mirror", radius=6)
+    torch.testing.assert_close(made[1:], torch.from_numpy(wanted), atol=1e-4, rtol=0)
+
+
+def test_a_seed_s_degradation_is_its_own_and_nothing_asked_is_plain_shrinking(photo):
+    seeds = torch.tensor([4, 9])
+    both = torch.cat([photo, photo])
+    plain = Degradation(DegradationConfig(), 4)(both, seeds)
+    torch.testing.assert_close(plain[:1], images.resize(photo, (30, 34)), atol=1e-5, rtol=0)
+    assert torch.equal(Degradation(DegradationConfig())(both, seeds), both)
+    every = Degradation(DegradationConfig(blur=2.0, noise=20.0, jpeg=60.0), 2)
+    made = every(both, seeds)
+    assert made.shape == (2, 3, 60, 68) and made.abs().max() <= 1
+    assert not torch.equal(made[0], made[1])
+    torch.testing.assert_close(every(photo, seeds[1:]), made[1:], atol=1e-2, rtol=0)
+
+
+def test_noise_has_the_drawn_deviation():
+    grey, seeds = torch.zeros(64, 3, 24, 24), torch.arange(64)
+    made = Degradation(DegradationConfig(noise=25.0))(grey, seeds)
+    deviations = made.std((1, 2, 3)) * 127.5
+    assert deviations.max() < 26 and deviations.mean().item() == pytest.approx(12.5, abs=2.5)  # evenly from 0 to 25
+
+
+# SRGAN
+
+
+@pytest.mark.parametrize("scale", [1, 2, 4])
+def test_an_untrained_network_without_its_tail_is_bicubic(scale, photo):
+    model = SRGAN(SRGANConfig(scale=scale, width=4, blocks=1)).eval()
+    with torch.no_grad():
+        model.generator.tail.weight.zero_(), model.generator.tail.bias.zero_()
+    wanted = images.resize(photo, (120 * scale, 136 * scale)) if scale > 1 else photo
+    torch.testing.assert_close(model.translate(photo), wanted, atol=1e-4, rtol=0)
+    assert enlarged(photo, scale).shape == wanted.shape
+
+
+def batch(n: int = 2) -> Batch:
+    small = uniform(range(n), 3, 8, 8) * 2 - 1
+    return Batch(F.interpolate(small, (32, 32), mode="bicubic").clamp(-1, 1), None, torch.arange(n))
+
+
+def test_losses_before_and_after_the_discriminator_begins():
+    torch.manual_seed(0)
+    model = SRGAN.tiny()
+    settings = {"adversarial_from": 8, "pixel_weight": 2.0, "feature_weight": 3.0, "adversarial_weight": 0.5}
+    objective = SuperResolutionObjective(model, SuperResolutionObjective.Config(**settings))
+    assert [(phase.player, phase.start) for phase in objective.phases()] == [("generator", 0), ("discriminator", 8)]
+    data = batch()
+    made = model(images.resize(data.images, (16, 16)))
+    pixel = (made - data.images).abs().mean().item()
+    objective.at(7)
+    numbers = objective.generator_loss(data)
+    assert set(numbers) == {"loss", "pixel"} and numbers["loss"].item() == pytest.approx(pixel, rel=1e-4)
+    objective.at(8)
+    numbers = objective.generator_loss(data)
+    seen, wanted = (feature_network("vgg-lite")(x, ("relu4_1",))["relu4_1"] for x in (made, data.images))
+    feature = ((seen - wanted).square().sum((1, 2, 3)) / wanted.square().sum((1, 2, 3))).mean().item()
+    real, fake = (objective.discriminator(x).sigmoid() for x in (data.images, made))
+    assert numbers["feature"].item() == pytest.approx(feature, rel=1e-3)
+    assert numbers["loss"].item() == pytest.approx(
+        2 * pixel + 3 * feature - 0.5 * fake.log().mean().item(), rel=1e-3
+    )
+    loss = objective.discriminator_loss(data)["loss"].item()
+    real, fake = (objective.discriminator(x).sigmoid() for x in (data.images, made))
+    assert loss == pytest.approx(-(real.log().mean() + (1 - fake).log().mean()).item(), rel=1e-2)
+
+
+def test_without_a_discriminator_there_is_one_player():
+    objective = SuperResolutionObjective(SRGAN.tiny(), SuperResolutionObjective.Config())
+    objective.at(10**9)
+    assert list(objective.players()) == ["generator"] and list(objective.generator_loss(batch())) == ["loss", "pixel"]
+    assert not list(objective.parameters())
+    with pytest.raises(ConfigError, match="trains translators"):
+        get_objective("super-resolution")(get_architecture("dcgan").tiny(), SuperResolutionObjective.Config())
+
+
+def test_it_learns_to_beat_bicubic():
+    torch.manual_seed(0)
+    model = SRGAN(SRGANConfig(scale=2, width=8, blocks=1))
+    objective = SuperResolutionObjective(model, SuperResolutionObjective.Config())
+    optimiser, data = torch.optim.Adam(model.parameters(), 5e-3), batch(8)
+    objective.at(0)
+    bicubic = (images.resize(images.resize(data.images, (16, 16)), (32, 32)) - data.images).abs().mean()
+    for _ in range(60):
+        optimiser.zero_grad()
+        loss = objective.generator_loss(data)["loss"]
+        loss.backward()
+        optimiser.step()
+    assert loss < 0.9 * bicubic
