@@ -4,6 +4,7 @@ import importlib
 import pkgutil
 
 from ganhub.models._base import AutoModel, Model, get_architecture, list_architectures
+from ganhub.models._inpainter import Inpainter
 from ganhub.models._stylizer import Stylizer
 from ganhub.models._translator import Translator
 from ganhub.models._verbs import LatentConfig, LatentGenerator, StyleGenerator
@@ -14,6 +15,7 @@ for _module in pkgutil.iter_modules(__path__):
 
 __all__ = [
     "AutoModel",
+    "Inpainter",
     "LatentConfig",
     "LatentGenerator",
     "Model",

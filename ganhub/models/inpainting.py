@@ -1,0 +1,190 @@
+"""Inpainting with gated convolutions: each place learns how far what it sees is to be trusted.
+
+"Free-Form Image Inpainting with Gated Convolution" (Yu et al. 2019, arXiv:1806.03589): a gate, computed beside every
+feature, tells holes from pictures softly and layer by layer; a discriminator with spectral normalisation judges every
+patch. Of the paper's two networks, coarse and refining, one is left, and for its contextual attention stand dilated
+convolutions: what fits on two processor cores. It is a convolution throughout, so any size will do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from ganhub.config import BaseConfig
+from ganhub.errors import ConfigError
+from ganhub.losses.adversarial import score_statistics
+from ganhub.models._inpainter import Inpainter
+from ganhub.nn.masks import free_form
+from ganhub.nn.vgg_lite import reflect
+from ganhub.objectives._base import BaseObjective, Batch, Phase
+
+
+@dataclass(frozen=True, kw_only=True)
+class InpaintingConfig(BaseConfig):
+    """Sizes of both players.
+
+    Attributes:
+        width: Channels at full size; doubled at each of two halvings.
+        dilations: Of the convolutions at a quarter of the side.
+        discriminator_width: Channels of its first layer.
+    """
+
+    width: int = 32
+    dilations: tuple[int, ...] = (1, 2, 4, 8, 1)
+    discriminator_width: int = 32
+
+    def __post_init__(self) -> None:
+        self.require_range(4, 256, "width", "discriminator_width")
+        self.require(all(1 <= d <= 32 for d in self.dilations), "dilations must be whole numbers from 1 to 32.")
+
+
+class GatedConv(nn.Module):
+    """ELU(features) * sigmoid(gates), both by one convolution (equation 3); [N, C, H, W] -> [N, channels, ...]."""
+
+    def __init__(self, inputs: int, channels: int, *, size: int = 3, stride: int = 1, dilation: int = 1) -> None:
+        super().__init__()
+        self.reach = dilation * (size // 2)
+        self.conv = nn.Conv2d(inputs, 2 * channels, size, stride, dilation=dilation)
+        nn.init.kaiming_normal_(self.conv.weight)
+        nn.init.zeros_(self.conv.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        mode = "reflect" if min(x.shape[2:]) > self.reach else "replicate"
+        features, gates = self.conv(F.pad(x, (self.reach,) * 4, mode=mode)).chunk(2, 1)
+        return F.elu(features) * gates.sigmoid()
+
+
+class Generator(nn.Module):
+    """What is seen [N, 3, H, W], 0 in the hole, and the hole [N, 1, H, W] -> pictures [N, 3, H, W] in [-1, 1]."""
+
+    def __init__(self, config: InpaintingConfig) -> None:
+        super().__init__()
+        w = config.width
+        self.at_full = GatedConv(4, w, size=5)
+        self.at_half = nn.Sequential(GatedConv(w, 2 * w, stride=2), GatedConv(2 * w, 2 * w))
+        self.at_quarter = GatedConv(2 * w, 4 * w, stride=2)
+        self.dilated = nn.ModuleList(GatedConv(4 * w, 4 * w, dilation=d) for d in config.dilations)
+        self.to_half, self.to_full = GatedConv(6 * w, 2 * w), GatedConv(3 * w, w)
+        self.out = nn.Conv2d(w, 3, 3)
+
+    def forward(self, seen: Tensor, holes: Tensor) -> Tensor:
+        full = self.at_full(torch.cat([seen, holes * 2 - 1], 1))
+        half = self.at_half(full)
+        x = self.at_quarter(half)
+        for layer in self.dilated:
+            x = x + layer(x)
+        x = self.to_half(torch.cat([F.interpolate(x, scale_factor=2), half], 1))
+        x = self.to_full(torch.cat([F.interpolate(x, scale_factor=2), full], 1))
+        return self.out(reflect(x)).tanh()
+
+
+class PatchDiscriminator(nn.Module):
+    """Pictures [N, 3, H, W] and holes [N, 1, H, W] -> scores [N, C, h, w] of every place and channel: SN-PatchGAN."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        widths = [4, width, 2 * width, 4 * width, 4 * width]
+        layers: list[nn.Module] = []
+        for before, after in zip(widths, widths[1:], strict=False):
+            layers += [spectral_norm(nn.Conv2d(before, after, 5, 2, 2)), nn.LeakyReLU(0.2)]
+        self.layers = nn.Sequential(*layers[:-1])
+
+    def forward(self, images: Tensor, holes: Tensor) -> Tensor:
+        return self.layers(torch.cat([images, holes], 1))
+
+
+class Inpainting(Inpainter, architecture="inpainting"):
+    """Yu et al. 2019: holes of any form, filled."""
+
+    Config = InpaintingConfig
+    paper = "Free-Form Image Inpainting with Gated Convolution (Yu et al. 2019, arXiv:1806.03589)"
+    default_objective = "inpainting"
+    config: InpaintingConfig
+
+    def __init__(self, config: InpaintingConfig | None = None) -> None:
+        super().__init__(config)
+        self.generator = Generator(self.config)
+
+    @classmethod
+    def tiny(cls) -> Self:
+        """Untrained."""
+        return cls(InpaintingConfig(width=4, dilations=(1, 2), discriminator_width=4))
+
+    def adversary(self) -> PatchDiscriminator:
+        return PatchDiscriminator(self.config.discriminator_width)
+
+    def fill(self, images: Tensor, holes: Tensor) -> Tensor:
+        return torch.lerp(images, self.generator(images * (1 - holes), holes), holes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class InpaintingObjectiveConfig(BaseConfig):
+    """Settings of :class:`InpaintingObjective`.
+
+    Attributes:
+        l1_weight: Of the absolute difference in the hole.
+        outside_weight: Of that outside, which the result does not show.
+        adversarial_weight: Of the discriminator's scores.
+        largest_hole: Share of a picture that masks cover at most.
+    """
+
+    l1_weight: float = 10.0
+    outside_weight: float = 2.0
+    adversarial_weight: float = 0.1
+    largest_hole: float = 0.5
+
+    def __post_init__(self) -> None:
+        self.require_range(0, 1e6, "l1_weight", "outside_weight", "adversarial_weight")
+        self.require_range(0.05, 0.9, "largest_hole")
+
+
+class InpaintingObjective(BaseObjective, name="inpainting"):
+    """Section 3.3: hinge losses over all patches (equation 4), and absolute differences."""
+
+    Config = InpaintingObjectiveConfig
+
+    def __init__(self, model: nn.Module, config: InpaintingObjectiveConfig) -> None:
+        super().__init__(model, config)
+        if not isinstance(model, Inpainter):
+            raise ConfigError('The objective "inpainting" trains inpainters.')
+        self.discriminator = model.adversary()
+
+    def players(self) -> dict[str, list[nn.Module]]:
+        return {"discriminator": [self.discriminator], "generator": [self.model]}
+
+    def phases(self) -> Sequence[Phase]:
+        return [
+            Phase(player="discriminator", loss=self.discriminator_loss),
+            Phase(player="generator", loss=self.generator_loss),
+        ]
+
+    def holes(self, batch: Batch) -> Tensor:
+        """Of each picture's seed, [N, 1, H, W]."""
+        return free_form(batch.seeds, *batch.images.shape[2:], most=self.config.largest_hole).to(batch.images)
+
+    def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
+        """E[max(0, 1 - D(x))] + E[max(0, 1 + D(G))]."""
+        holes = self.holes(batch)
+        with torch.no_grad():
+            made = self.model.fill(batch.images, holes)
+        real, fake = self.discriminator(batch.images, holes).float(), self.discriminator(made, holes).float()
+        loss = F.relu(1 - real).mean() + F.relu(1 + fake).mean()
+        return {"loss": loss, **score_statistics(real.flatten(), fake.flatten())}
+
+    def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
+        """-E[D(G)], and the absolute differences in the hole and outside."""
+        config, holes = self.config, self.holes(batch)
+        made = self.model.generator(batch.images * (1 - holes), holes)
+        error = (made.float() - batch.images).abs()
+        inside = (error * holes).sum() / (3 * holes.sum()).clamp_min(1)
+        outside = (error * (1 - holes)).sum() / (3 * (1 - holes).sum()).clamp_min(1)
+        scores = self.discriminator(torch.lerp(batch.images, made, holes), holes).float().mean()
+        loss = config.l1_weight * inside + config.outside_weight * outside - config.adversarial_weight * scores
+        return {"loss": loss, "inside": inside.detach(), "outside": outside.detach(), "score": scores.detach()}
