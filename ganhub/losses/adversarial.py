@@ -40,6 +40,12 @@ def wasserstein_generator_loss(fake_scores: Tensor) -> Tensor:
     return -fake_scores.mean()
 
 
+def least_squares_loss(scores: Tensor, target: float) -> Tensor:
+    """E[(D(x) - target)^2], equation 2 of "Least Squares Generative Adversarial Networks" (Mao et al. 2017,
+    arXiv:1611.04076): 1 for what should count as real, 0 for what should not."""
+    return (scores - target).square().mean()
+
+
 def relativistic_loss(winner_scores: Tensor, loser_scores: Tensor) -> Tensor:
     """E[softplus(loser - winner)]: each winner is to score above the loser that it is paired with.
 

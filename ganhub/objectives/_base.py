@@ -60,6 +60,8 @@ class BaseObjective(nn.Module):
     name: ClassVar[str] = ""
     # Players whose gradient is itself differentiated (gradient penalties): torch.compile cannot do that.
     second_order: ClassVar[frozenset[str]] = frozenset()
+    # Beginnings of names in the state dict that only a resumed run needs: they are not published.
+    transient: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, *, name: str = "", **kwargs) -> None:
         super().__init_subclass__(**kwargs)
@@ -86,6 +88,10 @@ class BaseObjective(nn.Module):
     def phases(self) -> Sequence[Phase]:
         """The phases in the order in which they run within a step; images are counted by the first."""
         raise NotImplementedError
+
+    def companions(self) -> dict[str, nn.Module]:
+        """Models that a run publishes beside its own, by subfolder."""
+        return {}
 
     def at(self, images_seen: int) -> None:
         """Move growth, fades and schedules to this point of the run."""

@@ -128,11 +128,13 @@ def write_hub_folder(trainer: Trainer, folder: Path | None = None) -> None:
         write_grid(model, out / "samples.png")
     objective = trainer.objective
     fields = {"objective": objective.name, **objective.config.to_dict()}
-    hub.write_folder(out / "training", fields, objective.state_dict(), dtype=half)
+    hub.write_folder(out / "training", fields, _lasting(objective), dtype=half)
     write_curves(log, out / "curves.png")
     write_short_log(log, out / "training")
-    model.save_pretrained(out, dtype=half, card={"name": out.name})
-    cards.record(out, "training", numbers, model.card_facts())
+    for place, one in {"": model, **objective.companions()}.items():
+        name = f"{out.name}/{place}" if place else out.name
+        one.save_pretrained(out / place, dtype=half, card={"name": name})
+        cards.record(out / place, "training", numbers, one.card_facts())
 
 
 def write_short_log(log: list[dict[str, Any]], folder: Path) -> None:
@@ -155,16 +157,20 @@ def alarms_of(log: list[dict[str, Any]]) -> list[str]:
     ]
 
 
+def _lasting(objective: BaseObjective) -> dict[str, torch.Tensor]:
+    return {name: x for name, x in objective.state_dict().items() if not name.startswith(objective.transient)}
+
+
 def load_adversary(source: str, objective: BaseObjective) -> bool:
     """Load the adversary of a published model (its folder ``training``); False where there is none that fits."""
     try:
         tensors = hub.read_tensors(hub.locate(source, subfolder="training"))
     except HubError:
         return False
-    own = objective.state_dict()
+    own = _lasting(objective)
     if {name: x.shape for name, x in own.items()} != {name: x.shape for name, x in tensors.items()}:
         return False  # found out before the first tensor is copied: half an adversary is worse than none
-    objective.load_state_dict(tensors)
+    objective.load_state_dict({**objective.state_dict(), **tensors})
     return True
 
 

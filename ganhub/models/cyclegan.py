@@ -1,0 +1,246 @@
+"""Picture to picture without pairs: photos to paintings, and back.
+
+"Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks" (Zhu, Park, Isola, Efros 2017,
+arXiv:1703.10593): two generators, one for each direction, two discriminators with least-squares losses, and the wish
+that a picture which goes there and back comes home as it was. A model is one direction; a run publishes the other one
+beside it, in the subfolder "reverse".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ganhub.config import BaseConfig
+from ganhub.errors import ConfigError
+from ganhub.losses.adversarial import least_squares_loss, score_statistics
+from ganhub.models._translator import Translator
+from ganhub.nn.blocks import initialise
+from ganhub.nn.instance_norm import InstanceNorm
+from ganhub.nn.random import uniform
+from ganhub.objectives._base import BaseObjective, Batch, Phase
+
+POOL = 0x801  # keeps what a seed draws for the pool apart from what else is drawn of it
+
+
+@dataclass(frozen=True, kw_only=True)
+class CycleGANConfig(BaseConfig):
+    """Sizes of each generator and each discriminator.
+
+    Attributes:
+        width: Channels at full size; doubled at each of two halvings.
+        blocks: Residual blocks at a quarter of the side; the paper has 6 at 128 pixels and 9 at 256.
+        discriminator_width: Channels of a discriminator's first layer, doubled three times.
+    """
+
+    width: int = 32
+    blocks: int = 6
+    discriminator_width: int = 32
+
+    def __post_init__(self) -> None:
+        self.require_range(4, 256, "width", "discriminator_width")
+        self.require_range(1, 32, "blocks")
+
+
+class Layer(nn.Module):
+    """Convolution with reflected borders, instance normalisation and, if asked for, ReLU."""
+
+    def __init__(self, inputs: int, channels: int, *, size: int = 3, stride: int = 1, relu: bool = True) -> None:
+        super().__init__()
+        self.reach, self.relu = size // 2, relu
+        self.conv, self.norm = nn.Conv2d(inputs, channels, size, stride), InstanceNorm()
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.norm(self.conv(F.pad(x, (self.reach,) * 4, mode="reflect")))
+        return x.relu() if self.relu else x
+
+
+class Generator(nn.Module):
+    """[N, 3, H, W] -> [N, 3, H, W] in [-1, 1] for sides of 16 pixels or more that are multiples of 4 (appendix 7.2);
+    enlarged by repetition and a convolution, where the paper's fractional strides leave a chequerboard."""
+
+    def __init__(self, width: int, blocks: int) -> None:
+        super().__init__()
+        w = width
+        self.down = nn.Sequential(Layer(3, w, size=7), Layer(w, 2 * w, stride=2), Layer(2 * w, 4 * w, stride=2))
+        self.blocks = nn.ModuleList(
+            nn.Sequential(Layer(4 * w, 4 * w), Layer(4 * w, 4 * w, relu=False)) for _ in range(blocks)
+        )
+        self.up = nn.ModuleList((Layer(4 * w, 2 * w), Layer(2 * w, w)))
+        self.out = nn.Conv2d(w, 3, 7)
+        initialise(self)
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = self.down(images)
+        for block in self.blocks:
+            x = x + block(x)
+        for layer in self.up:
+            x = layer(F.interpolate(x, scale_factor=2))
+        return self.out(F.pad(x, (3, 3, 3, 3), mode="reflect")).tanh()
+
+
+class PatchDiscriminator(nn.Module):
+    """[N, 3, H, W], 32 pixels a side or more -> scores [N, 1, h, w], one for each patch of 70 pixels (appendix 7.2)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [nn.Conv2d(3, width, 4, 2, 1), nn.LeakyReLU(0.2)]
+        for before, after, stride in ((1, 2, 2), (2, 4, 2), (4, 8, 1)):
+            layers += [nn.Conv2d(width * before, width * after, 4, stride, 1), InstanceNorm(), nn.LeakyReLU(0.2)]
+        self.layers = nn.Sequential(*layers, nn.Conv2d(width * 8, 1, 4, 1, 1))
+        initialise(self)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.layers(images)
+
+
+class CycleGAN(Translator, architecture="cyclegan"):
+    """Zhu et al. 2017: a translation learnt from two collections, without pairs."""
+
+    Config = CycleGANConfig
+    paper = (
+        "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks (Zhu, Park, Isola, Efros "
+        "2017, arXiv:1703.10593)"
+    )
+    default_objective = "cycle"
+    margin = 64
+    config: CycleGANConfig
+
+    def __init__(self, config: CycleGANConfig | None = None) -> None:
+        super().__init__(config)
+        self.generator = Generator(self.config.width, self.config.blocks)
+
+    @classmethod
+    def tiny(cls) -> Self:
+        """Untrained."""
+        return cls(CycleGANConfig(width=4, blocks=1, discriminator_width=4))
+
+    @property
+    def multiple(self) -> int:
+        return 16  # of which 4 are needed, and the rest lets the smallest picture be reflected
+
+    def adversary(self) -> PatchDiscriminator:
+        return PatchDiscriminator(self.config.discriminator_width)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.generator(images)
+
+
+class ImagePool(nn.Module):
+    """The last pictures made, of which a discriminator sees some again: section 4, after Shrivastava et al. 2016.
+
+    Once it is full, each new picture takes, with probability 1/2, the place of an old one, which is returned instead.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
+        self.register_buffer("pictures", torch.empty(0))
+
+    @torch.no_grad()
+    def forward(self, made: Tensor, seeds: Tensor) -> Tensor:
+        """Pictures [N, 3, H, W] as new, or old ones of the same shape, by the seeds."""
+        if not self.size:
+            return made
+        shown = made.clone()
+        for k, (swap, place) in enumerate(uniform(seeds, 2, stream=POOL).tolist()):
+            if len(self.pictures) < self.size or self.pictures.shape[1:] != made.shape[1:]:
+                kept = self.pictures if self.pictures.shape[1:] == made.shape[1:] else made[:0]
+                self.pictures = torch.cat([kept.to(made), made[k : k + 1]])
+            elif swap < 0.5:
+                place = int(place * self.size)
+                shown[k] = self.pictures[place]
+                self.pictures[place] = made[k]
+        return shown
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        if (saved := state_dict.get(prefix + "pictures")) is not None:
+            self.pictures = torch.empty_like(saved, device=self.pictures.device)  # of whatever length it had
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CycleConfig(BaseConfig):
+    """Settings of :class:`CycleObjective`.
+
+    Attributes:
+        cycle_weight: lambda of equation 3.
+        identity_weight: Of the loss of section 5.2, relative to ``cycle_weight``: a painting should stay as it is.
+        pool: Pictures kept of each direction; 0 for none.
+    """
+
+    cycle_weight: float = 10.0
+    identity_weight: float = 0.5
+    pool: int = 50
+
+    def __post_init__(self) -> None:
+        self.require_range(0, 1e6, "cycle_weight", "identity_weight")
+        self.require_range(0, 10_000, "pool")
+
+
+class CycleObjective(BaseObjective, name="cycle"):
+    """Equations 1 to 3 with the least-squares losses of section 4."""
+
+    Config = CycleConfig
+    transient = ("pools.",)
+
+    def __init__(self, model: nn.Module, config: CycleConfig) -> None:
+        super().__init__(model, config)
+        if not isinstance(model, CycleGAN):
+            raise ConfigError('The objective "cycle" trains the architecture "cyclegan" alone.')
+        self.reverse = CycleGAN(model.config)
+        self.there, self.back = model.adversary(), model.adversary()
+        self.pools = nn.ModuleList(ImagePool(config.pool) for _ in range(2))
+
+    def companions(self) -> dict[str, nn.Module]:
+        return {"reverse": self.reverse}
+
+    def players(self) -> dict[str, list[nn.Module]]:
+        return {"generator": [self.model, self.reverse], "discriminator": [self.there, self.back]}
+
+    def phases(self) -> Sequence[Phase]:
+        return [
+            Phase(player="generator", loss=self.generator_loss),
+            Phase(player="discriminator", loss=self.discriminator_loss),
+        ]
+
+    def both(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Pictures of the two collections."""
+        if batch.other is None:
+            raise ConfigError("CycleGAN learns from two collections: name the second one in data.other.path.")
+        return batch.images, batch.other.images
+
+    def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Both directions: fool the discriminator, come back, and leave alone what is there already."""
+        photos, paintings = self.both(batch)
+        painted, plain = self.model(photos), self.reverse(paintings)
+        fooled = least_squares_loss(self.there(painted).float(), 1) + least_squares_loss(self.back(plain).float(), 1)
+        cycle = _distance(self.reverse(painted), photos) + _distance(self.model(plain), paintings)
+        loss, numbers = fooled + self.config.cycle_weight * cycle, {"fooled": fooled, "cycle": cycle}
+        if self.config.identity_weight:
+            same = _distance(self.model(paintings), paintings) + _distance(self.reverse(photos), photos)
+            loss = loss + self.config.cycle_weight * self.config.identity_weight * same
+            numbers["identity"] = same
+        return {"loss": loss, **{name: value.detach() for name, value in numbers.items()}}
+
+    def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
+        """E[(D(y) - 1)^2] + E[D(G(x))^2] of both, halved as in section 4."""
+        photos, paintings = self.both(batch)
+        with torch.no_grad():
+            painted = self.pools[0](self.model(photos), batch.seeds)
+            plain = self.pools[1](self.reverse(paintings), batch.seeds)
+        loss, gaps = 0, {}
+        for judge, real, made in ((self.there, paintings, painted), (self.back, photos, plain)):
+            real_scores, made_scores = judge(real).float(), judge(made).float()
+            loss = loss + (least_squares_loss(real_scores, 1) + least_squares_loss(made_scores, 0)) / 2
+            gaps = gaps or score_statistics(real_scores.flatten(), made_scores.flatten())
+        return {"loss": loss, **gaps}
+
+
+def _distance(made: Tensor, wanted: Tensor) -> Tensor:
+    return (made.float() - wanted).abs().mean()
