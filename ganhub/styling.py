@@ -6,7 +6,7 @@ All of it is arithmetic on pictures that knows no network; :func:`paint` and :fu
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 
 import torch
@@ -15,17 +15,13 @@ from torch import Tensor
 
 from ganhub import colour, tiling
 from ganhub.errors import ConfigError, ImageError
-from ganhub.images import resize
+from ganhub.large_pictures import in_tiles
 from ganhub.models import Stylizer
 from ganhub.models._stylizer import SMALLEST_SIDE, OnStep
-from ganhub.nn.instance_norm import InstanceNorm, shared_statistics
 from ganhub.video import Smoother
 
 Style = Tensor | str | Sequence[tuple[Tensor | str, float]]
 WHOLE = 1_500_000  # pixels that are painted as one where ``tile`` is "auto"
-# In so many rounds over all tiles the statistics are gathered. As many as there are layers make tiles equal to the
-# whole; with 3, fast-style (13 layers) was 0.4 and 1.3 / 255 off in two photos, with 1 it was 1.0 and 2.9.
-ROUNDS = 3
 
 
 @torch.no_grad()
@@ -75,7 +71,7 @@ def paint(
     if style_outside is not None and mask is None:
         raise ConfigError("A style outside the mask needs a mask: give one, or leave style_outside out.")
     side = _side_of_tiles(stylizer, photo, tile)
-    mask = None if mask is None else _fitted(mask, photo)
+    mask = None if mask is None else tiling.fitted(mask, photo)
     visible = _visible(photo)
     wanted = [style] if style_outside is None else [style_outside, style]
     progress = None if on_step is None else _Progress(on_step, len(wanted))
@@ -136,23 +132,6 @@ def _side_of_tiles(stylizer: Stylizer, photo: Tensor, tile: str | int) -> int:
     return tile if max(height, width) > tile else 0
 
 
-def _fitted(mask: Tensor, photo: Tensor) -> Tensor:
-    """The mask in the photo's size."""
-    if mask.dim() != 4 or mask.shape[:2] != (1, 1) or 0 in mask.shape:
-        raise ImageError(f"A mask is one grey picture [1, 1, H, W], not {list(mask.shape)}: load it with channels=1.")
-    (rows, columns), (height, width) = mask.shape[-2:], photo.shape[-2:]
-    if (rows, columns) != (height, width):
-        # Rounding to whole pixels, too, changes the proportions of small pictures.
-        allowed = max(1.02, 1 + 1.01 / min(rows, columns, height, width))
-        if not 1 / allowed <= (rows * width) / (columns * height) <= allowed:
-            raise ImageError(
-                f"The mask is {columns} x {rows} pixels and the photo {width} x {height}: other proportions. "
-                "Draw the mask on the photo itself."
-            )
-        mask = resize(mask, (height, width))
-    return mask.to(photo.device, photo.dtype).clamp(-1, 1)
-
-
 def _visible(photo: Tensor) -> Tensor:
     """[1, 3, H, W]: grey as RGB; what hides under full transparency is the mean of what shows."""
     if photo.shape[1] != 4:
@@ -189,48 +168,15 @@ def _painted(
     if not side or not strength:
         result = stylize(photo, on_step)
     else:
-        result = _in_tiles(stylizer, stylize, photo, side, scale, on_step)
+        margin = math.ceil(stylizer.margin * max(1.0, scale))  # large strokes have a wide margin
+        # A model may paint a picture of 1 / scale of the size: tiles begin at whole pixels of that one, too.
+        multiple = 16 * Fraction(scale).limit_denominator(16).numerator
+        multiple = multiple if 32 <= multiple <= 256 else tiling.MULTIPLE
+        grid = tiling.grid(height, width, tile=max(side, 3 * margin + multiple), margin=margin, multiple=multiple)
+        result = in_tiles(stylizer, stylize, photo, grid, on_step)
     if below or right:
         result = result[:, :, top : top + height, left : left + width].contiguous()
     return result
-
-
-def _in_tiles(
-    stylizer: Stylizer,
-    stylize: Callable[[Tensor], Tensor],
-    photo: Tensor,
-    side: int,
-    scale: float,
-    on_step: OnStep | None,
-) -> Tensor:
-    """Over the picture some times for its statistics, ever further into the network, and once for the painting."""
-    height, width = photo.shape[-2:]
-    margin = math.ceil(stylizer.margin * max(1.0, scale))  # large strokes have a wide margin
-    # A model may paint a picture of 1 / scale of the size: tiles begin at whole pixels of that one, too.
-    multiple = 16 * Fraction(scale).limit_denominator(16).numerator
-    multiple = multiple if 32 <= multiple <= 256 else tiling.MULTIPLE
-    grid = tiling.grid(height, width, tile=max(side, 3 * margin + multiple), margin=margin, multiple=multiple)
-    device = next((value.device for value in (*stylizer.parameters(), *stylizer.buffers())), photo.device)
-    batch = 1 if device.type == "cpu" else max(1, tiling.SAMPLE // (grid.height * grid.width))
-    few = len(grid) * grid.height * grid.width <= tiling.SAMPLE  # one batch tells the statistics of all layers at once
-    norms = sum(isinstance(module, InstanceNorm) for module in stylizer.modules())
-    layers = max(1, norms if few else math.ceil(norms / ROUNDS))
-    done, total = 0, (math.ceil(norms / layers) + 1) * len(grid)
-
-    def say(tiles: int) -> None:
-        nonlocal done
-        done += tiles
-        if on_step is not None:
-            on_step(min(done, total), total, None)
-
-    with shared_statistics(stylizer, layers) as shared:
-        while not shared.complete:
-            for tiles, weights in tiling.samples(photo, grid):
-                with shared.gathered(weights):
-                    stylize(tiles)
-                say(len(tiles))
-            shared.settle()
-        return tiling.tiled(stylize, photo, grid, batch=batch, on_tile=say)
 
 
 class _Progress:

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ganhub.errors import ConfigError
+from ganhub.errors import ConfigError, ImageError
+from ganhub.images import resize
 
 TILE, MARGIN = 512, 64  # pixels
 FADE = 16  # pixels over which neighbours are cross-faded
@@ -168,3 +169,20 @@ def samples(picture: Tensor, grid: Grid, *, pixels: int = SAMPLE) -> Iterator[tu
             continue
         weights = torch.stack([grid.weight(*place) for place in mine])[:, None]
         yield torch.cat([grid.cut(picture, *place) for place in mine]), weights.to(picture.device)
+
+
+def fitted(mask: Tensor, photo: Tensor) -> Tensor:
+    """A mask [1, 1, h, w] in the size of its photo; other proportions raise ImageError."""
+    if mask.dim() != 4 or mask.shape[:2] != (1, 1) or 0 in mask.shape:
+        raise ImageError(f"A mask is one grey picture [1, 1, H, W], not {list(mask.shape)}: load it with channels=1.")
+    (rows, columns), (height, width) = mask.shape[-2:], photo.shape[-2:]
+    if (rows, columns) != (height, width):
+        # Rounding to whole pixels, too, changes the proportions of small pictures.
+        allowed = max(1.02, 1 + 1.01 / min(rows, columns, height, width))
+        if not 1 / allowed <= (rows * width) / (columns * height) <= allowed:
+            raise ImageError(
+                f"The mask is {columns} x {rows} pixels and the photo {width} x {height}: other proportions. "
+                "Draw the mask on the photo itself."
+            )
+        mask = resize(mask, (height, width))
+    return mask.to(photo.device, photo.dtype).clamp(-1, 1)

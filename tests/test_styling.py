@@ -58,7 +58,7 @@ def test_without_controls_it_is_what_the_model_paints(named):
 @pytest.mark.parametrize("size", [(448, 600), (301, 517), (200, 900)])
 def test_tiled_equals_whole(named, monkeypatch, size, pixels, rounds, most):
     """Within 3/255: with statistics from one batch, layer by layer from several, and by some layers at a time."""
-    monkeypatch.setattr("ganhub.styling.ROUNDS", rounds)
+    monkeypatch.setattr("ganhub.large_pictures.ROUNDS", rounds)
     monkeypatch.setattr(tiling, "SAMPLE", pixels)
     monkeypatch.setattr(tiling.samples, "__kwdefaults__", {"pixels": pixels})
     photo = (blobs(4, *size) + torch.linspace(-0.7, 0.7, size[1])).clamp(-1, 1)

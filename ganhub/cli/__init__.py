@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from ganhub.cli import augment, card, evaluate, judge, latents, models, serve, style
+from ganhub.cli import augment, card, evaluate, judge, latents, models, serve, style, translate
 from ganhub.errors import GanhubError
 
 cli = typer.Typer(
@@ -23,6 +23,7 @@ augment.add_to(cli)
 card.add_to(cli)
 latents.add_to(cli)
 style.add_to(cli)
+translate.add_to(cli)
 
 
 def main() -> None:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from ganhub.trainer import DataConfig
 
+# Of the data's settings, what does not change which pictures they are or how they look.
+UNSAID = ("path", "seed", "split", "streaming", "memory_gb", "labels", "other", "pairing")
+
 
 def split_overrides(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     """Tell names of models from ``table.key=value``."""
@@ -52,7 +55,7 @@ def in_words(config: DataConfig) -> str:
     changed = [
         key if value is True else f"{key} {value}"
         for key, value in given.items()
-        if value != usual[key] and key not in ("path", "seed", "split", "streaming", "memory_gb", "labels")
+        if value != usual[key] and key not in UNSAID
     ]
     name = config.path if hub.is_repo_id(config.path) and not Path(config.path).exists() else Path(config.path).name
     return ", ".join([name, *changed])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,16 +12,14 @@ import typer
 from torch import Tensor
 
 from ganhub import images, styling, video
-from ganhub.cli._inputs import progress
+from ganhub.cli import _files as files
 from ganhub.config import nearest
-from ganhub.errors import ConfigError, GanhubError
+from ganhub.errors import ConfigError
 from ganhub.models import AutoModel, Stylizer
 
 NAMING, READING = "fast-style", "arbitrary-style"  # what paints styles with names, and pictures, unless one says else
 WHOLE_SIDE = 1024  # pixels, for models that paint a picture as one
 STYLE_SIDE = 1024  # pixels that a picture of a style is read with
-PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm")
-FILMS = tuple(video.READERS)
 Named = tuple[str, float]
 
 
@@ -59,8 +56,8 @@ def style(
     Transparency is kept where the suffix allows it. Colours come out as sRGB, and the file says so if the photo's did;
     photos lie as they are meant to be seen. Films (.mp4, .gif and others) are painted frame by frame, without sound.
     """
-    jobs = _jobs(_sources(photos), out, [*styles, *(outside or []), *([str(mask)] if mask else [])])
-    sides = _side_of_tiles(tile)
+    jobs = files.targets(files.sources(photos), out, [*styles, *(outside or []), *([str(mask)] if mask else [])])
+    sides = files.side_of_tiles(tile)
     if size is not None and size < 1:
         raise ConfigError(f"--size must be at least 1 pixel, not {size}.")
     video.Smoother(smoothing)  # says what is wrong before the work
@@ -75,30 +72,15 @@ def style(
         "style_outside": _styles(outside, stylizer, "Outside the mask") if outside else None,
     }  # fmt: skip
     most = size if size or stylizer.tiles else WHOLE_SIDE
-    failed = []
-    with progress() as bar:
-        files = bar.add_task("Photos", total=len(jobs), visible=len(jobs) > 1)
-        steps = bar.add_task("")
 
-        def show(step: int, total: int, look: object = None) -> None:
-            bar.update(steps, completed=step, total=total or None)
+    def paint(source: Path, target: Path, show: Callable) -> list[str]:
+        work = _film if source.suffix.lower() in files.FILMS else _photo
+        said = work(stylizer, source, target, most, show, smoothing, options)
+        if size is None and said.shrunk:
+            said.notes.append(f"shrunk to {most} pixels, as {model} paints pictures as one (--size says else)")
+        return said.notes
 
-        for source, target in jobs:
-            bar.reset(steps, description=source.name)
-            try:
-                work = _film if source.suffix.lower() in FILMS else _photo
-                said = work(stylizer, source, target, most, show, smoothing, options)
-                if size is None and said.shrunk:
-                    said.notes.append(f"shrunk to {most} pixels, as {model} paints pictures as one (--size says else)")
-                typer.echo(f"{source} -> {target}{''.join(f'; {note}' for note in said.notes)}")
-            except GanhubError as error:
-                failed.append(f"{source}: {error}")
-            bar.advance(files)
-    if failed and len(jobs) == 1:
-        raise ConfigError(failed[0].removeprefix(f"{jobs[0][0]}: "))
-    if failed:
-        lines = "".join(f"\n  {line}" for line in failed)
-        raise ConfigError(f"{len(jobs) - len(failed)} of {len(jobs)} are painted; these are not:{lines}")
+    files.work_through(jobs, paint, "painted")
 
 
 @dataclass
@@ -147,66 +129,6 @@ def _film(
 
 
 # ---- arguments
-
-
-def _sources(arguments: Sequence[str]) -> list[Path]:
-    """Files of all arguments, in order, each once."""
-    found: dict[Path, None] = {}
-    for text in arguments:
-        path = Path(text)
-        if path.is_dir():
-            files = sorted(one for one in path.iterdir() if one.suffix.lower() in PICTURES + FILMS and one.is_file())
-            if not files:
-                raise ConfigError(f"There are no photos or films in the folder {path}.")
-        elif glob.has_magic(text) and not path.exists():
-            files = sorted(Path(one) for one in glob.glob(text, recursive=True) if Path(one).is_file())
-            if not files:
-                raise ConfigError(f"No file fits the pattern {text}.")
-        else:
-            files = [path]  # a missing one is told apart from the others when its turn comes
-        found.update(dict.fromkeys(files))
-    return list(found)
-
-
-def _jobs(sources: list[Path], out: Path, read: Sequence[str]) -> list[tuple[Path, Path]]:
-    """(source, target) pairs; no target is a file that is read."""
-    if len(sources) == 1 and out.suffix and not out.is_dir():
-        written = (".mp4", ".gif") if sources[0].suffix.lower() in FILMS else tuple(images.SUFFIXES)
-        if out.suffix.lower() not in written:
-            raise ConfigError(f"{out.name}: end --out in {', '.join(written)}.")
-        jobs = [(sources[0], out)]
-    else:
-        if out.is_file() or out.suffix.lower() in (*images.SUFFIXES, *FILMS) and not out.is_dir():
-            raise ConfigError(f"{len(sources)} photos do not fit into one file: let --out name a folder, not {out}.")
-        jobs, taken = [], set()
-        for source in sources:
-            suffix, stem, number = _written_as(source), source.stem, 1
-            while (name := f"{stem}{suffix}").lower() in taken:
-                number += 1
-                stem = f"{source.stem}-{number}"
-            taken.add(name.lower())
-            jobs.append((source, out / name))
-    kept = {Path(text).resolve() for text in (*map(str, sources), *read)}
-    for _, target in jobs:
-        if target.resolve() in kept:
-            raise ConfigError(f"{target} is read here and would be overwritten: choose another --out.")
-    return jobs
-
-
-def _written_as(source: Path) -> str:
-    """The photo's own suffix, where it can be written."""
-    suffix = source.suffix.lower()
-    if suffix in FILMS:
-        return ".gif" if suffix == ".gif" else ".mp4"
-    return source.suffix if suffix in images.SUFFIXES else ".png"
-
-
-def _side_of_tiles(text: str) -> str | int:
-    if text in ("auto", "off"):
-        return 0 if text == "off" else text
-    if not text.isdecimal() or int(text) == 0:
-        raise ConfigError(f"--tile is auto, off or pixels a side, not {text!r}.")
-    return int(text)
 
 
 def _styles(texts: Sequence[str], stylizer: Stylizer, what: str) -> list[tuple[Tensor | str, float]]:

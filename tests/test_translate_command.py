@@ -1,0 +1,109 @@
+"""``ganhub translate``, ``upscale`` and ``inpaint`` on real files, with tiny real models; tiles against the whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from typer.testing import CliRunner
+
+from ganhub import AutoModel, translating
+from ganhub.cli import cli
+from ganhub.errors import ConfigError, ImageError
+from ganhub.images import load_image, resize, save_image
+from ganhub.models.cyclegan import CycleGAN
+from ganhub.models.inpainting import Inpainting
+from ganhub.models.pix2pix import Pix2Pix
+from ganhub.models.srgan import SRGAN
+from ganhub.nn.random import uniform
+
+
+def blobs(seed: int, height: int, width: int, channels: int = 3) -> torch.Tensor:
+    small = uniform([seed], channels, 7, 9) * 2 - 1
+    return F.interpolate(small, (height, width), mode="bicubic", align_corners=False).clamp(-1, 1)
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    torch.manual_seed(0)
+    for name, cls in {"large": SRGAN, "drawn": Pix2Pix, "mended": Inpainting, "painted": CycleGAN}.items():
+        cls.tiny().save_pretrained(tmp_path / "model_cards" / name)
+    monkeypatch.setenv("GANHUB_MODELS", str(tmp_path / "model_cards"))
+    save_image(blobs(1, 30, 41), "photo.png")
+    save_image(torch.cat([blobs(2, 24, 24), blobs(3, 24, 24, 1)], 1), "clear.png")
+    save_image(blobs(4, 24, 24, 1), "grey.png")
+    return tmp_path
+
+
+def run(*arguments: str, says: str = "", code: int = 0) -> str:
+    result = CliRunner().invoke(cli, arguments)
+    text = result.output + str(result.exception or "")
+    assert (result.exit_code != 0) == bool(code), text
+    assert says in text, text
+    return text
+
+
+def test_files_folders_and_transparency(place):
+    run("translate", "photo.png", "--model", "drawn", "--out", "a.png", says="photo.png -> a.png")
+    wanted = AutoModel.from_pretrained("model_cards/drawn").translate(load_image("photo.png"))
+    assert (load_image("a.png") - wanted).abs().max() < 0.01, "as the library makes it"
+    run("upscale", ".", "--model", "large", "--out", "out")
+    assert sorted(path.name for path in (place / "out").iterdir()) == ["a.png", "clear.png", "grey.png", "photo.png"]
+    large = load_image("out/clear.png", channels=4)
+    assert large.shape == (1, 4, 48, 48)
+    assert (large[:, 3:] - resize(load_image("clear.png", channels=4)[:, 3:], (48, 48))).abs().max() < 0.01
+    assert load_image("out/photo.png").shape == (1, 3, 60, 82) and load_image("out/grey.png").shape == (1, 3, 48, 48)
+    run("upscale", "clear.png", "--model", "large", "--out", "b.jpg", says="transparency laid on white")
+
+
+def test_inpainting_fills_the_mask_s_hole_alone(place):
+    mask = -torch.ones(1, 1, 30, 41)
+    mask[..., 8:14, 10:20] = 1
+    save_image(mask, "mask.png")
+    run("inpaint", "photo.png", "--mask", "mask.png", "--model", "mended", "--out", "a.png")
+    change = (load_image("a.png") - load_image("photo.png")).abs().amax(1, keepdim=True)
+    assert change[mask < 0].max() == 0 and change[mask > 0].mean() > 0.02
+    save_image(resize(mask, (60, 82)), "mask.png")
+    run("inpaint", "photo.png", "--mask", "mask.png", "--model", "mended", "--out", "b.png")
+    run("inpaint", "photo.png", "--mask", "grey.png", "--model", "mended", "--out", "c.png", says="proportions", code=1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("upscale", "photo.png", "--model", "drawn", "--out", "a.png"), "leaves pictures as large as they are"),
+        (("translate", "photo.png", "--model", "mended", "--out", "a.png"), "(inpainter) does not translate"),
+        (("inpaint", "photo.png", "--mask", "photo.png", "--model", "drawn", "--out", "a.png"), "does not fill holes"),
+        (("translate", "none.png", "--model", "drawn", "--out", "a.png"), "none.png does not exist"),
+        (("translate", "photo.png", "--model", "drawn", "--tile", "512", "--out", "a.png"), "tile=0"),
+        (("translate", "photo.png", "--model", "drawn", "--out", "photo.png"), "would be overwritten"),
+        (("translate", "photo.png", "--model", "drown", "--out", "a.png"), "drown"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence_and_writes_nothing(place, arguments, says):
+    before = {path: path.read_bytes() for path in place.glob("*.*")}
+    run(*arguments, says=says, code=1)
+    assert {path: path.read_bytes() for path in place.glob("*.*")} == before
+
+
+@pytest.mark.parametrize("cls", [SRGAN, CycleGAN], ids=["srgan", "cyclegan"])
+def test_tiles_are_the_whole_picture(cls):
+    """Within 3/255 where instance normalisation gathers its numbers in rounds; alike where there is none."""
+    torch.manual_seed(0)
+    model, photo, steps = cls.tiny().eval(), blobs(5, 300, 420), []
+    whole = translating.translate(model, photo, tile=0)
+    tiled = translating.translate(model, photo, tile=256, on_step=lambda *step: steps.append(step))
+    assert (tiled - whole).abs().mean() * 127.5 < (0.01 if cls is SRGAN else 3)
+    assert len(steps) > 3 and tiled.shape == (1, 3, 300 * model.scale, 420 * model.scale)
+
+
+def test_what_is_refused():
+    with pytest.raises(ConfigError, match="sees the picture as one"):
+        translating.translate(Pix2Pix.tiny(), blobs(1, 32, 32), tile=64)
+    with pytest.raises(ConfigError, match="'auto', 0 or pixels"):
+        translating.translate(SRGAN.tiny(), blobs(1, 32, 32), tile="huge")
+    with pytest.raises(ImageError, match="C = 1, 3 or 4"):
+        translating.translate(SRGAN.tiny(), torch.zeros(2, 3, 8, 8))
