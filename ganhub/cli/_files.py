@@ -100,6 +100,7 @@ def written_as(source: Path) -> str:
 
 
 def side_of_tiles(text: str) -> str | int:
+    """What ``tile`` is to the functions of ganhub, from the text of --tile."""
     if text in ("auto", "off"):
         return 0 if text == "off" else text
     if not text.isdecimal() or int(text) == 0:
