@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,11 +15,12 @@ from ganhub import images
 from ganhub.app.tabs.style import asset
 from ganhub.errors import ConfigError
 from ganhub.models import get_architecture
-from ganhub.models.srgan import SRGAN, SRGANConfig, SuperResolutionObjective, enlarged
+from ganhub.models.esrgan import ESRGAN, ESRGANConfig
+from ganhub.models.srgan import SRGAN, SRGANConfig, enlarged
 from ganhub.nn.degrade import Degradation, DegradationConfig, blurred, jpeg
 from ganhub.nn.features import feature_network
 from ganhub.nn.random import uniform
-from ganhub.objectives import Batch, get_objective
+from ganhub.objectives import Batch, SuperResolutionObjective, get_objective
 
 
 @pytest.fixture(scope="module")
@@ -137,3 +140,70 @@ def test_it_learns_to_beat_bicubic():
         loss.backward()
         optimiser.step()
     assert loss < 0.9 * bicubic
+
+
+def test_relativistic_losses_compare_with_the_others_mean():
+    torch.manual_seed(0)
+    model = ESRGAN.tiny()
+    settings = {"adversarial_from": 1, "relativistic": True, "feature_weight": 0.0, "pixel_weight": 0.0,
+                "adversarial_weight": 1.0}  # fmt: skip
+    objective = SuperResolutionObjective(model, SuperResolutionObjective.Config(**settings))
+    objective.at(1)
+    data = batch()
+    real, fake = (objective.discriminator(x) for x in (data.images, model(images.resize(data.images, (16, 16)))))
+    above = (real - fake.mean()).sigmoid(), (fake - real.mean()).sigmoid()
+    wanted = -above[0].log().mean() - (1 - above[1]).log().mean()
+    assert objective.discriminator_loss(data)["loss"].item() == pytest.approx(wanted.item(), rel=1e-4)
+    wanted = -above[1].log().mean() - (1 - above[0]).log().mean()
+    assert objective.generator_loss(data)["loss"].item() == pytest.approx(wanted.item(), rel=1e-4)
+
+
+# ESRGAN
+
+
+@pytest.mark.parametrize("scale", [1, 2, 4])
+@pytest.mark.parametrize("manner", ["Real-ESRGAN", "ESRGAN", "ESRGAN, new names"])
+def test_other_people_s_names_are_read(scale, manner):
+    model = ESRGAN(ESRGANConfig(scale=scale, width=8, growth=4, blocks=2)).eval()
+    parts = {
+        "Real-ESRGAN": ("conv_first", "conv_body", "conv_up1", "conv_up2", "conv_hr", "conv_last",
+                        "body.{}.rdb{}.conv{}"),
+        "ESRGAN": ("model.0", "model.1.sub.2", "model.3", "model.6", "model.8", "model.10",
+                   "model.1.sub.{}.RDB{}.conv{}.0"),
+        "ESRGAN, new names": ("conv_first", "trunk_conv", "upconv1", "upconv2", "HRconv", "conv_last",
+                              "RRDB_trunk.{}.RDB{}.conv{}"),
+    }[manner]  # fmt: skip
+    ours = ("first", "trunk", "up.0", "up.1", "full", "last")
+    named = {}
+    for name, tensor in model.generator.state_dict().items():
+        layer, kind = name.rsplit(".", 1)
+        if layer.startswith("body"):
+            block, dense, conv = (int(word) for word in layer.split(".")[1::2])
+            layer = parts[6].format(block, dense + 1, conv + 1)
+        else:
+            layer = parts[ours.index(layer)]
+        named[f"{layer}.{kind}"] = tensor
+    again = ESRGAN.from_tensors(named)
+    photo = uniform([1], 3, 9, 10) * 2 - 1
+    assert again.config == ESRGANConfig(scale=scale, width=8, growth=4, blocks=2)
+    assert torch.equal(again.translate(photo), model.translate(photo))
+
+
+def test_files_of_other_networks_are_refused():
+    with pytest.raises(ConfigError, match="no weights of an RRDB network"):
+        ESRGAN.from_tensors({"layer.weight": torch.zeros(3)})
+    tensors = {name.replace("first", "conv_first"): x for name, x in ESRGAN.tiny().generator.state_dict().items()}
+    tensors.pop("last.bias")
+    with pytest.raises(ConfigError, match="what differs: last.bias."):
+        ESRGAN.from_tensors(tensors)
+
+
+@pytest.mark.skipif("GANHUB_SHARED" not in os.environ, reason="GANHUB_SHARED is not set")
+def test_real_esrgan_s_own_file_sharpens(photo):
+    path = Path(os.environ["GANHUB_SHARED"]) / "weights/imports/realesrgan-x4plus-anime.pth"
+    tensors = torch.load(path, map_location="cpu", weights_only=True)
+    model = ESRGAN.from_tensors(tensors.get("params_ema", tensors))
+    small = images.resize(photo, (30, 34))
+    made, bicubic = model.translate(small), images.resize(small, (120, 136))
+    assert (images.resize(made, (30, 34)) - small).abs().mean() < 0.06, "the same picture"
+    assert made.diff(dim=-1).abs().mean() > 1.1 * bicubic.diff(dim=-1).abs().mean()

@@ -60,6 +60,21 @@ def relativistic_loss(winner_scores: Tensor, loser_scores: Tensor) -> Tensor:
     return F.softplus(loser_scores - winner_scores).mean()
 
 
+def relativistic_average_loss(winner_scores: Tensor, loser_scores: Tensor) -> Tensor:
+    """E[softplus(mean(loser) - winner)] + E[softplus(loser - mean(winner))]: each against the others' mean.
+
+    Equations 1 and 2 of "ESRGAN" (Wang et al. 2018, arXiv:1809.00219), after Jolicoeur-Martineau 2018
+    (arXiv:1807.00734): the discriminator's loss with real pictures as winners, the generator's with made ones.
+    2 log 2 where the two score alike.
+
+    Args:
+        winner_scores: Logits [N].
+        loser_scores: Logits [M].
+    """
+    ahead = F.softplus(loser_scores.mean() - winner_scores).mean()
+    return ahead + F.softplus(loser_scores - winner_scores.mean()).mean()
+
+
 def score_statistics(real_scores: Tensor, fake_scores: Tensor) -> dict[str, Tensor]:
     """What a run watches of a discriminator: the gap of its mean scores, and how often it knows a real picture.
 

@@ -5,6 +5,7 @@ from ganhub.objectives.adversarial import AdversarialConfig, AdversarialObjectiv
 from ganhub.objectives.projected import ProjectedConfig, ProjectedObjective
 from ganhub.objectives.relativistic import RelativisticConfig, RelativisticObjective
 from ganhub.objectives.style import StyleConfig, StyleObjective
+from ganhub.objectives.super_resolution import SuperResolutionConfig, SuperResolutionObjective
 from ganhub.objectives.wasserstein import WassersteinConfig, WassersteinObjective
 
 __all__ = [
@@ -19,6 +20,8 @@ __all__ = [
     "RelativisticObjective",
     "StyleConfig",
     "StyleObjective",
+    "SuperResolutionConfig",
+    "SuperResolutionObjective",
     "WassersteinConfig",
     "WassersteinObjective",
     "get_objective",
