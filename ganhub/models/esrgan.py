@@ -160,8 +160,9 @@ class ESRGAN(Translator, architecture="esrgan"):
         blocks = 1 + max(int(name.split(".")[1]) for name in renamed if name.startswith("body."))
         scale = {3: 4, 12: 2, 48: 1}.get(first.shape[1], 0)
         model = cls(ESRGANConfig(scale=scale, width=first.shape[0], growth=growth.shape[0], blocks=blocks))
-        shapes = [{name: tuple(x.shape) for name, x in part.items()} for part in (model.generator.state_dict(), renamed)]
-        if wrong := sorted({name for name, _ in shapes[0].items() ^ shapes[1].items()}):
+        own, given = ({(name, tuple(x.shape)) for name, x in part.items()}
+                      for part in (model.generator.state_dict(), renamed))  # fmt: skip
+        if wrong := sorted({name for name, _ in own ^ given}):
             named = ", ".join(wrong[:5])
             raise ConfigError(f"An RRDB network of {blocks} blocks has other weights; what differs: {named}.")
         model.generator.load_state_dict(renamed)
