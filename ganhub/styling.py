@@ -31,7 +31,7 @@ def paint(
     style: Style,
     *,
     strength: float = 1.0,
-    scale: float = 1.0,
+    scale: float | None = 1.0,
     seed: int = 0,
     keep_colour: str = "",
     mask: Tensor | None = None,
@@ -45,7 +45,8 @@ def paint(
         stylizer: Any model that paints.
         photo: [1, C, H, W] in [-1, 1]; C = 1 (grey, painted as RGB), 3, or 4 (the alpha is kept as it is). A side under
             16 pixels is continued by its border, painted, and cut out again.
-        style, strength, scale, seed: See :meth:`ganhub.models.Stylizer.stylize`.
+        style, strength, scale, seed: See :meth:`ganhub.models.Stylizer.stylize`; a ``scale`` of None goes by the
+            photo's size, see :func:`usual_scale`.
         keep_colour: "" takes the style's colours. "luminance": the photo's, with the luminance of the painting.
             "histogram": mean and covariance of the photo's, given to the style's pictures before painting, or to the
             painting where a style has only a name.
@@ -70,6 +71,7 @@ def paint(
         raise ConfigError(f"keep_colour is '', 'luminance' or 'histogram', not {keep_colour!r}.")
     if style_outside is not None and mask is None:
         raise ConfigError("A style outside the mask needs a mask: give one, or leave style_outside out.")
+    scale = usual_scale(stylizer, *photo.shape[-2:]) if scale is None else scale
     side = _side_of_tiles(stylizer, photo, tile)
     mask = None if mask is None else tiling.fitted(mask, photo)
     visible = _visible(photo)
@@ -116,6 +118,14 @@ def paint_frames(
     styles = stylizer._check_styles(style)
     for frame in frames:
         yield smoother(frame, paint(stylizer, frame, styles, **options))
+
+
+def usual_scale(stylizer: Stylizer, height: int, width: int) -> float:
+    """Strokes grow with a photo, from 640 pixels on up to twice their size: finer ones would look like a texture.
+
+    Models that optimise the picture paint the style's own strokes, whatever the size.
+    """
+    return min(2.0, max(1.0, max(height, width) / 640)) if stylizer.tiles else 1.0
 
 
 def _side_of_tiles(stylizer: Stylizer, photo: Tensor, tile: str | int) -> int:

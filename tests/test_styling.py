@@ -18,7 +18,7 @@ from ganhub.errors import ConfigError, ImageError
 from ganhub.models.arbitrary_style import ArbitraryStyle
 from ganhub.models.fast_style import FastStyle
 from ganhub.models.gatys import Gatys
-from ganhub.styling import paint, paint_frames
+from ganhub.styling import paint, paint_frames, usual_scale
 from ganhub.video import Smoother
 
 
@@ -76,6 +76,15 @@ def test_tiles_with_larger_strokes_and_half_strength(named):
     for options in ({"scale": 1.5}, {"scale": 0.5}, {"strength": 0.4}):
         whole = paint(named, photo, "dots", tile=0, **options)
         assert error(paint(named, photo, "dots", tile=256, **options), whole) < 1.5
+
+
+def test_strokes_grow_with_the_photo_unless_told(named):
+    sizes = ((100, 300), (640, 500), (720, 1024), (3000, 4000))
+    assert [usual_scale(named, *size) for size in sizes] == [1.0, 1.0, 1.6, 2.0]
+    assert usual_scale(Gatys.tiny(), 3000, 4000) == 1.0
+    photo = blobs(3, 40, 960)
+    assert torch.equal(paint(named, photo, "dots", scale=None), paint(named, photo, "dots", scale=1.5))
+    assert not torch.equal(paint(named, photo, "dots", scale=None), paint(named, photo, "dots"))
 
 
 def test_large_photos_are_tiled_by_themselves(named, monkeypatch):

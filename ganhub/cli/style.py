@@ -37,7 +37,10 @@ def style(
         ),
     ] = "",
     strength: Annotated[float, typer.Option(help="Of the style, from 0 to 1.")] = 1.0,
-    scale: Annotated[float, typer.Option(help="Size of the strokes, from 0.25 to 4.")] = 1.0,
+    scale: Annotated[
+        float | None,
+        typer.Option(help="Size of the strokes, from 0.25 to 4.", show_default="1 to 2, by the photo's size"),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of what is random.")] = 0,
     keep_colour: Annotated[
         str, typer.Option("--keep-colour", "--keep-color", help="luminance or histogram: the photo's colours.")
