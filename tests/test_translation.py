@@ -84,7 +84,7 @@ def test_greys_have_no_colour():
 
 
 def test_the_u_net_halves_and_doubles_as_often_as_its_config_says():
-    config = Pix2PixConfig(depth=4, width=4, max_width=8, discriminator_width=4)
+    config = Pix2PixConfig(image_size=64, depth=4, width=4, max_width=8, discriminator_width=4)
     network, seen = UNet(3, 2, config).eval(), []
     for layer in network.down:
         layer.register_forward_hook(lambda _, __, out: seen.append(tuple(out.shape[1:])))
@@ -105,7 +105,8 @@ def test_the_discriminator_s_patch_is_70_pixels():
 
 
 def test_lab_colours_keep_the_lightness():
-    model = Pix2Pix(Pix2PixConfig(colours="lab", depth=3, width=4, max_width=8, discriminator_width=4)).eval()
+    config = Pix2PixConfig(image_size=32, colours="lab", depth=3, width=4, max_width=8, discriminator_width=4)
+    model = Pix2Pix(config).eval()
     with torch.no_grad():
         model.generator.out[1].weight.mul_(0.1)  # gentle colours, all of which sRGB has
     photo = pictures(3) * 0.4
@@ -115,9 +116,23 @@ def test_lab_colours_keep_the_lightness():
     torch.testing.assert_close(model.translate(grey), made, atol=2e-2, rtol=0)
 
 
+def test_other_sizes_are_seen_at_the_size_of_training():
+    model, seen = Pix2Pix.tiny().eval(), []
+    model.generator.register_forward_pre_hook(lambda _, inputs: seen.append(tuple(inputs[0].shape[2:])))
+    for size in ((32, 32), (300, 300), (64, 130), (7, 5), (1, 90)):
+        assert model.translate(pictures(1, height=size[0], width=size[1])).shape == (1, 3, *size)
+    assert seen == [(32, 32), (32, 32), (16, 32), (32, 24), (8, 32)]
+    photo = pictures(2, height=64, width=64)
+    small = F.interpolate(photo, (32, 32), mode="bicubic", antialias=True)
+    wanted = F.interpolate(model.translate(small), (64, 64), mode="bicubic", antialias=True)
+    torch.testing.assert_close(model.translate(photo), wanted.clamp(-1, 1), atol=1e-4, rtol=0)
+    with pytest.raises(ConfigError, match="multiple of 2\\^depth = 64"):
+        Pix2PixConfig(image_size=100)
+
+
 def test_losses_are_the_paper_s():
     torch.manual_seed(0)
-    model = Pix2Pix(Pix2PixConfig(depth=3, width=4, max_width=8, discriminator_width=4, dropout=0.0))
+    model = Pix2Pix(Pix2PixConfig(image_size=32, depth=3, width=4, max_width=8, discriminator_width=4, dropout=0.0))
     objective = get_objective("pix2pix")(model, get_objective("pix2pix").Config(l1_weight=7.0))
     batch = Batch(pictures(1, 2), None, torch.arange(2), Batch(pictures(3, 4), None, torch.arange(2)))
     made = model.generator(batch.images).detach()
@@ -201,7 +216,7 @@ def test_a_broken_half_and_a_name_that_stands_twice(pairs):
 
 def test_pix2pix_learns_the_negative_and_resumes_bit_for_bit(pairs, tmp_path):
     tables = {
-        "model": {"architecture": "pix2pix", "depth": 3, "width": 8, "max_width": 16, "dropout": 0.0,
+        "model": {"architecture": "pix2pix", "image_size": 32, "depth": 3, "width": 8, "max_width": 16, "dropout": 0.0,
                   "discriminator_width": 4},
         "train": {"images": 240, "batch_size": 4, "learning_rate": 5e-3, "checkpoint_every": 80, "log_every": 40,
                   "ema_half_life": 4, "licence": "mit"},

@@ -7,7 +7,8 @@ paper's batch normalisation over batches of one. Dropout, the paper's noise, is 
 always gives the same translation.
 
 With ``colours = "lab"`` the network is given the lightness of a picture and makes its colours, a and b of CIELAB, as
-section 4.2 of the paper has it: every colour picture is a pair with itself.
+section 4.2 of the paper has it: every colour picture is a pair with itself. A picture of another size than those of
+training is shown to the network at theirs, and what it makes is enlarged; a photo keeps its lightness at full size.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from typing import Self
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganhub.colour import from_lab, to_lab
@@ -34,14 +36,16 @@ class Pix2PixConfig(BaseConfig):
     """Sizes of both players.
 
     Attributes:
+        image_size: Height and width of the pictures it is trained with, a multiple of 2^depth.
         colours: "rgb" translates pictures; "lab" gives grey ones their colours.
-        depth: How often the U-Net halves its picture; training pictures need 2^depth pixels a side.
+        depth: How often the U-Net halves its picture.
         width: Channels after the first halving; each further one doubles them.
         max_width: No layer is wider.
         dropout: Share of the three deepest decoder layers that is left out in training.
         discriminator_width: Channels of its first layer, doubled twice.
     """
 
+    image_size: int = 128
     colours: str = "rgb"
     depth: int = 6
     width: int = 48
@@ -52,8 +56,18 @@ class Pix2PixConfig(BaseConfig):
     def __post_init__(self) -> None:
         self.require(self.colours in ("rgb", "lab"), f'colours must be "rgb" or "lab", not {self.colours!r}.')
         self.require_range(2, 10, "depth")
+        unit = 2**self.depth
+        self.require(
+            self.image_size % unit == 0 and 0 < self.image_size <= 2048,
+            f"image_size must be a multiple of 2^depth = {unit}, up to 2048, not {self.image_size}.",
+        )
         self.require_range(4, 1024, "width", "max_width", "discriminator_width")
         self.require_range(0, 0.9, "dropout")
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of training pictures."""
+        return self.image_size, self.image_size
 
 
 class UNet(nn.Module):
@@ -122,24 +136,29 @@ class Pix2Pix(Translator, architecture="pix2pix"):
     @classmethod
     def tiny(cls) -> Self:
         """Untrained, for pictures of 32 pixels."""
-        return cls(Pix2PixConfig(depth=3, width=4, max_width=8, discriminator_width=4))
+        return cls(Pix2PixConfig(image_size=32, depth=3, width=4, max_width=8, discriminator_width=4))
 
     @property
     def _channels(self) -> tuple[int, int]:
         return (3, 3) if self.config.colours == "rgb" else (1, 2)
-
-    @property
-    def multiple(self) -> int:
-        return 2**self.config.depth
 
     def adversary(self) -> PatchDiscriminator:
         return PatchDiscriminator(sum(self._channels), self.config.discriminator_width)
 
     def forward(self, images: Tensor) -> Tensor:
         if self.config.colours == "rgb":
-            return self.generator(images)
-        lab = to_lab(images)
-        return from_lab(torch.cat([lab[:, :1], self.generator(lab[:, :1])], 1))
+            return self._made(images)
+        lightness = to_lab(images)[:, :1]
+        return from_lab(torch.cat([lightness, self._made(lightness)], 1))
+
+    def _made(self, given: Tensor) -> Tensor:
+        """What the generator makes of pictures of any size, seen with their long side at ``image_size``."""
+        size, unit, side = tuple(given.shape[2:]), 2**self.config.depth, self.config.image_size
+        own = tuple(max(1, round(length * side / max(size) / unit)) * unit for length in size)
+        if own == size:
+            return self.generator(given)
+        seen = F.interpolate(given, own, mode="bicubic", antialias=True).clamp(-1, 1)
+        return F.interpolate(self.generator(seen), size, mode="bicubic", antialias=True)
 
     def pair(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """What the generator is given, and what it should make of it."""
