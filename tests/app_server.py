@@ -82,7 +82,7 @@ class Server:
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A models folder with one tiny model of each architecture, and a style network that takes very long."""
     folder = tmp_path_factory.mktemp("models")
-    for name in ("conditional-gan", "dcgan", "fast-style", "gatys", "stylegan2"):
+    for name in ("conditional-gan", "dcgan", "fast-style", "gatys", "pix2pix", "stylegan2"):
         get_architecture(name).tiny().save_pretrained(folder / f"tiny-{name}")
     gatys = get_architecture("gatys")
     gatys(gatys.Config(steps=50_000, sizes=1, preview_every=1)).save_pretrained(folder / "endless")

@@ -11,10 +11,10 @@ import gradio as gr
 from ganhub.app import _parts as parts
 from ganhub.app.jobs import Jobs
 from ganhub.app.library import Library
-from ganhub.app.tabs import conditional, edit, generate, interpolate, style
+from ganhub.app.tabs import conditional, edit, generate, interpolate, style, translate
 from ganhub.app.theme import CSS, HEADER, theme
 from ganhub.errors import ConfigError
-from ganhub.models import StyleGenerator
+from ganhub.models import StyleGenerator, Translator
 
 ASSETS = Path(__file__).parent / "assets"
 DAY = 86_400
@@ -39,6 +39,10 @@ def create_app(library: Library | None = None) -> gr.Blocks:
                 conditional.build(library, jobs)
             with gr.Tab("Style", id="style") as style_tab:
                 easel = style.build(library, jobs)
+            if library.names(Translator):
+                with gr.Tab("Translate", id="translate") as translate_tab:
+                    translate.build(library, jobs)
+                translate_tab.select(js=translate.TAKE_THE_BRUSH, api_visibility="private")
             with gr.Tab("Edit", id="edit") as edit_tab:
                 room = edit.build(library, jobs)
 

@@ -1,0 +1,97 @@
+"""Translate: a drawing or a photo turned into another picture, the drawing as one draws it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+
+from ganhub import images, translating
+from ganhub.app import _parts as parts
+from ganhub.app.jobs import Jobs, Progress, Report
+from ganhub.app.library import Library
+from ganhub.errors import ConfigError
+from ganhub.models import Translator
+
+CANVAS = 512  # pixels a side
+MOST = 1024  # long side of a picture that is translated here
+# JavaScript that takes up the brush when the canvas is first on the page, as nothing can be drawn without.
+TAKE_THE_BRUSH = """() => {
+    const take = (tries) => {
+        const brush = document.querySelector("#translate-canvas button[aria-label=Brush]");
+        if (!brush) { if (tries) setTimeout(take, 100, tries - 1); }
+        else if (!window.ganhubBrush) { window.ganhubBrush = true; brush.click(); }
+    };
+    take(100);
+}"""
+
+
+def build(library: Library, jobs: Jobs) -> None:
+    """Lay the tab out."""
+    with gr.Row():
+        with gr.Column(scale=1, min_width=320):
+            model, _ = parts.model_menu(library, Translator, "translate")
+            canvas = gr.ImageEditor(
+                label="Draw here", type="filepath", image_mode="RGB", format="png",
+                sources=[], transforms=[], layers=False, buttons=[],  # with no sources the brush is at hand
+                canvas_size=(CANVAS, CANVAS), height=470, elem_id="translate-canvas",
+                brush=gr.Brush(default_size=10, colors=["#000000", "#ffffff", "#d2573b"], color_mode="fixed"),
+                eraser=gr.Eraser(default_size=30),
+            )  # fmt: skip
+            with gr.Row():
+                live = gr.Checkbox(True, label="Translate as I draw", elem_id="translate-live", min_width=200)
+                upload = gr.UploadButton("A picture of mine", file_types=["image"], elem_id="translate-upload",
+                                         min_width=160)  # fmt: skip
+            run, status = parts.run_and_stop("Translate", jobs, "translate")
+        with gr.Column(scale=1, min_width=320):
+            made = gr.Image(
+                label="Translation", format="png", type="filepath", interactive=False, height=560,
+                buttons=["download", "fullscreen"], elem_id="translate-made", elem_classes="painting",
+            )  # fmt: skip
+
+    @parts.calm
+    def translate(model: str, canvas: Any, request: gr.Request) -> Iterator[tuple]:
+        path = canvas.get("composite") if isinstance(canvas, dict) else canvas
+        if not isinstance(path, str) or not path:
+            raise ConfigError("The canvas is empty: draw something, or upload a picture.")
+        photo = images.load_image(path, max_side=MOST)
+
+        def work(report: Report) -> str:
+            translator = library.open(model, Translator)
+            result = translating.translate(translator, photo, on_step=lambda step, steps, look: report(step, steps))
+            return parts.save_png(result, "translation", model=model)
+
+        def show(progress: Progress | None) -> tuple:
+            return gr.skip(), "" if progress is None else parts.bar(progress, "Part")
+
+        job = yield from parts.follow(jobs, "translate", request, work, show)
+        if job.stopped:
+            yield gr.skip(), "Stopped."
+        else:
+            yield job.result(), f"Translated in {job.seconds:.2f} s."
+
+    def as_one_draws(model: str, canvas: Any, live: bool, request: gr.Request) -> Iterator[tuple]:
+        drawn = isinstance(canvas, dict) and canvas.get("composite")
+        if live and model and drawn:
+            yield from translate(model, canvas, request)
+        else:
+            yield gr.skip(), gr.skip()
+
+    @parts.calm
+    def laid(path: str) -> str:
+        """An upload as the canvas' background: upright, RGB, no larger than is translated."""
+        return parts.save_png(images.load_image(path, max_side=MOST), "picture")
+
+    outputs = [made, status]
+    run.click(
+        translate, [model, canvas], outputs, show_progress="hidden", concurrency_limit=1, concurrency_id="translate",
+        api_name="translate",
+        api_description="Translate a picture with a model that turns pictures into pictures. `canvas` is an editor's "
+        "value, of which `composite` is translated, its long side at most 1024 pixels; returns a PNG and a sentence.",
+    )  # fmt: skip
+    canvas.change(
+        as_one_draws, [model, canvas, live], outputs, show_progress="hidden", concurrency_limit=1,
+        concurrency_id="translate", trigger_mode="always_last", api_visibility="private",
+    )  # fmt: skip
+    upload.upload(laid, upload, canvas, show_progress="hidden", api_visibility="private")

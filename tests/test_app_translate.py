@@ -1,0 +1,72 @@
+"""The Translate tab: through the API, and with a drawing on its canvas in a real browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from gradio_client import Client, handle_file
+
+from ganhub import AutoModel
+from ganhub.images import load_image, save_image
+from ganhub.nn.random import uniform
+from tests.app_server import refusal
+from tests.browser import MARKS, Watched
+
+pytest_plugins = ["tests.app_server", "tests.browser"]
+
+
+@pytest.fixture(scope="module")
+def photo(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("photos") / "photo.png"
+    save_image(uniform([1], 3, 40, 56) * 2 - 1, path)
+    return str(path)
+
+
+def drawn(path: str | None) -> dict:
+    """An editor's value."""
+    file = handle_file(path) if path else None
+    return {"background": None, "layers": [], "composite": file}
+
+
+def test_the_picture_is_the_library_s(client: Client, models: Path, photo: str) -> None:
+    path, told = client.predict("tiny-pix2pix", drawn(photo), api_name="/translate")
+    wanted = AutoModel.from_pretrained(models / "tiny-pix2pix").translate(load_image(photo))
+    assert (load_image(path) - wanted).abs().max() < 1 / 127 and "Translated in" in told
+
+
+def test_what_is_refused(client: Client, photo: str) -> None:
+    assert "The canvas is empty" in refusal(client, "tiny-pix2pix", drawn(None), api_name="/translate")
+    assert "which does not do this" in refusal(client, "tiny-dcgan", drawn(photo), api_name="/translate")
+    assert "Choose one from the menu" in refusal(client, "", drawn(photo), api_name="/translate")
+
+
+class TestBrowser:
+    pytestmark = MARKS
+
+    def test_a_drawing_is_translated_as_it_is_drawn(self, browser, server, shots) -> None:
+        visit = Watched(browser, server.url, shots)
+        page = visit.page
+        page.get_by_role("tab", name="Translate").click()
+        canvas = page.locator("#translate-canvas canvas").first
+        canvas.wait_for()
+        page.wait_for_timeout(1000)
+        assert page.locator("#translate-made img").count() == 0
+        box = canvas.bounding_box()
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        pictures = []
+        for shift in (-60, 60):
+            page.mouse.move(x - 50, y + shift)
+            page.mouse.down()
+            page.mouse.move(x + 50, y + shift / 2, steps=6)
+            page.mouse.up()
+            page.wait_for_function(
+                "before => { const made = document.querySelector('#translate-made img');"
+                " return made && made.complete && made.naturalWidth && made.src !== before; }",
+                arg=pictures[-1] if pictures else "",
+            )
+            pictures.append(page.locator("#translate-made img").get_attribute("src"))
+        assert "Translated in" in page.locator("#translate-status").inner_text()
+        visit.not_wider_than_the_window()
+        visit.shot("translate")
+        visit.close()
