@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -291,7 +292,12 @@ def test_every_shipped_recipe_takes_two_steps(path, tmp_path):
     np.savez(tmp_path / "pictures.npz", train_x=x, train_y=np.arange(256) % max(getattr(c, "num_classes", 0), 1))
     overrides = [f"data.path={tmp_path / 'pictures.npz'}", "data.images=", "data.labels=", "data.only="]
     overrides += ["data.split=train", "train.batch_size=8", "train.images=16"]
-    if recipe.data.other:
+    if recipe.data.pairing:  # two folders of pictures with the same names
+        for i, only in product(range(8), (recipe.data.only, recipe.data.other["only"])):
+            picture = from_uint8(torch.from_numpy(x[i : i + 1])).permute(0, 3, 1, 2)
+            save_image(picture, tmp_path / "pairs" / only.replace("*", f"{i}.png"))
+        overrides = [f"data.{key}={tmp_path / 'pairs'}" for key in ("path", "other.path")] + overrides[-2:]
+    elif recipe.data.other:
         for i, name in enumerate(getattr(c, "style_names", ("one", "two"))):
             save_image(from_uint8(torch.from_numpy(x[i : i + 1])).permute(0, 3, 1, 2), tmp_path / f"styles/{name}.png")
         overrides += [f"data.other.path={tmp_path / 'styles'}", "data.crop=centre", "data.zoom=1"]
