@@ -43,7 +43,7 @@ from prepare_styles import NAMED  # noqa: E402
 
 from ganhub import AutoModel, images  # noqa: E402
 from ganhub.losses.perceptual import content_distance, gram, gram_distance  # noqa: E402
-from ganhub.metrics import extractor  # noqa: E402
+from ganhub.metrics import extractor, psnr  # noqa: E402
 from ganhub.nn.features import feature_network  # noqa: E402
 from ganhub.nn.vgg_lite import LAYERS  # noqa: E402
 
@@ -185,6 +185,14 @@ def main() -> None:
     for name in names:
         cells = [f"{times[s][name]:.3f} | {memory(name, s, arguments.threads):,.0f}" for s in arguments.sides]
         print(f"| {Path(name).name} | " + " | ".join(cells) + " |", flush=True)
+
+    for name in arguments.models:
+        model = AutoModel.from_pretrained(name.partition("@")[0])
+        if hasattr(model, "encode"):  # adain: what is decoded of features that no style has touched
+            with torch.no_grad():
+                values = [psnr(model.decoder(model.encode(images.fit(x, 512, 768))).clamp(-1, 1),
+                               images.fit(x, 512, 768)).item() for x in contents]  # fmt: skip
+            print(f"\n{name} as an autoencoder: PSNR {np.mean(values):.2f} dB over {len(values)} photos of 768 x 512")
 
     judges = {name: Judge(name) for name in ("efficientnet-lite0", "vgg-lite")}
     found, sheet = defaultdict(list), []  # (judge, method, strength, whether it was trained on): distances

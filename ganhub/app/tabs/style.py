@@ -26,11 +26,11 @@ STYLES = ("waves", "glass", "wash", "hatching", "dots", "mosaic")
 COLOURS = {"the style's": "", "the photo's (brightness painted)": "luminance", "the photo's (palette)": "histogram"}
 # Name: strength, stroke size, colours.
 PRESETS = {
-    "Full": (1.0, 1.5, "the style's"),
-    "Gentle": (0.6, 1.5, "the style's"),
-    "Fine strokes": (1.0, 1.0, "the style's"),
-    "Broad strokes": (1.0, 2.0, "the style's"),
-    "My colours": (1.0, 1.5, "the photo's (brightness painted)"),
+    "Full": (1.0, 1.0, "the style's"),
+    "Gentle": (0.6, 1.0, "the style's"),
+    "Fine strokes": (1.0, 0.7, "the style's"),
+    "Broad strokes": (1.0, 1.6, "the style's"),
+    "My colours": (1.0, 1.0, "the photo's (brightness painted)"),
 }
 
 
@@ -79,9 +79,7 @@ def build(library: Library, jobs: Jobs) -> dict[str, Any]:
                                                  elem_id="style-size"))  # fmt: skip
             with gr.Accordion("More", open=False):
                 with gr.Row():
-                    scale = parts.unchecked(
-                        gr.Slider(0.5, 3, strokes(side), step=0.1, label="Stroke size", min_width=120)
-                    )
+                    scale = parts.unchecked(gr.Slider(0.5, 2, 1, step=0.1, label="Stroke size", min_width=120))
                     seed = parts.unchecked(gr.Number(0, label="Seed", precision=0, min_width=120))
                 colours = parts.unchecked(gr.Dropdown(list(COLOURS), value="the style's", label="Colours",
                                                       filterable=False))  # fmt: skip
@@ -112,7 +110,7 @@ def build(library: Library, jobs: Jobs) -> dict[str, Any]:
             raise ConfigError(f"Colours must be one of {', '.join(COLOURS)}, not {str(colours)[:40]!r}.")
         options = {
             "strength": parts.number("Strength", strength, 0, 1),
-            "scale": parts.number("Stroke size", scale, 0.5, 3),
+            "scale": parts.number("Stroke size", scale, 0.5, 2),
             "seed": parts.whole("Seed", seed, 0, parts.MAX_SEED),
             "keep_colour": COLOURS[colours],
         }
@@ -130,8 +128,9 @@ def build(library: Library, jobs: Jobs) -> dict[str, Any]:
                 report(step, steps, None if preview is None else preview.detach().cpu().clone())
 
             on_step(0, 0, photo)
-            painted = styling.paint(stylizer, photo, wanted, on_step=on_step, **options)
-            return before, parts.save_png(painted, "painting", model=model, **options)
+            strokes = options["scale"] * styling.usual_scale(stylizer, *photo.shape[-2:])
+            painted = styling.paint(stylizer, photo, wanted, on_step=on_step, **{**options, "scale": strokes})
+            return before, parts.save_png(painted, "painting", model=model, **{**options, "scale": strokes})
 
         shown = None
 
@@ -161,7 +160,7 @@ def build(library: Library, jobs: Jobs) -> dict[str, Any]:
         names, pictures, side = manners(library, model)
         menus = [gr.Dropdown(choices=names, value=opening(names, k)) for k in (0, 1)]
         shown = [gr.update(visible=pictures)] * 4
-        return *[gr.update(visible=bool(names))] * 2, *menus, *shown, looks_of(model), side, strokes(side)
+        return *[gr.update(visible=bool(names))] * 2, *menus, *shown, looks_of(model), side
 
     @parts.calm
     def looks_of(model: str) -> Any:
@@ -175,12 +174,13 @@ def build(library: Library, jobs: Jobs) -> dict[str, Any]:
         paint, inputs, outputs, show_progress="hidden", concurrency_limit=1, concurrency_id="style", api_name="style",
         api_description="Paint `content` in the manner of the picture `style`, or with a model of named styles of "
         "`name`; `blend` is the share of the second one. `size` is the long side in pixels, `strength` 0 gives the "
-        "content back. Gives early looks while it works; returns photo and painting (PNG) and a sentence.",
+        "content back, `scale` 1 is the usual size of strokes. Gives early looks while it works; returns photo and "
+        "painting (PNG) and a sentence.",
     )  # fmt: skip
     again = {"fn": paint, "inputs": inputs, "outputs": outputs, "concurrency_limit": 1, "concurrency_id": "style",
              **private}  # fmt: skip
     rooms = [by_picture, second, by_pair, by_swatch]
-    model.change(choose, model, [by_name, second_name, name, other_name, *rooms, looks, size, scale], **private)
+    model.change(choose, model, [by_name, second_name, name, other_name, *rooms, looks, size], **private)
     preset.input(lambda chosen: PRESETS[chosen], preset, [strength, scale, colours], queue=False, **private)
     pairs.click(
         lambda i: tuple(asset(word) for word in PAIRS[i]), pairs, [content, style], queue=False, **private
@@ -202,11 +202,6 @@ def manners(library: Library, model: str | None) -> tuple[list[str], bool, int]:
             names = list(getattr(entry.config, "style_names", ()))
             return names, entry.model_class.reads_pictures, QUICK if entry.model_class.tiles else SLOW
     return [], True, SLOW
-
-
-def strokes(side: int) -> float:
-    """The stroke size to open with: a slow model paints the style's own, in a small picture."""
-    return 1.5 if side == QUICK else 1.0
 
 
 def opening(names: Sequence[str], place: int = 0) -> str | None:
