@@ -196,14 +196,16 @@ def main() -> None:
 
     judges = {name: Judge(name) for name in ("efficientnet-lite0", "vgg-lite")}
     found, sheet = defaultdict(list), []  # (judge, method, strength, whether it was trained on): distances
+    seen = {(judge, name): network.look(style) for judge, network in judges.items() for name, style in styles.items()}
     for content in contents:
         large = bytes_of(at(content, arguments.judged))
+        photo = {judge: network.look(content) for judge, network in judges.items()}
         for name, method in methods.items():
             for painting_name, style in styles.items():
                 for strength in STRENGTHS:
                     painted = tensor_of(method(large, (painting_name, bytes_of(style)), strength))
                     for judge, network in judges.items():
-                        near = network.distances(network.look(content), network.look(style), painted)
+                        near = network.distances(photo[judge], seen[judge, painting_name], painted)
                         found[judge, name, strength, bool(named(painting_name))].append(near)
                 if content is contents[0]:
                     sheet.append(images.fit(painted, 256, 384))
