@@ -16,8 +16,8 @@ libraries included.
 Distances are measured at 512 pixels with two networks: efficientnet-lite0, which no method was trained with, and
 vgg-lite, with which ours were. For the style the relative squared distance of Gram matrices, mean over layers; for the
 content the relative squared distance of the features of the deepest of these. A method may be gentler or stronger, so
-each is painted at several strengths and its style distance is read off where its content distance is that of the first
-method at full strength.
+each is painted at several strengths, and style distances are compared where the content distances are equal: at full
+strength of that one of the two, it or the first method, that is nearer to the photo then.
 """
 
 from __future__ import annotations
@@ -226,16 +226,19 @@ def reads_pictures(name: str) -> bool:
 def report(judge: str, trained: bool, curves: dict[str, list[np.ndarray]]) -> None:
     """A table of (content, style) distances by method and strength."""
     first = next(iter(curves))
-    wanted = curves[first][-1][0]
     steps = " | ".join(f"strength {s:g}: content, style" for s in STRENGTHS)
     print(f"\nBy {judge}, paintings that ours were {'' if trained else 'not '}trained on:\n")
-    print(f"| method | {steps} | style where content is {wanted:.3f} |\n|---|" + "---|" * (len(STRENGTHS) + 1))
+    print(f"| method | {steps} | style at a content distance that both reach |\n|---|" + "---|" * (len(STRENGTHS) + 1))
     for name, rows in curves.items():
         near, style = zip(*rows, strict=True)
-        at_equal = f"{np.interp(wanted, near, style):.4f}" + (" (all that it can)" if wanted > near[-1] else "")
         cells = " | ".join(f"{a:.3f}, {b:.4f}" for a, b in rows)
         monotone = all(np.diff(near) > 0) and all(np.diff(style) < 0)
-        print(f"| {Path(name).name} | {cells}{'' if monotone else ' (not monotone)'} | {at_equal} |", flush=True)
+        reached, others = "", [point for point in zip(*curves[first], strict=True)]
+        if name != first:
+            common = min(near[-1], others[0][-1])
+            own, theirs = np.interp(common, near, style), np.interp(common, *others)
+            reached = f"{own:.4f} at {common:.3f}, {own / theirs:.2f} of the first's {theirs:.4f}"
+        print(f"| {Path(name).name} | {cells}{'' if monotone else ' (not monotone)'} | {reached} |", flush=True)
 
 
 if __name__ == "__main__":
