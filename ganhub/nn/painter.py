@@ -19,6 +19,8 @@ from ganhub.config import BaseConfig
 from ganhub.nn.instance_norm import InstanceNorm
 
 FOLD = 8  # sides are padded to a multiple of this
+# Filters out what alternates from pixel to pixel: the grid of unfolding.
+SOFTENING = ((1 / 16, 1 / 8, 1 / 16), (1 / 8, 1 / 4, 1 / 8), (1 / 16, 1 / 8, 1 / 16))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,9 +61,6 @@ class Painter(nn.Module):
         self.merge = Restyled(width, width)
         self.unfold = Restyled(width, fine, enlarge=True)
         self.out = nn.Conv2d(fine, 12, 3)
-        # 1 2 1 across and down: what alternates from pixel to pixel, the grid of unfolding, is filtered out
-        line = torch.tensor([0.25, 0.5, 0.25])
-        self.register_buffer("filter", (line[:, None] * line).expand(3, 1, 3, 3).clone(), persistent=False)
         with torch.no_grad():  # at the start tanh does not run full, and the four pixels of a place are alike
             self.out.weight[::4] *= 0.3
             for pixel in (1, 2, 3):
@@ -90,7 +89,7 @@ class Painter(nn.Module):
         x = self.merge(x, *style[self.merge])
         x = self.unfold(x, *style[self.unfold])
         x = F.pixel_shuffle(self.out(F.pad(x, (1, 1, 1, 1), mode="reflect")), 2)
-        x = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), self.filter.to(x.dtype), groups=3)
+        x = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), x.new_tensor(SOFTENING).expand(3, 1, 3, 3), groups=3)
         return x.tanh()[..., :height, :width]
 
 
