@@ -233,7 +233,7 @@ def report(judge: str, trained: bool, curves: dict[str, list[np.ndarray]]) -> No
         near, style = zip(*rows, strict=True)
         cells = " | ".join(f"{a:.3f}, {b:.4f}" for a, b in rows)
         monotone = all(np.diff(near) > 0) and all(np.diff(style) < 0)
-        reached, others = "", [point for point in zip(*curves[first], strict=True)]
+        reached, others = "", list(zip(*curves[first], strict=True))
         if name != first:
             common = min(near[-1], others[0][-1])
             own, theirs = np.interp(common, near, style), np.interp(common, *others)

@@ -20,7 +20,7 @@ from ganhub.config import BaseConfig
 from ganhub.errors import ConfigError
 from ganhub.losses.adversarial import least_squares_loss, score_statistics
 from ganhub.models._translator import Translator
-from ganhub.nn.blocks import initialise
+from ganhub.nn.blocks import PatchDiscriminator, initialise
 from ganhub.nn.instance_norm import InstanceNorm
 from ganhub.nn.random import uniform
 from ganhub.objectives._base import BaseObjective, Batch, Phase
@@ -84,21 +84,6 @@ class Generator(nn.Module):
         return self.out(F.pad(x, (3, 3, 3, 3), mode="reflect")).tanh()
 
 
-class PatchDiscriminator(nn.Module):
-    """[N, 3, H, W], 32 pixels a side or more -> scores [N, 1, h, w], one for each patch of 70 pixels (appendix 7.2)."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        layers: list[nn.Module] = [nn.Conv2d(3, width, 4, 2, 1), nn.LeakyReLU(0.2)]
-        for before, after, stride in ((1, 2, 2), (2, 4, 2), (4, 8, 1)):
-            layers += [nn.Conv2d(width * before, width * after, 4, stride, 1), InstanceNorm(), nn.LeakyReLU(0.2)]
-        self.layers = nn.Sequential(*layers, nn.Conv2d(width * 8, 1, 4, 1, 1))
-        initialise(self)
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.layers(images)
-
-
 class CycleGAN(Translator, architecture="cyclegan"):
     """Zhu et al. 2017: a translation learnt from two collections, without pairs."""
 
@@ -125,7 +110,7 @@ class CycleGAN(Translator, architecture="cyclegan"):
         return 16  # of which 4 are needed, and the rest lets the smallest picture be reflected
 
     def adversary(self) -> PatchDiscriminator:
-        return PatchDiscriminator(self.config.discriminator_width)
+        return PatchDiscriminator(3, self.config.discriminator_width)
 
     def forward(self, images: Tensor) -> Tensor:
         return self.generator(images)

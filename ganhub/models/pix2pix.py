@@ -26,7 +26,7 @@ from ganhub.config import BaseConfig
 from ganhub.errors import ConfigError
 from ganhub.losses.adversarial import discriminator_loss, non_saturating_generator_loss, score_statistics
 from ganhub.models._translator import Translator
-from ganhub.nn.blocks import initialise
+from ganhub.nn.blocks import PatchDiscriminator, initialise
 from ganhub.nn.instance_norm import InstanceNorm
 from ganhub.objectives._base import BaseObjective, Batch, Phase
 
@@ -99,22 +99,6 @@ class UNet(nn.Module):
         for layer in self.up:
             x = torch.cat([layer(x), seen.pop()], 1)
         return self.out(x)
-
-
-class PatchDiscriminator(nn.Module):
-    """Input and output together, [N, C, H, W], 32 pixels a side or more -> scores [N, 1, h, w], one for each 70 x 70
-    patch (appendix 6.1.2)."""
-
-    def __init__(self, channels: int, width: int) -> None:
-        super().__init__()
-        layers: list[nn.Module] = [nn.Conv2d(channels, width, 4, 2, 1), nn.LeakyReLU(0.2)]
-        for before, after, stride in ((1, 2, 2), (2, 4, 2), (4, 8, 1)):
-            layers += [nn.Conv2d(width * before, width * after, 4, stride, 1), InstanceNorm(), nn.LeakyReLU(0.2)]
-        self.layers = nn.Sequential(*layers, nn.Conv2d(width * 8, 1, 4, 1, 1))
-        initialise(self)
-
-    def forward(self, given: Tensor, made: Tensor) -> Tensor:
-        return self.layers(torch.cat([given, made], 1))
 
 
 class Pix2Pix(Translator, architecture="pix2pix"):
@@ -206,18 +190,22 @@ class Pix2PixObjective(BaseObjective, name="pix2pix"):
             Phase(player="generator", loss=self.generator_loss),
         ]
 
+    def judge(self, given: Tensor, made: Tensor) -> Tensor:
+        """Scores [N, 1, h, w] of input and output together."""
+        return self.discriminator(torch.cat([given, made], 1)).float()
+
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
         """Half of equation 1, negated."""
         given, wanted = self.model.pair(batch)
         with torch.no_grad():
             made = self.model.generator(given)
-        real, fake = self.discriminator(given, wanted).float(), self.discriminator(given, made).float()
+        real, fake = self.judge(given, wanted), self.judge(given, made)
         return {"loss": discriminator_loss(real, fake) / 2, **score_statistics(real.flatten(), fake.flatten())}
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
         """-log D, and the L1 distance of equation 3."""
         given, wanted = self.model.pair(batch)
         made = self.model.generator(given)
-        fooled = non_saturating_generator_loss(self.discriminator(given, made).float())
+        fooled = non_saturating_generator_loss(self.judge(given, made))
         distance = (made.float() - wanted).abs().mean()
         return {"loss": fooled + self.config.l1_weight * distance, "fooled": fooled.detach(), "l1": distance.detach()}

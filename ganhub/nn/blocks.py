@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ganhub.errors import ConfigError
 from ganhub.nn.batch_norm import BatchNorm2d
+from ganhub.nn.instance_norm import InstanceNorm
 
 
 def pyramid(image_size: int) -> tuple[int, int]:
@@ -106,6 +107,25 @@ class DownsamplingStack(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         return self.layers(images).flatten(1)
+
+
+class PatchDiscriminator(nn.Module):
+    """[N, channels, H, W], 32 pixels a side or more -> scores [N, 1, h, w], one for each patch of 70 x 70 pixels.
+
+    Of "Image-to-Image Translation with Conditional Adversarial Networks" (Isola et al. 2017, arXiv:1611.07004, appendix
+    6.1.2), with instance normalisation as in CycleGAN (Zhu et al. 2017, arXiv:1703.10593, appendix 7.2).
+    """
+
+    def __init__(self, channels: int, width: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [nn.Conv2d(channels, width, 4, 2, 1), nn.LeakyReLU(0.2)]
+        for before, after, stride in ((1, 2, 2), (2, 4, 2), (4, 8, 1)):
+            layers += [nn.Conv2d(width * before, width * after, 4, stride, 1), InstanceNorm(), nn.LeakyReLU(0.2)]
+        self.layers = nn.Sequential(*layers, nn.Conv2d(width * 8, 1, 4, 1, 1))
+        initialise(self)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.layers(images)
 
 
 def initialise(module: nn.Module) -> None:
