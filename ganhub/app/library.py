@@ -27,8 +27,8 @@ M = TypeVar("M", bound=Model)
 
 # Which model a menu opens with, where these are there; the rest follow by name.
 FEATURED = (
-    "conditional-gan-mnist", "conditional-gan-glyphs", "stylegan2-monet", "stylegan2-landscapes", "gatys",
-    "fast-style", "arbitrary-style", "adain",
+    "conditional-gan-mnist", "conditional-gan-glyphs", "stylegan2-monet", "stylegan2-landscapes", "fast-style",
+    "arbitrary-style", "adain", "gatys",
 )  # fmt: skip
 
 

@@ -158,7 +158,8 @@ def build(library: Library, jobs: Jobs) -> dict[str, Any]:
     def choose(model: str) -> tuple:
         """What a model takes: names or pictures, and at which size it paints within seconds."""
         names, pictures, side = manners(library, model)
-        menus = [gr.Dropdown(choices=names, value=opening(names, k)) for k in (0, 1)]
+        # Without names the hidden menus keep theirs: an emptied one would refuse the value that the page still sends.
+        menus = [gr.Dropdown(choices=names, value=opening(names, k)) if names else gr.skip() for k in (0, 1)]
         shown = [gr.update(visible=pictures)] * 4
         return *[gr.update(visible=bool(names))] * 2, *menus, *shown, looks_of(model), side
 
