@@ -82,8 +82,10 @@ class Server:
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A models folder with one tiny model of each architecture, and a style network that takes very long."""
     folder = tmp_path_factory.mktemp("models")
-    for name in ("conditional-gan", "dcgan", "fast-style", "gatys", "pix2pix", "stylegan2"):
+    for name in ("conditional-gan", "dcgan", "fast-style", "gatys", "inpainting", "pix2pix", "srgan", "stylegan2"):
         get_architecture(name).tiny().save_pretrained(folder / f"tiny-{name}")
+    mender = get_architecture("srgan")
+    mender(mender.Config(scale=1, width=4, blocks=1, fold=2)).save_pretrained(folder / "tiny-cleaner")
     gatys = get_architecture("gatys")
     gatys(gatys.Config(steps=50_000, sizes=1, preview_every=1)).save_pretrained(folder / "endless")
     return folder

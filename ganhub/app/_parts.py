@@ -235,13 +235,15 @@ def run_and_stop(label: str, jobs: Jobs, tab: str) -> tuple[gr.Button, gr.HTML]:
 # ---- the model menu
 
 
-def model_menu(library: Library, verb: type[Model], tab: str, *, conditional: bool = False) -> tuple:
+def model_menu(
+    library: Library, verb: type[Model], tab: str, *, conditional: bool = False, task: str = ""
+) -> tuple:
     """A menu of the models with a verb, which also takes a Hub id, and a line about the chosen one.
 
     Returns:
         (dropdown, line). The tab may react to ``dropdown.input`` too.
     """
-    entries = library.entries(verb, conditional=conditional)
+    entries = library.entries(verb, conditional=conditional, task=task)
     first = entries[0].name if entries else None
     menu = gr.Dropdown(
         choices=[entry.name for entry in entries],

@@ -28,7 +28,7 @@ M = TypeVar("M", bound=Model)
 # Which model a menu opens with, where these are there; the rest follow by name.
 FEATURED = (
     "conditional-gan-mnist", "conditional-gan-glyphs", "stylegan2-monet", "stylegan2-landscapes", "fast-style",
-    "arbitrary-style", "adain", "gatys",
+    "arbitrary-style", "adain", "gatys", "pix2pix-sketch2emoji", "srgan-x4", "srgan-x4-sharp",
 )  # fmt: skip
 
 
@@ -71,8 +71,14 @@ class Library:
         self._loading: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
 
-    def entries(self, verb: type[Model] = Model, *, conditional: bool = False) -> list[Entry]:
-        """The models on this machine that have a verb, featured ones first. Folders that cannot work are left out."""
+    def entries(self, verb: type[Model] = Model, *, conditional: bool = False, task: str = "") -> list[Entry]:
+        """The models on this machine that have a verb, featured ones first. Folders that cannot work are left out.
+
+        Args:
+            verb: A base class of models.
+            conditional: Only those with classes.
+            task: Of translators, only those whose ``task`` this is.
+        """
         found = []
         for name, folder in hub.list_local().items():
             try:
@@ -80,14 +86,15 @@ class Library:
             except GanhubError as error:  # a feature network has no verb; a broken folder must not close the app
                 log.debug("%s is not listed: %s", name, error)
                 continue
-            if issubclass(entry.model_class, verb) and (entry.classes or not conditional):
+            able = issubclass(entry.model_class, verb) and (entry.classes or not conditional)
+            if able and (not task or entry.model_class.task(entry.config) == task):
                 found.append(entry)
         order = {name: place for place, name in enumerate(FEATURED)}
         return sorted(found, key=lambda entry: (order.get(entry.name, len(order)), entry.name))
 
-    def names(self, verb: type[Model] = Model, *, conditional: bool = False) -> list[str]:
+    def names(self, verb: type[Model] = Model, *, conditional: bool = False, task: str = "") -> list[str]:
         """What a tab's model menu holds."""
-        return [entry.name for entry in self.entries(verb, conditional=conditional)]
+        return [entry.name for entry in self.entries(verb, conditional=conditional, task=task)]
 
     def open(self, name: str, verb: type[M] = Model) -> M:
         """The loaded model of a menu name or Hub id.

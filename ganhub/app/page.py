@@ -11,7 +11,7 @@ import gradio as gr
 from ganhub.app import _parts as parts
 from ganhub.app.jobs import Jobs
 from ganhub.app.library import Library
-from ganhub.app.tabs import conditional, edit, generate, interpolate, style, translate
+from ganhub.app.tabs import conditional, edit, generate, interpolate, restore, style, translate
 from ganhub.app.theme import CSS, HEADER, theme
 from ganhub.errors import ConfigError
 from ganhub.models import StyleGenerator, Translator
@@ -39,10 +39,14 @@ def create_app(library: Library | None = None) -> gr.Blocks:
                 conditional.build(library, jobs)
             with gr.Tab("Style", id="style") as style_tab:
                 easel = style.build(library, jobs)
-            if library.names(Translator):
+            if library.names(Translator, task="translate"):
                 with gr.Tab("Translate", id="translate") as translate_tab:
                     translate.build(library, jobs)
-                translate_tab.select(js=translate.TAKE_THE_BRUSH, api_visibility="private")
+                translate_tab.select(js=translate.take_the_brush("translate-canvas"), api_visibility="private")
+            if restore.able(library):
+                with gr.Tab("Restore", id="restore") as restore_tab:
+                    restore.build(library, jobs)
+                restore_tab.select(js=translate.take_the_brush("restore-photo"), api_visibility="private")
             with gr.Tab("Edit", id="edit") as edit_tab:
                 room = edit.build(library, jobs)
 

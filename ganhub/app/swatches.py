@@ -274,6 +274,27 @@ def painted(folder: Path) -> Tensor:
     return AutoModel.from_pretrained("gatys").stylize(content, style)
 
 
+def old(photo: Tensor) -> Tensor:
+    """What the Restore tab opens with: a photograph gone grey, grainy and scratched, [1, 3, H, W] in [-1, 1]."""
+    grey = photo.mean(1, keepdim=True).expand_as(photo)
+    height, width = photo.shape[2:]
+    scratches = sum(_stroke(draws, height, width) for draws in uniform([3], 5, 5)[0].tolist()).clamp(0, 1)
+    scratches[: height // 6, -width // 5 :] = 1  # a lost corner
+    grain = normal([2], 3, height, width).mean(1, keepdim=True) * 10 / 127.5
+    return blend(grey * 0.85 + 0.08 + grain, torch.tensor(0.82), scratches).clamp(-1, 1)
+
+
+def _stroke(draws: list[float], height: int, width: int) -> Tensor:
+    """A thin line that bends, [H, W], 1 on it."""
+    y, x, tilt, bend, _ = draws
+    line = torch.linspace(-0.5, 0.5, 400)
+    rows = (y + line * (0.3 + 0.5 * tilt)).clamp(0, 1) * (height - 1)
+    columns = (x + line * (tilt - 0.5) + bend * line**2).clamp(0, 1) * (width - 1)
+    mask = torch.zeros(height, width)
+    mask[rows.long(), columns.long()] = 1
+    return F.max_pool2d(mask[None, None], 3, 1, 1)[0, 0]
+
+
 def main(folder: Path) -> None:
     """Draw all of them into a folder."""
     images.save_image(seal(), folder / "favicon.png")
@@ -284,6 +305,7 @@ def main(folder: Path) -> None:
         halves = [images.fit(images.load_image(folder / f"{name}.jpg"), 120, 120) for name in pair]
         images.save_image(torch.cat(halves, dim=-1), folder / f"{'-'.join(pair)}.jpg")
     images.save_image(painted(folder), folder / "painted.jpg")
+    images.save_image(old(images.load_image(folder / "coffee.jpg")), folder / "old.jpg")
 
 
 if __name__ == "__main__":

@@ -11,17 +11,21 @@ from torch import Tensor
 
 from ganhub import images, translating
 from ganhub.cli import _files as files
+from ganhub.convert import SUFFIXES, open_upscaler
 from ganhub.errors import ConfigError
 from ganhub.models import AutoModel, Inpainter, Model, Translator
 
 Photos = Annotated[list[str], typer.Argument(metavar="PHOTO...", help="Pictures, folders, or patterns.")]
 Out = Annotated[Path, typer.Option(help="The file to write; a folder for several photos.")]
 Which = Annotated[str, typer.Option("--model", help="A folder, a name, or owner/name on the Hub.")]
+WhichOrFile = Annotated[
+    str, typer.Option("--model", help=f"A folder, a name, owner/name on the Hub, or a file: {', '.join(SUFFIXES)}.")
+]
 Tile = Annotated[str, typer.Option(help="auto, off, or pixels a side: large photos in tiles.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, mps or auto.")]
 
 
-def translate(photos: Photos, model: Which, out: Out, tile: Tile = "auto", device: Device = "auto") -> None:
+def translate(photos: Photos, model: WhichOrFile, out: Out, tile: Tile = "auto", device: Device = "auto") -> None:
     """Translate photos: sketch to picture, photo to painting, grey to colour, by what the model has learnt.
 
     Transparency is kept where the suffix allows it; photos lie as they are meant to be seen.
@@ -29,7 +33,7 @@ def translate(photos: Photos, model: Which, out: Out, tile: Tile = "auto", devic
     _translate(photos, _open(model, device, Translator, "translate"), out, tile)
 
 
-def upscale(photos: Photos, model: Which, out: Out, tile: Tile = "auto", device: Device = "auto") -> None:
+def upscale(photos: Photos, model: WhichOrFile, out: Out, tile: Tile = "auto", device: Device = "auto") -> None:
     """Enlarge photos by the model's factor, in tiles where they are large."""
     upscaler = _open(model, device, Translator, "enlarge")
     if upscaler.scale == 1:
@@ -51,6 +55,9 @@ def inpaint(
 
 
 def _open(name: str, device: str, verb: type[Model], does: str) -> Model:
+    path = Path(name)
+    if verb is Translator and path.suffix.lower() in SUFFIXES and path.is_file():
+        return open_upscaler(path, device=device)
     model = AutoModel.from_pretrained(name, device=device)
     if not isinstance(model, verb):
         raise ConfigError(f"{name} ({model.verb.replace('_', ' ')}) does not {does}: see ganhub list.")

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ganhub.config import BaseConfig
 from ganhub.errors import ImageError
 from ganhub.models._base import Model
 
@@ -21,6 +22,11 @@ class Translator(Model):
     verb = "translator"
     tiles: ClassVar[bool] = True  # whether a large picture may be translated in pieces
     margin: ClassVar[int] = 32  # pixels about a tile that its border may have spoilt: the network's field
+
+    @classmethod
+    def task(cls, config: BaseConfig) -> str:
+        """What a model of that config does: "translate", or a step of restoration: "clean", "colourise", "enlarge"."""
+        return "translate"
 
     @property
     def scale(self) -> int:

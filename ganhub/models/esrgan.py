@@ -131,6 +131,10 @@ class ESRGAN(Translator, architecture="esrgan"):
         """Untrained, twice as large."""
         return cls(ESRGANConfig(scale=2, width=4, growth=4, blocks=1, discriminator_width=4))
 
+    @classmethod
+    def task(cls, config: ESRGANConfig) -> str:
+        return "enlarge" if config.scale > 1 else "clean"
+
     @property
     def scale(self) -> int:
         return self.config.scale

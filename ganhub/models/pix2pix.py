@@ -122,6 +122,10 @@ class Pix2Pix(Translator, architecture="pix2pix"):
         """Untrained, for pictures of 32 pixels."""
         return cls(Pix2PixConfig(image_size=32, depth=3, width=4, max_width=8, discriminator_width=4))
 
+    @classmethod
+    def task(cls, config: Pix2PixConfig) -> str:
+        return "translate" if config.colours == "rgb" else "colourise"
+
     @property
     def _channels(self) -> tuple[int, int]:
         return (3, 3) if self.config.colours == "rgb" else (1, 2)

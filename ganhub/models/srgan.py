@@ -2,11 +2,12 @@
 
 "Photo-Realistic Single Image Super-Resolution Using a Generative Adversarial Network" (Ledig et al. 2017,
 arXiv:1609.04802): SRResNet, a residual network trained for the least error, then trained on as SRGAN, against a
-discriminator and on features instead of pixels. Three parts are those of later papers, which cost less for the same
+discriminator and on features instead of pixels. Some parts are those of later papers, which cost less for the same
 result: residual blocks without batch normalisation ("Enhanced Deep Residual Networks", Lim et al. 2017,
 arXiv:1707.02921), all enlarging in one step at the end, where pixels are unfolded from channels ("Real-Time Single
 Image and Video Super-Resolution", Shi et al. 2016, arXiv:1609.05158), and a network that adds what bicubic enlargement
-lacks.
+lacks. To mend pictures as large as they are, pixels may be folded into channels first and unfolded last ("FFDNet",
+Zhang et al. 2018, arXiv:1710.04026): four times fewer places, and twice the field.
 """
 
 from __future__ import annotations
@@ -31,16 +32,18 @@ class SRGANConfig(BaseConfig):
         scale: How many times larger, a side, a picture becomes; 1 mends it as large as it is.
         width: Channels.
         blocks: Residual blocks.
+        fold: Squares of so many pixels a side become one place; 1 for large results, 2 where scale is 1.
         discriminator_width: Channels of its first layers, doubled three times.
     """
 
     scale: int = 4
     width: int = 48
     blocks: int = 10
+    fold: int = 1
     discriminator_width: int = 32
 
     def __post_init__(self) -> None:
-        self.require_range(1, 8, "scale")
+        self.require_range(1, 8, "scale", "fold")
         self.require_range(4, 512, "width", "discriminator_width")
         self.require_range(1, 64, "blocks")
 
@@ -60,20 +63,21 @@ class Block(nn.Module):
 
 
 class SRResNet(nn.Module):
-    """[N, 3, H, W] -> [N, 3, scale H, scale W]: figure 4, with the changes that the module's docstring names."""
+    """[N, 3, H, W] -> [N, 3, scale H, scale W], H and W multiples of ``fold``: figure 4, with the changes that the
+    module's docstring names."""
 
     def __init__(self, config: SRGANConfig) -> None:
         super().__init__()
-        self.scale = config.scale
-        self.head = nn.Conv2d(3, config.width, 3, padding=1)
+        self.scale, self.fold = config.scale, config.fold
+        self.head = nn.Conv2d(3 * config.fold**2, config.width, 3, padding=1)
         self.body = nn.Sequential(*(Block(config.width) for _ in range(config.blocks)))
-        self.tail = nn.Conv2d(config.width, 3 * config.scale**2, 3, padding=1)
+        self.tail = nn.Conv2d(config.width, 3 * (config.scale * config.fold) ** 2, 3, padding=1)
         with torch.no_grad():
             self.tail.weight *= 0.1
 
     def forward(self, images: Tensor) -> Tensor:
-        x = self.head(images)
-        detail = F.pixel_shuffle(self.tail(x + self.body(x)), self.scale)
+        x = self.head(F.pixel_unshuffle(images, self.fold) if self.fold > 1 else images)
+        detail = F.pixel_shuffle(self.tail(x + self.body(x)), self.scale * self.fold)
         return enlarged(images, self.scale) + detail
 
 
@@ -115,9 +119,17 @@ class SRGAN(Translator, architecture="srgan"):
         """Untrained, twice as large."""
         return cls(SRGANConfig(scale=2, width=4, blocks=1, discriminator_width=4))
 
+    @classmethod
+    def task(cls, config: SRGANConfig) -> str:
+        return "enlarge" if config.scale > 1 else "clean"
+
     @property
     def scale(self) -> int:
         return self.config.scale
+
+    @property
+    def multiple(self) -> int:
+        return self.config.fold
 
     def adversary(self) -> Discriminator:
         return Discriminator(self.config.discriminator_width)

@@ -16,22 +16,13 @@ from ganhub.models import Translator
 
 CANVAS = 512  # pixels a side
 MOST = 1024  # long side of a picture that is translated here
-# JavaScript that takes up the brush when the canvas is first on the page, as nothing can be drawn without.
-TAKE_THE_BRUSH = """() => {
-    const take = (tries) => {
-        const brush = document.querySelector("#translate-canvas button[aria-label=Brush]");
-        if (!brush) { if (tries) setTimeout(take, 100, tries - 1); }
-        else if (!window.ganhubBrush) { window.ganhubBrush = true; brush.click(); }
-    };
-    take(100);
-}"""
 
 
 def build(library: Library, jobs: Jobs) -> None:
     """Lay the tab out."""
     with gr.Row():
         with gr.Column(scale=1, min_width=320):
-            model, _ = parts.model_menu(library, Translator, "translate")
+            model, _ = parts.model_menu(library, Translator, "translate", task="translate")
             canvas = gr.ImageEditor(
                 label="Draw here", type="filepath", image_mode="RGB", format="png",
                 sources=[], transforms=[], layers=False, buttons=[],  # with no sources the brush is at hand
@@ -45,9 +36,10 @@ def build(library: Library, jobs: Jobs) -> None:
                                          min_width=160)  # fmt: skip
             run, status = parts.run_and_stop("Translate", jobs, "translate")
         with gr.Column(scale=1, min_width=320):
-            made = gr.Image(
-                label="Translation", format="png", type="filepath", interactive=False, height=560,
-                buttons=["download", "fullscreen"], elem_id="translate-made", elem_classes="painting",
+            made = gr.ImageSlider(
+                label="Before and after: pull the line", format="png", type="filepath", interactive=False, height=560,
+                max_height=560, buttons=["download", "fullscreen"], elem_id="translate-made", elem_classes="painting",
+                slider_position=4,
             )  # fmt: skip
 
     @parts.calm
@@ -57,10 +49,11 @@ def build(library: Library, jobs: Jobs) -> None:
             raise ConfigError("The canvas is empty: draw something, or upload a picture.")
         photo = images.load_image(path, max_side=MOST)
 
-        def work(report: Report) -> str:
+        def work(report: Report) -> tuple[str, str]:
             translator = library.open(model, Translator)
             result = translating.translate(translator, photo, on_step=lambda step, steps, look: report(step, steps))
-            return parts.save_png(result, "translation", model=model)
+            before = images.resize(photo, tuple(result.shape[-2:])).clamp(-1, 1)
+            return parts.save_png(before, "before"), parts.save_png(result, "translation", model=model)
 
         def show(progress: Progress | None) -> tuple:
             return gr.skip(), "" if progress is None else parts.bar(progress, "Part")
@@ -88,10 +81,23 @@ def build(library: Library, jobs: Jobs) -> None:
         translate, [model, canvas], outputs, show_progress="hidden", concurrency_limit=1, concurrency_id="translate",
         api_name="translate",
         api_description="Translate a picture with a model that turns pictures into pictures. `canvas` is an editor's "
-        "value, of which `composite` is translated, its long side at most 1024 pixels; returns a PNG and a sentence.",
+        "value, of which `composite` is translated, its long side at most 1024 pixels; returns what was given and its "
+        "translation (PNG), and a sentence.",
     )  # fmt: skip
     canvas.change(
         as_one_draws, [model, canvas, live], outputs, show_progress="hidden", concurrency_limit=1,
         concurrency_id="translate", trigger_mode="always_last", api_visibility="private",
     )  # fmt: skip
     upload.upload(laid, upload, canvas, show_progress="hidden", api_visibility="private")
+
+
+def take_the_brush(canvas: str) -> str:
+    """JavaScript that takes up a canvas' brush when it is first on the page, as nothing can be drawn without."""
+    return f"""() => {{
+        const take = (tries) => {{
+            const brush = document.querySelector("#{canvas} button[aria-label=Brush]");
+            if (!brush) {{ if (tries) setTimeout(take, 100, tries - 1); }}
+            else if (!brush.dataset.taken) {{ brush.dataset.taken = true; brush.click(); }}
+        }};
+        take(100);
+    }}"""

@@ -1,0 +1,129 @@
+"""Restore: an old photo cleaned, its holes filled where one paints, coloured and enlarged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import torch
+from torch import Tensor
+
+from ganhub import images, restoring
+from ganhub.app import _parts as parts
+from ganhub.app.jobs import Jobs, Progress, Report
+from ganhub.app.library import Library
+from ganhub.errors import ConfigError
+from ganhub.models import Inpainter, Model, Translator
+
+MOST = 1024  # long side of a photo that is restored here
+ASSETS = Path(__file__).parent.parent / "assets"
+OLD = str(ASSETS / "old.jpg")
+# Step: its label, and the argument of ganhub.restoring.restore that takes its model.
+STEPS = {
+    "clean": ("Clean", "cleaner"),
+    "fill": ("Fill what is painted", "inpainter"),
+    "colourise": ("Colourise", "colourist"),
+    "enlarge": ("Enlarge", "upscaler"),
+}
+
+
+def able(library: Library) -> dict[str, list[str]]:
+    """Names of the models for each step, of the steps for which there is one."""
+    found = {
+        step: library.names(Inpainter) if step == "fill" else library.names(Translator, task=step)
+        for step in restoring.STEPS
+    }
+    return {step: names for step, names in found.items() if names}
+
+
+def build(library: Library, jobs: Jobs) -> None:
+    """Lay the tab out."""
+    models = able(library)
+    with gr.Row():
+        with gr.Column(scale=1, min_width=320):
+            photo = gr.ImageEditor(
+                OLD, label="Old photo: paint over what is to be filled", type="filepath", image_mode="RGBA",
+                format="png", sources=["upload", "clipboard"], transforms=[], layers=False, buttons=[], height=470,
+                elem_id="restore-photo", eraser=gr.Eraser(default_size=24),
+                brush=gr.Brush(default_size=14, colors=[("#e0533d", 0.75)], color_mode="fixed"),
+            )  # fmt: skip
+            steps = gr.CheckboxGroup(
+                [(STEPS[step][0], step) for step in models], value=list(models), label="Steps, in this order",
+                elem_id="restore-steps",
+            )  # fmt: skip
+            with gr.Accordion("Models", open=False):
+                menus = [
+                    gr.Dropdown(
+                        models.get(step, []), value=next(iter(models.get(step, [])), None), label=label,
+                        visible=step in models, allow_custom_value=True, elem_id=f"restore-{name}", elem_classes="menu",
+                        info="Or owner/name from the Hugging Face Hub.",
+                    )
+                    for step, (label, name) in STEPS.items()
+                ]  # fmt: skip
+            run, status = parts.run_and_stop("Restore", jobs, "restore")
+        with gr.Column(scale=1, min_width=320):
+            made = gr.ImageSlider(
+                label="Before and after: pull the line", format="png", type="filepath", interactive=False,
+                buttons=["download", "fullscreen"], height=560, max_height=560, elem_id="restore-made",
+                elem_classes="painting", slider_position=50,
+            )  # fmt: skip
+
+    @parts.calm
+    def restore(photo: Any, steps: list[str], cleaner: str, inpainter: str, colourist: str, upscaler: str,
+                request: gr.Request) -> Iterator[tuple]:  # fmt: skip
+        given, mask = read(photo)
+        if unknown := [step for step in steps or () if step not in STEPS]:
+            raise ConfigError(f"Steps are {', '.join(STEPS)}, not {str(unknown[0])[:40]!r}.")
+        names = dict(zip(STEPS, (cleaner, inpainter, colourist, upscaler), strict=True))
+        wanted = [step for step in STEPS if step in (steps or ()) and (step != "fill" or mask is not None)]
+        if not wanted:
+            raise ConfigError("There is nothing to do: choose a step, or paint what is to be filled.")
+
+        def work(report: Report) -> tuple[tuple[str, str], str]:
+            report(0, len(wanted))
+            opened: dict[str, Model] = {
+                STEPS[step][1]: library.open(names[step], Inpainter if step == "fill" else Translator)
+                for step in wanted
+            }
+            result = restoring.restore(given, mask=mask, on_step=lambda step, steps, look: report(step, steps),
+                                       **opened)  # fmt: skip
+            told = {STEPS[step][1]: names[step] for step in wanted}
+            height, width = result.shape[-2:]
+            before = images.resize(given, (height, width)).clamp(-1, 1)
+            pair = parts.save_png(before, "before"), parts.save_png(result, "restored", **told)
+            return pair, f"{width} x {height} pixels"
+
+        def show(progress: Progress | None) -> tuple:
+            return gr.skip(), "" if progress is None else parts.bar(progress, "Step")
+
+        job = yield from parts.follow(jobs, "restore", request, work, show)
+        if job.stopped:
+            yield gr.skip(), "Stopped."
+        else:
+            pair, size = job.result()
+            yield pair, f"{size}, in {job.seconds:.1f} s. Download it at its upper right."
+
+    run.click(
+        restore, [photo, steps, *menus], [made, status], show_progress="hidden", concurrency_limit=1,
+        concurrency_id="restore", api_name="restore",
+        api_description="Restore a photo in up to four `steps`: clean, fill (what the layers of the editor's value "
+        "`photo` cover), colourise, enlarge. Its long side is at most 1024 pixels before it is enlarged. Returns the "
+        "photo and the restored one (PNG) and a sentence.",
+    )  # fmt: skip
+
+
+def read(photo: Any) -> tuple[Tensor, Tensor | None]:
+    """The photo of an editor's value and, where something is painted, a mask: white there."""
+    value = photo if isinstance(photo, dict) else {"background": photo}
+    path = value.get("background") or value.get("composite")
+    if not isinstance(path, str) or not path:
+        raise ConfigError("There is no photo yet: upload one at the upper left.")
+    given = images.load_image(path, max_side=MOST)
+    layers = [layer for layer in value.get("layers") or () if isinstance(layer, str)]
+    painted = [images.load_image(layer, channels=4)[:, 3:] for layer in layers]
+    covered = [layer > -0.8 for layer in painted]
+    if not any(layer.any() for layer in covered):
+        return given, None
+    return given, torch.where(torch.stack(covered).any(0), 1.0, -1.0)

@@ -1,0 +1,132 @@
+"""The Restore tab: what it makes is the library's, and an old photo is restored in a real browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from gradio_client import Client, handle_file
+
+from ganhub import AutoModel, restoring
+from ganhub.errors import ConfigError, ImageError
+from ganhub.images import load_image, resize, save_image
+from ganhub.models import get_architecture
+from ganhub.nn.random import uniform
+from tests.app_server import refusal
+from tests.browser import MARKS, Watched
+
+pytest_plugins = ["tests.app_server", "tests.browser"]
+
+NAMES = ("tiny-cleaner", "tiny-inpainting", "tiny-pix2pix", "tiny-srgan")
+
+
+@pytest.fixture(scope="module")
+def photo(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("photos") / "photo.png"
+    save_image(uniform([1], 3, 40, 56) * 2 - 1, path)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def painted(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("masks") / "painted.png"
+    layer = -torch.ones(1, 4, 40, 56)
+    layer[:, 3, 10:20, 30:44] = 0.5
+    save_image(layer, path)
+    return str(path)
+
+
+def edited(photo: str | None, *layers: str) -> dict:
+    """An editor's value."""
+    return {"background": handle_file(photo) if photo else None, "layers": [handle_file(layer) for layer in layers],
+            "composite": None}  # fmt: skip
+
+
+def mask_of(painted: str) -> torch.Tensor:
+    return torch.where(load_image(painted, channels=4)[:, 3:] > -0.8, 1.0, -1.0)
+
+
+def test_the_picture_is_the_library_s(client: Client, models: Path, photo: str, painted: str) -> None:
+    steps = ["enlarge", "clean", "fill"]  # in whatever order they are ticked
+    (before, after), told = client.predict(edited(photo, painted), steps, *NAMES, api_name="/restore")
+    cleaner, inpainter, _, upscaler = (AutoModel.from_pretrained(models / name) for name in NAMES)
+    given = load_image(photo)
+    wanted = restoring.restore(given, cleaner=cleaner, inpainter=inpainter, mask=mask_of(painted), upscaler=upscaler)
+    assert (load_image(after) - wanted).abs().max() < 1.01 / 127.5 and "112 x 80 pixels, in" in told
+    assert (load_image(before) - resize(given, (80, 112))).abs().max() < 1.01 / 127.5
+
+
+def test_what_is_not_painted_is_not_filled(client: Client, models: Path, photo: str) -> None:
+    (_, after), _ = client.predict(edited(photo), ["clean", "fill"], *NAMES, api_name="/restore")
+    wanted = AutoModel.from_pretrained(models / "tiny-cleaner").translate(load_image(photo))
+    assert (load_image(after) - wanted).abs().max() < 1.01 / 127.5
+
+
+def test_what_is_refused(client: Client, photo: str) -> None:
+    assert "There is no photo yet" in refusal(client, edited(None), ["clean"], *NAMES, api_name="/restore")
+    assert "nothing to do" in refusal(client, edited(photo), ["fill"], *NAMES, api_name="/restore")
+    wrong = ("tiny-dcgan", *NAMES[1:])
+    assert "which does not do this" in refusal(client, edited(photo), ["clean"], *wrong, api_name="/restore")
+
+
+class TestRestoring:
+    def test_each_step_is_the_model_s_own_and_told(self, photo: str, painted: str) -> None:
+        given, mask = load_image(photo), mask_of(painted)
+        make = get_architecture("srgan")
+        torch.manual_seed(0)
+        cleaner = make(make.Config(scale=1, width=4, blocks=1, fold=2)).eval()
+        upscaler, inpainter = make.tiny().eval(), get_architecture("inpainting").tiny().eval()
+        seen = []
+        made = restoring.restore(given, cleaner=cleaner, inpainter=inpainter, mask=mask, upscaler=upscaler,
+                                 on_step=lambda *step: seen.append(step))  # fmt: skip
+        clean = cleaner.translate(given)
+        torch.testing.assert_close(seen[0][2], clean)
+        torch.testing.assert_close(seen[1][2], inpainter.inpaint(clean, mask))
+        torch.testing.assert_close(made, upscaler.translate(seen[1][2]))
+        assert [step[:2] for step in seen] == [(1, 3), (2, 3), (3, 3)]
+
+    def test_transparency_passes_through(self) -> None:
+        make = get_architecture("srgan")
+        given = uniform([2], 4, 20, 24) * 2 - 1
+        cleaner = make(make.Config(scale=1, width=4, blocks=1)).eval()
+        made = restoring.restore(given, cleaner=cleaner, upscaler=make.tiny().eval())
+        assert made.shape == (1, 4, 40, 48)
+        torch.testing.assert_close(made[:, 3:], resize(given[:, 3:], (40, 48)).clamp(-1, 1), atol=1e-2, rtol=0)
+
+    def test_nothing_to_do_and_too_large_are_said_before_any_work(self) -> None:
+        make = get_architecture("srgan")
+        with pytest.raises(ConfigError, match="nothing to do"):
+            restoring.restore(torch.zeros(1, 3, 16, 16), inpainter=get_architecture("inpainting").tiny())
+        cleaner = make(make.Config(scale=1, width=4, blocks=1))
+        with pytest.raises(ImageError, match="Shrink it first"):
+            restoring.restore(torch.zeros(1, 1, 1, 1).expand(1, 3, 5000, 5000), cleaner=cleaner, upscaler=make.tiny())
+
+
+class TestBrowser:
+    pytestmark = MARKS
+
+    def test_the_example_is_restored_and_what_is_painted_filled(self, browser, server, shots) -> None:
+        visit = Watched(browser, server.url, shots)
+        page = visit.page
+        page.get_by_role("tab", name="Restore").click()
+        canvas = page.locator("#restore-photo canvas").first
+        canvas.wait_for()
+        page.wait_for_timeout(1500)
+        box = canvas.bounding_box()
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        page.mouse.move(x - 60, y)
+        page.mouse.down()
+        page.mouse.move(x + 60, y + 30, steps=6)
+        page.mouse.up()
+        page.locator("#restore-run").click()
+        page.wait_for_function("document.querySelectorAll('#restore-made img').length >= 2")
+        page.wait_for_function("/704 x 704 pixels, in/.test(document.querySelector('#restore-status').innerText)")
+        pictures = [page.request.get(image.get_attribute("src")).body()
+                    for image in page.locator("#restore-made img").all()]  # fmt: skip
+        before, after = (load_image(picture) for picture in sorted(pictures, key=len))
+        assert before.shape == after.shape == (1, 3, 704, 704)
+        visit.not_wider_than_the_window()
+        visit.shot("restore")
+        visit.close()
+
