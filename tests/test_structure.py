@@ -23,7 +23,7 @@ FLOORS = {
     "provenance nn losses",
     1: "objectives",
     2: "models",
-    3: "latents search metrics styling translating",
+    3: "latents search metrics styling translating restoring",
     4: "trainer augment convert export",
     5: "app cli __main__",
 }

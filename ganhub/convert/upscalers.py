@@ -39,14 +39,10 @@ class SpandrelUpscaler(Translator):
     def scale(self) -> int:
         return self.descriptor.scale
 
-    @property
-    def multiple(self) -> int:
-        return self.descriptor.size_requirements.multiple_of
-
     def forward(self, images: Tensor) -> Tensor:
         """[N, 3, H, W] in [-1, 1] -> [N, 3, H * scale, W * scale] in [-1, 1], without gradients.
 
-        Pictures that are too small for the network, or not square where it wants squares, are padded meanwhile.
+        spandrel pads what the network cannot take: too few pixels, no multiple, no square. So ``multiple`` stays 1.
         """
         x = (images.contiguous() / 2 + 0.5).clamp(0, 1)
         with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
@@ -127,7 +123,6 @@ def _described(tensors: dict[str, Tensor], name: str) -> Any:
         raise HubError(f"{name} is of no network that ganhub or spandrel {spandrel.__version__} knows.") from error
     if found.purpose not in ("SR", "Restoration"):
         raise ConfigError(f"{name} is a network for {found.purpose}; only those that enlarge or restore are opened.")
-    if (found.input_channels, found.output_channels) != (3, 3):
-        channels = f"{found.input_channels} channels to {found.output_channels}"
-        raise ConfigError(f"{name} is a network from {channels}; only those for RGB, 3 to 3, are opened.")
+    if (channels := (found.input_channels, found.output_channels)) != (3, 3):
+        raise ConfigError(f"{name} has {channels[0]} channels in and {channels[1]} out; only those for RGB are opened.")
     return found
