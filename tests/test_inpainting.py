@@ -99,6 +99,20 @@ def test_losses_are_hinges_over_patches_and_differences_by_place():
         InpaintingObjective(get_architecture("dcgan").tiny(), InpaintingObjective.Config())
 
 
+def test_a_discriminator_that_begins_later_is_not_asked_before():
+    objective = InpaintingObjective(Inpainting.tiny(), InpaintingObjective.Config(adversarial_from=8))
+    assert [(phase.player, phase.start) for phase in objective.phases()] == [("generator", 0), ("discriminator", 8)]
+    data = Batch(pictures(1, 2), None, torch.tensor([1, 2]))
+    objective.at(7)
+    before = objective.generator_loss(data)
+    objective.at(8)
+    after = objective.generator_loss(data)
+    assert set(before) == {"loss", "inside", "outside"}
+    wanted = 10 * before["inside"] + 2 * before["outside"]
+    torch.testing.assert_close(before["loss"], wanted)
+    torch.testing.assert_close(after["loss"], wanted - 0.1 * after["score"])
+
+
 def test_it_learns_to_fill():
     torch.manual_seed(0)
     model = Inpainting.tiny().train()

@@ -152,6 +152,19 @@ def test_losses_are_the_paper_s():
 # Pairs
 
 
+def test_a_discriminator_that_begins_later_is_not_asked_before():
+    objective = get_objective("pix2pix")(Pix2Pix.tiny(), get_objective("pix2pix").Config(adversarial_from=8))
+    assert [(phase.player, phase.start) for phase in objective.phases()] == [("generator", 0), ("discriminator", 8)]
+    sides = [Batch(pictures(*seeds, width=32), None, torch.arange(2)) for seeds in ((1, 2), (3, 4))]
+    data = Batch(sides[0].images, None, torch.arange(2), sides[1])
+    objective.at(7)
+    before = objective.generator_loss(data)
+    assert set(before) == {"loss", "l1"}
+    torch.testing.assert_close(before["loss"], 100 * before["l1"])
+    objective.at(8)
+    assert set(objective.generator_loss(data)) == {"loss", "l1", "fooled"}
+
+
 @pytest.fixture
 def pairs(tmp_path: Path) -> Path:
     """``line/k.png``, noise ever brighter, and ``color/*/k.png``, its negative; the other folder in other order."""

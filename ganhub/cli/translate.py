@@ -21,6 +21,7 @@ Which = Annotated[str, typer.Option("--model", help="A folder, a name, or owner/
 WhichOrFile = Annotated[
     str, typer.Option("--model", help=f"A folder, a name, owner/name on the Hub, or a file: {', '.join(SUFFIXES)}.")
 ]
+UPSCALER, FILLER = "srgan-x4", "inpainting"  # what enlarges and fills, unless one says else
 Tile = Annotated[str, typer.Option(help="auto, off, or pixels a side: large photos in tiles.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, mps or auto.")]
 
@@ -33,7 +34,9 @@ def translate(photos: Photos, model: WhichOrFile, out: Out, tile: Tile = "auto",
     _translate(photos, _open(model, device, Translator, "translate"), out, tile)
 
 
-def upscale(photos: Photos, model: WhichOrFile, out: Out, tile: Tile = "auto", device: Device = "auto") -> None:
+def upscale(
+    photos: Photos, out: Out, model: WhichOrFile = UPSCALER, tile: Tile = "auto", device: Device = "auto"
+) -> None:
     """Enlarge photos by the model's factor, in tiles where they are large."""
     upscaler = _open(model, device, Translator, "enlarge")
     if upscaler.scale == 1:
@@ -44,8 +47,8 @@ def upscale(photos: Photos, model: WhichOrFile, out: Out, tile: Tile = "auto", d
 def inpaint(
     photos: Photos,
     mask: Annotated[Path, typer.Option(help="A picture of the photo's size: filled where it is white.")],
-    model: Which,
     out: Out,
+    model: Which = FILLER,
     device: Device = "auto",
 ) -> None:
     """Fill holes, scratches and what should go, where the mask is white."""

@@ -13,16 +13,15 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganhub.config import BaseConfig
 from ganhub.errors import ConfigError
 from ganhub.losses.adversarial import least_squares_loss, score_statistics
 from ganhub.models._translator import Translator
-from ganhub.nn.blocks import PatchDiscriminator, initialise
-from ganhub.nn.instance_norm import InstanceNorm
+from ganhub.nn.blocks import PatchDiscriminator
 from ganhub.nn.random import uniform
+from ganhub.nn.residual import ResidualGenerator
 from ganhub.objectives._base import BaseObjective, Batch, Phase
 
 POOL = 0x801  # keeps what a seed draws for the pool apart from what else is drawn of it
@@ -47,43 +46,6 @@ class CycleGANConfig(BaseConfig):
         self.require_range(1, 32, "blocks")
 
 
-class Layer(nn.Module):
-    """Convolution with reflected borders, instance normalisation and, if asked for, ReLU."""
-
-    def __init__(self, inputs: int, channels: int, *, size: int = 3, stride: int = 1, relu: bool = True) -> None:
-        super().__init__()
-        self.reach, self.relu = size // 2, relu
-        self.conv, self.norm = nn.Conv2d(inputs, channels, size, stride), InstanceNorm()
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.norm(self.conv(F.pad(x, (self.reach,) * 4, mode="reflect")))
-        return x.relu() if self.relu else x
-
-
-class Generator(nn.Module):
-    """[N, 3, H, W] -> [N, 3, H, W] in [-1, 1] for sides of 16 pixels or more that are multiples of 4 (appendix 7.2);
-    enlarged by repetition and a convolution, where the paper's fractional strides leave a chequerboard."""
-
-    def __init__(self, width: int, blocks: int) -> None:
-        super().__init__()
-        w = width
-        self.down = nn.Sequential(Layer(3, w, size=7), Layer(w, 2 * w, stride=2), Layer(2 * w, 4 * w, stride=2))
-        self.blocks = nn.ModuleList(
-            nn.Sequential(Layer(4 * w, 4 * w), Layer(4 * w, 4 * w, relu=False)) for _ in range(blocks)
-        )
-        self.up = nn.ModuleList((Layer(4 * w, 2 * w), Layer(2 * w, w)))
-        self.out = nn.Conv2d(w, 3, 7)
-        initialise(self)
-
-    def forward(self, images: Tensor) -> Tensor:
-        x = self.down(images)
-        for block in self.blocks:
-            x = x + block(x)
-        for layer in self.up:
-            x = layer(F.interpolate(x, scale_factor=2))
-        return self.out(F.pad(x, (3, 3, 3, 3), mode="reflect")).tanh()
-
-
 class CycleGAN(Translator, architecture="cyclegan"):
     """Zhu et al. 2017: a translation learnt from two collections, without pairs."""
 
@@ -98,7 +60,7 @@ class CycleGAN(Translator, architecture="cyclegan"):
 
     def __init__(self, config: CycleGANConfig | None = None) -> None:
         super().__init__(config)
-        self.generator = Generator(self.config.width, self.config.blocks)
+        self.generator = ResidualGenerator(self.config.width, self.config.blocks)
 
     @classmethod
     def tiny(cls) -> Self:

@@ -132,16 +132,19 @@ class InpaintingObjectiveConfig(BaseConfig):
         l1_weight: Of the absolute difference in the hole.
         outside_weight: Of that outside, which the result does not show.
         adversarial_weight: Of the discriminator's scores.
+        adversarial_from: Pictures seen before the discriminator plays; differences alone until then cost less.
         largest_hole: Share of a picture that masks cover at most.
     """
 
     l1_weight: float = 10.0
     outside_weight: float = 2.0
     adversarial_weight: float = 0.1
+    adversarial_from: int = 0
     largest_hole: float = 0.5
 
     def __post_init__(self) -> None:
         self.require_range(0, 1e6, "l1_weight", "outside_weight", "adversarial_weight")
+        self.require(self.adversarial_from >= 0, "adversarial_from must be 0 (at once) or more.")
         self.require_range(0.05, 0.9, "largest_hole")
 
 
@@ -154,16 +157,19 @@ class InpaintingObjective(BaseObjective, name="inpainting"):
         super().__init__(model, config)
         if not isinstance(model, Inpainter):
             raise ConfigError('The objective "inpainting" trains inpainters.')
-        self.discriminator = model.adversary()
+        self.discriminator, self.playing = model.adversary(), True
 
     def players(self) -> dict[str, list[nn.Module]]:
         return {"discriminator": [self.discriminator], "generator": [self.model]}
 
     def phases(self) -> Sequence[Phase]:
         return [
-            Phase(player="discriminator", loss=self.discriminator_loss),
             Phase(player="generator", loss=self.generator_loss),
+            Phase(player="discriminator", loss=self.discriminator_loss, start=self.config.adversarial_from),
         ]
+
+    def at(self, images_seen: int) -> None:
+        self.playing = images_seen >= self.config.adversarial_from
 
     def holes(self, batch: Batch) -> Tensor:
         """Of each picture's seed, [N, 1, H, W]."""
@@ -185,6 +191,9 @@ class InpaintingObjective(BaseObjective, name="inpainting"):
         error = (made.float() - batch.images).abs()
         inside = (error * holes).sum() / (3 * holes.sum()).clamp_min(1)
         outside = (error * (1 - holes)).sum() / (3 * (1 - holes).sum()).clamp_min(1)
-        scores = self.discriminator(torch.lerp(batch.images, made, holes), holes).float().mean()
-        loss = config.l1_weight * inside + config.outside_weight * outside - config.adversarial_weight * scores
-        return {"loss": loss, "inside": inside.detach(), "outside": outside.detach(), "score": scores.detach()}
+        loss = config.l1_weight * inside + config.outside_weight * outside
+        numbers = {"inside": inside.detach(), "outside": outside.detach()}
+        if self.playing:
+            scores = self.discriminator(torch.lerp(batch.images, made, holes), holes).float().mean()
+            loss, numbers["score"] = loss - config.adversarial_weight * scores, scores.detach()
+        return {"loss": loss, **numbers}
