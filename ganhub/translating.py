@@ -60,23 +60,64 @@ def translate(
     return made
 
 
-def inpaint(inpainter: Inpainter, photo: Tensor, mask: Tensor) -> Tensor:
+@torch.no_grad()
+def inpaint(
+    inpainter: Inpainter, photo: Tensor, mask: Tensor, *, tile: str | int = "auto", on_step: OnStep | None = None
+) -> Tensor:
     """Fill a photo where a mask is white.
 
     Args:
         inpainter: Any model that fills holes.
         photo: [1, C, H, W] in [-1, 1]; C = 1 (grey, filled as RGB), 3, or 4 (the alpha is kept as it is).
         mask: [1, 1, h, w] in [-1, 1]; of another size, it is resized if its proportions are the photo's within 2 %.
+        tile: "auto" fills photos above 1.5 megapixels in tiles, 0 none, a number photos with a longer side, in tiles of
+            so many pixels a side. A tile that is all hole takes what a smaller copy of the photo is filled with.
+        on_step: Called with (step, steps, None) for each tile, at least once at the end.
 
     Returns:
         [1, 3, H, W], or with the photo's alpha [1, 4, H, W], in [-1, 1].
 
     Raises:
+        ConfigError: No such tile.
         ImageError: What :meth:`ganhub.models.Inpainter.inpaint` refuses, or a mask of other proportions.
     """
     photo, alpha = _parted(photo)
-    filled = inpainter.inpaint(photo, tiling.fitted(mask, photo))
+    mask, (height, width) = tiling.fitted(mask, photo), photo.shape[-2:]
+    hole = inpainter.hole(photo, mask)
+    side = (tiling.TILE if height * width > WHOLE else 0) if tile == "auto" else _checked(tile)
+    if not side or max(height, width) <= side:
+        filled = inpainter.inpaint(photo, mask)
+    else:
+        multiple = max(tiling.MULTIPLE, inpainter.multiple)
+        least = 2 * inpainter.margin + tiling.FADE + multiple
+        grid = tiling.grid(height, width, tile=max(side, least), margin=inpainter.margin, multiple=multiple)
+        small = _filled_small(inpainter, photo, hole) if _all_hole(hole, grid) else photo
+
+        def fill(tiles: Tensor) -> Tensor:
+            seen, inside, guess = tiles[:, :3], tiles[:, 3:4], tiles[:, 4:]
+            shares = inside.mean((1, 2, 3)).tolist()
+            return torch.cat([
+                inpainter.inpaint(x[None], m[None] * 2 - 1) if 0 < share < 1 else g[None] if share else x[None]
+                for x, m, g, share in zip(seen, inside, guess, shares, strict=True)
+            ])  # fmt: skip
+
+        made = in_tiles(inpainter, fill, torch.cat([photo, hole.to(photo), small], 1), grid, on_step)
+        filled = torch.where(hole, made, photo)
+    if on_step is not None:
+        on_step(1, 1, None)
     return filled if alpha is None else torch.cat([filled, alpha], 1)
+
+
+def _all_hole(hole: Tensor, grid: tiling.Grid) -> bool:
+    return any(bool(grid.cut(hole, *place).all()) for place in grid.places())
+
+
+def _filled_small(inpainter: Inpainter, photo: Tensor, hole: Tensor) -> Tensor:
+    """The photo filled at a size that is worked on as a whole, and enlarged again."""
+    factor = (WHOLE / photo[0, 0].numel()) ** 0.5
+    size = tuple(max(1, round(side * factor)) for side in photo.shape[-2:])
+    mask = resize(hole.to(photo) * 2 - 1, size)
+    return resize(inpainter.inpaint(resize(photo, size), mask), tuple(photo.shape[-2:])).clamp(-1, 1)
 
 
 def _parted(photo: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -88,9 +129,13 @@ def _parted(photo: Tensor) -> tuple[Tensor, Tensor | None]:
     return photo.expand(-1, 3, -1, -1), None
 
 
-def _side(translator: Translator, tile: str | int) -> int:
+def _checked(tile: str | int) -> int:
     if not isinstance(tile, int) or isinstance(tile, bool) or tile < 0:
         raise ConfigError(f"tile is 'auto', 0 or pixels a side, not {tile!r}.")
-    if tile and not translator.tiles:
+    return tile
+
+
+def _side(translator: Translator, tile: str | int) -> int:
+    if _checked(tile) and not translator.tiles:
         raise ConfigError(f"{translator.architecture} sees the picture as one and cannot work in tiles: tile=0.")
     return tile

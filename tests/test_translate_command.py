@@ -107,3 +107,27 @@ def test_what_is_refused():
         translating.translate(SRGAN.tiny(), blobs(1, 32, 32), tile="huge")
     with pytest.raises(ImageError, match="C = 1, 3 or 4"):
         translating.translate(SRGAN.tiny(), torch.zeros(2, 3, 8, 8))
+
+
+def test_a_large_photo_s_holes_are_filled_in_tiles():
+    torch.manual_seed(0)
+    model, photo, steps = Inpainting.tiny().eval(), blobs(6, 420, 640), []
+    mask = -torch.ones(1, 1, 420, 640)
+    mask[..., 30:60, 20:600] = 1
+    mask[..., 200:260, 300:330] = 1
+    whole = translating.inpaint(model, photo, mask, tile=0)
+    tiled = translating.inpaint(model, photo, mask, tile=256, on_step=lambda *step: steps.append(step))
+    assert len(steps) > 4 and (tiled - whole).abs().max() * 127.5 < 0.1
+    assert torch.equal(tiled[(mask < 0).expand_as(tiled)], photo[(mask < 0).expand_as(photo)])
+
+
+def test_a_hole_larger_than_a_tile_is_filled_from_a_smaller_copy(monkeypatch):
+    torch.manual_seed(0)
+    model, photo = Inpainting.tiny().eval(), blobs(7, 400, 720)
+    monkeypatch.setattr(translating, "WHOLE", 100 * 180)
+    mask = -torch.ones(1, 1, 400, 720)
+    mask[..., 5:395, 100:600] = 1
+    filled = translating.inpaint(model, photo, mask)
+    assert filled.shape == photo.shape and filled.isfinite().all()
+    assert (filled - photo)[(mask > 0).expand_as(photo)].abs().mean() > 0.02
+    assert torch.equal(filled[..., :100], photo[..., :100])

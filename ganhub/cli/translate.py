@@ -49,12 +49,15 @@ def inpaint(
     mask: Annotated[Path, typer.Option(help="A picture of the photo's size: filled where it is white.")],
     out: Out,
     model: Which = FILLER,
+    tile: Tile = "auto",
     device: Device = "auto",
 ) -> None:
     """Fill holes, scratches and what should go, where the mask is white."""
     inpainter = _open(model, device, Inpainter, "fill holes")
     hole = images.load_image(mask, channels=1)
-    _work(photos, out, lambda photo, show: translating.inpaint(inpainter, photo, hole), "filled", read=[str(mask)])
+    side = files.side_of_tiles(tile)
+    _work(photos, out, lambda photo, show: translating.inpaint(inpainter, photo, hole, tile=side, on_step=show),
+          "filled", read=[str(mask)])  # fmt: skip
 
 
 def _open(name: str, device: str, verb: type[Model], does: str) -> Model:

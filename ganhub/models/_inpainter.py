@@ -17,6 +17,7 @@ class Inpainter(Model):
     pictures, for sides that are multiples of ``multiple``."""
 
     verb = "inpainter"
+    margin: ClassVar[int] = 96  # pixels about a tile that its border may have spoilt: the network's field
     multiple: ClassVar[int] = 8
 
     def inpaint(self, image: Tensor, mask: Tensor) -> Tensor:
@@ -36,6 +37,18 @@ class Inpainter(Model):
             got = list(image.shape) if isinstance(image, Tensor) else type(image).__name__
             raise ImageError(f"A picture to fill is RGB [N, 3, H, W], not {got}: see ganhub.load_image.")
         n, _, height, width = image.shape
+        hole = self.hole(image, mask)
+        right, below = -width % self.multiple, -height % self.multiple
+        with torch.no_grad():
+            parts = (part.to(self.device, self.dtype) for part in (image, hole))
+            x, inside = (F.pad(part, (0, right, 0, below), mode="replicate") for part in parts)
+            made = self.fill(x.contiguous(memory_format=torch.channels_last), inside.expand(n, -1, -1, -1))
+        made = made[..., :height, :width].clamp(-1, 1).to(image.device, image.dtype)
+        return torch.where(hole, made, image)
+
+    def hole(self, image: Tensor, mask: Tensor) -> Tensor:
+        """Where ``mask`` is white, bool [1 or N, 1, H, W]; raises ImageError as :meth:`inpaint` does."""
+        n, _, height, width = image.shape
         if not isinstance(mask, Tensor) or mask.dim() != 4 or tuple(mask.shape[1:]) != (1, height, width) or len(
             mask
         ) not in (1, n):
@@ -47,13 +60,7 @@ class Inpainter(Model):
             raise ImageError("The mask covers nothing: paint white what is to be filled.")
         if (share == 1).any():
             raise ImageError("The mask covers the whole picture: leave something of it to go by.")
-        right, below = -width % self.multiple, -height % self.multiple
-        with torch.no_grad():
-            parts = (part.to(self.device, self.dtype) for part in (image, hole))
-            x, inside = (F.pad(part, (0, right, 0, below), mode="replicate") for part in parts)
-            made = self.fill(x.contiguous(memory_format=torch.channels_last), inside.expand(n, -1, -1, -1))
-        made = made[..., :height, :width].clamp(-1, 1).to(image.device, image.dtype)
-        return torch.where(hole, made, image)
+        return hole
 
     def fill(self, images: Tensor, holes: Tensor) -> Tensor:
         """:meth:`inpaint` for what was found in order."""
