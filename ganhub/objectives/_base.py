@@ -86,7 +86,8 @@ class BaseObjective(nn.Module):
         raise NotImplementedError
 
     def phases(self) -> Sequence[Phase]:
-        """The phases in the order in which they run within a step; images are counted by the first."""
+        """The phases in the order in which they run within a step; images are counted by the first, which begins at
+        once."""
         raise NotImplementedError
 
     def companions(self) -> dict[str, nn.Module]:
