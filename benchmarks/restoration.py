@@ -1,7 +1,7 @@
 """Enlarging, mending, colouring and filling, by the protocols of their fields and beside what everyone has.
 
     pip install opencv-python-headless
-    GANHUB_SHARED=... python benchmarks/restoration.py --only enlarging --models srgan-x4 srgan-x4-sharp
+    GANHUB_SHARED=... python benchmarks/restoration.py --only enlarging --models model_cards/srgan-x4 --record
     GANHUB_SHARED=... python benchmarks/restoration.py --only mending colours holes time --sheet sheet.png
 
 Nothing here was trained on. What a method makes is rounded to 8 bits before it is measured, as a saved file is.
@@ -38,7 +38,7 @@ from torch import Tensor
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT)]
 
-from ganhub import AutoModel, images, translating  # noqa: E402
+from ganhub import AutoModel, cards, images, translating  # noqa: E402
 from ganhub.colour import LAB_RANGE, from_lab, to_lab  # noqa: E402
 from ganhub.hub import list_local  # noqa: E402
 from ganhub.metrics import perceptual_distance, psnr, ssim  # noqa: E402
@@ -47,8 +47,10 @@ from ganhub.models.srgan import enlarged  # noqa: E402
 from ganhub.nn.masks import free_form  # noqa: E402
 
 JUDGE = "efficientnet-lite0"
+FAR = f"perceptual distance by {JUDGE}"
 SHARED = Path(os.environ.get("GANHUB_SHARED", "shared"))
 Method = Callable[[Tensor], Tensor]
+Filler = Callable[[Tensor, Tensor], Tensor]
 
 
 def pictures(name: str, wanted: Callable[[str], bool] = lambda name: True) -> dict[str, Tensor]:
@@ -73,30 +75,39 @@ def tensor(bgr: np.ndarray) -> Tensor:
     return images.from_uint8(torch.from_numpy(np.ascontiguousarray(bgr[..., ::-1]))).permute(2, 0, 1)[None]
 
 
-def row(name: str, *numbers: float, digits: int = 2) -> None:
-    print(f"| {name} | " + " | ".join(f"{number:.{digits}f}" for number in numbers) + " |", flush=True)
+class Tables:
+    """Prints tables, and keeps for each model what they say of it."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, dict[str, dict[str, object]]] = {}
+
+    def head(self, title: str, *names: str, how: str) -> None:
+        self.title, self.names, self.how = title, names, how
+        print(f"\n| {title} | " + " | ".join(names) + " |\n|" + "---|" * (1 + len(names)), flush=True)
+
+    def row(self, name: str, *numbers: float, digits: int = 3) -> None:
+        print(f"| {name} | " + " | ".join(f"{number:.{digits}f}" for number in numbers) + " |", flush=True)
+        told = {word: round(number, 4) for word, number in zip(self.names, numbers, strict=True)}
+        self.found.setdefault(name, {})[self.title] = {**told, "protocol": self.how}
 
 
-def head(*names: str) -> None:
-    print("\n| " + " | ".join(names) + " |\n|" + "---|" * len(names), flush=True)
-
-
-def enlarging(models: dict[str, Method], sheet: dict[str, list[Tensor]]) -> None:
+def enlarging(tables: Tables, models: dict[str, Method], sheet: dict[str, list[Tensor]]) -> None:
     for which in ("set5", "set14"):
         small = list(pictures(f"sr-{which}.zip", lambda n: "SRF_4" in n and "_LR" in n).values())
         large = list(pictures(f"sr-{which}.zip", lambda n: "SRF_4" in n and "_HR" in n).values())
-        head(f"{which}, x4", "PSNR on Y", "SSIM on Y", "perceptual distance x 1000")
+        tables.head(f"{which}, x4", "PSNR on Y", "SSIM on Y", "perceptual distance",
+                    how=f"the set's own small pictures; 4 pixels of border left out; 8 bits; {FAR}")  # fmt: skip
         for name, method in {"bicubic": lambda x: enlarged(x, 4).clamp(-1, 1), **models}.items():
             made = [rounded(method(x)) for x in small]
             scores = [torch.stack([measure(a, b, channel="y", crop=4).mean() for a, b in zip(made, large, strict=True)])
                       for measure in (psnr, ssim)]  # fmt: skip
             far = [perceptual_distance(a, b, network=JUDGE).item() for a, b in zip(made, large, strict=True)]
-            row(name, scores[0].mean(), round(scores[1].mean().item(), 4), 1000 * sum(far) / len(far), digits=4)
+            tables.row(name, scores[0].mean().item(), scores[1].mean().item(), sum(far) / len(far), digits=4)
             if which == "set5":
                 sheet.setdefault("enlarging", []).extend(images.fit(x, 256, 256) for x in made[:4])
 
 
-def mending(models: dict[str, Method], sheet: dict[str, list[Tensor]]) -> None:
+def mending(tables: Tables, models: dict[str, Method], sheet: dict[str, list[Tensor]]) -> None:
     def noisy(picture: Tensor) -> Tensor:
         grain = torch.randn(picture.shape, generator=torch.Generator().manual_seed(0))
         return rounded((picture + grain * 25 / 127.5).clamp(-1, 1))
@@ -113,18 +124,18 @@ def mending(models: dict[str, Method], sheet: dict[str, list[Tensor]]) -> None:
     damages = {"noise 25": noisy, "JPEG 20": saved, "noise 25, then JPEG 20": lambda x: saved(noisy(x))}
     for damage, spoil in damages.items():
         given = [spoil(x) for x in real]
-        head(f"kodak8, {damage}", "PSNR", "SSIM", "perceptual distance x 1000")
+        tables.head(f"kodak8, {damage}", "PSNR", "SSIM", "perceptual distance", how=f"eight photos, RGB, 8 bits; {FAR}")
         best = max((3, 6, 10, 16, 24), key=lambda h: sum(psnr(means(h)(given[k]), real[k]).item() for k in (0, 1)))
         results = {"as given": given, f"fastNlMeans, strength {best}": [means(best)(x) for x in given]}
         results |= {name: [rounded(method(x)) for x in given] for name, method in models.items()}
         for name, made in results.items():
             scores = [sum(f(a, b).item() for a, b in zip(made, real, strict=True)) / len(real) for f in (psnr, ssim)]
             far = sum(perceptual_distance(a, b, network=JUDGE).item() for a, b in zip(made, real, strict=True))
-            row(name, *scores, 1000 * far / len(real), digits=3)
+            tables.row(name, *scores, far / len(real), digits=4)
             sheet.setdefault("mending", []).append(images.fit(made[0], 256, 384))
 
 
-def colours(models: dict[str, Method], sheet: dict[str, list[Tensor]], data: Path) -> None:
+def colours(tables: Tables, models: dict[str, Method], sheet: dict[str, list[Tensor]], data: Path) -> None:
     real = list(pictures("kodak8.zip").values())
     with zipfile.ZipFile(data) as archive:  # what was trained with, small
         seen = [images.load_image(archive.read(n), max_side=64) for n in archive.namelist() if n.endswith(".jpg")]
@@ -138,14 +149,15 @@ def colours(models: dict[str, Method], sheet: dict[str, list[Tensor]], data: Pat
         return from_lab(torch.cat([to_lab(picture)[:, :1], mean.expand_as(picture[:, :2])], 1))
 
     methods = {"the photos themselves": None, "grey": lambda x: x, "mean a and b of the training pictures": one_colour}
-    head("kodak8, from grey", "distance in a and b", "colourfulness", "its distance to the photo's")
+    tables.head("kodak8, from grey", "distance in a and b", "colourfulness", "its distance to the photo's", how="eight "
+                "photos; CIELAB; colourfulness after Hasler and Suesstrunk 2003")  # fmt: skip
     for name, method in {**methods, **models}.items():
         made = [x if method is None else rounded(method(rounded(grey(x)))) for x in real]
         gaps = [(to_lab(a)[:, 1:] - to_lab(b)[:, 1:]).mul(LAB_RANGE[1]).square().sum(1).sqrt().mean().item()
                 for a, b in zip(made, real, strict=True)]  # fmt: skip
         lively = [colourfulness(x) for x in made]
         off = [abs(a - colourfulness(b)) for a, b in zip(lively, real, strict=True)]
-        row(name, *(sum(values) / len(real) for values in (gaps, lively, off)))
+        tables.row(name, *(sum(values) / len(real) for values in (gaps, lively, off)))
         if name != "mean a and b of the training pictures":
             sheet.setdefault("colours", []).extend(images.fit(x, 192, 288) for x in made)
 
@@ -158,8 +170,8 @@ def colourfulness(picture: Tensor) -> float:
     return (deviation + 0.3 * (first.mean() ** 2 + second.mean() ** 2).sqrt()).item()
 
 
-def holes(models: dict[str, Callable[[Tensor, Tensor], Tensor]], sheet: dict[str, list[Tensor]]) -> None:
-    def classical(kind: int) -> Callable[[Tensor, Tensor], Tensor]:
+def holes(tables: Tables, models: dict[str, Filler], sheet: dict[str, list[Tensor]]) -> None:
+    def classical(kind: int) -> Filler:
         return lambda x, mask: tensor(cv2.inpaint(array(x), ((mask[0, 0] > 0) * 255).byte().numpy(), 3, kind))
 
     methods = {"cv2.inpaint, Telea": classical(cv2.INPAINT_TELEA),
@@ -168,13 +180,14 @@ def holes(models: dict[str, Callable[[Tensor, Tensor], Tensor]], sheet: dict[str
     real = [rounded(x) for x in real]
     for share in (0.10, 0.25, 0.50):
         masks = [mask(x, share, 1_000_000 + 10_000 * k) for k, x in enumerate(real)]
-        head(f"kodak8, holes of {share:.0%}", "PSNR", "SSIM", "perceptual distance x 1000")
+        tables.head(f"kodak8, holes of {share:.0%}", "PSNR", "SSIM", "perceptual distance",
+                    how=f"eight photos of 384 pixels, free-form holes, the whole picture in RGB; {FAR}")  # fmt: skip
         empty = [torch.where(hole > 0, torch.zeros_like(x), x) for x, hole in zip(real, masks, strict=True)]
         for name, method in methods.items():
             made = [rounded(method(x, hole)) for x, hole in zip(empty, masks, strict=True)]
             scores = [sum(f(a, b).item() for a, b in zip(made, real, strict=True)) / len(real) for f in (psnr, ssim)]
             far = sum(perceptual_distance(a, b, network=JUDGE).item() for a, b in zip(made, real, strict=True))
-            row(name, *scores, 1000 * far / len(real), digits=3)
+            tables.row(name, *scores, far / len(real), digits=4)
             sheet.setdefault("holes", []).extend(images.fit(x, 192, 288) for x in made[:4])
 
 
@@ -188,7 +201,7 @@ def mask(picture: Tensor, share: float, seed: int) -> Tensor:
     raise SystemExit(f"No mask of {share:.0%} was found.")
 
 
-def seconds(models: dict[str, Method], turns: int) -> None:
+def seconds(tables: Tables, models: dict[str, Method], turns: int) -> None:
     small = images.resize(next(iter(pictures("kodak8.zip").values())), (256, 256))
     methods: dict[str, Method] = {"bicubic": lambda x: enlarged(x, 4)}
     anime = SHARED / "weights" / "imports" / "realesrgan-x4plus-anime.pth"
@@ -202,9 +215,9 @@ def seconds(models: dict[str, Method], turns: int) -> None:
             start = time.perf_counter()
             method(small)
             best[name] = min(best[name], time.perf_counter() - start)
-    head("256 to 1,024 pixels", "seconds", "times bicubic")
+    tables.head("256 to 1,024 pixels", "seconds", "times bicubic", how="two threads, best of the turns")
     for name, taken in best.items():
-        row(name, taken, taken / best["bicubic"], digits=4)
+        tables.row(name, taken, taken / best["bicubic"], digits=4)
 
 
 def main() -> None:
@@ -214,6 +227,7 @@ def main() -> None:
     parser.add_argument("--models", nargs="*", help="names or folders; else all that are here")
     parser.add_argument("--training-data", type=Path, default=SHARED / "data" / "wallpapers.zip")
     parser.add_argument("--sheet", type=Path, help="a .png; one for each part is written beside it")
+    parser.add_argument("--record", action="store_true", help="write the numbers, not the times, into cards")
     parser.add_argument("--turns", type=int, default=7)
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
@@ -232,21 +246,27 @@ def main() -> None:
     fillers = {name: lambda x, hole, m=m: translating.inpaint(m, x, hole) for name, m in loaded.items()
                if m.verb == "inpainter"}  # fmt: skip
     sheet: dict[str, list[Tensor]] = {}
+    tables = Tables()
     with torch.no_grad():
         if "enlarging" in arguments.only:
-            enlarging(upscalers, sheet)
+            enlarging(tables, upscalers, sheet)
         if "mending" in arguments.only:
-            mending(menders, sheet)
+            mending(tables, menders, sheet)
         if "colours" in arguments.only:
-            colours(colourists, sheet, arguments.training_data)
+            colours(tables, colourists, sheet, arguments.training_data)
         if "holes" in arguments.only:
-            holes(fillers, sheet)
+            holes(tables, fillers, sheet)
         if "time" in arguments.only:
-            seconds(upscalers, arguments.turns)
+            seconds(tables, upscalers, arguments.turns)
     for name, rows in sheet.items() if arguments.sheet else ():
         columns = {"enlarging": 4, "mending": 2 + len(menders), "colours": 8, "holes": 4}[name]
         target = arguments.sheet.with_name(f"{arguments.sheet.stem}-{name}{arguments.sheet.suffix}")
         images.save_grid(torch.cat(rows), target, columns=columns)
+    for name in arguments.models or () if arguments.record else ():
+        model = loaded[Path(name).name]
+        for title, numbers in tables.found.get(Path(name).name, {}).items():
+            if "seconds" not in numbers:
+                cards.record(name, title.replace(", ", "_").replace(" ", "_"), numbers, model.card_facts())
 
 
 if __name__ == "__main__":

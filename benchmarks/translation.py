@@ -32,7 +32,7 @@ from torch import Tensor
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT)]
 
-from ganhub import AutoModel, images, translating  # noqa: E402
+from ganhub import AutoModel, cards, images, translating  # noqa: E402
 from ganhub.losses.perceptual import content_distance  # noqa: E402
 from ganhub.metrics import extractor, kernel_distance  # noqa: E402
 from ganhub.models import Translator  # noqa: E402
@@ -65,7 +65,7 @@ def distance(made: Tensor, real: Tensor) -> str:
     return f"{estimate.value:.4f} ± {estimate.error:.4f}"
 
 
-def pairs(name: str, data: str, holdout: float, sheet: Path | None) -> None:
+def pairs(name: str, data: str, holdout: float, sheet: Path | None, record: bool) -> None:
     model = AutoModel.from_pretrained(name).to(memory_format=torch.channels_last)
     sides = {}
     for part in ("training", "holdout"):
@@ -89,7 +89,13 @@ def pairs(name: str, data: str, holdout: float, sheet: Path | None) -> None:
             name: translated(model, line)}  # fmt: skip
     print(f"\n| {len(line)} held-out pairs | L1, of 255 | kernel distance |\n|---|---|---|")
     for label, made in rows.items():
-        print(f"| {label} | {(made - colour).abs()[there].mean() * 127.5:.2f} | {distance(made, colour)} |", flush=True)
+        error, far = (made - colour).abs()[there].mean().item() * 127.5, distance(made, colour)
+        print(f"| {label} | {error:.2f} | {far} |", flush=True)
+    if record:
+        how = (f"{len(line)} pairs kept out of training; L1 of 255 over the pixels where sketch and drawing differ; "
+               "kernel distance by efficientnet-lite0")  # fmt: skip
+        numbers = {"l1": round(error, 2), "kernel_distance": float(far.split()[0]), "protocol": how}
+        cards.record(name, "held-out_pairs", numbers, model.card_facts())
     if sheet:
         images.save_grid(torch.stack([line[:24], rows[name][:24], colour[:24]], 1).flatten(0, 1), sheet, columns=12)
     print(f"\ncanvas to picture: {canvas(model, line[0]) * 1000:.0f} ms")
@@ -138,11 +144,12 @@ def main() -> None:
     parser.add_argument("--holdout", type=float, default=0.15, help="the recipe's data.holdout (0.2 for paintings)")
     parser.add_argument("--count", type=int, default=400, help="photos")
     parser.add_argument("--sheet", type=Path)
+    parser.add_argument("--record", action="store_true", help="write the numbers of pairs into the card")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     if arguments.pairs:
-        pairs(arguments.pairs, shared(arguments.data), arguments.holdout, arguments.sheet)
+        pairs(arguments.pairs, shared(arguments.data), arguments.holdout, arguments.sheet, arguments.record)
     if arguments.unpaired:
         unpaired(arguments.unpaired, shared(arguments.photos), shared(arguments.paintings), arguments.holdout,
                  arguments.count, arguments.sheet)  # fmt: skip
