@@ -87,6 +87,21 @@ def test_an_untrained_network_without_its_tail_is_bicubic(scale, photo):
     assert enlarged(photo, scale).shape == wanted.shape
 
 
+def test_folded_pixels_come_back_where_they_were_and_odd_sizes_are_padded(photo):
+    torch.manual_seed(0)
+    model = SRGAN(SRGANConfig(scale=1, width=12, blocks=1, fold=2))
+    net = model.generator
+    assert net.head.in_channels == net.tail.out_channels == 12
+    with torch.no_grad():  # the head passes the folded pixels on, the body and the tail hand them out again
+        for layer in (net.head, net.tail):
+            layer.weight.zero_(), layer.bias.zero_()
+            layer.weight[torch.arange(12), torch.arange(12), 1, 1] = 1
+        net.body[0].first.weight.zero_(), net.body[0].second.weight.zero_()
+        net.body[0].second.bias.zero_()
+    made = model.translate(photo[..., :33, :47])  # picture + (x + body(x)) of it, and the body adds nothing to x
+    torch.testing.assert_close(made, (3 * photo[..., :33, :47]).clamp(-1, 1), atol=1e-5, rtol=0)
+
+
 def batch(n: int = 2) -> Batch:
     small = uniform(range(n), 3, 8, 8) * 2 - 1
     return Batch(F.interpolate(small, (32, 32), mode="bicubic").clamp(-1, 1), None, torch.arange(n))
