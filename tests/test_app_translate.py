@@ -52,21 +52,21 @@ class TestBrowser:
         canvas = page.locator("#translate-canvas canvas").first
         canvas.wait_for()
         page.wait_for_timeout(1000)
-        assert page.locator("#translate-made img").count() == 0
+        page.locator("#translate-made img").first.wait_for()  # the sketch that the canvas opens with
         box = canvas.bounding_box()
         x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-        pictures = []
+        made = "document.querySelector('#translate-made img[src*=translation]')"
+        pictures = [page.evaluate(f"{made}.src")]
         for shift in (-60, 60):
             page.mouse.move(x - 50, y + shift)
             page.mouse.down()
             page.mouse.move(x + 50, y + shift / 2, steps=6)
             page.mouse.up()
             page.wait_for_function(
-                "before => { const made = document.querySelector('#translate-made img');"
-                " return made && made.complete && made.naturalWidth && made.src !== before; }",
-                arg=pictures[-1] if pictures else "",
+                f"before => {{ const made = {made}; return made && made.naturalWidth && made.src !== before; }}",
+                arg=pictures[-1],
             )
-            pictures.append(page.locator("#translate-made img").get_attribute("src"))
+            pictures.append(page.evaluate(f"{made}.src"))
         assert "Translated in" in page.locator("#translate-status").inner_text()
         visit.not_wider_than_the_window()
         visit.shot("translate")

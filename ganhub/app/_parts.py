@@ -13,7 +13,7 @@ import re
 import shutil
 import tempfile
 import uuid
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -157,6 +157,14 @@ def enlarge(pictures: Tensor, side: int) -> Tensor:
     """Repeat pixels a whole number of times until the long side is about ``side``."""
     factor = max(1, round(side / max(pictures.shape[-2:])))
     return pictures.repeat_interleave(factor, dim=-2).repeat_interleave(factor, dim=-1)
+
+
+def swatches(label: str, files: Sequence[str], elem_id: str) -> gr.Dataset:
+    """A gallery of small pictures to click; its listener gets the index."""
+    return gr.Dataset(
+        label=label, components=[gr.Image(render=False)], samples=[[file] for file in files], type="index",
+        layout="gallery", elem_id=elem_id, elem_classes="examples", min_width=200,
+    )  # fmt: skip
 
 
 # ---- run, watch, stop

@@ -41,11 +41,13 @@ def create_app(library: Library | None = None) -> gr.Blocks:
                 easel = style.build(library, jobs)
             if library.names(Translator, task="translate"):
                 with gr.Tab("Translate", id="translate") as translate_tab:
-                    translate.build(library, jobs)
+                    canvas = translate.build(library, jobs)
+                translate_tab.select(*canvas["opening"], show_progress="hidden", api_visibility="private")
                 translate_tab.select(js=translate.take_the_brush("translate-canvas"), api_visibility="private")
             if restore.able(library):
                 with gr.Tab("Restore", id="restore") as restore_tab:
                     restore.build(library, jobs)
+                restore_tab.select(js=press_once("restore", "made"), api_visibility="private")
                 restore_tab.select(js=translate.take_the_brush("restore-photo"), api_visibility="private")
             with gr.Tab("Edit", id="edit") as edit_tab:
                 room = edit.build(library, jobs)

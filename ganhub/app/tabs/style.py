@@ -97,10 +97,11 @@ def build(library: Library, jobs: Jobs) -> dict[str, Any]:
             )  # fmt: skip
             with gr.Row():
                 with gr.Column(visible=pictured, min_width=200) as by_pair:
-                    pairs = swatches("Paint one of these", [f"{a}-{b}" for a, b in PAIRS], "style-examples")
-                contents = swatches("Contents", CONTENTS, "style-contents")
+                    both = [asset("-".join(pair)) for pair in PAIRS]
+                    pairs = parts.swatches("Paint one of these", both, "style-examples")
+                contents = parts.swatches("Contents", list(map(asset, CONTENTS)), "style-contents")
                 with gr.Column(visible=pictured, min_width=200) as by_swatch:
-                    styles = swatches("Styles", STYLES, "style-styles")
+                    styles = parts.swatches("Styles", list(map(asset, STYLES)), "style-styles")
 
     @parts.calm
     def paint(model, content, style, other, name, other_name, blend, strength, size, scale, colours, seed,
@@ -230,11 +231,3 @@ def thumbnails(library: Library, model: str) -> list[tuple[Any, str]]:
     stylizer = library.open(model, Stylizer)
     photo = images.fit(images.load_image(asset(CONTENTS[0])), 144, 144)
     return [(images.to_pil(stylizer.stylize(photo, name)), name) for name in stylizer.style_names]
-
-
-def swatches(label: str, names: Sequence[str], elem_id: str) -> gr.Dataset:
-    """A gallery of small pictures to click; its listener gets the index."""
-    return gr.Dataset(
-        label=label, components=[gr.Image(render=False)], samples=[[asset(name)] for name in names], type="index",
-        layout="gallery", elem_id=elem_id, elem_classes="examples", min_width=200,
-    )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -11,15 +12,17 @@ from ganhub import images, translating
 from ganhub.app import _parts as parts
 from ganhub.app.jobs import Jobs, Progress, Report
 from ganhub.app.library import Library
+from ganhub.app.sketches import NAMES
 from ganhub.errors import ConfigError
 from ganhub.models import Translator
 
 CANVAS = 512  # pixels a side
+SKETCH_FILES = [str(Path(__file__).parent.parent / "assets" / f"{name}.png") for name in NAMES]
 MOST = 1024  # long side of a picture that is translated here
 
 
-def build(library: Library, jobs: Jobs) -> None:
-    """Lay the tab out."""
+def build(library: Library, jobs: Jobs) -> dict[str, Any]:
+    """Lay the tab out; returns what the page calls when it is first shown."""
     with gr.Row():
         with gr.Column(scale=1, min_width=320):
             model, _ = parts.model_menu(library, Translator, "translate", task="translate")
@@ -35,6 +38,7 @@ def build(library: Library, jobs: Jobs) -> None:
                 upload = gr.UploadButton("A picture of mine", file_types=["image"], elem_id="translate-upload",
                                          min_width=160)  # fmt: skip
             run, status = parts.run_and_stop("Translate", jobs, "translate")
+            sketches = parts.swatches("Or click one of these", SKETCH_FILES, "translate-sketches")
         with gr.Column(scale=1, min_width=320):
             made = gr.ImageSlider(
                 label="Before and after: pull the line", format="png", type="filepath", interactive=False, height=560,
@@ -71,6 +75,16 @@ def build(library: Library, jobs: Jobs) -> None:
         else:
             yield gr.skip(), gr.skip()
 
+    def of_a_sketch(model: str, index: int, request: gr.Request) -> Iterator[tuple]:
+        yield from translate(model, SKETCH_FILES[index], request)
+
+    def opening(model: str, made: Any, request: gr.Request) -> Iterator[tuple]:
+        """The first sketch's translation, so that the tab does not open on an empty box."""
+        if model and not (made and any(made)):
+            yield from of_a_sketch(model, 0, request)
+        else:
+            yield gr.skip(), gr.skip()
+
     @parts.calm
     def laid(path: str) -> str:
         """An upload as the canvas' background: upright, RGB, no larger than is translated."""
@@ -88,7 +102,12 @@ def build(library: Library, jobs: Jobs) -> None:
         as_one_draws, [model, canvas, live], outputs, show_progress="hidden", concurrency_limit=1,
         concurrency_id="translate", trigger_mode="always_last", api_visibility="private",
     )  # fmt: skip
+    # Not laid on the canvas: with a picture under it, Gradio's editor tells of a stroke late, or not at all.
+    private = {"concurrency_limit": 1, "concurrency_id": "translate", "show_progress": "hidden",
+               "api_visibility": "private"}  # fmt: skip
+    sketches.click(of_a_sketch, [model, sketches], outputs, **private)
     upload.upload(laid, upload, canvas, show_progress="hidden", api_visibility="private")
+    return {"opening": (opening, [model, made], outputs)}
 
 
 def take_the_brush(canvas: str) -> str:
