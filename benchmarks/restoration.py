@@ -40,9 +40,9 @@ sys.path[:0] = [str(ROOT)]
 
 from ganhub import AutoModel, cards, images, translating  # noqa: E402
 from ganhub.colour import LAB_RANGE, from_lab, to_lab  # noqa: E402
+from ganhub.convert import open_upscaler  # noqa: E402
 from ganhub.hub import list_local  # noqa: E402
 from ganhub.metrics import perceptual_distance, psnr, ssim  # noqa: E402
-from ganhub.models.esrgan import ESRGAN  # noqa: E402
 from ganhub.models.srgan import enlarged  # noqa: E402
 from ganhub.nn.masks import free_form  # noqa: E402
 
@@ -206,8 +206,8 @@ def seconds(tables: Tables, models: dict[str, Method], turns: int) -> None:
     methods: dict[str, Method] = {"bicubic": lambda x: enlarged(x, 4)}
     anime = SHARED / "weights" / "imports" / "realesrgan-x4plus-anime.pth"
     if anime.is_file():
-        rrdb = ESRGAN.from_tensors(torch.load(anime, weights_only=True)["params_ema"])
-        methods["RRDB of six blocks (Real-ESRGAN, anime)"] = rrdb.to(memory_format=torch.channels_last).translate
+        rrdb = open_upscaler(anime).to(memory_format=torch.channels_last)
+        methods["RRDB of six blocks (Real-ESRGAN, anime)"] = rrdb.translate
     methods |= models
     best = dict.fromkeys(methods, float("inf"))
     for _ in range(turns):

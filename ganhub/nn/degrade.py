@@ -18,11 +18,13 @@ from ganhub.config import BaseConfig
 from ganhub.nn.random import normal, uniform
 
 STRENGTHS, NOISE = 0x601, 0x602  # keep what a seed draws here apart from what else is drawn of it
+SPARED = 0.25  # share of the pictures that a step is left out of
 
 
 @dataclass(frozen=True, kw_only=True)
 class DegradationConfig(BaseConfig):
-    """How strong each step may be; each picture draws its own strength, evenly from 0 to this, and 0 leaves it out.
+    """How strong each step may be. Of each step a quarter of the pictures is spared, whatever else befalls them; the
+    others draw their own strength, evenly from 0 to this. 0 leaves a step out.
 
     Attributes:
         blur: Deviation of the Gaussian blur before shrinking, in pixels of the large picture.
@@ -54,7 +56,8 @@ class Degradation:
     @torch.no_grad()
     def __call__(self, images: Tensor, seeds: Tensor) -> Tensor:
         config, x = self.config, images.float()
-        blur, noise, loss = uniform(seeds, 3, stream=STRENGTHS).to(x).unbind(1)
+        draws = (uniform(seeds, 3, stream=STRENGTHS) - SPARED) / (1 - SPARED)
+        blur, noise, loss = draws.clamp_min(0).to(x).unbind(1)
         if config.blur:
             x = blurred(x, blur * config.blur)
         if self.scale > 1:
@@ -64,7 +67,8 @@ class Degradation:
             grain = normal(seeds, *x.shape[1:], stream=NOISE).to(x)
             x = x + grain * (noise * config.noise / 127.5)[:, None, None, None]
         if config.jpeg:
-            x = jpeg(x, 100 - loss * config.jpeg)
+            saved = jpeg(x, 100 - loss * config.jpeg)
+            x = torch.where((loss > 0)[:, None, None, None], saved, x)  # even the best quality halves the colours
         return x.clamp(-1, 1).to(images.dtype)
 
 

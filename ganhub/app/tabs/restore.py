@@ -41,10 +41,11 @@ def able(library: Library) -> dict[str, list[str]]:
 def build(library: Library, jobs: Jobs) -> None:
     """Lay the tab out."""
     models = able(library)
+    hint = ": paint over what is to be filled" if "fill" in models else ""
     with gr.Row():
         with gr.Column(scale=1, min_width=320):
             photo = gr.ImageEditor(
-                OLD, label="Old photo: paint over what is to be filled", type="filepath", image_mode="RGBA",
+                OLD, label=f"Old photo{hint}", type="filepath", image_mode="RGBA",
                 format="png", sources=["upload", "clipboard"], transforms=[], layers=False, buttons=[], height=470,
                 elem_id="restore-photo", eraser=gr.Eraser(default_size=24),
                 brush=gr.Brush(default_size=14, colors=[("#e0533d", 0.75)], color_mode="fixed"),
