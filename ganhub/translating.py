@@ -43,7 +43,7 @@ def translate(
     require_room(height * scale, width * scale)
     if tile == "auto":
         side = tiling.TILE if translator.tiles and height * width * scale**2 > WHOLE else 0
-        side = max(side // scale, 3 * translator.margin) if side else 0
+        side = max(side // scale, 10 * translator.margin) if side else 0  # else most of a tile would be margin
     else:
         side = _side(translator, tile)
     if not side or max(height, width) <= side:

@@ -22,9 +22,9 @@ from tests.app_server import Server, refusal, wait_until
 
 pytest_plugins = ["tests.app_server", "tests.hub_server"]
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # gradio_client leaves its streams to the collector
-TABS = ("generate", "interpolate", "conditional", "style", "translate", "edit")
-ENDPOINTS = {"/generate", "/interpolate", "/conditional", "/style", "/translate", "/keep_seed", "/send_to_edit"}
-ENDPOINTS |= {"/edit", "/edit_seed", "/edit_photo", "/edit_reset"} | {f"/stop_{tab}" for tab in TABS}
+TABS = ("generate", "interpolate", "conditional", "style", "translate", "restore", "edit")
+ENDPOINTS = {f"/{tab}" for tab in TABS} | {f"/stop_{tab}" for tab in TABS}
+ENDPOINTS |= {"/keep_seed", "/send_to_edit", "/edit_seed", "/edit_photo", "/edit_reset"}
 
 
 @pytest.fixture(scope="module")

@@ -164,8 +164,8 @@ def test_names_in_words() -> None:
 class WithoutStyles(Library):
     """The models of this machine, but for those with a space of styles."""
 
-    def entries(self, verb: type[Model] = Model, *, conditional: bool = False) -> list:
-        found = super().entries(verb, conditional=conditional)
+    def entries(self, verb: type[Model] = Model, **chosen) -> list:
+        found = super().entries(verb, **chosen)
         return [entry for entry in found if not issubclass(entry.model_class, StyleGenerator)]
 
 

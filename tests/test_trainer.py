@@ -293,10 +293,12 @@ def test_every_shipped_recipe_takes_two_steps(path, tmp_path):
     overrides = [f"data.path={tmp_path / 'pictures.npz'}", "data.images=", "data.labels=", "data.only="]
     overrides += ["data.split=train", "train.batch_size=8", "train.images=16"]
     if recipe.data.pairing:  # two folders of pictures with the same names
-        for i, only in product(range(8), (recipe.data.only, recipe.data.other["only"])):
+        sides = (recipe.data.only or "one/*", recipe.data.other.get("only", "two/*"))
+        for i, only in product(range(8), sides):
             picture = from_uint8(torch.from_numpy(x[i : i + 1])).permute(0, 3, 1, 2)
             save_image(picture, tmp_path / "pairs" / only.replace("*", f"{i}.png"))
         overrides = [f"data.{key}={tmp_path / 'pairs'}" for key in ("path", "other.path")] + overrides[-2:]
+        overrides += [f"data.only={sides[0]}", f"data.other.only={sides[1]}"]
     elif recipe.data.other:
         for i, name in enumerate(getattr(c, "style_names", ("one", "two"))):
             save_image(from_uint8(torch.from_numpy(x[i : i + 1])).permute(0, 3, 1, 2), tmp_path / f"styles/{name}.png")

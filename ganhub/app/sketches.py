@@ -26,16 +26,19 @@ def arc(x: float, y: float, rx: float, ry: float | None = None, start: float = 0
 
 
 def star() -> list[Line]:
+    """Five points."""
     corners = [(0.5 + r * math.sin(a), 0.53 - r * math.cos(a))
                for k in range(11) for a, r in [(k * math.pi / 5, 0.4 if k % 2 == 0 else 0.17)]]  # fmt: skip
     return [corners]
 
 
 def face() -> list[Line]:
+    """A smile."""
     return [arc(0.5, 0.5, 0.36), arc(0.38, 0.42, 0.025), arc(0.62, 0.42, 0.025), arc(0.5, 0.54, 0.2, 0.16, 15, 165)]
 
 
 def house() -> list[Line]:
+    """Walls, roof and door."""
     return [
         [(0.22, 0.48), (0.22, 0.85), (0.78, 0.85), (0.78, 0.48)],
         [(0.12, 0.5), (0.5, 0.14), (0.88, 0.5)],
@@ -44,6 +47,7 @@ def house() -> list[Line]:
 
 
 def fish() -> list[Line]:
+    """It swims to the left."""
     return [
         arc(0.43, 0.5, 0.31, 0.2, 22, 338),
         [(0.72, 0.425), (0.9, 0.3), (0.86, 0.5), (0.9, 0.7), (0.72, 0.575)],
@@ -53,6 +57,7 @@ def fish() -> list[Line]:
 
 
 def mug() -> list[Line]:
+    """With a handle."""
     return [
         [(0.2, 0.3), (0.24, 0.82), (0.62, 0.82), (0.66, 0.3), (0.2, 0.3)],
         arc(0.66, 0.54, 0.15, 0.16, -80, 95),
@@ -60,17 +65,20 @@ def mug() -> list[Line]:
 
 
 def flower() -> list[Line]:
+    """Five petals and a leaf."""
     petals = [arc(0.5 + 0.17 * math.cos(a), 0.36 + 0.17 * math.sin(a), 0.1) for a in
               (k * math.tau / 5 - math.pi / 2 for k in range(5))]  # fmt: skip
     return [*petals, arc(0.5, 0.36, 0.085), [(0.5, 0.64), (0.5, 0.92)], arc(0.6, 0.8, 0.1, 0.05, 0, 360)]
 
 
 def balloon() -> list[Line]:
+    """On a string."""
     return [arc(0.5, 0.38, 0.25, 0.29), [(0.5, 0.67), (0.46, 0.73), (0.54, 0.73), (0.5, 0.67)],
             [(0.5, 0.73), (0.47, 0.82), (0.53, 0.95)]]  # fmt: skip
 
 
 def mushroom() -> list[Line]:
+    """With two dots."""
     return [
         [*arc(0.5, 0.52, 0.37, 0.36, 180, 360), (0.13, 0.52)],
         [(0.39, 0.52), (0.36, 0.84), (0.64, 0.84), (0.61, 0.52)],
