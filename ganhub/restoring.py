@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from ganhub import translating
+from ganhub import tiling, translating
 from ganhub.errors import ConfigError
 from ganhub.models import Inpainter, Translator
 from ganhub.models._translator import require_room
@@ -54,6 +54,8 @@ def restore(
         raise ConfigError("There is nothing to do: choose a step, or paint what is to be filled.")
     if upscaler is not None:
         require_room(*(side * upscaler.scale for side in photo.shape[-2:]))
+    if holes and inpainter is not None:
+        inpainter.hole(photo, tiling.fitted(mask, photo))  # what it refuses is said now, not after the cleaning
     for done, (work, model, more) in enumerate(works):
         photo = work(model, photo, **more)
         if on_step is not None:

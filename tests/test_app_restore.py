@@ -99,6 +99,14 @@ class TestRestoring:
         with pytest.raises(ConfigError, match="nothing to do"):
             restoring.restore(torch.zeros(1, 3, 16, 16), inpainter=get_architecture("inpainting").tiny())
         cleaner = make(make.Config(scale=1, width=4, blocks=1))
+        worked = []
+        refused = {"other proportions": torch.ones(1, 1, 16, 40), "whole picture": torch.ones(1, 1, 16, 16)}
+        for says, mask in refused.items():
+            with pytest.raises(ImageError, match=says):
+                restoring.restore(torch.zeros(1, 3, 16, 16), cleaner=cleaner, mask=mask,
+                                  inpainter=get_architecture("inpainting").tiny(),
+                                  on_step=lambda *step: worked.append(step))  # fmt: skip
+        assert not worked
         with pytest.raises(ImageError, match="Shrink it first"):
             restoring.restore(torch.zeros(1, 1, 1, 1).expand(1, 3, 5000, 5000), cleaner=cleaner, upscaler=make.tiny())
 
