@@ -1,8 +1,9 @@
 """Any style from one picture: the content's features take on the mean and deviation of the style's.
 
 "Arbitrary Style Transfer in Real-time with Adaptive Instance Normalization" (Huang, Belongie 2017, arXiv:1703.06868):
-a frozen encoder (here the trunk of vgg-lite, up to relu4_1), one layer that renormalises each channel, and a decoder,
-the encoder's mirror image, which alone is trained.
+a frozen encoder (here the trunk of vgg-lite), one layer that renormalises each channel, and a decoder, the encoder's
+mirror image, which alone is trained. The paper encodes up to relu4_1; vgg-lite's has let go of most colours by then, so
+relu3_1 is the layer unless the config names the other.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from ganhub.nn.instance_norm import InstanceNorm, moments
 from ganhub.nn.vgg_lite import reflect
 from ganhub.objectives._base import BaseObjective, Batch, Phase
 
-DEEPEST = "relu4_1"
-FOLD = 8  # three poolings: sides are padded to a multiple of this
+LAYERS = VGGLiteTrunk.LAYERS
+FOLD = 8  # three poolings at most: sides are padded to a multiple of this
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,19 +34,23 @@ class AdaINConfig(BaseConfig):
 
     Attributes:
         style_size: Short side, in pixels, in which a style picture is read.
+        layer: How far the encoder goes: "relu2_1", "relu3_1" or "relu4_1".
         decoder_width: Channels of the decoder relative to the encoder's.
     """
 
     style_size: int = 256
+    layer: str = "relu3_1"
     decoder_width: float = 1.0
 
     def __post_init__(self) -> None:
         self.require_range(64, 1024, "style_size")
+        self.require(self.layer in LAYERS[1:], f"layer must be one of: {', '.join(LAYERS[1:])}.")
         self.require_range(0.1, 8, "decoder_width")
 
 
 class Decoder(nn.Module):
-    """relu4_1 of the trunk [N, 144, h, w] -> pictures [N, 3, 8h, 8w]: section 6.1, nearest upsampling, no norms."""
+    """The trunk's features, relu3_1 [N, 80, h, w] -> pictures [N, 3, 4h, 4w]: section 6.1, nearest upsampling, no
+    norms."""
 
     def __init__(self, widths: Sequence[int], depths: Sequence[int], factor: float) -> None:
         super().__init__()
@@ -57,6 +62,10 @@ class Decoder(nn.Module):
                                              for i in range(depth)))  # fmt: skip
             inputs = channels
         self.out = nn.Conv2d(inputs, 3, 3)
+        for part in self.modules():
+            if isinstance(part, nn.Conv2d):  # without norms, PyTorch's own start would lose the picture on the way
+                nn.init.kaiming_normal_(part.weight, nonlinearity="relu")
+                nn.init.zeros_(part.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         for stage in self.stages:
@@ -81,8 +90,8 @@ class AdaIN(Stylizer, architecture="adain"):
     def __init__(self, config: AdaINConfig | None = None) -> None:
         super().__init__(config)
         self.trunk = VGGLiteTrunk()
-        widths = [block[0].out_channels for block in self.trunk.blocks]
-        depths = [len(block) for block in self.trunk.blocks]
+        blocks = self.trunk.blocks[: LAYERS.index(self.config.layer) + 1]
+        widths, depths = [block[0].out_channels for block in blocks], [len(block) for block in blocks]
         self.decoder = Decoder(widths, depths, self.config.decoder_width)
         self.norm = InstanceNorm()
 
@@ -92,9 +101,9 @@ class AdaIN(Stylizer, architecture="adain"):
         return cls(AdaINConfig(style_size=64, decoder_width=0.25))
 
     def encode(self, images: Tensor) -> Tensor:
-        """Features [N, 144, H/8, W/8] at relu4_1; constant but for ``images``."""
+        """Features at the config's layer, relu3_1 [N, 80, H/4, W/4]."""
         images = images.contiguous(memory_format=torch.channels_last)
-        return self.trunk(images, (DEEPEST,))[DEEPEST]
+        return self.trunk(images, (self.config.layer,))[self.config.layer]
 
     def restyle(self, content: Tensor, style: tuple[Tensor, Tensor], strength: float = 1.0) -> Tensor:
         """Equation 8, and equation 14 for what lies between content and style."""
@@ -166,15 +175,15 @@ class AdaINObjective(BaseObjective, name="adain"):
         plain = round(len(batch.images) * config.plain_share)
         with torch.no_grad():
             features = model.encode(batch.images)
-            wanted = [moments(x) for x in model.trunk(batch.other.images[plain:]).values()]
-            target = model.restyle(features[plain:], wanted[-1])
+            wanted = {name: moments(x) for name, x in model.trunk(batch.other.images[plain:]).items()}
+            target = model.restyle(features[plain:], wanted[model.config.layer])
         decoded = model.decoder(torch.cat([features[:plain], target]))
         seen = model.trunk(decoded[plain:].contiguous(memory_format=torch.channels_last))
-        content = _relative(seen[DEEPEST], target)
+        content = _relative(seen[model.config.layer], target)
         style = torch.stack([
             _relative(made, given)
-            for x, numbers in zip(seen.values(), wanted, strict=True)
-            for made, given in zip(moments(x), numbers, strict=True)
+            for name, x in seen.items()
+            for made, given in zip(moments(x), wanted[name], strict=True)
         ]).mean()  # fmt: skip
         error = (decoded[:plain].float() - batch.images[:plain]).square().sum() / max(1, batch.images[:plain].numel())
         excess = (decoded.float().abs() - 1).relu().square().mean()  # what the picture's range will cut off

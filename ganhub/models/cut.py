@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
 
 import torch
 import torch.nn.functional as F
@@ -19,63 +18,20 @@ from torch import Tensor, nn
 from ganhub.config import BaseConfig
 from ganhub.errors import ConfigError
 from ganhub.losses.adversarial import least_squares_loss, score_statistics
-from ganhub.models._translator import Translator
-from ganhub.nn.blocks import PatchDiscriminator
+from ganhub.models._unpaired import UnpairedTranslator
 from ganhub.nn.random import uniform
-from ganhub.nn.residual import ResidualGenerator
 from ganhub.objectives._base import BaseObjective, Batch, Phase
 
 PLACES = 0x901  # keeps what a seed draws of places apart from what else is drawn of it
 
 
-@dataclass(frozen=True, kw_only=True)
-class CUTConfig(BaseConfig):
-    """Sizes of the generator and the discriminator.
-
-    Attributes:
-        width: Channels at full size; doubled at each of two halvings.
-        blocks: Residual blocks at a quarter of the side; the paper has 9 at 256 pixels.
-        discriminator_width: Channels of the discriminator's first layer, doubled three times.
-    """
-
-    width: int = 24
-    blocks: int = 6
-    discriminator_width: int = 24
-
-    def __post_init__(self) -> None:
-        self.require_range(4, 256, "width", "discriminator_width")
-        self.require_range(1, 32, "blocks")
-
-
-class CUT(Translator, architecture="cut"):
+class CUT(UnpairedTranslator, architecture="cut"):
     """Park et al. 2020: a translation learnt from two collections, one way."""
 
-    Config = CUTConfig
     paper = (
         "Contrastive Learning for Unpaired Image-to-Image Translation (Park, Efros, Zhang, Zhu 2020, arXiv:2007.15651)"
     )
     default_objective = "contrastive"
-    margin = 64
-    config: CUTConfig
-
-    def __init__(self, config: CUTConfig | None = None) -> None:
-        super().__init__(config)
-        self.generator = ResidualGenerator(self.config.width, self.config.blocks)
-
-    @classmethod
-    def tiny(cls) -> Self:
-        """Untrained."""
-        return cls(CUTConfig(width=4, blocks=1, discriminator_width=4))
-
-    @property
-    def multiple(self) -> int:
-        return 16  # of which 4 are needed, and the rest lets the smallest picture be reflected
-
-    def adversary(self) -> PatchDiscriminator:
-        return PatchDiscriminator(3, self.config.discriminator_width)
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.generator(images)
 
 
 class Heads(nn.Module):

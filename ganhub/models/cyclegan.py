@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,64 +18,21 @@ from torch import Tensor, nn
 from ganhub.config import BaseConfig
 from ganhub.errors import ConfigError
 from ganhub.losses.adversarial import least_squares_loss, score_statistics
-from ganhub.models._translator import Translator
-from ganhub.nn.blocks import PatchDiscriminator
+from ganhub.models._unpaired import UnpairedTranslator
 from ganhub.nn.random import uniform
-from ganhub.nn.residual import ResidualGenerator
 from ganhub.objectives._base import BaseObjective, Batch, Phase
 
 POOL = 0x801  # keeps what a seed draws for the pool apart from what else is drawn of it
 
 
-@dataclass(frozen=True, kw_only=True)
-class CycleGANConfig(BaseConfig):
-    """Sizes of each generator and each discriminator.
-
-    Attributes:
-        width: Channels at full size; doubled at each of two halvings.
-        blocks: Residual blocks at a quarter of the side; the paper has 6 at 128 pixels and 9 at 256.
-        discriminator_width: Channels of a discriminator's first layer, doubled three times.
-    """
-
-    width: int = 32
-    blocks: int = 6
-    discriminator_width: int = 32
-
-    def __post_init__(self) -> None:
-        self.require_range(4, 256, "width", "discriminator_width")
-        self.require_range(1, 32, "blocks")
-
-
-class CycleGAN(Translator, architecture="cyclegan"):
+class CycleGAN(UnpairedTranslator, architecture="cyclegan"):
     """Zhu et al. 2017: a translation learnt from two collections, without pairs."""
 
-    Config = CycleGANConfig
     paper = (
         "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks (Zhu, Park, Isola, Efros "
         "2017, arXiv:1703.10593)"
     )
     default_objective = "cycle"
-    margin = 64
-    config: CycleGANConfig
-
-    def __init__(self, config: CycleGANConfig | None = None) -> None:
-        super().__init__(config)
-        self.generator = ResidualGenerator(self.config.width, self.config.blocks)
-
-    @classmethod
-    def tiny(cls) -> Self:
-        """Untrained."""
-        return cls(CycleGANConfig(width=4, blocks=1, discriminator_width=4))
-
-    @property
-    def multiple(self) -> int:
-        return 16  # of which 4 are needed, and the rest lets the smallest picture be reflected
-
-    def adversary(self) -> PatchDiscriminator:
-        return PatchDiscriminator(3, self.config.discriminator_width)
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.generator(images)
 
 
 class ImagePool(nn.Module):
