@@ -61,7 +61,11 @@ def augment(
     seed: Annotated[int, typer.Option(help="Of everything drawn; the same command makes the same files.")] = 0,
     device: Annotated[str, typer.Option(help="cpu, cuda, mps or auto: where the model runs.")] = "auto",
 ) -> None:
-    """Grow a labelled folder, labels kept: with samples of a GAN trained on it alone, or by restyling."""
+    """Grow a labelled folder, labels kept: with samples of a GAN trained on it alone, or by restyling.
+
+    Measure before you rely on it: with 20 pictures a class, no classifier of ours got better by either
+    (benchmarks/RESULTS.md, "Augmentation"); mirroring and cropping, where the classes allow it, helped more.
+    """
     if by not in ("generator", "style"):
         raise ConfigError(f"--by is generator or style, not {by!r}.{nearest(by, ('generator', 'style'))}")
     if not 0 <= seed < 2**31:

@@ -121,7 +121,7 @@ class Inpainting(Inpainter, architecture="inpainting"):
         return PatchDiscriminator(self.config.discriminator_width)
 
     def fill(self, images: Tensor, holes: Tensor) -> Tensor:
-        return torch.lerp(images, self.generator(images * (1 - holes), holes), holes)
+        return torch.lerp(images, self.generator(images * (1 - holes), holes).to(images), holes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,6 +194,6 @@ class InpaintingObjective(BaseObjective, name="inpainting"):
         loss = config.l1_weight * inside + config.outside_weight * outside
         numbers = {"inside": inside.detach(), "outside": outside.detach()}
         if self.playing:
-            scores = self.discriminator(torch.lerp(batch.images, made, holes), holes).float().mean()
+            scores = self.discriminator(torch.lerp(batch.images, made.to(batch.images), holes), holes).float().mean()
             loss, numbers["score"] = loss - config.adversarial_weight * scores, scores.detach()
         return {"loss": loss, **numbers}

@@ -55,7 +55,11 @@ class Degradation:
 
     @torch.no_grad()
     def __call__(self, images: Tensor, seeds: Tensor) -> Tensor:
-        config, x = self.config, images.float()
+        with torch.autocast(images.device.type, enabled=False):  # JPEG rounds finer than bfloat16 can tell
+            return self._degraded(images.float(), seeds).to(images.dtype)
+
+    def _degraded(self, x: Tensor, seeds: Tensor) -> Tensor:
+        config = self.config
         draws = (uniform(seeds, 3, stream=STRENGTHS) - SPARED) / (1 - SPARED)
         blur, noise, loss = draws.clamp_min(0).to(x).unbind(1)
         if config.blur:
@@ -69,7 +73,7 @@ class Degradation:
         if config.jpeg:
             saved = jpeg(x, 100 - loss * config.jpeg)
             x = torch.where((loss > 0)[:, None, None, None], saved, x)  # even the best quality halves the colours
-        return x.clamp(-1, 1).to(images.dtype)
+        return x.clamp(-1, 1)
 
 
 def blurred(images: Tensor, deviation: Tensor) -> Tensor:
