@@ -2,10 +2,10 @@
 
     GANHUB_SHARED=... python benchmarks/large_pictures.py --models fast-style arbitrary-style adain
 
-Each style network paints a photo of kodak8, enlarged, in tiles: time and peak memory at 3, 12 and 24 megapixels, each in
-a process of its own (interpreter, libraries, the photo and the result included), strokes as ``ganhub style`` chooses
-them. Below that, the same photo at 1.4 megapixels painted as one and in tiles of 512 pixels: mean and largest difference
-in 255ths, at strength 1 and strokes of scale 1. Two threads.
+Each style network paints a photo of kodak8, enlarged, in tiles: time and peak memory at 3, 12 and 24 megapixels, each
+in a process of its own (interpreter, libraries, the photo and the result included), strokes as ``ganhub style`` chooses
+them. Below that, the same photo at 1.4 megapixels painted as one and in tiles of 512 pixels: mean and largest
+difference in 255ths, at strength 1 and strokes of scale 1. Two threads.
 """
 
 from __future__ import annotations

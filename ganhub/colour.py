@@ -128,7 +128,7 @@ def to_lab(picture: Tensor) -> Tensor:
     signal = (picture.float() + 1) / 2
     light = torch.where(signal > 0.04045, ((signal.clamp_min(0) + 0.055) / 1.055) ** 2.4, signal / 12.92)
     matrix = light.new_tensor(TO_XYZ) / light.new_tensor(WHITE)[:, None]
-    ratio = torch.einsum("ij,njhw->nihw", matrix, light)
+    ratio = _mixed(matrix, light)
     root = torch.where(ratio > 0.008856, ratio.clamp_min(1e-6) ** (1 / 3), 7.787 * ratio + 16 / 116)
     x, y, z = root.split(1, 1)
     lightness, a, b = 116 * y - 16, 500 * (x - y), 200 * (y - z)
@@ -142,6 +142,12 @@ def from_lab(lab: Tensor) -> Tensor:
     root = torch.cat([y + a * LAB_RANGE[1] / 500, y, y - b * LAB_RANGE[1] / 200], 1)
     ratio = torch.where(root > 0.2068966, root**3, (root - 16 / 116) / 7.787)
     matrix = torch.linalg.inv(ratio.new_tensor(TO_XYZ).double()).to(ratio) * ratio.new_tensor(WHITE)
-    light = torch.einsum("ij,njhw->nihw", matrix, ratio).clamp(0, 1)
+    light = _mixed(matrix, ratio).clamp(0, 1)
     signal = torch.where(light > 0.0031308, 1.055 * light.clamp_min(1e-6) ** (1 / 2.4) - 0.055, light * 12.92)
     return (signal * 2 - 1).clamp(-1, 1).to(lab.dtype)
+
+
+def _mixed(matrix: Tensor, channels: Tensor) -> Tensor:
+    """A matrix [3, 3] applied to the channels of [N, 3, H, W], in full precision: the eye sees what bfloat16 drops."""
+    with torch.autocast(channels.device.type, enabled=False):
+        return torch.einsum("ij,njhw->nihw", matrix, channels)

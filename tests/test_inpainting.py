@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from ganhub import list_architectures
+from ganhub import AutoModel, list_architectures
 from ganhub.errors import ConfigError, ImageError
 from ganhub.models import Inpainter, get_architecture
 from ganhub.models.inpainting import GatedConv, Inpainting, InpaintingObjective
@@ -127,3 +127,24 @@ def test_it_learns_to_fill():
         optimiser.step()
         values.append(numbers["inside"].item())
     assert values[-1] < 0.6 * values[0]
+
+
+def test_wide_holes_are_filled_from_coarse_to_fine():
+    model = AutoModel.from_pretrained("inpainting")
+    across = torch.linspace(-0.8, 0.8, 256).view(1, 1, 1, -1).expand(1, 3, 192, 256).contiguous()
+    narrow, wide = (-torch.ones(1, 1, 192, 256) for _ in range(2))
+    narrow[..., 40:60, 30:200] = 1
+    wide[..., 40:160, 60:200] = 1
+    assert torch.equal(model.inpaint(across, narrow), plainly(model, across, narrow))
+    errors = [
+        (way(across, wide) - across).abs().mean().item() for way in (model.inpaint, lambda *x: plainly(model, *x))
+    ]
+    assert errors[0] < 0.025 and errors[0] < 0.8 * errors[1], errors
+
+
+def plainly(model, image, mask):
+    """Filled in one go."""
+    hole = (mask > 0).float()
+    with torch.no_grad():
+        made = model.fill(image.contiguous(memory_format=torch.channels_last), hole).clamp(-1, 1)
+    return torch.where(hole > 0, made, image)

@@ -69,6 +69,9 @@ def test_lab_is_scikit_image_s_and_comes_back():
     np.testing.assert_allclose((ours[:, 0] + 1) * 50, theirs[..., 0], atol=1e-3)
     np.testing.assert_allclose(ours[:, 1:].permute(0, 2, 3, 1) * 110, theirs[..., 1:], atol=1e-3)
     torch.testing.assert_close(from_lab(ours), image, atol=1e-4, rtol=0)
+    with torch.autocast("cpu", torch.bfloat16):  # as in training
+        assert torch.equal(to_lab(image), ours)
+        torch.testing.assert_close(from_lab(ours), image, atol=1e-4, rtol=0)
     bright = torch.cat([ours[:, :1], (ours[:, 1:] * 1.5).clamp(-1, 1)], 1)  # some of it beyond sRGB
     shown = lab2rgb(np.concatenate([(bright[:, :1] + 1) * 50, bright[:, 1:] * 110], 1).transpose(0, 2, 3, 1))
     np.testing.assert_allclose((from_lab(bright).permute(0, 2, 3, 1) + 1) / 2, shown, atol=5e-3)

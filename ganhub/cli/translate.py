@@ -21,7 +21,7 @@ Which = Annotated[str, typer.Option("--model", help="A folder, a name, or owner/
 WhichOrFile = Annotated[
     str, typer.Option("--model", help=f"A folder, a name, owner/name on the Hub, or a file: {', '.join(SUFFIXES)}.")
 ]
-UPSCALER = "srgan-x4"  # what enlarges, unless one says else
+UPSCALER, INPAINTER = "srgan-x4", "inpainting"  # what enlarges and what fills, unless one says else
 Tile = Annotated[str, typer.Option(help="auto, off, or pixels a side: large photos in tiles.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, mps or auto.")]
 
@@ -47,8 +47,8 @@ def upscale(
 def inpaint(
     photos: Photos,
     mask: Annotated[Path, typer.Option(help="A picture of the photo's size: filled where it is white.")],
-    model: Which,
     out: Out,
+    model: Which = INPAINTER,
     tile: Tile = "auto",
     device: Device = "auto",
 ) -> None:

@@ -106,6 +106,7 @@ class Inpainting(Inpainter, architecture="inpainting"):
     Config = InpaintingConfig
     paper = "Free-Form Image Inpainting with Gated Convolution (Yu et al. 2019, arXiv:1806.03589)"
     default_objective = "inpainting"
+    reach = 16
     config: InpaintingConfig
 
     def __init__(self, config: InpaintingConfig | None = None) -> None:
