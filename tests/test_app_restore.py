@@ -9,6 +9,7 @@ import torch
 from gradio_client import Client, handle_file
 
 from ganhub import AutoModel, restoring
+from ganhub.app.tabs import restore as restore_tab
 from ganhub.errors import ConfigError, ImageError
 from ganhub.images import load_image, resize, save_image
 from ganhub.models import get_architecture
@@ -61,6 +62,15 @@ def test_what_is_not_painted_is_not_filled(client: Client, models: Path, photo: 
     (_, after), _ = client.predict(edited(photo), ["clean", "fill"], *NAMES, api_name="/restore")
     wanted = AutoModel.from_pretrained(models / "tiny-cleaner").translate(load_image(photo))
     assert (load_image(after) - wanted).abs().max() < 1.01 / 127.5
+
+
+def test_the_example_s_scratches_need_no_brush(client: Client, models: Path, photo: str) -> None:
+    (_, after), told = client.predict(edited(restore_tab.OLD), ["fill"], *NAMES, api_name="/restore")
+    given, mask = load_image(restore_tab.OLD), mask_of(restore_tab.BRUSHED)
+    wanted = AutoModel.from_pretrained(models / "tiny-inpainting").inpaint(given, mask)
+    assert (load_image(after) - wanted).abs().max() < 1.01 / 127.5 and "marked beforehand" in told
+    assert 0.05 < (mask > 0).float().mean() < 0.2
+    assert not restore_tab.is_example(load_image(photo))
 
 
 def test_what_is_refused(client: Client, photo: str) -> None:

@@ -278,10 +278,21 @@ def old(photo: Tensor) -> Tensor:
     """What the Restore tab opens with: a photograph gone grey, grainy and scratched, [1, 3, H, W] in [-1, 1]."""
     grey = photo.mean(1, keepdim=True).expand_as(photo)
     height, width = photo.shape[2:]
-    scratches = sum(_stroke(draws, height, width) for draws in uniform([3], 5, 5)[0].tolist()).clamp(0, 1)
-    scratches[: height // 6, -width // 5 :] = 1  # a lost corner
     grain = normal([2], 3, height, width).mean(1, keepdim=True) * 10 / 127.5
-    return blend(grey * 0.85 + 0.08 + grain, torch.tensor(0.82), scratches).clamp(-1, 1)
+    return blend(grey * 0.85 + 0.08 + grain, torch.tensor(0.82), _lost(height, width)).clamp(-1, 1)
+
+
+def brushed(height: int, width: int) -> Tensor:
+    """The layer that lies over it: the editor's brush drawn along each scratch, RGBA [1, 4, H, W] in [-1, 1]."""
+    reach = F.max_pool2d(_lost(height, width)[None], 5, 1, 2)
+    return torch.cat([colour("#e0533d")[None].expand(1, 3, height, width), 0.75 * reach[None]], 1) * 2 - 1
+
+
+def _lost(height: int, width: int) -> Tensor:
+    """Scratches and a corner, [H, W], 1 where the photo is gone."""
+    scratches = sum(_stroke(draws, height, width) for draws in uniform([3], 5, 5)[0].tolist()).clamp(0, 1)
+    scratches[: height // 6, -width // 5 :] = 1
+    return scratches
 
 
 def _stroke(draws: list[float], height: int, width: int) -> Tensor:
@@ -305,7 +316,9 @@ def main(folder: Path) -> None:
         halves = [images.fit(images.load_image(folder / f"{name}.jpg"), 120, 120) for name in pair]
         images.save_image(torch.cat(halves, dim=-1), folder / f"{'-'.join(pair)}.jpg")
     images.save_image(painted(folder), folder / "painted.jpg")
-    images.save_image(old(images.load_image(folder / "coffee.jpg")), folder / "old.jpg")
+    photo = images.load_image(folder / "coffee.jpg")
+    images.save_image(old(photo), folder / "old.jpg")
+    images.save_image(brushed(*photo.shape[2:]), folder / "old-brushed.png")
 
 
 if __name__ == "__main__":

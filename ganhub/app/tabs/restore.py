@@ -19,7 +19,7 @@ from ganhub.models import Inpainter, Model, Translator
 
 MOST = 1024  # long side of a photo that is restored here
 ASSETS = Path(__file__).parent.parent / "assets"
-OLD = str(ASSETS / "old.jpg")
+OLD, BRUSHED = str(ASSETS / "old.jpg"), str(ASSETS / "old-brushed.png")
 # Step: its label, and the argument of ganhub.restoring.restore that takes its model.
 STEPS = {
     "clean": ("Clean", "cleaner"),
@@ -45,8 +45,8 @@ def build(library: Library, jobs: Jobs) -> None:
     with gr.Row():
         with gr.Column(scale=1, min_width=320):
             photo = gr.ImageEditor(
-                OLD, label=f"Old photo{hint}", type="filepath", image_mode="RGBA",
-                format="png", sources=["upload", "clipboard"], transforms=[], layers=False, buttons=[], height=470,
+                OLD, label=f"Old photo{hint}", type="pil",  # as a file it would stay JPEG, which has no transparency
+                image_mode="RGBA", format="png", sources=["upload", "clipboard"], transforms=[], layers=False, buttons=[], height=470,
                 elem_id="restore-photo", eraser=gr.Eraser(default_size=24),
                 brush=gr.Brush(default_size=14, colors=[("#e0533d", 0.75)], color_mode="fixed"),
             )  # fmt: skip
@@ -104,7 +104,8 @@ def build(library: Library, jobs: Jobs) -> None:
             yield gr.skip(), "Stopped."
         else:
             pair, size = job.result()
-            yield pair, f"{size}, in {job.seconds:.1f} s. Download it at its upper right."
+            known = " The example's scratches were marked beforehand." if "fill" in wanted and is_example(given) else ""
+            yield pair, f"{size}, in {job.seconds:.1f} s. Download it at its upper right.{known}"
 
     run.click(
         restore, [photo, steps, *menus], [made, status], show_progress="hidden", concurrency_limit=1,
@@ -118,13 +119,19 @@ def build(library: Library, jobs: Jobs) -> None:
 def read(photo: Any) -> tuple[Tensor, Tensor | None]:
     """The photo of an editor's value and, where something is painted, a mask: white there."""
     value = photo if isinstance(photo, dict) else {"background": photo}
-    path = value.get("background") or value.get("composite")
-    if not isinstance(path, str) or not path:
+    background = value.get("background") or value.get("composite")
+    if background is None:
         raise ConfigError("There is no photo yet: upload one at the upper left.")
-    given = images.load_image(path, max_side=MOST)
-    layers = [layer for layer in value.get("layers") or () if isinstance(layer, str)]
-    painted = [images.load_image(layer, channels=4)[:, 3:] for layer in layers]
-    covered = [layer > -0.8 for layer in painted]
+    given = images.load_image(background, max_side=MOST)
+    covered = [images.load_image(layer, channels=4)[:, 3:] > -0.8 for layer in value.get("layers") or () if layer]
+    if is_example(given):
+        covered.append(images.load_image(BRUSHED, channels=4)[:, 3:] > -0.8)
     if not any(layer.any() for layer in covered):
         return given, None
     return given, torch.where(torch.stack(covered).any(0), 1.0, -1.0)
+
+
+def is_example(given: Tensor) -> bool:
+    """Whether it is the photo that the tab opens with, whose scratches are known without a brush."""
+    example = images.load_image(OLD)
+    return given.shape == example.shape and bool((given - example).abs().max() < 0.05)
