@@ -46,8 +46,8 @@ def build(library: Library, jobs: Jobs) -> None:
         with gr.Column(scale=1, min_width=320):
             photo = gr.ImageEditor(
                 OLD, label=f"Old photo{hint}", type="pil",  # as a file it would stay JPEG, which has no transparency
-                image_mode="RGBA", format="png", sources=["upload", "clipboard"], transforms=[], layers=False, buttons=[], height=470,
-                elem_id="restore-photo", eraser=gr.Eraser(default_size=24),
+                image_mode="RGBA", format="png", sources=["upload", "clipboard"], transforms=[], layers=False,
+                buttons=[], height=470, elem_id="restore-photo", eraser=gr.Eraser(default_size=24),
                 brush=gr.Brush(default_size=14, colors=[("#e0533d", 0.75)], color_mode="fixed"),
             )  # fmt: skip
             steps = gr.CheckboxGroup(
