@@ -28,7 +28,8 @@ M = TypeVar("M", bound=Model)
 # Which model a menu opens with, where these are there; the rest follow by name.
 FEATURED = (
     "conditional-gan-mnist", "conditional-gan-glyphs", "stylegan2-monet", "stylegan2-landscapes", "fast-style",
-    "arbitrary-style", "adain", "gatys", "pix2pix-sketch2emoji", "srgan-x4", "srgan-x4-sharp",
+    "arbitrary-style", "adain", "gatys", "pix2pix-sketch2emoji", "cut-monet", "srgan-x4",
+    "srgan-x4-sharp",
 )  # fmt: skip
 
 

@@ -28,7 +28,8 @@ class Layer(nn.Module):
 
 class ResidualGenerator(nn.Module):
     """[N, 3, H, W] -> [N, 3, H, W] in [-1, 1] for sides of 16 pixels or more that are multiples of 4 (appendix 7.2);
-    enlarged by repetition and a convolution, where the paper's fractional strides leave a chequerboard."""
+    enlarged smoothly before a convolution, where the paper's fractional strides, and repetition too, leave a
+    chequerboard."""
 
     def __init__(self, width: int, blocks: int) -> None:
         super().__init__()
@@ -57,5 +58,5 @@ class ResidualGenerator(nn.Module):
     def decode(self, x: Tensor) -> Tensor:
         """The last of :meth:`encode` -> pictures."""
         for layer in self.up:
-            x = layer(F.interpolate(x, scale_factor=2))
+            x = layer(F.interpolate(x, scale_factor=2, mode="bilinear"))
         return self.out(F.pad(x, (3, 3, 3, 3), mode="reflect")).tanh()

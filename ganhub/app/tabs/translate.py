@@ -17,7 +17,8 @@ from ganhub.errors import ConfigError
 from ganhub.models import Translator
 
 CANVAS = 512  # pixels a side
-SKETCH_FILES = [str(Path(__file__).parent.parent / "assets" / f"{name}.png") for name in NAMES]
+FILES = [*(f"{name}.png" for name in NAMES), "mountains.jpg", "harbour.jpg", "coffee.jpg", "cat.jpg"]
+EXAMPLES = [str(Path(__file__).parent.parent / "assets" / name) for name in FILES]  # sketches first, then photos
 MOST = 1024  # long side of a picture that is translated here
 
 
@@ -38,7 +39,7 @@ def build(library: Library, jobs: Jobs) -> dict[str, Any]:
                 upload = gr.UploadButton("A picture of mine", file_types=["image"], elem_id="translate-upload",
                                          min_width=160)  # fmt: skip
             run, status = parts.run_and_stop("Translate", jobs, "translate")
-            sketches = parts.swatches("Or click one of these", SKETCH_FILES, "translate-sketches")
+            examples = parts.swatches("Or click one of these", EXAMPLES, "translate-sketches")
         with gr.Column(scale=1, min_width=320):
             made = gr.ImageSlider(
                 label="Before and after: pull the line", format="png", type="filepath", interactive=False, height=560,
@@ -75,13 +76,13 @@ def build(library: Library, jobs: Jobs) -> dict[str, Any]:
         else:
             yield gr.skip(), gr.skip()
 
-    def of_a_sketch(model: str, index: int, request: gr.Request) -> Iterator[tuple]:
-        yield from translate(model, SKETCH_FILES[index], request)
+    def of_an_example(model: str, index: int, request: gr.Request) -> Iterator[tuple]:
+        yield from translate(model, EXAMPLES[index], request)
 
     def opening(model: str, made: Any, request: gr.Request) -> Iterator[tuple]:
         """The first sketch's translation, so that the tab does not open on an empty box."""
         if model and not (made and any(made)):
-            yield from of_a_sketch(model, 0, request)
+            yield from of_an_example(model, 0, request)
         else:
             yield gr.skip(), gr.skip()
 
@@ -105,7 +106,7 @@ def build(library: Library, jobs: Jobs) -> dict[str, Any]:
     # Not laid on the canvas: with a picture under it, Gradio's editor tells of a stroke late, or not at all.
     private = {"concurrency_limit": 1, "concurrency_id": "translate", "show_progress": "hidden",
                "api_visibility": "private"}  # fmt: skip
-    sketches.click(of_a_sketch, [model, sketches], outputs, **private)
+    examples.click(of_an_example, [model, examples], outputs, **private)
     upload.upload(laid, upload, canvas, show_progress="hidden", api_visibility="private")
     return {"opening": (opening, [model, made], outputs)}
 
