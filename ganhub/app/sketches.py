@@ -87,7 +87,7 @@ def mushroom() -> list[Line]:
     ]
 
 
-SKETCHES = (fish, face, star, mug, house, flower, balloon, mushroom)
+SKETCHES = (face, house, fish, mug, star, flower, balloon, mushroom)
 NAMES = tuple(f"sketch-{draw.__name__}" for draw in SKETCHES)
 
 

@@ -17,7 +17,7 @@ from ganhub.errors import ConfigError
 from ganhub.models import Translator
 
 CANVAS = 512  # pixels a side
-FILES = [*(f"{name}.png" for name in NAMES), "mountains.jpg", "harbour.jpg", "coffee.jpg", "cat.jpg"]
+FILES = [*(f"{name}.png" for name in NAMES), "mountains.jpg", "harbour.jpg"]
 EXAMPLES = [str(Path(__file__).parent.parent / "assets" / name) for name in FILES]  # sketches first, then photos
 MOST = 1024  # long side of a picture that is translated here
 
