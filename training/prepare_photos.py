@@ -1,14 +1,15 @@
-"""Gather openly licensed pictures for the colour recipe: photos, and things cut out on white.
+"""Gather pictures for the colour recipe: photos, and things cut out on white.
 
     apt-get download tuxpaint-stamps-default lomiri-wallpapers-16.04 lomiri-wallpapers-20.04
     for package in *.deb; do dpkg-deb -x $package packages; done
-    python training/prepare_photos.py --photos wallpapers.zip packages/usr/share/backgrounds \\
+    python training/prepare_photos.py --photos wallpapers.zip packages/usr/share/backgrounds photos-256.zip \\
         --things packages/usr/share/tuxpaint/stamps --out photos
 
 Photos are shrunk to a short side of 640 pixels, each kept twice where a thing is kept once; of the things (Tux Paint's
 stamps: animals, fruit, flowers, tools) those of many colours are kept, which leaves out most drawings, laid on white
 and cut to their outline. Licences: GPL-2 or later (Tux Paint's stamps, KDE's wallpapers), CC BY-SA and CC BY (the
-others).
+other wallpapers); the 2,000 landscapes of photos-256.zip have no open licence and are for research only: leave them out
+for weights without strings, which know fewer colours.
 """
 
 from __future__ import annotations
