@@ -29,7 +29,6 @@ M = TypeVar("M", bound=Model)
 FEATURED = (
     "conditional-gan-mnist", "conditional-gan-glyphs", "stylegan2-monet", "stylegan2-landscapes", "fast-style",
     "arbitrary-style", "adain", "gatys", "pix2pix-sketch2emoji", "cut-monet", "srgan-x4",
-    "srgan-x4-sharp",
 )  # fmt: skip
 
 
