@@ -20,6 +20,7 @@ from typing import Any
 from ganhub import cards
 from ganhub._hub_errors import explain, retried, short, unreachable
 from ganhub._version import __version__
+from ganhub.config import nearest
 from ganhub.errors import HubError
 from ganhub.folder import (
     CARD,
@@ -119,10 +120,9 @@ def locate(
             raise HubError(f"There is no folder {folder}: check subfolder={subfolder!r}.")
         return folder
     if not isinstance(source, str) or not is_repo_id(source):
-        known = ", ".join(list_local()) or "none"
         raise HubError(
-            f"There is no model {str(source)!r}: give a folder, owner/name on the Hub, or one of the names found "
-            f"here ({known})."
+            f"There is no model {str(source)!r}.{nearest(str(source), list_local())} Give a folder, owner/name on the "
+            "Hub, or one of the names that `ganhub list` shows."
         )
     return _Repository(
         source,

@@ -250,7 +250,7 @@ def test_local_places_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
 
 def test_a_name_that_is_nowhere(tmp_path: Path, models_folder: Path) -> None:
     hub.write_folder(models_folder / "toy", {}, {})
-    with pytest.raises(HubError, match="no model 'toi'.*toy") as error:
+    with pytest.raises(HubError, match="no model 'toi'. Did you mean 'toy'") as error:
         hub.locate("toi")
     sentence(error)
     for source in (Path("someone/toy"), tmp_path / "none", "../none", "/none"):
