@@ -1,11 +1,13 @@
 """Translations measured on pictures that training never saw.
 
     GANHUB_SHARED=... python benchmarks/translation.py --pairs pix2pix-sketch2emoji --data openmoji-line2color-128.zip
+    GANHUB_SHARED=... python benchmarks/translation.py --pairs pix2pix-noto2twemoji --data emoji-noto-64.zip \\
+        --other emoji-twemoji-64.zip
     GANHUB_SHARED=... python benchmarks/translation.py --unpaired cyclegan-monet --photos photos-256.zip \\
         --paintings monet-256.zip
 
 Pairs: the share that the recipe holds out. L1 is the mean absolute difference of colours, in 255ths, over the pixels
-where sketch and drawing differ by more than 8; beside "copy the sketch" and "paint the class mean", the mean drawing
+where sketch and drawing differ by more than 8; beside "copy the picture" and "paint the class mean", the mean drawing
 of the training pairs of the same group. Kernel distance (efficientnet-lite0) between what is made and the drawings.
 Canvas to picture: a drawing of 512 x 512, read from its file, translated, and written, on two threads.
 
@@ -65,12 +67,12 @@ def distance(made: Tensor, real: Tensor) -> str:
     return f"{estimate.value:.4f} ± {estimate.error:.4f}"
 
 
-def pairs(name: str, data: str, holdout: float, sheet: Path | None, record: bool) -> None:
+def pairs(name: str, data: str, other: str | None, holdout: float, sheet: Path | None, record: bool) -> None:
+    given, wanted = ({"only": "line/*"}, {"path": data, "only": "color/*"}) if other is None else ({}, {"path": other})
     model = AutoModel.from_pretrained(name).to(memory_format=torch.channels_last)
     sides = {}
     for part in ("training", "holdout"):
-        config = DataConfig(path=data, only="line/*", holdout=holdout, part=part, pairing="name", labels="file",
-                            other={"path": data, "only": "color/*"})  # fmt: skip
+        config = DataConfig(path=data, holdout=holdout, part=part, pairing="name", labels="file", other=wanted, **given)
         size = model.config.image_size
         pictures = open_data(config, height=size, width=size, channels=3, labelled=True)
         batch = pictures.batch(0, len(pictures))
@@ -85,14 +87,14 @@ def pairs(name: str, data: str, holdout: float, sheet: Path | None, record: bool
     means = {group: torch.stack(drawings).mean(0) for group, drawings in members.items()}
     line, colour, names = sides["holdout"]
     there = ((line - colour).abs().amax(1, keepdim=True) > DIFFER).expand_as(line)
-    rows = {"copy the sketch": line, "paint the class mean": torch.stack([means[groups[Path(n).stem]] for n in names]),
+    rows = {"copy the picture": line, "paint the class mean": torch.stack([means[groups[Path(n).stem]] for n in names]),
             name: translated(model, line)}  # fmt: skip
     print(f"\n| {len(line)} held-out pairs | L1, of 255 | kernel distance |\n|---|---|---|")
     for label, made in rows.items():
         error, far = (made - colour).abs()[there].mean().item() * 127.5, distance(made, colour)
         print(f"| {label} | {error:.2f} | {far} |", flush=True)
     if record:
-        how = (f"{len(line)} pairs kept out of training; L1 of 255 over the pixels where sketch and drawing differ; "
+        how = (f"{len(line)} pairs kept out of training; L1 of 255 over the pixels where the two differ; "
                "kernel distance by efficientnet-lite0")  # fmt: skip
         numbers = {"l1": round(error, 2), "kernel_distance": float(far.split()[0]), "protocol": how}
         cards.record(name, "held-out_pairs", numbers, model.card_facts())
@@ -144,7 +146,9 @@ def unpaired(name: str, photos: str, paintings: str, holdout: float, count: int,
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", help="a model that was trained on pairs")
-    parser.add_argument("--data", default="openmoji-line2color-128.zip")
+    parser.add_argument("--data", default="openmoji-line2color-128.zip", help="with folders line and color, or "
+                        "--other has the drawings")  # fmt: skip
+    parser.add_argument("--other", help="drawings of the same names as the pictures in --data")
     parser.add_argument("--unpaired", help="a model that was trained on two collections")
     parser.add_argument("--photos", default="photos-256.zip")
     parser.add_argument("--paintings", default="monet-256.zip")
@@ -156,7 +160,8 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     if arguments.pairs:
-        pairs(arguments.pairs, shared(arguments.data), arguments.holdout, arguments.sheet, arguments.record)
+        pairs(arguments.pairs, shared(arguments.data), arguments.other and shared(arguments.other), arguments.holdout,
+              arguments.sheet, arguments.record)  # fmt: skip
     if arguments.unpaired:
         unpaired(arguments.unpaired, shared(arguments.photos), shared(arguments.paintings), arguments.holdout,
                  arguments.count, arguments.sheet, arguments.record)  # fmt: skip

@@ -131,8 +131,10 @@ def test_losses_before_and_after_the_discriminator_begins():
     assert set(numbers) == {"loss", "pixel"} and numbers["loss"].item() == pytest.approx(pixel, rel=1e-4)
     objective.at(8)
     numbers = objective.generator_loss(data)
-    seen, wanted = (feature_network("vgg-lite")(x, ("relu4_1",))["relu4_1"] for x in (made, data.images))
-    feature = ((seen - wanted).square().sum((1, 2, 3)) / wanted.square().sum((1, 2, 3))).mean().item()
+    layers = objective.config.layers
+    seen, wanted = (feature_network("vgg-lite")(x, layers) for x in (made, data.images))
+    angles = [F.cosine_similarity(seen[layer], wanted[layer], dim=1).mean() for layer in layers]
+    feature = 2 - 2 * torch.stack(angles).mean().item()  # |a - b|^2 of vectors of length 1
     real, fake = (objective.discriminator(x).sigmoid() for x in (data.images, made))
     assert numbers["feature"].item() == pytest.approx(feature, rel=1e-3)
     assert numbers["loss"].item() == pytest.approx(

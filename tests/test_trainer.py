@@ -144,6 +144,11 @@ def test_start_from_published_weights_and_their_adversary(pictures, tmp_path, ca
     published = read_tensors(misfit / "training")
     weights = [name for name in published if name.endswith("weight") and published[name].dim() > 1]
     assert weights and not any(torch.equal(begun[name], published[name]) for name in weights), "no part was copied"
+    recipe = tables("dcgan", pictures, init=str(source))
+    recipe["model"]["discriminator_width"] = 8
+    wider = Trainer(make_recipe(recipe), tmp_path / "wider", quiet=True)
+    assert wider.model.config.discriminator_width == 8 and same(wider.model.state_dict(), read_tensors(source))
+    assert next(wider.objective.parameters()).shape[0] == 8
     with pytest.raises(ConfigError, match="width = 4, the recipe asks for 8"):
         recipe = tables("dcgan", pictures, init=str(source))
         recipe["model"]["width"] = 8

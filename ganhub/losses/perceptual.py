@@ -1,10 +1,12 @@
 """Losses on the features of a fixed network.
 
-Equation numbers are those of "Image Style Transfer Using Convolutional Neural Networks" (Gatys, Ecker and Bethge 2016,
-CVPR). Features are [N, C, H, W]: N_l of the paper is C, M_l is H * W.
+Unless a function names another paper, equation numbers are those of "Image Style Transfer Using Convolutional Neural
+Networks" (Gatys, Ecker and Bethge 2016, CVPR). Features are [N, C, H, W]: N_l of the paper is C, M_l is H * W.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -60,3 +62,23 @@ def content_distance(first: Tensor, second: Tensor) -> Tensor:
         [N], zero where the two are equal.
     """
     return (first - second).square().mean((-3, -2, -1))
+
+
+def unit_distance(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> Tensor:
+    """Squared distance of features that are scaled to length 1 at each place, averaged over the layers.
+
+    Equation 1 of "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric" (Zhang et al. 2018,
+    arXiv:1801.03924) with w = 1: direction counts and loudness does not, so that layers can be added up.
+
+    Args:
+        first: Features [N, C, H, W] by layer.
+        second: The same.
+
+    Returns:
+        [N], float32, from 0 for equal features to 4.
+    """
+    each = []
+    for a, b in zip(first.values(), second.values(), strict=True):
+        a, b = (x.float() / x.float().square().sum(1, keepdim=True).sqrt().clamp_min(1e-10) for x in (a, b))
+        each.append((a - b).square().sum(1).mean((1, 2)))
+    return torch.stack(each).mean(0)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ganhub.config import nearest
 from ganhub.errors import MetricError
+from ganhub.losses.perceptual import unit_distance
 from ganhub.metrics.extractors import INSTALL, extractor, file_hash
 from ganhub.metrics.pixels import check_pairs
 from ganhub.nn.features import MIN_SIDE, FeatureNetwork, feature_network
@@ -71,15 +72,10 @@ def perceptual_distance(images: Tensor, others: Tensor, *, network: str = "vgg-l
     net = perceptual_network(network)
     distances = []
     for pair in zip(images.split(1), others.split(1), strict=True):  # one by one: the batch can't change a bit
-        both = torch.cat([x.float().cpu().expand(-1, 3, -1, -1) for x in pair])
         with torch.autocast("cpu", enabled=False):
-            features = net(both, net.layers)
-        each = []
-        for maps in features.values():
-            unit = maps / maps.square().sum(1, keepdim=True).sqrt().clamp_min(1e-10)
-            each.append((unit[0] - unit[1]).square().sum(0).mean())
-        distances.append(torch.stack(each).mean())
-    return torch.stack(distances)
+            first, second = (net(x.float().cpu().expand(-1, 3, -1, -1), net.layers) for x in pair)
+        distances.append(unit_distance(first, second))
+    return torch.cat(distances)
 
 
 @torch.no_grad()

@@ -21,7 +21,7 @@ from ganhub.losses.adversarial import (
     relativistic_average_loss,
     score_statistics,
 )
-from ganhub.losses.perceptual import content_distance
+from ganhub.losses.perceptual import unit_distance
 from ganhub.nn.degrade import Degradation, DegradationConfig
 from ganhub.nn.features import feature_network
 from ganhub.objectives._base import BaseObjective, Batch, Phase
@@ -36,7 +36,8 @@ class SuperResolutionConfig(DegradationConfig):
             are compared: SRResNet.
         pixel_weight, feature_weight, adversarial_weight: Of the parts of equation 3 once it plays.
         relativistic: Whether pictures are judged against each other's mean score, as in ESRGAN (equations 1 and 2).
-        network, layer: Features that are compared (equation 5): "vgg-lite" or "vgg19".
+        network, layers: Features that are compared: "vgg-lite" or "vgg19". Equation 5 compares one layer of VGG-19;
+            several, each scaled to length 1 (Zhang et al. 2018), tell texture as well as shape.
     """
 
     adversarial_from: int = 0
@@ -45,11 +46,12 @@ class SuperResolutionConfig(DegradationConfig):
     adversarial_weight: float = 5e-3
     relativistic: bool = False
     network: str = "vgg-lite"
-    layer: str = "relu4_1"
+    layers: tuple[str, ...] = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.require(self.adversarial_from >= 0, "adversarial_from must be 0 (never) or more.")
+        self.require(len(self.layers) > 0, "layers must name at least one layer of the feature network.")
         self.require_range(0, 1e6, "pixel_weight", "feature_weight", "adversarial_weight")
 
 
@@ -95,9 +97,8 @@ class SuperResolutionObjective(BaseObjective, name="super-resolution"):
         if not self.playing:
             return {"loss": pixel, "pixel": pixel.detach()}
         with torch.no_grad():
-            wanted = self._network[0](batch.images, (config.layer,))[config.layer].float()
-        seen = self._network[0](made, (config.layer,))[config.layer].float()
-        feature = (content_distance(seen, wanted) / wanted.square().mean((1, 2, 3)).clamp_min(1e-8)).mean()
+            wanted = self._network[0](batch.images, config.layers)
+        feature = unit_distance(self._network[0](made, config.layers), wanted).mean()
         fake = self.discriminator(made).float()
         if config.relativistic:
             fooled = relativistic_average_loss(fake, self.discriminator(batch.images).float())

@@ -347,8 +347,11 @@ def _build_model(recipe: Recipe) -> Model:
     for key, value in asked.items():
         if key not in held:
             raise ConfigError(f"[model] has no field '{key}'.{nearest(key, held)}")
-        if list(value) != held[key] if isinstance(value, list) else value != held[key]:
+        if key.startswith("discriminator"):  # of the adversary, which starts from scratch where it does not fit
+            held[key] = value
+        elif list(value) != held[key] if isinstance(value, list) else value != held[key]:
             raise ConfigError(f"train.init was trained with {key} = {held[key]!r}, the recipe asks for {value!r}.")
+    model.config = type(model.config).from_dict(held)
     return model
 
 
