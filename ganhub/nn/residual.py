@@ -6,6 +6,7 @@ appendix 7.2), after "Perceptual Losses for Real-Time Style Transfer" (Johnson e
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -22,7 +23,7 @@ class Layer(nn.Module):
         self.conv, self.norm = nn.Conv2d(inputs, channels, size, stride), InstanceNorm()
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.norm(self.conv(F.pad(x, (self.reach,) * 4, mode="reflect")))
+        x = self.norm(self.conv(reflected(x, self.reach)))
         return x.relu() if self.relu else x
 
 
@@ -59,4 +60,10 @@ class ResidualGenerator(nn.Module):
         """The last of :meth:`encode` -> pictures."""
         for layer in self.up:
             x = layer(F.interpolate(x, scale_factor=2, mode="bilinear"))
-        return self.out(F.pad(x, (3, 3, 3, 3), mode="reflect")).tanh()
+        return self.out(reflected(x, 3)).tanh()
+
+
+def reflected(x: Tensor, reach: int) -> Tensor:
+    """[N, C, H, W] with so many pixels more on each side, mirrored."""
+    with torch.autocast(x.device.type, enabled=False):  # which would pad in float32
+        return F.pad(x, (reach,) * 4, mode="reflect")
