@@ -37,7 +37,8 @@ def restore(
         mask: [1, 1, h, w] in [-1, 1], white where something is to be filled; None or all black fills nothing.
         colourist: Gives colours to a grey photo.
         upscaler: Enlarges it.
-        on_step: Called with (step, steps, picture so far) after each model; an exception that it raises ends the work.
+        on_step: Called with (step, steps, picture so far) after each model, and with (step, steps, None) after each tile
+            on the way there; an exception that it raises ends the work.
 
     Returns:
         [1, 3, H * scale, W * scale], or with the photo's alpha [1, 4, ...], in [-1, 1].
@@ -57,7 +58,12 @@ def restore(
     if holes and inpainter is not None:
         inpainter.hole(photo, tiling.fitted(mask, photo))  # what it refuses is said now, not after the cleaning
     for done, (work, model, more) in enumerate(works):
-        photo = work(model, photo, **more)
+
+        def tile(step: int, steps: int, look: None, done: int = done) -> None:
+            if on_step is not None and step < steps:
+                on_step(done, len(works), None)
+
+        photo = work(model, photo, on_step=tile, **more)
         if on_step is not None:
             on_step(done + 1, len(works), photo)
     return photo

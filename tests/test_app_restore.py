@@ -96,6 +96,18 @@ class TestRestoring:
         torch.testing.assert_close(made, upscaler.translate(seen[1][2]))
         assert [step[:2] for step in seen] == [(1, 3), (2, 3), (3, 3)]
 
+    def test_it_can_be_ended_after_any_tile(self) -> None:
+        make, told = get_architecture("srgan"), []
+
+        def stop(*step) -> None:
+            told.append(step)
+            raise InterruptedError
+
+        cleaner = make(make.Config(scale=1, width=4, blocks=1, fold=2)).eval()
+        with pytest.raises(InterruptedError):
+            restoring.restore(torch.zeros(1, 3, 1232, 1232), cleaner=cleaner, on_step=stop)
+        assert told == [(0, 1, None)]
+
     def test_transparency_passes_through(self) -> None:
         make = get_architecture("srgan")
         given = uniform([2], 4, 20, 24) * 2 - 1
