@@ -8,6 +8,7 @@ import pytest
 from gradio_client import Client, handle_file
 
 from ganhub import AutoModel
+from ganhub.app import sketches
 from ganhub.images import load_image, save_image
 from ganhub.nn.random import uniform
 from tests.app_server import refusal
@@ -54,13 +55,15 @@ class TestBrowser:
         page.wait_for_timeout(1000)
         page.locator("#translate-made img").first.wait_for()  # the sketch that the canvas opens with
         box = canvas.bounding_box()
-        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
         made = "document.querySelector('#translate-made img[src*=translation]')"
         pictures = [page.evaluate(f"{made}.src")]
-        for shift in (-60, 60):
-            page.mouse.move(x - 50, y + shift)
+        for line in sketches.face():
+            corners = [[place + 360 * (at - 0.5) for place, at in zip(middle, corner, strict=True)] for corner in line[::2]]
+            page.mouse.move(*corners[0])
             page.mouse.down()
-            page.mouse.move(x + 50, y + shift / 2, steps=6)
+            for corner in corners[1:]:
+                page.mouse.move(*corner)
             page.mouse.up()
             page.wait_for_function(
                 f"before => {{ const made = {made}; return made && made.naturalWidth && made.src !== before; }}",

@@ -31,7 +31,7 @@ def build(library: Library, jobs: Jobs) -> dict[str, Any]:
                 label="Draw here", type="filepath", image_mode="RGB", format="png",
                 sources=[], transforms=[], layers=False, buttons=[],  # with no sources the brush is at hand
                 canvas_size=(CANVAS, CANVAS), height=470, elem_id="translate-canvas",
-                brush=gr.Brush(default_size=10, colors=["#000000", "#ffffff", "#d2573b"], color_mode="fixed"),
+                brush=gr.Brush(default_size=7, colors=["#000000", "#ffffff", "#d2573b"], color_mode="fixed"),
                 eraser=gr.Eraser(default_size=30),
             )  # fmt: skip
             with gr.Row():
