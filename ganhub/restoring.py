@@ -37,8 +37,8 @@ def restore(
         mask: [1, 1, h, w] in [-1, 1], white where something is to be filled; None or all black fills nothing.
         colourist: Gives colours to a grey photo.
         upscaler: Enlarges it.
-        on_step: Called with (step, steps, picture so far) after each model, and with (step, steps, None) after each tile
-            on the way there; an exception that it raises ends the work.
+        on_step: Called with (step, steps, picture so far) after each model, and with (step, steps, None) after each
+            tile on the way there; an exception that it raises ends the work.
 
     Returns:
         [1, 3, H * scale, W * scale], or with the photo's alpha [1, 4, ...], in [-1, 1].

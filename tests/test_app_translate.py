@@ -59,7 +59,7 @@ class TestBrowser:
         made = "document.querySelector('#translate-made img[src*=translation]')"
         pictures = [page.evaluate(f"{made}.src")]
         for line in sketches.face():
-            corners = [[place + 360 * (at - 0.5) for place, at in zip(middle, corner, strict=True)] for corner in line[::2]]
+            corners = [[middle[k] + 360 * (corner[k] - 0.5) for k in (0, 1)] for corner in line[::2]]
             page.mouse.move(*corners[0])
             page.mouse.down()
             for corner in corners[1:]:

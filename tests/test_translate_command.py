@@ -56,6 +56,10 @@ def test_files_folders_and_transparency(place):
     assert large.shape == (1, 4, 48, 48)
     assert (large[:, 3:] - resize(load_image("clear.png", channels=4)[:, 3:], (48, 48))).abs().max() < 0.01
     assert load_image("out/photo.png").shape == (1, 3, 60, 82) and load_image("out/grey.png").shape == (1, 3, 48, 48)
+    run("upscale", "photo.png", "--model", "large", "--self-ensemble", "--out", "c.png")
+    made = translating.translate(AutoModel.from_pretrained("model_cards/large"), load_image("photo.png"),
+                                 self_ensemble=True)  # fmt: skip
+    assert (load_image("c.png") - made).abs().max() < 0.01
     run("upscale", "clear.png", "--model", "large", "--out", "b.jpg", says="transparency laid on white")
 
 
@@ -98,6 +102,22 @@ def test_tiles_are_the_whole_picture(cls):
     tiled = translating.translate(model, photo, tile=256, on_step=lambda *step: steps.append(step))
     assert (tiled - whole).abs().mean() * 127.5 < (0.01 if cls is SRGAN else 3)
     assert len(steps) > 3 and tiled.shape == (1, 3, 300 * model.scale, 420 * model.scale)
+
+
+def test_a_self_ensemble_does_not_care_where_up_is():
+    torch.manual_seed(0)
+    model, photo, steps = SRGAN.tiny().eval(), blobs(8, 20, 30), []
+    made = translating.translate(model, photo, self_ensemble=True, on_step=lambda *step: steps.append(step[:2]))
+    turned = translating.translate(model, photo.rot90(1, (2, 3)).flip(2), self_ensemble=True)
+    torch.testing.assert_close(turned, made.rot90(1, (2, 3)).flip(2), atol=1e-5, rtol=0)
+    upright = [model.translate(photo), model.translate(photo.flip(3)).flip(3), model.translate(photo.flip(2)).flip(2),
+               model.translate(photo.flip(2, 3)).flip(2, 3)]  # fmt: skip
+    sideways = [x.transpose(2, 3) for x in (
+        model.translate(photo.mT), model.translate(photo.mT.flip(3)).flip(3), model.translate(photo.mT.flip(2)).flip(2),
+        model.translate(photo.mT.flip(2, 3)).flip(2, 3))]  # fmt: skip
+    torch.testing.assert_close(made, torch.stack(upright + sideways).mean(0), atol=1e-5, rtol=0)
+    assert steps == [*((k, 8) for k in range(1, 9)), (1, 1)]
+    assert (made - upright[0]).abs().max() > 1e-3
 
 
 def test_what_is_refused():

@@ -13,7 +13,7 @@ from skimage.color import lab2rgb, rgb2lab
 from ganhub import AutoModel, list_architectures
 from ganhub.colour import from_lab, to_lab
 from ganhub.errors import ConfigError, DataError, ImageError
-from ganhub.images import load_image, save_image
+from ganhub.images import from_uint8, load_image, save_image, to_uint8
 from ganhub.models import Translator, get_architecture
 from ganhub.models.pix2pix import Pix2Pix, Pix2PixConfig, UNet
 from ganhub.nn.random import uniform
@@ -153,6 +153,27 @@ def test_losses_are_the_paper_s():
 
 
 # Pairs
+
+
+def test_turns_are_quarters_beside_the_flips_and_alike_for_a_pair(tmp_path):
+    ramp = np.arange(64, dtype=np.uint8).reshape(8, 8)
+    for side in ("left", "right"):
+        save_image(from_uint8(torch.from_numpy(ramp)[None, None]), tmp_path / side / "ramp.png")
+
+    def drawn(**options) -> Batch:
+        config = DataConfig(path=str(tmp_path / "left"), flip=True, **options)
+        return open_data(config, height=8, width=8, channels=1, labelled=False).batch(0, 64)
+
+    batch = drawn(turn=True, pairing="name", other={"path": str(tmp_path / "right")})
+    assert torch.equal(batch.images, batch.other.images)
+    positions = [np.rot90(x, quarters) for x in (ramp, ramp[:, ::-1]) for quarters in range(4)]
+    found = [next(k for k, x in enumerate(positions) if np.array_equal(made, x))
+             for made in to_uint8(batch.images)[:, 0].numpy()]  # fmt: skip
+    assert set(found) == set(range(8))
+    flips = [not np.array_equal(made, ramp) for made in to_uint8(drawn().images)[:, 0].numpy()]
+    assert flips == [k > 3 for k in found], "what is flipped is no other for the turns"
+    with pytest.raises(DataError, match="square pictures, not 8 x 12"):
+        open_data(DataConfig(path=str(tmp_path / "left"), turn=True), height=8, width=12, channels=1, labelled=False)
 
 
 def test_a_discriminator_that_begins_later_is_not_asked_before():

@@ -26,7 +26,7 @@ from ganhub.errors import DataError, GanhubError
 from ganhub.objectives._base import Batch
 from ganhub.trainer.sources import ArraySource, Entry, Source, Stream, drop_small_classes, open_source, partnered
 
-PAIRED_FIELDS = ("split", "crop", "zoom", "flip", "size", "limit", "holdout", "part", "seed")
+PAIRED_FIELDS = ("split", "crop", "zoom", "flip", "turn", "size", "limit", "holdout", "part", "seed")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +45,7 @@ class DataConfig(BaseConfig):
         crop: "centre" (always the same) or "random" (drawn anew each time).
         zoom: Size of the stored picture relative to the crop taken from it; above 1 only with random crops.
         flip: Mirror each picture with probability 1/2.
+        turn: Turn each picture by none to three quarters; for models of square pictures.
         limit: Use this many pictures, evenly spaced in name order (0: all).
         holdout: Share of the pictures that training never sees, the same ones whatever the seed.
         part: "training" (what is not held out) or "holdout" (what is), to measure against.
@@ -55,7 +56,7 @@ class DataConfig(BaseConfig):
         half: "left" or "right" of pictures that hold two side by side; "" for whole ones.
         other: A second collection, a table of its own with these fields: styles to learn, or the other side of a
             translation. Each picture is drawn with one of these.
-        pairing: "" draws any picture of ``other``; "name" the one of the same name, with the same crop and flip.
+        pairing: "" draws any picture of ``other``; "name" the one of the same name, with the same crop, flip and turn.
             What ``other`` does not say about crops, flips, limit and holdout is then as it is here.
     """
 
@@ -69,6 +70,7 @@ class DataConfig(BaseConfig):
     crop: str = "centre"
     zoom: float = 1.0
     flip: bool = False
+    turn: bool = False
     limit: int = 0
     holdout: float = 0.0
     part: str = "training"
@@ -85,18 +87,13 @@ class DataConfig(BaseConfig):
         self.require(self.crop in ("centre", "random"), f'crop must be "centre" or "random", not {self.crop!r}.')
         self.require_range(1, 8, "zoom")
         self.require(self.size == 0 or 16 <= self.size <= 4096, f"size must be 0 or from 16 to 4096, not {self.size}.")
-        self.require(
-            self.zoom == 1 or self.crop == "random",
-            f'zoom = {self.zoom} takes effect with crop = "random" only.',
-        )
+        useful = self.zoom == 1 or self.crop == "random"
+        self.require(useful, f'zoom = {self.zoom} takes effect with crop = "random" only.')
         self.require(self.limit >= 0, f"limit must be 0 (all) or more, not {self.limit}.")
-        self.require(
-            0 <= self.holdout <= 0.9, f"holdout is a share of the pictures from 0 (none) to 0.9, not {self.holdout}."
-        )
-        self.require(
-            self.part == "training" or self.part == "holdout" and self.holdout > 0,
-            f'part must be "training", or "holdout" where holdout is above 0, not {self.part!r}.',
-        )
+        share = 0 <= self.holdout <= 0.9
+        self.require(share, f"holdout is a share of the pictures from 0 (none) to 0.9, not {self.holdout}.")
+        known = self.part == "training" or self.part == "holdout" and self.holdout > 0
+        self.require(known, f'part must be "training", or "holdout" where holdout is above 0, not {self.part!r}.')
         self.require(self.smallest_class >= 0, f"smallest_class must be 0 or more, not {self.smallest_class}.")
         self.require(self.memory_gb >= 0, f"memory_gb must be 0 or more, not {self.memory_gb}.")
         self.require(self.half in ("", "left", "right"), f'half must be "left", "right" or empty, not {self.half!r}.')
@@ -132,6 +129,8 @@ def open_data(config: DataConfig, *, height: int, width: int, channels: int, lab
 
 def _pictures(config: DataConfig, source: Source | Stream, height: int, width: int, channels: int,
               labelled: bool) -> Pictures:  # fmt: skip
+    if config.turn and height != width:
+        raise DataError(f"data.turn is for square pictures, not {height} x {width}: leave it out.")
     pictures = Pictures(config, source, height=height, width=width, channels=channels)
     if not labelled:
         pictures.class_names = ()
@@ -201,6 +200,8 @@ class Pictures:
         draws = _uniform(self.config.seed, positions, 3)
         flips = draws[:, 2] < 0.5 if self.config.flip else np.zeros(count, bool)
         out = self._crop(stored, draws, flips)
+        for k, quarters in enumerate(draws[:, 2] * 8 % 4 if self.config.turn else ()):  # flips took the first of 3 bits
+            out[k] = np.rot90(out[k], int(quarters), (1, 2))
         # Consecutive numbers stay distinct in the 32 bits that a generator keeps of its seed.
         offset = int(_mix(np.uint64(self.config.seed)) >> np.uint64(2))
         return Batch(
