@@ -141,7 +141,7 @@ def from_lab(lab: Tensor) -> Tensor:
     y = ((lightness + 1) * LAB_RANGE[0] + 16) / 116
     root = torch.cat([y + a * LAB_RANGE[1] / 500, y, y - b * LAB_RANGE[1] / 200], 1)
     ratio = torch.where(root > 0.2068966, root**3, (root - 16 / 116) / 7.787)
-    matrix = torch.linalg.inv(ratio.new_tensor(TO_XYZ).double()).to(ratio) * ratio.new_tensor(WHITE)
+    matrix = torch.linalg.inv(torch.tensor(TO_XYZ, dtype=torch.float64)).to(ratio) * ratio.new_tensor(WHITE)
     light = _mixed(matrix, ratio).clamp(0, 1)
     signal = torch.where(light > 0.0031308, 1.055 * light.clamp_min(1e-6) ** (1 / 2.4) - 0.055, light * 12.92)
     return (signal * 2 - 1).clamp(-1, 1).to(lab.dtype)
@@ -151,3 +151,22 @@ def _mixed(matrix: Tensor, channels: Tensor) -> Tensor:
     """A matrix [3, 3] applied to the channels of [N, 3, H, W], in full precision: the eye sees what bfloat16 drops."""
     with torch.autocast(channels.device.type, enabled=False):
         return torch.einsum("ij,njhw->nihw", matrix, channels)
+
+
+def visible(photo: Tensor) -> Tensor:
+    """[1, C, H, W] -> [1, 3, H, W]: grey as RGB; what hides under full transparency is the mean of what shows."""
+    if photo.shape[1] != 4:
+        return photo.expand(-1, 3, -1, -1)
+    hidden = photo[:, 3:] <= -1
+    if not hidden.any() or hidden.all():
+        return photo[:, :3]
+    shows = ~hidden
+    mean = (photo[:, :3] * shows).sum((2, 3), keepdim=True) / shows.sum()
+    return torch.where(hidden, mean, photo[:, :3])
+
+
+def on_white(photo: Tensor) -> Tensor:
+    """[1, C, H, W] -> [1, 3, H, W]: as it is seen on paper."""
+    if photo.shape[1] != 4:
+        return photo.expand(-1, 3, -1, -1)
+    return 1 + (photo[:, :3] - 1) * (photo[:, 3:] + 1) / 2

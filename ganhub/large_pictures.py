@@ -38,7 +38,7 @@ def in_tiles(
         [1, C', H * scale, W * scale], on the device of ``picture``.
     """
     device = next((value.device for value in (*model.parameters(), *model.buffers())), picture.device)
-    batch = 1 if device.type == "cpu" else max(1, tiling.SAMPLE // (grid.height * grid.width))
+    batch = 1 if device.type == "cpu" else max(1, tiling.SAMPLE // (grid.height * grid.width * scale**2))
     few = len(grid) * grid.height * grid.width <= tiling.SAMPLE  # one batch tells the statistics of all layers at once
     norms = sum(isinstance(module, InstanceNorm) for module in model.modules())
     layers = max(1, norms if few else math.ceil(norms / ROUNDS))

@@ -6,6 +6,7 @@ that what is filled gets some too; enlarging comes last, where the other steps h
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from torch import Tensor
@@ -53,8 +54,8 @@ def restore(
              for model in models if model is not None]  # fmt: skip
     if not works:
         raise ConfigError("There is nothing to do: choose a step, or paint what is to be filled.")
-    if upscaler is not None:
-        require_room(*(side * upscaler.scale for side in photo.shape[-2:]))
+    larger = math.prod(model.scale for model in (cleaner, colourist, upscaler) if model is not None)
+    require_room(*(side * larger for side in photo.shape[-2:]))
     if holes and inpainter is not None:
         inpainter.hole(photo, tiling.fitted(mask, photo))  # what it refuses is said now, not after the cleaning
     for done, (work, model, more) in enumerate(works):

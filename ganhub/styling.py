@@ -74,7 +74,7 @@ def paint(
     scale = usual_scale(stylizer, *photo.shape[-2:]) if scale is None else scale
     side = _side_of_tiles(stylizer, photo, tile)
     mask = None if mask is None else tiling.fitted(mask, photo)
-    visible = _visible(photo)
+    visible = colour.visible(photo)
     wanted = [style] if style_outside is None else [style_outside, style]
     progress = None if on_step is None else _Progress(on_step, len(wanted))
     paintings = []
@@ -140,18 +140,6 @@ def _side_of_tiles(stylizer: Stylizer, photo: Tensor, tile: str | int) -> int:
     if tile:
         tiling.grid(tile, tile, tile=tile, margin=stylizer.margin)  # a tile that is too small says so for any photo
     return tile if max(height, width) > tile else 0
-
-
-def _visible(photo: Tensor) -> Tensor:
-    """[1, 3, H, W]: grey as RGB; what hides under full transparency is the mean of what shows."""
-    if photo.shape[1] != 4:
-        return photo.expand(-1, 3, -1, -1)
-    hidden = photo[:, 3:] <= -1
-    if not hidden.any() or hidden.all():
-        return photo[:, :3]
-    shows = ~hidden
-    mean = (photo[:, :3] * shows).sum((2, 3), keepdim=True) / shows.sum()
-    return torch.where(hidden, mean, photo[:, :3])
 
 
 def _painted(

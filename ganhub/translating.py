@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from ganhub import tiling
+from ganhub.colour import on_white, visible
 from ganhub.errors import ConfigError, ImageError
 from ganhub.images import resize
 from ganhub.large_pictures import in_tiles
@@ -31,7 +33,8 @@ def translate(
 
     Args:
         translator: Any model that translates.
-        photo: [1, C, H, W] in [-1, 1]; C = 1 (grey, translated as RGB), 3, or 4 (the alpha is kept, or enlarged).
+        photo: [1, C, H, W] in [-1, 1]; C = 1 (grey, translated as RGB), 3, or 4 (the alpha is kept, or enlarged; a
+            drawing or photo that becomes another picture is seen on white).
         tile: "auto" makes results above 1.5 megapixels in tiles, 0 none, a number photos with a longer side, in tiles
             of so many pixels a side.
         self_ensemble: The mean over the eight ways to turn and mirror the photo, for eight times the time: section 2.6
@@ -46,7 +49,8 @@ def translate(
         ConfigError: Tiles for a model that sees the picture as one.
         ImageError: A photo of another shape, or one whose translation would be too large.
     """
-    photo, alpha = _parted(photo)
+    sees = on_white if translator.task(translator.config) == "translate" else visible
+    photo, alpha = _parted(photo, sees)
     scale, (height, width) = translator.scale, photo.shape[-2:]
     require_room(height * scale, width * scale)
     side = _side(translator, tile, height, width)
@@ -84,7 +88,7 @@ def _translated(translator: Translator, photo: Tensor, side: int, on_step: OnSte
     height, width = photo.shape[-2:]
     if not side or max(height, width) <= side:
         return translator.translate(photo)
-    multiple = max(tiling.MULTIPLE, translator.multiple)
+    multiple = math.lcm(tiling.MULTIPLE, translator.multiple)
     grid = tiling.grid(height, width, tile=max(side, 3 * translator.margin + multiple), margin=translator.margin,
                        multiple=multiple)  # fmt: skip
     return in_tiles(translator, translator.translate, photo, grid, on_step, scale=translator.scale)
@@ -111,14 +115,14 @@ def inpaint(
         ConfigError: No such tile.
         ImageError: What :meth:`ganhub.models.Inpainter.inpaint` refuses, or a mask of other proportions.
     """
-    photo, alpha = _parted(photo)
+    photo, alpha = _parted(photo, visible)
     mask, (height, width) = tiling.fitted(mask, photo), photo.shape[-2:]
     hole = inpainter.hole(photo, mask)
     side = (tiling.TILE if height * width > WHOLE else 0) if tile == "auto" else _checked(tile)
     if not side or max(height, width) <= side:
         filled = inpainter.inpaint(photo, mask)
     else:
-        multiple = max(tiling.MULTIPLE, inpainter.multiple)
+        multiple = math.lcm(tiling.MULTIPLE, inpainter.multiple)
         least = 2 * inpainter.margin + tiling.FADE + multiple
         grid = tiling.grid(height, width, tile=max(side, least), margin=inpainter.margin, multiple=multiple)
         small = _filled_small(inpainter, photo, hole) if _all_hole(hole, grid) else photo
@@ -150,13 +154,11 @@ def _filled_small(inpainter: Inpainter, photo: Tensor, hole: Tensor) -> Tensor:
     return resize(inpainter.inpaint(resize(photo, size), mask), tuple(photo.shape[-2:])).clamp(-1, 1)
 
 
-def _parted(photo: Tensor) -> tuple[Tensor, Tensor | None]:
-    """RGB [1, 3, H, W], and the alpha if there is one."""
+def _parted(photo: Tensor, sees: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor | None]:
+    """What a network sees of a photo, [1, 3, H, W], and the alpha if there is one."""
     if photo.dim() != 4 or photo.shape[0] != 1 or photo.shape[1] not in (1, 3, 4) or 0 in photo.shape:
         raise ImageError(f"A photo is [1, C, H, W] with C = 1, 3 or 4, not {list(photo.shape)}: see ganhub.load_image.")
-    if photo.shape[1] == 4:
-        return photo[:, :3], photo[:, 3:]
-    return photo.expand(-1, 3, -1, -1), None
+    return sees(photo), photo[:, 3:] if photo.shape[1] == 4 else None
 
 
 def _checked(tile: str | int) -> int:

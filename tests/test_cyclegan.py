@@ -88,8 +88,12 @@ def test_it_resumes_bit_for_bit_and_publishes_both_directions(recipe, tmp_path):
     assert len(whole.objective.pools[0].pictures) == 5
     there, back = AutoModel.from_pretrained(tmp_path / "parts"), AutoModel.from_pretrained(tmp_path / "parts/reverse")
     assert isinstance(there, CycleGAN) and isinstance(back, CycleGAN)
-    for name, tensor in resumed.objective.reverse.state_dict().items():
+    for name, tensor in resumed.ema.companions["reverse"].state_dict().items():
         torch.testing.assert_close(back.state_dict()[name], tensor.half().float())
+    now, average = resumed.objective.reverse.state_dict(), resumed.ema.companions["reverse"].state_dict()
+    assert any(not torch.equal(now[name], average[name]) for name in now), "published is the moving average"
+    kept = [whole.ema.state_dict(), resumed.ema.state_dict()]
+    assert kept[0].keys() == kept[1].keys() and all(torch.equal(kept[0][name], kept[1][name]) for name in kept[0])
     made = back.translate(there.translate(pictures(9)))
     assert made.shape == (1, 3, 32, 32) and made.isfinite().all()
     published = load_file(tmp_path / "parts/training/model.safetensors")

@@ -150,6 +150,8 @@ def test_without_a_discriminator_there_is_one_player():
     objective.at(10**9)
     assert list(objective.players()) == ["generator"] and list(objective.generator_loss(batch())) == ["loss", "pixel"]
     assert not list(objective.parameters())
+    with pytest.raises(ConfigError, match="no layer 'relu9_9'"):
+        SuperResolutionObjective(SRGAN.tiny(), SuperResolutionObjective.Config(adversarial_from=9, layers=("relu9_9",)))
     with pytest.raises(ConfigError, match="trains translators"):
         get_objective("super-resolution")(get_architecture("dcgan").tiny(), SuperResolutionObjective.Config())
 
@@ -223,6 +225,21 @@ def test_files_of_other_networks_are_refused():
     tensors.pop("last.bias")
     with pytest.raises(ConfigError, match="what differs: last.bias."):
         ESRGAN.from_tensors(tensors)
+
+
+def test_a_small_file_that_claims_a_huge_network_takes_no_memory():
+    claims = {"conv_first.weight": torch.zeros(512, 3, 1, 1), "body.0.rdb1.conv1.weight": torch.zeros(512, 1)}
+    with pytest.raises(ConfigError, match="parameters.*are built|what differs"):
+        ESRGAN.from_tensors({**claims, "body.63.rdb1.conv1.bias": torch.zeros(1)})  # 27 GB
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_enlarges_too(photo, dtype):
+    torch.manual_seed(0)
+    model = SRGAN.tiny().eval()
+    wanted = model.translate(photo)
+    made = model.to(dtype).translate(photo)
+    assert made.dtype == photo.dtype and (made - wanted).abs().max() < 0.1
 
 
 @pytest.mark.skipif("GANHUB_SHARED" not in os.environ, reason="GANHUB_SHARED is not set")

@@ -276,11 +276,11 @@ def test_ema_half_life_counts_pictures():
     ema = EMA(module, half_life=100)
     nn.init.ones_(module.weight)
     for _ in range(10):
-        ema.update(module, images_seen=10**6, batch_size=10)
+        ema.update(images_seen=10**6, batch_size=10)
     assert ema.module.weight.item() == pytest.approx(0.5, abs=1e-6)
     early = EMA(module, half_life=100)
     nn.init.zeros_(module.weight)
-    early.update(module, images_seen=20, batch_size=10)  # ramp-up: a half-life of one picture
+    early.update(images_seen=20, batch_size=10)  # ramp-up: a half-life of one picture
     assert early.module.weight.item() == pytest.approx(0.5**10, abs=1e-6)
 
 

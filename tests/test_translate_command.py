@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from typer.testing import CliRunner
 
 from ganhub import AutoModel, translating
@@ -75,6 +76,17 @@ def test_inpainting_fills_the_mask_s_hole_alone(place):
     run("inpaint", "photo.png", "--mask", "grey.png", "--model", "mended", "--out", "c.png", says="proportions", code=1)
 
 
+def test_a_gif_is_a_picture_here_and_a_film_is_none(place):
+    Image.new("RGB", (20, 24), "navy").save("moving.gif", save_all=True, append_images=[Image.new("RGB", (20, 24))])
+    (place / "film.mp4").write_bytes(b"no film")
+    run("upscale", "moving.gif", "--model", "large", "--out", "a.png")
+    assert load_image("a.png").shape == (1, 3, 48, 40)
+    run("upscale", ".", "--model", "large", "--out", "out")
+    names = sorted(path.name for path in (place / "out").iterdir())
+    assert names == ["a.png", "clear.png", "grey.png", "moving.png", "photo.png"]
+    run("upscale", "film.mp4", "--model", "large", "--out", "b.png", says="only pictures", code=1)
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -85,6 +97,8 @@ def test_inpainting_fills_the_mask_s_hole_alone(place):
         (("translate", "photo.png", "--model", "drawn", "--tile", "512", "--out", "a.png"), "tile=0"),
         (("translate", "photo.png", "--model", "drawn", "--out", "photo.png"), "would be overwritten"),
         (("translate", "photo.png", "--model", "drown", "--out", "a.png"), "drown"),
+        (("translate", "photo.png", "--model", "drown", "--out", "a.xyz"), "end --out in .png"),
+        (("upscale", "photo.png", "--model", "drown", "--tile", "wide", "--out", "a.png"), "--tile is auto"),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence_and_writes_nothing(place, arguments, says):
@@ -102,6 +116,20 @@ def test_tiles_are_the_whole_picture(cls):
     tiled = translating.translate(model, photo, tile=256, on_step=lambda *step: steps.append(step))
     assert (tiled - whole).abs().mean() * 127.5 < (0.01 if cls is SRGAN else 3)
     assert len(steps) > 3 and tiled.shape == (1, 3, 300 * model.scale, 420 * model.scale)
+
+
+def test_what_hides_under_transparency_is_not_seen():
+    torch.manual_seed(0)
+    alpha = torch.where(blobs(9, 24, 24, 1) > 0, 1.0, -1.0)
+    black, white = (torch.cat([torch.where(alpha > 0, blobs(10, 24, 24), hidden), alpha], 1) for hidden in (-1.0, 1.0))
+    for model in (SRGAN.tiny().eval(), Pix2Pix.tiny().eval()):
+        made = [translating.translate(model, photo) for photo in (black, white)]
+        assert torch.equal(*made) and torch.equal(made[0][:, 3:], resize(alpha, tuple(made[0].shape[2:])))
+    seen = translating.translate(model, white[:, :3])
+    torch.testing.assert_close(made[0][:, :3], seen)  # a drawing is seen on white
+    long = torch.zeros(1, 4, 4, 9000)
+    with pytest.raises(ImageError, match="16,384 a side"):
+        translating.translate(SRGAN.tiny(), long)
 
 
 def test_a_self_ensemble_does_not_care_where_up_is():

@@ -152,6 +152,27 @@ def test_losses_are_the_paper_s():
         get_objective("pix2pix")(get_architecture("dcgan").tiny(), get_objective("pix2pix").Config())
 
 
+@pytest.mark.parametrize(
+    ("model", "side", "says"),
+    [
+        ({"architecture": "cyclegan", "width": 4, "blocks": 1}, 16, "sides of 32 pixels or more, multiples of 4"),
+        ({"architecture": "cut", "width": 4, "blocks": 1}, 50, "not from 50 x 50: set data.size"),
+        ({"architecture": "srgan", "scale": 4, "width": 4, "blocks": 1}, 50, "16 pixels or more, multiples of 4"),
+        ({"architecture": "inpainting", "width": 4, "dilations": [1, 2]}, 50, "multiples of 8"),
+        ({"architecture": "pix2pix", "image_size": 16, "depth": 2}, 16, "32 pixels or more"),
+        ({"architecture": "pix2pix", "image_size": 32, "depth": 2}, 32, "learns from pairs"),
+    ],
+)  # fmt: skip
+def test_sizes_and_collections_that_cannot_be_learnt_from_are_refused_before_any_step(model, side, says, tmp_path):
+    for k in range(3):
+        save_image(pictures(k, height=64, width=64), tmp_path / f"pictures/{k}.png")
+    place = str(tmp_path / "pictures")
+    tables = {"model": model, "train": {"images": 2, "batch_size": 2, "licence": "mit"},
+              "data": {"path": place, "size": side, "other": {"path": place}}}  # fmt: skip
+    with pytest.raises(ConfigError, match=says):
+        Trainer(make_recipe(tables), tmp_path / "run", quiet=True)
+
+
 # Pairs
 
 

@@ -47,15 +47,16 @@ def work_through(
         raise ConfigError(f"{len(jobs) - len(failed)} of {len(jobs)} are {done}; these are not:{lines}")
 
 
-def sources(arguments: Sequence[str]) -> list[Path]:
-    """Files of all arguments, in order, each once."""
+def sources(arguments: Sequence[str], films: bool = True) -> list[Path]:
+    """Files of all arguments, in order, each once; from folders films only where they are worked on."""
+    wanted = PICTURES + (FILMS if films else (".gif",))
     found: dict[Path, None] = {}
     for text in arguments:
         path = Path(text)
         if path.is_dir():
-            files = sorted(one for one in path.iterdir() if one.suffix.lower() in PICTURES + FILMS and one.is_file())
+            files = sorted(one for one in path.iterdir() if one.suffix.lower() in wanted and one.is_file())
             if not files:
-                raise ConfigError(f"There are no photos or films in the folder {path}.")
+                raise ConfigError(f"There are no photos{' or films' if films else ''} in the folder {path}.")
         elif glob.has_magic(text) and not path.exists():
             files = sorted(Path(one) for one in glob.glob(text, recursive=True) if Path(one).is_file())
             if not files:
@@ -66,10 +67,11 @@ def sources(arguments: Sequence[str]) -> list[Path]:
     return list(found)
 
 
-def targets(sources: list[Path], out: Path, read: Sequence[str]) -> list[tuple[Path, Path]]:
-    """(source, target) pairs; no target is a file that is read."""
+def targets(sources: list[Path], out: Path, read: Sequence[str], films: bool = True) -> list[tuple[Path, Path]]:
+    """(source, target) pairs; no target is a file that is read. Without ``films`` a GIF counts as a picture."""
     if len(sources) == 1 and out.suffix and not out.is_dir():
-        written = (".mp4", ".gif") if sources[0].suffix.lower() in FILMS else tuple(images.SUFFIXES)
+        film = films and sources[0].suffix.lower() in FILMS
+        written = (".mp4", ".gif") if film else tuple(images.SUFFIXES)
         if out.suffix.lower() not in written:
             raise ConfigError(f"{out.name}: end --out in {', '.join(written)}.")
         jobs = [(sources[0], out)]
@@ -78,7 +80,7 @@ def targets(sources: list[Path], out: Path, read: Sequence[str]) -> list[tuple[P
             raise ConfigError(f"{len(sources)} photos do not fit into one file: let --out name a folder, not {out}.")
         jobs, taken = [], set()
         for source in sources:
-            suffix, stem, number = written_as(source), source.stem, 1
+            suffix, stem, number = written_as(source, films), source.stem, 1
             while (name := f"{stem}{suffix}").lower() in taken:
                 number += 1
                 stem = f"{source.stem}-{number}"
@@ -91,10 +93,10 @@ def targets(sources: list[Path], out: Path, read: Sequence[str]) -> list[tuple[P
     return jobs
 
 
-def written_as(source: Path) -> str:
+def written_as(source: Path, films: bool) -> str:
     """The photo's own suffix, where it can be written."""
     suffix = source.suffix.lower()
-    if suffix in FILMS:
+    if films and suffix in FILMS:
         return ".gif" if suffix == ".gif" else ".mp4"
     return source.suffix if suffix in images.SUFFIXES else ".png"
 

@@ -21,6 +21,7 @@ Which = Annotated[str, typer.Option("--model", help="A folder, a name, or owner/
 WhichOrFile = Annotated[
     str, typer.Option("--model", help=f"A folder, a name, owner/name on the Hub, or a file: {', '.join(SUFFIXES)}.")
 ]
+Jobs = list[tuple[Path, Path]]
 UPSCALER, INPAINTER = "srgan-x4", "inpainting"  # what enlarges and what fills, unless one says else
 Tile = Annotated[str, typer.Option(help="auto, off, or pixels a side: large photos in tiles.")]
 Ensemble = Annotated[
@@ -41,7 +42,8 @@ def translate(
 
     Transparency is kept where the suffix allows it; photos lie as they are meant to be seen.
     """
-    _translate(photos, _open(model, device, Translator, "translate"), out, tile, self_ensemble)
+    jobs, side = _planned(photos, out), files.side_of_tiles(tile)
+    _translate(jobs, _open(model, device, Translator, "translate"), side, self_ensemble)
 
 
 def upscale(
@@ -53,10 +55,11 @@ def upscale(
     device: Device = "auto",
 ) -> None:
     """Enlarge photos by the model's factor, in tiles where they are large."""
+    jobs, side = _planned(photos, out), files.side_of_tiles(tile)
     upscaler = _open(model, device, Translator, "enlarge")
     if upscaler.scale == 1:
         raise ConfigError(f"{model} leaves pictures as large as they are: see ganhub translate.")
-    _translate(photos, upscaler, out, tile, self_ensemble)
+    _translate(jobs, upscaler, side, self_ensemble)
 
 
 def inpaint(
@@ -68,11 +71,10 @@ def inpaint(
     device: Device = "auto",
 ) -> None:
     """Fill holes, scratches and what should go, where the mask is white."""
-    inpainter = _open(model, device, Inpainter, "fill holes")
+    jobs, side = _planned(photos, out, read=[str(mask)]), files.side_of_tiles(tile)
     hole = images.load_image(mask, channels=1)
-    side = files.side_of_tiles(tile)
-    _work(photos, out, lambda photo, show: translating.inpaint(inpainter, photo, hole, tile=side, on_step=show),
-          "filled", read=[str(mask)])  # fmt: skip
+    inpainter = _open(model, device, Inpainter, "fill holes")
+    _work(jobs, lambda photo, show: translating.inpaint(inpainter, photo, hole, tile=side, on_step=show), "filled")
 
 
 def _open(name: str, device: str, verb: type[Model], does: str) -> Model:
@@ -85,15 +87,17 @@ def _open(name: str, device: str, verb: type[Model], does: str) -> Model:
     return model
 
 
-def _translate(photos: Sequence[str], translator: Translator, out: Path, tile: str, self_ensemble: bool) -> None:
-    options = {"tile": files.side_of_tiles(tile), "self_ensemble": self_ensemble}
-    _work(photos, out, lambda photo, show: translating.translate(translator, photo, on_step=show, **options),
-          "translated")  # fmt: skip
+def _planned(photos: Sequence[str], out: Path, read: Sequence[str] = ()) -> Jobs:
+    """What is wrong with the files is said before a model is fetched."""
+    return files.targets(files.sources(photos, films=False), out, read, films=False)
 
 
-def _work(
-    photos: Sequence[str], out: Path, make: Callable[[Tensor, Callable], Tensor], done: str, read: Sequence[str] = ()
-) -> None:
+def _translate(jobs: Jobs, translator: Translator, side: str | int, self_ensemble: bool) -> None:
+    options = {"tile": side, "self_ensemble": self_ensemble}
+    _work(jobs, lambda photo, show: translating.translate(translator, photo, on_step=show, **options), "translated")
+
+
+def _work(jobs: Jobs, make: Callable[[Tensor, Callable], Tensor], done: str) -> None:
     def work(source: Path, target: Path, show: Callable) -> list[str]:
         if source.suffix.lower() in files.FILMS and source.suffix.lower() != ".gif":
             raise ConfigError("is a film; only pictures are worked on here.")
@@ -106,7 +110,7 @@ def _work(
         laid = see_through and target.suffix.lower() in (".jpg", ".jpeg", ".bmp")
         return ["transparency laid on white, which a .png would keep"] if laid else []
 
-    files.work_through(files.targets(files.sources(photos), out, read), work, done)
+    files.work_through(jobs, work, done)
 
 
 def add_to(cli: typer.Typer) -> None:

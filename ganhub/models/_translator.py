@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ganhub.config import BaseConfig
 from ganhub.errors import ImageError
+from ganhub.images import MAX_SIDE
 from ganhub.models._base import Model
 
 MAX_PIXELS = 64_000_000  # of a translation, whole or from tiles
@@ -65,7 +66,8 @@ class Translator(Model):
 
 def require_room(height: int, width: int) -> None:
     """Raise ImageError for a translation larger than is made."""
-    if height * width > MAX_PIXELS:
+    if height * width > MAX_PIXELS or max(height, width) > MAX_SIDE:
         raise ImageError(
-            f"The result would have {width:,} x {height:,} pixels; at most {MAX_PIXELS:,} are made. Shrink it first."
+            f"The result would have {width:,} x {height:,} pixels; at most {MAX_PIXELS:,} are made, {MAX_SIDE:,} a "
+            "side. Shrink it first."
         )

@@ -98,6 +98,9 @@ class ContrastiveObjective(BaseObjective, name="contrastive"):
             Phase(player="discriminator", loss=self.discriminator_loss),
         ]
 
+    def sides(self) -> tuple[int, int]:
+        return 32, 4
+
     def both(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Pictures of the two collections."""
         if batch.other is None:

@@ -113,6 +113,9 @@ class CycleObjective(BaseObjective, name="cycle"):
             Phase(player="discriminator", loss=self.discriminator_loss),
         ]
 
+    def sides(self) -> tuple[int, int]:
+        return 32, 4
+
     def both(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Pictures of the two collections."""
         if batch.other is None:

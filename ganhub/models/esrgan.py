@@ -163,12 +163,14 @@ class ESRGAN(Translator, architecture="esrgan"):
             raise ConfigError("These are no weights of an RRDB network, which ESRGAN and Real-ESRGAN are.") from None
         blocks = 1 + max(int(name.split(".")[1]) for name in renamed if name.startswith("body."))
         scale = {3: 4, 12: 2, 48: 1}.get(first.shape[1], 0)
-        model = cls(ESRGANConfig(scale=scale, width=first.shape[0], growth=growth.shape[0], blocks=blocks))
-        own, given = ({(name, tuple(x.shape)) for name, x in part.items()}
-                      for part in (model.generator.state_dict(), renamed))  # fmt: skip
+        config = ESRGANConfig(scale=scale, width=first.shape[0], growth=growth.shape[0], blocks=blocks)
+        # Compared before anything is built: a small file may claim a huge network.
+        own = {(name.removeprefix("generator."), tuple(shape)) for name, shape in cls._shapes(config).items()}
+        given = {(name, tuple(x.shape)) for name, x in renamed.items()}
         if wrong := sorted({name for name, _ in own ^ given}):
             named = ", ".join(wrong[:5])
             raise ConfigError(f"An RRDB network of {blocks} blocks has other weights; what differs: {named}.")
+        model = cls(config)
         model.generator.load_state_dict(renamed)
         return model.eval()
 

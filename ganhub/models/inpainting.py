@@ -169,6 +169,9 @@ class InpaintingObjective(BaseObjective, name="inpainting"):
             Phase(player="discriminator", loss=self.discriminator_loss, start=self.config.adversarial_from),
         ]
 
+    def sides(self) -> tuple[int, int]:
+        return 32, self.model.multiple
+
     def at(self, images_seen: int) -> None:
         self.playing = images_seen >= self.config.adversarial_from
 

@@ -30,6 +30,8 @@ from ganhub.nn.blocks import PatchDiscriminator, initialise
 from ganhub.nn.instance_norm import InstanceNorm
 from ganhub.objectives._base import BaseObjective, Batch, Phase
 
+UNPAIRED = 'pix2pix learns from pairs: name the other side in data.other.path, and set data.pairing = "name".'
+
 
 @dataclass(frozen=True, kw_only=True)
 class Pix2PixConfig(BaseConfig):
@@ -145,8 +147,7 @@ class Pix2Pix(Translator, architecture="pix2pix"):
         own = tuple(max(1, round(length * side / max(size) / unit)) * unit for length in size)
         if own == size:
             return self.generator(given)
-        seen = F.interpolate(given, own, mode="bicubic", antialias=True).clamp(-1, 1)
-        return F.interpolate(self.generator(seen), size, mode="bicubic", antialias=True)
+        return _resampled(self.generator(_resampled(given, own).clamp(-1, 1)), size)
 
     def pair(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """What the generator is given, and what it should make of it."""
@@ -154,10 +155,12 @@ class Pix2Pix(Translator, architecture="pix2pix"):
             lab = to_lab(batch.images)
             return lab[:, :1], lab[:, 1:]
         if batch.other is None:
-            raise ConfigError(
-                "pix2pix learns from pairs: name the other side in data.other.path, and set data.pairing = \"name\"."
-            )
+            raise ConfigError(UNPAIRED)
         return batch.images, batch.other.images
+
+
+def _resampled(x: Tensor, size: tuple[int, int]) -> Tensor:
+    return F.interpolate(x.float(), size, mode="bicubic", antialias=True).to(x.dtype)  # CPUs have none in half
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,6 +199,14 @@ class Pix2PixObjective(BaseObjective, name="pix2pix"):
             Phase(player="generator", loss=self.generator_loss),
             Phase(player="discriminator", loss=self.discriminator_loss, start=self.config.adversarial_from),
         ]
+
+    def sides(self) -> tuple[int, int]:
+        return 32, 1
+
+    def check(self, height: int, width: int, paired: bool) -> None:
+        super().check(height, width, paired)
+        if self.model.config.colours == "rgb" and not paired:
+            raise ConfigError(UNPAIRED)
 
     def at(self, images_seen: int) -> None:
         self.playing = images_seen >= self.config.adversarial_from

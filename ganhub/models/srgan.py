@@ -140,4 +140,7 @@ class SRGAN(Translator, architecture="srgan"):
 
 def enlarged(images: Tensor, scale: int) -> Tensor:
     """Bicubic, [N, C, H, W] -> [N, C, scale H, scale W]; what overshoots is left for the network to see."""
-    return images if scale == 1 else F.interpolate(images, scale_factor=scale, mode="bicubic", antialias=True)
+    if scale == 1:
+        return images
+    wide = images if images.dtype == torch.float64 else images.float()  # on a CPU there is none in half precision
+    return F.interpolate(wide, scale_factor=scale, mode="bicubic", antialias=True).to(images.dtype)

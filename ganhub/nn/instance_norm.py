@@ -108,13 +108,14 @@ class SharedStatistics:
             return moments(x)
         else:
             mean, deviation = _weighted_moments(x, self._weights)
-            share, exact = float(self._weights.sum()), mean.double()
-            new = share, share * exact, share * (exact.square() + deviation.double().square())
+            # In float64, which not every device has.
+            share, exact, spread = float(self._weights.sum()), mean.cpu().double(), deviation.cpu().double()
+            new = share, share * exact, share * (exact.square() + spread.square())
             self._sums[norm] = tuple(a + b for a, b in zip(self._sums.get(norm, (0, 0, 0)), new, strict=True))
             self._left -= 1
             if self._left == 0:
                 raise _Enough
-        return mean.to(x.dtype), deviation.to(x.dtype)
+        return mean.to(x), deviation.to(x)
 
 
 @contextmanager

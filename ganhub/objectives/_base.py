@@ -94,6 +94,27 @@ class BaseObjective(nn.Module):
         """Models that a run publishes beside its own, by subfolder."""
         return {}
 
+    def sides(self) -> tuple[int, int]:
+        """The least side of the pictures that it can learn from, in pixels, and the number whose multiple it is."""
+        return 1, 1
+
+    def check(self, height: int, width: int, paired: bool) -> None:
+        """Refuse pictures of another size than it can learn from, before any work.
+
+        Args:
+            height, width: Of each picture.
+            paired: Whether each comes with its partner of the second collection.
+
+        Raises:
+            ConfigError: With what to set instead.
+        """
+        least, multiple = self.sides()
+        if min(height, width) < least or height % multiple or width % multiple:
+            raise ConfigError(
+                f'The objective "{self.name}" learns from sides of {least} pixels or more, multiples of {multiple}, '
+                f"not from {height} x {width}: set data.size, or the model's image_size."
+            )
+
     def at(self, images_seen: int) -> None:
         """Move growth, fades and schedules to this point of the run."""
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ganhub.config import nearest
 from ganhub.errors import ConfigError
 from ganhub.losses.adversarial import (
     discriminator_loss,
@@ -71,6 +72,8 @@ class SuperResolutionObjective(BaseObjective, name="super-resolution"):
             self.discriminator = model.adversary()
             with torch.random.fork_rng(devices=[]):
                 self._network.append(feature_network(config.network))  # frozen: no part of the state dict
+            if unknown := set(config.layers) - set(known := self._network[0].layers):
+                raise ConfigError(f"{config.network} has no layer '{min(unknown)}'.{nearest(min(unknown), known)}")
 
     def _apply(self, fn, recurse: bool = True):
         for network in self._network:  # it goes where the objective goes
@@ -86,6 +89,10 @@ class SuperResolutionObjective(BaseObjective, name="super-resolution"):
         if start := self.config.adversarial_from:
             phases.append(Phase(player="discriminator", loss=self.discriminator_loss, start=start))
         return phases
+
+    def sides(self) -> tuple[int, int]:
+        multiple = self.model.scale * self.model.multiple
+        return max(16, multiple), multiple
 
     def at(self, images_seen: int) -> None:
         self.playing = 0 < self.config.adversarial_from <= images_seen

@@ -99,6 +99,8 @@ class DataConfig(BaseConfig):
         self.require(self.half in ("", "left", "right"), f'half must be "left", "right" or empty, not {self.half!r}.')
         self.require(self.pairing in ("", "name"), f'pairing must be "name" or empty, not {self.pairing!r}.')
         self.require(not self.pairing or bool(self.other), "data.pairing needs data.other.path.")
+        apart = not (self.pairing and self.smallest_class)
+        self.require(apart, "smallest_class would part pairs: leave out it, or data.pairing.")
 
 
 def open_data(config: DataConfig, *, height: int, width: int, channels: int, labelled: bool) -> Pictures:
@@ -119,7 +121,7 @@ def open_data(config: DataConfig, *, height: int, width: int, channels: int, lab
     if config.pairing:
         other = partnered(source, other, config.path, second.path)
     pictures = _pictures(config, source, height, width, channels, labelled)
-    side = second.size
+    side = 0 if config.pairing else second.size
     pictures.other = _pictures(second, other, side or height, side or width, channels, bool(second.labels))
     pictures.paired = pictures.other.paired = bool(config.pairing)
     if config.pairing and (lost := [*pictures.skipped, *pictures.other.skipped]):

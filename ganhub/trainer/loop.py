@@ -65,6 +65,7 @@ class Trainer:
         model = _take_class_names(model, self.data)
         self.model = model.to(self.device, memory_format=torch.channels_last).train()
         self.objective = _build_objective(recipe, self.model).to(self.device, memory_format=torch.channels_last)
+        self.objective.check(height, width, self.data.paired)
         if self.train.init and not load_adversary(self.train.init, self.objective) and self.main:
             print(f"{self.train.init} holds no adversary that fits (training/): the adversary starts from scratch.")
         self.phases = list(self.objective.phases())
@@ -76,7 +77,7 @@ class Trainer:
             player: torch.optim.Adam(parameters, lr=self.train.rate_of(player), betas=self.train.betas, fused=True)
             for player, parameters in self.parameters.items()
         }
-        self.ema = EMA(self.model, self.train.ema_half_life)
+        self.ema = EMA(self.model, self.train.ema_half_life, self.objective.companions())
         self.step = self.images_seen = self.drawn = self._turns = 0
         self.seconds = 0.0
         self.stop_asked = False  # of this process
@@ -179,7 +180,7 @@ class Trainer:
                 if index == 0:
                     self.images_seen += self.train.batch_size
         self.step += 1
-        self.ema.update(self.model, self.images_seen, self.images_seen - images_before or self.train.batch_size)
+        self.ema.update(self.images_seen, self.images_seen - images_before or self.train.batch_size)
         return numbers
 
     def _turn(self, phase: Phase) -> dict[str, Tensor]:
@@ -261,7 +262,7 @@ class Trainer:
         state = {
             "images_seen": self.images_seen, "step": self.step, "drawn": self.drawn, "seconds": self.seconds,
             "model": self.model.state_dict(), "objective": self.objective.state_dict(),
-            "ema": self.ema.module.state_dict(),
+            "ema": self.ema.state_dict(),
             "optimizers": {player: optimizer.state_dict() for player, optimizer in self.optimizers.items()},
             "random": torch.get_rng_state(),
         }  # fmt: skip
@@ -278,7 +279,7 @@ class Trainer:
         try:
             self.model.load_state_dict(state["model"])
             self.objective.load_state_dict(state["objective"])
-            self.ema.module.load_state_dict(state["ema"])
+            self.ema.load_state_dict(state["ema"])
         except RuntimeError:
             raise ConfigError(
                 f"The checkpoint in {self.out} was made with another [model] or [objective]; "

@@ -131,7 +131,7 @@ def write_hub_folder(trainer: Trainer, folder: Path | None = None) -> None:
     hub.write_folder(out / "training", fields, _lasting(objective), dtype=half)
     write_curves(log, out / "curves.png")
     write_short_log(log, out / "training")
-    for place, one in {"": model, **objective.companions()}.items():
+    for place, one in {"": model, **trainer.ema.companions}.items():
         name = f"{out.name}/{place}" if place else out.name
         one.save_pretrained(out / place, dtype=half, card={"name": name})
         cards.record(out / place, "training", numbers, one.card_facts())
