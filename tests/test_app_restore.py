@@ -73,7 +73,15 @@ def test_the_example_s_scratches_need_no_brush(client: Client, models: Path, pho
     assert not restore_tab.is_example(load_image(photo))
 
 
-def test_what_is_refused(client: Client, photo: str) -> None:
+def test_what_is_refused(client: Client, photo: str, painted: str, tmp_path: Path) -> None:
+    (tmp_path / "text.png").write_text("no picture")
+    said = refusal(client, edited(str(tmp_path / "text.png")), ["clean"], *NAMES, api_name="/restore")
+    assert "text.png" in said and "picture" in said
+    said = refusal(client, edited(photo, painted, photo), ["fill"], *NAMES, api_name="/restore")
+    assert "whole picture" in said, "a layer without holes"
+    save_image(torch.zeros(1, 4, 8, 8), tmp_path / "small.png")
+    layers = painted, str(tmp_path / "small.png")
+    assert "different sizes" in refusal(client, edited(photo, *layers), ["fill"], *NAMES, api_name="/restore")
     assert "There is no photo yet" in refusal(client, edited(None), ["clean"], *NAMES, api_name="/restore")
     assert "nothing to do" in refusal(client, edited(photo), ["fill"], *NAMES, api_name="/restore")
     wrong = ("tiny-dcgan", *NAMES[1:])

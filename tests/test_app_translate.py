@@ -37,7 +37,10 @@ def test_the_picture_is_the_library_s(client: Client, models: Path, photo: str) 
     assert (load_image(path) - wanted).abs().max() < 1 / 127 and "Translated in" in told
 
 
-def test_what_is_refused(client: Client, photo: str) -> None:
+def test_what_is_refused(client: Client, photo: str, tmp_path: Path) -> None:
+    (tmp_path / "text.png").write_text("no picture")
+    said = refusal(client, "tiny-pix2pix", drawn(str(tmp_path / "text.png")), api_name="/translate")
+    assert "text.png" in said and "picture" in said
     assert "The canvas is empty" in refusal(client, "tiny-pix2pix", drawn(None), api_name="/translate")
     assert "which does not do this" in refusal(client, "tiny-dcgan", drawn(photo), api_name="/translate")
     assert "Choose one from the menu" in refusal(client, "", drawn(photo), api_name="/translate")

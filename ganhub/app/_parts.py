@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 MAX_SEED = 2**32 - 1
 STOP_WAIT = 20  # seconds that a press of Stop waits for the end of the step at work
-MAX_KEPT = 4096  # files in the scratch folder; Gradio has its own copy of each by the time it is pruned
+MAX_KEPT = 512  # files in the scratch folder; Gradio has its own copy of each by the time it is pruned
 _scratch: list[Path] = []
 _numbers = itertools.count()
 
@@ -110,11 +110,14 @@ def seed_list(text: Any, *, least: int, most: int) -> list[int]:
 def unchecked(component: T) -> T:
     """Let a component hand its raw value to the listener, whose checks have sentences that name what is wrong.
 
-    For a picture the raw value is the path of the uploaded file: Gradio would open that file itself, without limits,
-    and its error has no sentence. (An instance attribute, not a subclass: Gradio's component classes write a .pyi
-    file beside the source of each subclass.) Return only plain values for such a component, never ``gr.update``.
+    For a picture the raw value is the path of the uploaded file, for a part of an editor that or the bytes of one:
+    Gradio would open that file itself, without limits, and its error has no sentence. (An instance attribute, not a
+    subclass: Gradio's component classes write a .pyi file beside the source of each subclass.) Return only plain values
+    for such a component, never ``gr.update``.
     """
-    if isinstance(component, gr.Image):
+    if isinstance(component, gr.ImageEditor):
+        component.convert_and_format_image = lambda file, flatten_on_white=False: getattr(file, "path", file)
+    elif isinstance(component, gr.Image):
         component.preprocess = lambda payload: None if payload is None else payload.path
     else:
         component.preprocess = lambda payload: payload
@@ -137,7 +140,7 @@ def scratch(name: str) -> Path:
         _scratch.append(Path(tempfile.mkdtemp(prefix="ganhub-")))
         atexit.register(shutil.rmtree, _scratch[0], ignore_errors=True)
     index = next(_numbers)
-    if index % 256 == 0:
+    if index % 64 == 0:
         folders = sorted(_scratch[0].iterdir(), key=lambda path: int(path.name))
         for folder in folders[:-MAX_KEPT]:
             shutil.rmtree(folder, ignore_errors=True)

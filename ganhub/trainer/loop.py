@@ -264,7 +264,7 @@ class Trainer:
             "model": self.model.state_dict(), "objective": self.objective.state_dict(),
             "ema": self.ema.state_dict(),
             "optimizers": {player: optimizer.state_dict() for player, optimizer in self.optimizers.items()},
-            "random": torch.get_rng_state(),
+            "random": torch.get_rng_state(), "random_cuda": torch.cuda.get_rng_state_all(),
         }  # fmt: skip
         return save_checkpoint(self.out / "checkpoints", self.images_seen, state, keep=self.train.keep_checkpoints)
 
@@ -288,6 +288,7 @@ class Trainer:
         for player, optimizer in self.optimizers.items():
             optimizer.load_state_dict(state["optimizers"][player])
         torch.set_rng_state(state["random"])
+        torch.cuda.set_rng_state_all(state.get("random_cuda", []))
         self.images_seen, self.step, self.drawn = state["images_seen"], state["step"], state["drawn"]
         self.seconds = state["seconds"]
         if self.main:

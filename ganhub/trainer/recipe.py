@@ -22,7 +22,8 @@ class TrainConfig(BaseConfig):
     Attributes:
         images: Length of the run.
         batch_size: Pictures per step over all processes.
-        accumulate: Parts in which a batch is computed, to save memory; the result is the same.
+        accumulate: Parts in which a batch is computed, to save memory; the result is the same but for what looks at the
+            batch as a whole (training/README.md has the list).
         learning_rate: Of Adam, for all players, or a table with one for each player.
         betas: Of Adam.
         cooldown: Over the last so many pictures the learning rate falls linearly to zero (at most the

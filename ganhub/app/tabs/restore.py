@@ -44,12 +44,12 @@ def build(library: Library, jobs: Jobs) -> None:
     hint = ": paint over what is to be filled" if "fill" in models else ""
     with gr.Row():
         with gr.Column(scale=1, min_width=320):
-            photo = gr.ImageEditor(
-                OLD, label=f"Old photo{hint}", type="pil",  # as a file it would stay JPEG, which has no transparency
-                image_mode="RGBA", format="png", sources=["upload", "clipboard"], transforms=[], layers=False,
-                buttons=[], height=470, elem_id="restore-photo", eraser=gr.Eraser(default_size=24),
+            photo = parts.unchecked(gr.ImageEditor(
+                OLD, label=f"Old photo{hint}", image_mode="RGBA", format="png", sources=["upload", "clipboard"],
+                transforms=[], layers=False, buttons=[], height=470, elem_id="restore-photo",
+                eraser=gr.Eraser(default_size=24),
                 brush=gr.Brush(default_size=14, colors=[("#e0533d", 0.75)], color_mode="fixed"),
-            )  # fmt: skip
+            ))  # fmt: skip
             steps = gr.CheckboxGroup(
                 [(STEPS[step][0], step) for step in models], value=list(models), label="Steps, in this order",
                 elem_id="restore-steps",
@@ -126,6 +126,8 @@ def read(photo: Any) -> tuple[Tensor, Tensor | None]:
     covered = [images.load_image(layer, channels=4)[:, 3:] > -0.8 for layer in value.get("layers") or () if layer]
     if is_example(given):
         covered.append(images.load_image(BRUSHED, channels=4)[:, 3:] > -0.8)
+    if len({layer.shape for layer in covered}) > 1:
+        raise ConfigError("The layers have different sizes: clear what is painted, and paint it anew.")
     if not any(layer.any() for layer in covered):
         return given, None
     return given, torch.where(torch.stack(covered).any(0), 1.0, -1.0)

@@ -27,13 +27,13 @@ def build(library: Library, jobs: Jobs) -> dict[str, Any]:
     with gr.Row():
         with gr.Column(scale=1, min_width=320):
             model, _ = parts.model_menu(library, Translator, "translate", task="translate")
-            canvas = gr.ImageEditor(
-                label="Draw here", type="filepath", image_mode="RGB", format="png",
+            canvas = parts.unchecked(gr.ImageEditor(
+                label="Draw here", image_mode="RGB", format="png",
                 sources=[], transforms=[], layers=False, buttons=[],  # with no sources the brush is at hand
                 canvas_size=(CANVAS, CANVAS), height=470, elem_id="translate-canvas",
                 brush=gr.Brush(default_size=7, colors=["#000000", "#ffffff", "#d2573b"], color_mode="fixed"),
                 eraser=gr.Eraser(default_size=30),
-            )  # fmt: skip
+            ))  # fmt: skip
             with gr.Row():
                 live = gr.Checkbox(True, label="Translate as I draw", elem_id="translate-live", min_width=200)
                 upload = gr.UploadButton("A picture of mine", file_types=["image"], elem_id="translate-upload",
@@ -49,10 +49,10 @@ def build(library: Library, jobs: Jobs) -> dict[str, Any]:
 
     @parts.calm
     def translate(model: str, canvas: Any, request: gr.Request) -> Iterator[tuple]:
-        path = canvas.get("composite") if isinstance(canvas, dict) else canvas
-        if not isinstance(path, str) or not path:
+        drawn = canvas.get("composite") if isinstance(canvas, dict) else canvas
+        if not isinstance(drawn, str | bytes) or not drawn:
             raise ConfigError("The canvas is empty: draw something, or upload a picture.")
-        photo = images.load_image(path, max_side=MOST)
+        photo = images.load_image(drawn, max_side=MOST)
 
         def work(report: Report) -> tuple[str, str]:
             translator = library.open(model, Translator)
