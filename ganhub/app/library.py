@@ -28,7 +28,7 @@ M = TypeVar("M", bound=Model)
 # Which model a menu opens with, where these are there; the rest follow by name.
 FEATURED = (
     "conditional-gan-mnist", "conditional-gan-glyphs", "stylegan2-monet", "stylegan2-landscapes", "fast-style",
-    "arbitrary-style", "adain", "gatys", "pix2pix-sketch2emoji", "cut-monet", "srgan-x4",
+    "arbitrary-style", "adain", "gatys", "pix2pix-sketch2emoji", "cut-monet", "cut-song-ming", "srgan-x4",
 )  # fmt: skip
 
 
