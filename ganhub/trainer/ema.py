@@ -47,4 +47,5 @@ class EMA:
         self.module.load_state_dict({name: x for name, x in state.items() if "/" not in name})
         for place, one in self.companions.items():
             start = f"{place}/"
-            one.load_state_dict({n.removeprefix(start): x for n, x in state.items() if n.startswith(start)})
+            average = {n.removeprefix(start): x for n, x in state.items() if n.startswith(start)}
+            one.load_state_dict(average or self._now[place].state_dict())  # which older checkpoints did not average
