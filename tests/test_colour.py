@@ -31,7 +31,8 @@ def test_luminance_is_the_paintings_and_hue_the_photos(photo, painted):
     assert torch.allclose(luminance(result), luminance(painted), atol=1e-5)
     kept, given = result - luminance(result), photo - luminance(photo)
     share = (kept * given).sum() / given.square().sum().clamp_min(1e-12)
-    assert -1e-4 <= share <= 1 + 1e-4 and torch.allclose(kept, given * share, atol=1e-4)
+    slack = 1e-4 + 1e-6 / given.norm().clamp_min(1e-12)  # of a colour that is next to none, rounding is a share
+    assert -slack <= share <= 1 + slack and torch.allclose(kept, given * share, atol=1e-4)
 
 
 def test_luminance_agrees_with_the_standard_library():
