@@ -127,6 +127,9 @@ def test_what_hides_under_transparency_is_not_seen():
         assert torch.equal(*made) and torch.equal(made[0][:, 3:], resize(alpha, tuple(made[0].shape[2:])))
     seen = translating.translate(model, white[:, :3])
     torch.testing.assert_close(made[0][:, :3], seen)  # a drawing is seen on white
+    mask, inpainter = -torch.ones(1, 1, 24, 24), Inpainting.tiny().eval()
+    mask[..., 4:9, 4:9] = 1
+    assert torch.equal(*(translating.inpaint(inpainter, photo, mask) for photo in (black, white)))
     long = torch.zeros(1, 4, 4, 9000)
     with pytest.raises(ImageError, match="16,384 a side"):
         translating.translate(SRGAN.tiny(), long)

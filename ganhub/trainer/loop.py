@@ -48,7 +48,7 @@ class Trainer:
         self.recipe, self.train, self.out = recipe, recipe.train, Path(out)
         self.quiet = quiet
         self.accelerator = _accelerator(recipe.train.tracker)
-        self.device = self.accelerator.device
+        self.device, self.cuda = self.accelerator.device, self.accelerator.device.type == "cuda"
         self.main, self.world = self.accelerator.is_main_process, self.accelerator.num_processes
         _check_batch(self.train.batch_size, self.train.accumulate, self.world)
         self.bf16 = self.train.precision == "bf16" or (self.train.precision == "auto" and has_bf16(self.device))
@@ -264,7 +264,7 @@ class Trainer:
             "model": self.model.state_dict(), "objective": self.objective.state_dict(),
             "ema": self.ema.state_dict(),
             "optimizers": {player: optimizer.state_dict() for player, optimizer in self.optimizers.items()},
-            "random": torch.get_rng_state(), "random_cuda": torch.cuda.get_rng_state_all(),
+            "random": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state(self.device) if self.cuda else None,
         }  # fmt: skip
         return save_checkpoint(self.out / "checkpoints", self.images_seen, state, keep=self.train.keep_checkpoints)
 
@@ -288,7 +288,8 @@ class Trainer:
         for player, optimizer in self.optimizers.items():
             optimizer.load_state_dict(state["optimizers"][player])
         torch.set_rng_state(state["random"])
-        torch.cuda.set_rng_state_all(state.get("random_cuda", []))
+        if self.cuda and state.get("cuda") is not None:  # begun on a CPU, it has none
+            torch.cuda.set_rng_state(state["cuda"], self.device)
         self.images_seen, self.step, self.drawn = state["images_seen"], state["step"], state["drawn"]
         self.seconds = state["seconds"]
         if self.main:
