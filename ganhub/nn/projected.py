@@ -4,6 +4,9 @@
 channels and scales by random convolutions that never learn (section 3.2), so that no head can rest on the few
 strongest features; one head per scale then learns (section 3.1). The pretrained network never learns, and since the
 real pictures' features need no gradient either, a discriminator's turn costs little more than its heads.
+
+One more head may judge the pixels themselves: small feature networks hardly see flat colours and transparency, so that
+without it backgrounds stay pale and transparent regions hazy.
 """
 
 from __future__ import annotations
@@ -40,13 +43,15 @@ class ProjectedDiscriminator(nn.Module):
         network: A name that :func:`ganhub.nn.features.feature_network` knows.
         layers: Its layers to judge by.
         width: Channels of the shallowest scale's mixture and head; the deeper ones have twice as many.
+        pixel_head: Add a last head that judges the picture itself, RGB or RGBA as it is, in a fixed random mixture of
+            its channels. It is not mixed with the features.
 
     Raises:
         ConfigError: For pictures too small, an unknown network, or no layer of use.
     """
 
     def __init__(self, size: tuple[int, int], channels: int = 3, num_classes: int = 0, *, network: str = "vgg-lite",
-                 layers: Sequence[str] = LAYERS, width: int = 64) -> None:
+                 layers: Sequence[str] = LAYERS, width: int = 64, pixel_head: bool = False) -> None:
         super().__init__()
         if min(size) < MIN_SIDE:
             raise ConfigError(
@@ -82,6 +87,10 @@ class ProjectedDiscriminator(nn.Module):
             if i:
                 self.register_buffer(f"up{i}", torch.randn(widths[i - 1], out, 3, 3) / math.sqrt(18 * out))
             self.heads.append(Head(out, _halvings(min(features.shape[2:])), num_classes, compare=i >= last - 1))
+        self.pixels: Tensor | None
+        self.register_buffer("pixels", torch.randn(width, channels, 1, 1) / math.sqrt(channels) if pixel_head else None)
+        if pixel_head:
+            self.heads.append(Head(width, _halvings(min(size)), num_classes, compare=True, full_size=True))
 
     def _apply(self, fn, recurse: bool = True):
         for dtype, network in self._networks.items():  # they go where the discriminator goes
@@ -100,7 +109,9 @@ class ProjectedDiscriminator(nn.Module):
         return self.judge(self.features(images), labels)[0]
 
     def features(self, images: Tensor) -> list[Tensor]:
-        """Mixed features of each scale, shallowest first, [N, C, h, w] each; nothing here learns.
+        """Mixed features of each scale, shallowest first, then the mixed pixels for their head, [N, C, h, w] each.
+
+        Nothing here learns.
 
         Args:
             images: [N, C, H, W] in [-1, 1].
@@ -108,6 +119,7 @@ class ProjectedDiscriminator(nn.Module):
         device = images.device.type
         if torch.is_autocast_enabled(device):
             images = images.to(torch.get_autocast_dtype(device))
+        pixels = [] if self.pixels is None else [F.conv2d(images, self.pixels.to(images.dtype))]
         alpha = None
         if images.shape[1] == 4:
             alpha = (images[:, 3:] + 1) / 2
@@ -116,7 +128,7 @@ class ProjectedDiscriminator(nn.Module):
             images = images.expand(-1, 3, -1, -1)
         with torch.autocast(device, enabled=False):  # which would pad in float32
             maps = self._look(images.contiguous(memory_format=torch.channels_last), self.layers)
-            return self._mix(list(maps.values()), alpha)
+            return self._mix(list(maps.values()), alpha) + pixels
 
     def _mix(self, maps: list[Tensor], alpha: Tensor | None) -> list[Tensor]:
         if alpha is not None:
@@ -143,10 +155,13 @@ class Head(nn.Module):
             arXiv:1802.05637, equation 3) at each place. A class's score is the mean of its projection over the places.
         compare: Let the head see how different the pictures of a batch, or of a class, are (Karras et al. 2018,
             section 3): a generator that repeats one motif gives itself away.
+        full_size: One 3x3 convolution more, before the map is made smaller.
     """
 
-    def __init__(self, width: int, halvings: int, num_classes: int = 0, compare: bool = False) -> None:
+    def __init__(self, width: int, halvings: int, num_classes: int = 0, compare: bool = False, full_size: bool = False
+                 ) -> None:
         super().__init__()
+        self.first = _Layer(width) if full_size else None
         shrink: list[nn.Module] = []
         for _ in range(halvings):
             # Averaged first: a strided 4x4 convolution is several times dearer on small maps.
@@ -158,6 +173,8 @@ class Head(nn.Module):
         self.embed = spectral_norm(nn.Embedding(num_classes, width)) if num_classes else None
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        if self.first is not None:
+            x = F.leaky_relu(self.first(x), 0.2)
         x = self.shrink(x)
         y = self.last(x)
         if self.notice is not None:

@@ -35,6 +35,7 @@ class ProjectedConfig(BaseConfig):
         pairing: "hinge", the paper's loss, or "relativistic": each real picture against a made one, place by place
             (Jolicoeur-Martineau 2018), so that no mode is a resting place.
         width: Channels of the shallowest head.
+        pixel_head: One more head on the pixels themselves, which sees flat colours and transparency.
         augment: DiffAugment policy, or "ada"; the paper adds ",cutout".
         class_weight: With classes: weight of the cross-entropy of the heads' class scores, for real pictures in the
             discriminator's turn and made ones in the generator's (AC-GAN, Odena et al. 2017, arXiv:1610.09585, its
@@ -46,6 +47,7 @@ class ProjectedConfig(BaseConfig):
     layers: tuple[str, ...] = LAYERS
     pairing: str = "hinge"
     width: int = 64
+    pixel_head: bool = False
     augment: str = "colour,translation"
     class_weight: float = 0.0
     mode_seeking: float = 0.0
@@ -68,8 +70,9 @@ class ProjectedObjective(BaseObjective, name="projected"):
         super().__init__(model, config)
         c = model.config
         self.discriminator = ProjectedDiscriminator(
-            c.size, c.channels, c.num_classes, network=config.network, layers=config.layers, width=config.width
-        )
+            c.size, c.channels, c.num_classes, network=config.network, layers=config.layers, width=config.width,
+            pixel_head=config.pixel_head,
+        )  # fmt: skip
         self.augment = build_augment(config.augment)
 
     def players(self) -> dict[str, list[nn.Module]]:
