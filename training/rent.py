@@ -37,8 +37,8 @@ def line_of(name: str, data: str, zoo: Path = ROOT / "training" / "ZOO.md") -> l
     Raises:
         SystemExit: For a name that has no line there.
     """
-    rows = re.findall(r"^\| `([\w.-]+)` \| .*?`python training/train\.py ([^`]+)`", zoo.read_text("utf-8"), re.MULTILINE)
-    commands = dict(rows)
+    command = r"^\| `([\w.-]+)` \| .*?`python training/train\.py ([^`]+)`"
+    commands = dict(re.findall(command, zoo.read_text("utf-8"), re.MULTILINE))
     if name not in commands:
         raise SystemExit(f"error: training/ZOO.md has no line for {name}; it has {', '.join(commands)}.")
     words = shlex.split(commands[name])
@@ -87,7 +87,7 @@ def unpack(home: Path, run: Path) -> None:
 
 
 def convolution_rate(device, seconds: float = 2.0) -> float:
-    """Floating-point operations per second of a 3x3 convolution, 256 channels, 64 x 64, in the type that trains here."""
+    """Operations per second of a 3x3 convolution, 256 channels, 64 x 64 pixels, in the dtype that trains here."""
     import torch
 
     from ganhub.nn.precision import has_bf16
