@@ -2,22 +2,26 @@
 
 A Hub folder holds ``config.json``, ``model.safetensors``, ``README.md`` (the card), ``metrics.json`` and
 ``samples.png``; optionally ``training/``, which inference never reads. ``folder.py`` reads and writes one on the
-disk; this file finds it, fetches it and pushes it. It knows no model class, and is the only one that imports
-``huggingface_hub`` (inside the functions, so that ``import ganhub`` stays quick). Whatever goes wrong comes out as
-one :class:`~ganhub.errors.HubError` sentence that says what to do.
+disk; this file finds it and fetches it, ``hub_upload.py`` pushes it. They know no model class, and are the only ones
+that import ``huggingface_hub`` (inside the functions, so that ``import ganhub`` stays quick). Whatever goes wrong comes
+out as one :class:`~ganhub.errors.HubError` sentence that says what to do.
+
+**Names.** Everywhere a model is named, the first of these answers: a path (anything with a slash or a dot in front, such
+as ``./mine``); a model folder of that name in the working directory; ``./model_cards/NAME``; ``$GANHUB_MODELS/NAME``;
+the models that come with ganhub (all of them in a clone, those without large weights in an installed package); and
+``OWNER/NAME`` on the Hub, from its cache where there is no network. OWNER is ``ganhub``, or what ``$GANHUB_OWNER``
+says.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ganhub import cards
 from ganhub._hub_errors import explain, retried, short, unreachable
 from ganhub._version import __version__
 from ganhub.config import nearest
@@ -37,10 +41,10 @@ from ganhub.folder import (
     write_folder,
 )
 
-__all__ = ["is_repo_id", "list_local", "locate", "locate_repo", "push_folder", "read_config", "read_shapes",
-           "read_tensors", "weights_name", "write_atomic", "write_folder"]  # fmt: skip
+__all__ = ["find_local", "is_repo_id", "list_local", "locate", "locate_repo", "owner", "read_config", "read_shapes",
+           "read_tensors", "repo_of", "weights_name", "write_atomic", "write_folder"]  # fmt: skip
 
-_PUSHED = {".json", ".safetensors", ".md", ".png", ".jpg", ".gif", ".webp", ".mp4", ".toml", ".txt", ".jsonl"}
+OWNER = "ganhub"  # who publishes the models that have short names; $GANHUB_OWNER names another
 _PART = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_])?"
 _REPO_ID = re.compile(rf"{_PART}/{_PART}")
 _visitor_lock = threading.Lock()
@@ -75,15 +79,39 @@ def _shelves() -> list[Path]:
     return [*shelves, package / "model_cards", package.parent / "model_cards"]
 
 
-def _locate_local(source: str | Path) -> Path | None:
-    path = Path(source).expanduser()
-    if path.is_dir():
-        return path
-    if PLAIN_NAME.fullmatch(str(source)):
-        for shelf in _shelves():
-            if (shelf / str(source)).is_dir():
-                return shelf / str(source)
-    return None
+def find_local(source: str | Path, subfolder: str | None = None) -> Path | None:
+    """The folder on this machine that a path or short name means, in the order of the module's docstring; or None.
+
+    A folder that is no model does not hide one of the same short name: "adain" is the model also beside a folder of
+    pictures with that name, and "./adain" is always the folder.
+    """
+    path, text = Path(source).expanduser(), str(source)
+    if not PLAIN_NAME.fullmatch(text) or (isinstance(source, Path) and path.is_dir()):
+        return path if path.is_dir() else None
+    below = Path(_checked_subfolder(subfolder)) / CONFIG
+    places = [place for place in (path, *(shelf / text for shelf in _shelves())) if place.is_dir()]
+    wanted = [place for place in places if (place / below).is_file()]
+    return next(iter(wanted or [place for place in places if (place / CONFIG).is_file()]), None)
+
+
+def owner() -> str:
+    """Whose repositories short names mean on the Hub."""
+    return os.environ.get("GANHUB_OWNER") or OWNER
+
+
+def repo_of(source: str | Path) -> str | None:
+    """``owner/name`` on the Hub of a repository id or a short name; None where ``source`` can be neither."""
+    if isinstance(source, str) and is_repo_id(source):
+        return source
+    known = f"{owner()}/{source}"
+    return known if PLAIN_NAME.fullmatch(str(source)) and is_repo_id(known) else None
+
+
+def _tried(name: str) -> str:
+    """Where a short name was looked for, in words."""
+    here = f"./{name}" + (f" (no model: it has no {CONFIG})" if Path(name).is_dir() else "")
+    shelf = "$GANHUB_MODELS" + ("" if os.environ.get("GANHUB_MODELS") else " (not set)")
+    return f"{here}, ./model_cards, {shelf}, the models that come with ganhub"
 
 
 def locate(
@@ -98,20 +126,19 @@ def locate(
     force_download: bool = False,
     max_bytes: int | None = None,
 ) -> Path:
-    """The local folder of a model: an existing folder, a name on a local shelf, or a Hub repository.
+    """The local folder of a model: a folder, a short name, or a Hub repository; see the module's docstring.
 
-    A folder comes first; then ``./model_cards/NAME``, ``$GANHUB_MODELS/NAME`` and the models that come with
-    ganhub; then ``owner/name`` on the Hub, of which only config, weights, card and metrics are fetched into
-    the Hub's cache. Without a network the cache answers.
+    Of a repository only config, weights, card and metrics are fetched into the Hub's cache. Without a network the
+    cache answers.
 
     Args:
         revision: Branch, tag or commit of a Hub repository.
         max_bytes: Refuse a repository whose files add up to more; asked before the download.
 
     Raises:
-        HubError: One sentence for each way this can fail.
+        HubError: One sentence for each way this can fail; of a short name it lists what was tried.
     """
-    folder = _locate_local(source)
+    folder = find_local(source, subfolder)
     if folder is not None:
         if revision is not None:
             raise HubError(f"{folder} is a local folder without revisions: leave out revision={revision!r}.")
@@ -119,13 +146,14 @@ def locate(
         if not folder.is_dir():
             raise HubError(f"There is no folder {folder}: check subfolder={subfolder!r}.")
         return folder
-    if not isinstance(source, str) or not is_repo_id(source):
+    repo_id = repo_of(source)
+    if repo_id is None:
         raise HubError(
             f"There is no model {str(source)!r}.{nearest(str(source), list_local())} Give a folder, owner/name on the "
             "Hub, or one of the names that `ganhub list` shows."
         )
-    return _Repository(
-        source,
+    repository = _Repository(
+        repo_id,
         revision,
         subfolder,
         variant,
@@ -133,7 +161,16 @@ def locate(
         cache_dir=cache_dir,
         local_files_only=local_files_only,
         force_download=force_download,
-    ).fetch(max_bytes)
+    )
+    try:
+        return repository.fetch(max_bytes)
+    except HubError as error:
+        if repo_id == source:
+            raise
+        raise HubError(
+            f"There is no model {str(source)!r}.{nearest(str(source), list_local())} Tried: "
+            f"{_tried(str(source))}, and {repo_id} on the Hub. {error}"
+        ) from error
 
 
 def locate_repo(
@@ -237,7 +274,7 @@ class _Repository:
             raise explain(error, self.repo_id, self.revision, visitor=self.token is False) from error
 
     def _from_hub(self, max_bytes: int | None, make_room: Callable[[int, str], None] | None) -> Path:
-        api = _api(self.token)
+        api = client(self.token)
         info = retried(lambda: api.model_info(self.repo_id, revision=self.revision, files_metadata=True))
         sizes = {file.rfilename: file.size for file in info.siblings or []}
         wanted = self._wanted(sizes)
@@ -311,86 +348,8 @@ class _Repository:
         ) from cause
 
 
-def _api(token: bool | str | None) -> Any:
+def client(token: bool | str | None) -> Any:
+    """The Hub client, with ganhub's name in its requests; ``token`` None: that of the machine, False: none."""
     from huggingface_hub import HfApi
 
     return HfApi(token=token, library_name="ganhub", library_version=__version__)
-
-
-# --- From a folder to the Hub -----------------------------------------------------------
-
-
-def push_folder(
-    folder: str | Path,
-    repo_id: str,
-    *,
-    private: bool | None = None,
-    token: bool | str | None = None,
-    branch: str | None = None,
-    commit_message: str = "Upload with ganhub",
-    create_pr: bool = False,
-    include_training: bool = False,
-) -> str:
-    """Push a model folder as one commit, making the repository when it is missing; the address of the commit.
-
-    The card on the Hub is never lost: its generated block is replaced and the text outside it kept; a card
-    without the markers of that block was written by hand and is left alone.
-
-    Raises:
-        HubError: No such folder, no ``config.json``, no permission, no network.
-    """
-    from huggingface_hub import CommitOperationAdd
-
-    folder = Path(folder)
-    read_config(folder)
-    if not is_repo_id(repo_id):
-        raise HubError(f"{repo_id!r} is no Hub model id: write it as owner/name.")
-    try:
-        api = _api(token)
-        api.create_repo(repo_id, private=private, exist_ok=True)
-        if branch is not None:
-            api.create_branch(repo_id, branch=branch, exist_ok=True)
-        operations = []
-        for path in sorted(folder.rglob("*")):
-            name = path.relative_to(folder)
-            if path.is_file() and _is_pushed(name, include_training):
-                content: bytes | str = str(path)
-                if name == Path(CARD):
-                    merged = _merged_card(repo_id, branch, token, cards.read_card(path))
-                    if merged is None:
-                        continue
-                    content = merged.encode()
-                operations.append(CommitOperationAdd(name.as_posix(), content))
-        commit = api.create_commit(
-            repo_id, operations, commit_message=commit_message, revision=branch, create_pr=create_pr
-        )
-    except HubError:
-        raise
-    except Exception as error:
-        raise explain(error, repo_id, branch, pushing=True) from error
-    return str(commit.pr_url or commit.commit_url)
-
-
-def _is_pushed(name: Path, include_training: bool) -> bool:
-    left_out = {"checkpoints"} if include_training else {"checkpoints", "training"}
-    return (
-        (name.suffix in _PUSHED or name.name in ("LICENSE", "NOTICE"))
-        and name.parts[0] not in left_out
-        and not any(part.startswith(".") or part == "__pycache__" for part in name.parts)
-    )
-
-
-def _merged_card(repo_id: str, branch: str | None, token: bool | str | None, new: str) -> str | None:
-    """The card to upload, given the one on the Hub; ``None`` when that one must not be touched."""
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
-
-    with tempfile.TemporaryDirectory() as fresh:  # not the user's cache: an old card there must not win
-        try:
-            path = hf_hub_download(repo_id, CARD, revision=branch, token=token, cache_dir=fresh)
-        except LocalEntryNotFoundError:
-            raise
-        except EntryNotFoundError:
-            return new
-        old = cards.read_card(path)
-    return cards.merge_card(old, new) if cards.has_markers(old) else None
