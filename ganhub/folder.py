@@ -31,7 +31,7 @@ MAX_CONFIG = 1_000_000  # bytes of config.json; those of the families here have 
 MAX_JSON = 10_000_000  # bytes of metrics.json or of an index
 MAX_LIST = 10_000  # entries of a list in config.json; metrics and indices may have ten times as many
 _HEADER_LIMIT = 10_000_000  # bytes of a safetensors header: some 100,000 tensors
-_MAX_SHARDS = 1_000
+MAX_SHARDS = 1_000
 _MAX_SIDES = 16  # of one tensor
 _DTYPES = {
     "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16,
@@ -152,8 +152,8 @@ def _shards(folder: Path, index: dict[str, Any]) -> list[Path]:
     for name in names:
         if not os.path.isfile(folder / name):
             raise HubError(f"{folder} lacks {clipped(name, 80)}, which its index names: fetch the folder again.")
-    if not 0 < len(names) <= _MAX_SHARDS:
-        raise HubError(f"The index in {folder} names {len(names)} files of weights, not 1 to {_MAX_SHARDS}.")
+    if not 0 < len(names) <= MAX_SHARDS:
+        raise HubError(f"The index in {folder} names {len(names)} files of weights, not 1 to {MAX_SHARDS}.")
     return [folder / name for name in names]
 
 
@@ -288,11 +288,20 @@ def write_together(files: Mapping[Path, Callable[[Path], object]]) -> None:
     Raises:
         HubError: The disk is full or a folder cannot be written; files that were there are untouched.
     """
-    path = next(iter(files))
+    path = next(iter(files))  # the one at work
+
+    def noted(place: Path, write: Callable[[Path], object]) -> Callable[[Path], None]:
+        def fill(part: Path) -> None:
+            nonlocal path
+            path = place
+            write(part)
+
+        return fill
+
     try:
-        for folder in {path.parent for path in files}:
+        for folder in {place.parent for place in files}:
             sweep(folder)
-        put_in_place(files, sync=True)
+        put_in_place({place: noted(place, write) for place, write in files.items()}, sync=True)
     except Exception as error:
         if disk_is_full(error):
             raise HubError(

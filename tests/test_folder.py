@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ganhub import hub
+from ganhub import hub, hub_visitors
 from ganhub.errors import HubError
 
 
@@ -231,7 +231,7 @@ def test_repo_ids(text: str) -> None:
 def test_what_is_no_repo_id(text: object) -> None:
     assert not hub.is_repo_id(text)
     with pytest.raises(HubError, match="owner/name"):
-        hub.locate_repo(text)
+        hub_visitors.locate_repo(text)
 
 
 def test_local_places_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, models_folder: Path) -> None:

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from ganhub import cards, hub
+from ganhub import cards, hub, hub_upload
 from ganhub._version import __version__
 from ganhub.config import BaseConfig, nearest
 from ganhub.errors import ConfigError, HubError
@@ -114,14 +114,14 @@ class Model(nn.Module):
             dtype: Floating tensors are stored in this type, for example torch.float16.
             card: Facts for the card (licence, datasets, recipe, ...); see :func:`ganhub.cards.render_card`.
             repo_id: Where to push; the folder's name by default.
-            push_to_hub: Push the folder after writing it; ``push_options`` go to :func:`ganhub.hub.push_folder`.
+            push_to_hub: Push the folder after writing it; ``push_options`` go to :func:`ganhub.hub_upload.push_folder`.
         """
         folder = Path(save_directory)
         config = {"architecture": self.architecture, "ganhub_version": __version__, **self.config.to_dict()}
         hub.write_folder(folder, config, self.state_dict(), variant=variant, dtype=dtype)
         cards.write_card(folder, {**self.card_facts(), **(card or {})})
         if push_to_hub:
-            hub.push_folder(folder, repo_id or folder.name, **push_options)
+            hub_upload.push_folder(folder, repo_id or folder.name, **push_options)
         return folder
 
     def card_facts(self) -> dict[str, Any]:
@@ -143,7 +143,7 @@ class Model(nn.Module):
         """
         with tempfile.TemporaryDirectory() as folder:
             self.save_pretrained(folder, variant=variant, dtype=dtype, card={"name": repo_id, **(card or {})})
-            return hub.push_folder(folder, repo_id, **options)
+            return hub_upload.push_folder(folder, repo_id, **options)
 
     @classmethod
     def from_pretrained(
@@ -164,7 +164,7 @@ class Model(nn.Module):
         """Load a Hub folder, strictly: every key must be there, in the right shape, and no other.
 
         Args:
-            pretrained_model_name_or_path: A folder, a name in model_cards/ or $GANHUB_MODELS, or "owner/name".
+            pretrained_model_name_or_path: A folder, a short name, or "owner/name"; see :mod:`ganhub.hub`.
             revision: Branch, tag or commit of the repository.
             subfolder: Folder within it.
             variant: Reads model.VARIANT.safetensors.
