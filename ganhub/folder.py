@@ -82,8 +82,10 @@ def read_json(
         raise HubError(f"{folder} has no {name}: it is no model folder, or not a whole copy.") from None
     except OSError as error:
         raise HubError(f"{path} cannot be read ({error.strerror}): check the file's permissions.") from error
-    except ValueError as error:  # UnicodeDecodeError and JSONDecodeError are ValueErrors
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise HubError(f"{path} is not valid JSON ({clipped(error)}): fetch the file again.") from error
+    except ValueError as error:
+        raise HubError(f"{path} is not read: {clipped(error)}. Fetch the file again.") from error
     if not isinstance(data, dict):
         raise HubError(f"{path} holds a {type(data).__name__} instead of a JSON object: fetch the file again.")
     return data
