@@ -86,20 +86,19 @@ def _whole(text: str) -> int:
 
 
 def _look_through(value: Any, longest: int) -> None:
-    level = [value]
-    for _ in range(MAX_DEPTH + 1):
+    level, depth = [value], 0
+    while level:
         below: list[Any] = []
         for one in level:
             if isinstance(one, str) and _SURROGATE.search(one):
                 raise ValueError("it holds half a character (a lone surrogate)")
             if isinstance(one, dict | list):
+                if depth == MAX_DEPTH:
+                    raise ValueError(f"it is nested deeper than {MAX_DEPTH} times")
                 if len(one) > longest:
                     raise ValueError(f"a list in it has {len(one):,} entries, more than {longest:,}")
                 below += [*one, *one.values()] if isinstance(one, dict) else one
-        level = below
-        if not level:
-            return
-    raise ValueError(f"it is nested deeper than {MAX_DEPTH} times")
+        level, depth = below, depth + 1
 
 
 # --- Writing ------------------------------------------------------------------------------

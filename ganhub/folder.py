@@ -85,7 +85,7 @@ def read_json(
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise HubError(f"{path} is not valid JSON ({clipped(error)}): fetch the file again.") from error
     except ValueError as error:
-        raise HubError(f"{path} is not read: {clipped(error)}. Fetch the file again.") from error
+        raise HubError(f"{path} is not read as JSON: {clipped(error)}. Fetch the file again.") from error
     if not isinstance(data, dict):
         raise HubError(f"{path} holds a {type(data).__name__} instead of a JSON object: fetch the file again.")
     return data

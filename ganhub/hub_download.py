@@ -39,7 +39,7 @@ PATIENCE = 60  # seconds on top of that
 _ABOUT = 20_000_000  # bytes of what the Hub says about a repository
 # What the client makes file names of.
 _SAFE = {
-    "x-repo-commit": re.compile(r"[0-9A-Za-z._-]{1,100}"),
+    "x-repo-commit": re.compile(r"[0-9A-Za-z_-][0-9A-Za-z._-]{0,99}"),
     "etag": re.compile(r"(W/)?\"?[0-9A-Za-z_-][0-9A-Za-z._-]{0,199}\"?"),
     "x-linked-etag": re.compile(r"(W/)?\"?[0-9A-Za-z_-][0-9A-Za-z._-]{0,199}\"?"),
 }

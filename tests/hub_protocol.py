@@ -138,7 +138,9 @@ class _Handler(BaseHTTPRequestHandler):
                 self.wfile.write(data[: len(data) // 2])
                 self.close_connection = True
                 return
-            self.wfile.write(data)
+            for piece in self.hub.pieces(self.address.path, data):
+                self.wfile.write(piece)
+                self.wfile.flush()
 
     # Who asks, and for what.
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,7 @@ from tests.hub_protocol import HubHttp, Repo
 TOKEN = "hf_tests_someone"  # the token of the user "someone", who may write to someone/*
 
 
+Pieces = Callable[[str, bytes], Iterable[bytes]]
 Twist = Callable[[str, int, Any, dict[str, str]], tuple[int, Any, dict[str, str]]]
 
 
@@ -49,6 +50,7 @@ class HubServer:
         self.users = {TOKEN: "someone"}
         self.requests: list[tuple[str, str, dict[str, str]]] = []
         self.faults: list[_Fault] = []
+        self.pieces: Pieces = lambda path, data: [data]  # how a body is sent: a slow Hub takes its time between two
         self.twist: Twist | None = None  # changes (path, status, content, headers) of every answer
         self.lock = threading.RLock()
         self.port = 0
