@@ -19,12 +19,12 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # Imports go down. A new module is put on its floor here and in CONTRIBUTING.md.
 FLOORS = {
-    0: "_version config errors folder _hub_errors hub _card_parts cards images tiling large_pictures colour video "
-    "provenance nn losses",
+    0: "_version config errors files folder _hub_errors hub_download hub hub_visitors hub_upload extras _card_parts "
+    "cards images tiling large_pictures colour video provenance nn losses",
     1: "objectives",
     2: "models",
     3: "latents search metrics styling translating restoring",
-    4: "trainer augment convert export",
+    4: "trainer augment convert export space",
     5: "app cli __main__",
 }
 FLOOR = {f"ganhub.{name}": floor for floor, names in FLOORS.items() for name in names.split()}
@@ -32,7 +32,7 @@ FLOOR = {f"ganhub.{name}": floor for floor, names in FLOORS.items() for name in 
 # Third parties that have few doors into the house.
 DOORS = {
     "gradio": ("app.py", "ganhub/app/"),
-    "huggingface_hub": ("ganhub/hub.py",),
+    "huggingface_hub": ("ganhub/hub_download.py", "ganhub/hub_upload.py", "ganhub/hub_visitors.py"),
     "PIL": ("ganhub/images.py", "ganhub/provenance.py"),
 }
 RUN_CODE = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
