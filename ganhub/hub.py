@@ -359,6 +359,7 @@ def push_folder(
                     merged = _merged_card(repo_id, branch, token, cards.read_card(path))
                     if merged is None:
                         continue
+                    cards.warn_of_licence(merged, repo_id)
                     content = merged.encode()
                 operations.append(CommitOperationAdd(name.as_posix(), content))
         commit = api.create_commit(
