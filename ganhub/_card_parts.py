@@ -21,15 +21,18 @@ RUN = {
     "seconds": "Wall time",
     "images_per_second": "Images per second",
     "precision": "Precision",
+    "changed": "Other than in the recipe",
+    "changes": "Changed on the way",
 }
 # Recorded with the run, but told elsewhere in the card, or (the losses) by the plot.
-SAID = ("licence", "dataset", "intended_use", "limits", "alarms", "losses")
+SAID = ("licence", "dataset", "intended_use", "limits", "alarms", "losses", "licence_stated", "dataset_name",
+        "datasets", "read", "started_from")  # fmt: skip
 # Beside a number these say how it was measured, and are no measurement.
 CONSTANTS = ("n", "samples", "seed", "seeds", "images_seen", "interval")
 HEADING = "## Intended use and limits"
 DEFAULT_PROSE = """\
-A small model to learn from, to play with and to build on. It knows nothing but its training data: expect its gaps and
-its habits in every picture, and look at a result before you rely on it."""
+Nobody has written down yet what this model is good for and where it fails. Its pictures have the gaps and the habits of
+what it was trained on: look at a result before you rely on it."""
 ARROWS = {"lower": " ↓", "higher": " ↑"}
 _ANSWERS = re.compile(r"95 % .*? answers; ")  # opens a protocol of people's answers; the value says it already
 
@@ -152,6 +155,33 @@ def memorisation(evaluation: Any, *, picture: bool) -> list[str]:
         parts.append("![Samples and the training pictures closest to them](memorisation.png)")
         parts.append("Above: the samples that come closest to training pictures. Below each: that training picture.")
     return parts
+
+
+def training_data(dataset: str, licence: str, run: Mapping[str, Any]) -> list[str]:
+    """What the weights were trained on, what they started from, and under which licence they are."""
+    parts = [dataset or "Not stated."]
+    if read := _one_line(run.get("read") or ""):
+        parts.append(f"Read for training: {read}")
+    start = "Training started from"
+    for one in bases(run):
+        told = [f"licence of its weights: {one.get('licence') or 'not stated'}"]
+        told += [f"trained on: {one['dataset'].rstrip('.')}"] if isinstance(one.get("dataset"), str) else []
+        parts.append(f"{start} the weights of {_one_line(one['name'])} ({_one_line('; '.join(told))}).")
+        start = "Those had started from"
+    parts.append(f"Licence of the weights: {licence}.")
+    if run.get("licence_stated") is False:
+        parts.append(
+            "Nobody has stated yet under which licence they are: the recipe's own licence belongs to other pictures or "
+            "another start."
+        )
+    return parts
+
+
+def bases(run: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The models that a run started from, nearest first: ``name``, and as far as known ``licence`` and ``dataset``."""
+    found = run.get("started_from")
+    found = found if isinstance(found, Sequence) and not isinstance(found, str) else ()
+    return [one for one in found if isinstance(one, Mapping) and one.get("name")]
 
 
 def training(run: Mapping[str, Any], *, picture: bool, trained: bool) -> list[str]:

@@ -13,6 +13,7 @@ import hashlib
 import json
 import math
 import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,8 @@ _GENERATED = re.compile(r"<!-- ganhub:metadata (\{.*?\}) -->")
 _SECTION = re.compile(rf"^{parts.HEADING}[ \t]*\r?\n.*?(?=^## |\Z)", re.DOTALL | re.MULTILINE)
 _MAX_FRONT = 200_000  # characters of the front matter
 _MAX_CARD = 10_000_000  # bytes
-_ORDER = ("library_name", "license", "license_name", "license_link", "pipeline_tag", "tags", "datasets", "model-index")
+_ORDER = ("library_name", "license", "license_name", "license_link", "base_model", "pipeline_tag", "tags", "datasets",
+          "model-index")  # fmt: skip
 PICTURES = {"samples": "samples.png", "curves": "curves.png", "pairs": "memorisation.png"}  # fact -> file
 
 
@@ -69,7 +71,8 @@ def render_card(
     said = {key: facts[key] for key in (*parts.RUN, "intended_use", "limits") if key in facts}
     run, numbers, facts = {**run, **said}, parts.read_numbers(metrics), dict(facts)
     name, prose = str(facts.get("name") or facts["architecture"]), parts.prose(run)
-    front = _front_matter(facts, name, numbers)
+    front = _front_matter({"base_model": [str(one["name"]) for one in parts.bases(run)[:1] if one.get("hub")], **facts},
+                          name, numbers)  # fmt: skip
     digests = json.dumps({key: _digest(value) for key, value in front.items()} | {"prose": _prose_digest(prose)})
     facts = {**(kept or {}), **{key: value for key, value in facts.items() if value not in (None, "")}}
     block = [
@@ -79,8 +82,7 @@ def render_card(
         "## What it is",
         _what(facts),
         "## Training data",
-        str(facts.get("dataset") or "Not stated."),
-        f"Licence of the weights: {_licence(facts)}.",
+        *parts.training_data(str(facts.get("dataset") or ""), _licence(facts), run),
         "## Training",
         *parts.training(run, picture=bool(facts.get("curves")), trained=facts.get("parameters") != 0),
         "## Measurements",
@@ -108,7 +110,8 @@ def write_card(folder: str | Path, facts: Mapping[str, Any]) -> Path:
     told = ("architecture", "class_names", "num_classes", "style_names")
     known |= {key: config[key] for key in told if key in config}
     run = _mapping(metrics.get("training"))
-    known |= {key: run[key] for key in ("licence", "dataset") if run.get(key)}
+    known |= {key: run[key] for key in ("licence", "dataset", "dataset_name") if run.get(key)}
+    known |= {"datasets": run["datasets"]} if isinstance(run.get("datasets"), list) else {}
     new = render_card({**known, **facts}, metrics, read_facts(old))
     text = merge_card(old, new) if old else new
     write_atomic(path, lambda part: part.write_bytes(text.encode()))
@@ -125,7 +128,8 @@ def read_facts(card: str) -> dict[str, Any]:
         "usage": r"^```python\r?\n(.*?)^```",
         "paper": r"^- Paper: ([^\r\n]+)",
         "parameters": r"^- Parameters: ([\d,]+)",
-        "dataset": r"^## Training data\s+(?!Not stated\.)(?!Licence of the weights)(.*?)\s+Licence of the weights: ",
+        "dataset": r"^## Training data\s+(?!Not stated\.)(?!Licence of the weights)(.*?)\s+"
+        r"(?:Read for training: |Training started from |Licence of the weights: )",
     }
     found = {key: re.search(text, block[0], re.DOTALL | re.MULTILINE) for key, text in patterns.items()}
     facts: dict[str, Any] = {key: match[1].strip() for key, match in found.items() if match}
@@ -165,6 +169,18 @@ def read_card(path: str | Path) -> str:
 def has_markers(text: str) -> bool:
     """Whether a card has a generated block (and so may be refreshed)."""
     return _BLOCK.search(text) is not None
+
+
+def warn_of_licence(card: str, where: str) -> None:
+    """Say on standard error, in a sentence, that a card tells nobody under which licence the weights are."""
+    front, _ = split_front_matter(card)
+    named = front.get("license_name") or front.get("license_link")
+    if front.get("license") in (None, "", "other") and not named:
+        print(
+            f"The card of {where} states no licence of its weights, so nobody knows what they may do with them: write "
+            f"license: NAME between the two --- of {CARD}, or train.licence=NAME where the model is trained.",
+            file=sys.stderr,
+        )
 
 
 def merge_card(old: str, new: str) -> str:
@@ -296,9 +312,10 @@ def _front_matter(facts: Mapping[str, Any], name: str, numbers: list[parts.Numbe
         "license": facts.get("licence") or facts.get("license"),
         "license_name": facts.get("licence_name"),
         "license_link": facts.get("licence_link") or facts.get("license_link"),
+        "base_model": facts.get("base_model"),
         "pipeline_tag": PIPELINE_TAGS.get(verb),
         "tags": list(dict.fromkeys(["ganhub", str(facts["architecture"]), *facts.get("tags", ())])),
-        "datasets": list(facts.get("datasets") or ([_slug(short)] if short else [])),
+        "datasets": list(facts["datasets"]) if "datasets" in facts else [_slug(short)] if short else [],
     }
     measured = [
         {"type": _slug(n.name), "name": n.label, "value": n.value} | ({"args": n.args} if n.args else {})
@@ -306,7 +323,8 @@ def _front_matter(facts: Mapping[str, Any], name: str, numbers: list[parts.Numbe
         if math.isfinite(n.value)
     ]
     if measured and front["pipeline_tag"]:
-        dataset = {"name": short or "training data", "type": (front["datasets"] or ["other"])[0]}
+        called = facts.get("dataset_name") or short or "training data"
+        dataset = {"name": called, "type": (front["datasets"] or ["other"])[0]}
         result = {"task": {"type": front["pipeline_tag"]}, "dataset": dataset, "metrics": measured}
         front["model-index"] = [{"name": name.rsplit("/", 1)[-1], "results": [result]}]
     return {key: value for key, value in front.items() if value}

@@ -262,7 +262,7 @@ def write_folder(
         # safetensors refuses tensors that share memory (tied weights, views): each gets its own copy.
         stored[name] = tensor.contiguous().clone()
     text = json.dumps(dict(config), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    _make_folder(folder)
+    make_folder(folder)
     write_together(
         {
             folder / weights_name(variant): lambda path: save_file(stored, path, metadata={"format": "pt"}),
@@ -272,7 +272,8 @@ def write_folder(
     return folder
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it where they are missing; :class:`HubError` where that cannot be."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -108,6 +108,9 @@ def upload(
                 if merged is None:
                     continue
                 content = merged.encode()
+            if name == CARD and not space:
+                card = content.decode() if isinstance(content, bytes) else cards.read_card(content)
+                cards.warn_of_licence(card, repo_id)
             operations.append(CommitOperationAdd(name, content if isinstance(content, bytes) else str(content)))
         # Large files first: those that the Hub holds are skipped, so that a call after a break goes on.
         retried(lambda: api.preupload_lfs_files(repo_id, operations, revision=branch, create_pr=create_pr, **where))

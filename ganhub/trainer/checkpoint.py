@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,48 +13,69 @@ import torch
 
 from ganhub.errors import TrainingError
 
+_OURS = re.compile(r"\d{12}\.pt")
+
 
 def save_checkpoint(folder: Path, images_seen: int, state: dict[str, Any], *, keep: int) -> Path:
-    """Write ``state`` as folder/IMAGES.pt, all or nothing, and drop all but the newest ``keep``.
+    """Write ``state`` as folder/IMAGES.pt, all or nothing, and drop what is older than the newest ``keep``.
 
     Raises:
         TrainingError: When the disk is full or not writable; earlier checkpoints stay.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     path, part = folder / f"{images_seen:012d}.pt", folder / f"{images_seen:012d}.pt.part"
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         with part.open("wb") as file:
             torch.save(state, file)
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)  # the only moment at which the name exists, and by then the file is whole
     except (OSError, RuntimeError) as error:  # torch reports a failed write as RuntimeError
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
         full = getattr(error, "errno", None) == errno.ENOSPC or "No space" in str(error)
         reason = "the disk is full" if full else str(error)
         raise TrainingError(
             f"The checkpoint {path} could not be written: {reason}. Earlier checkpoints are kept; "
             "make room and run the same command again."
         ) from None
-    for old in list_checkpoints(folder)[:-keep]:
-        old.unlink(missing_ok=True)
-    for old in folder.glob("*.pt.part"):  # of runs that were killed while they wrote
-        if re.fullmatch(r"\d{12}\.pt\.part", old.name):
+    # One of more pictures is damaged, else the run would have gone on from there: it does not count.
+    older = [one for one in list_checkpoints(folder) if one.name <= path.name]
+    for old in older[:-keep]:
+        with suppress(OSError):
             old.unlink(missing_ok=True)
+    for old in folder.glob("*.pt.part"):  # of runs that were killed while they wrote
+        if _OURS.fullmatch(old.name.removesuffix(".part")):
+            with suppress(OSError):
+                old.unlink(missing_ok=True)
     return path
 
 
 def list_checkpoints(folder: Path) -> list[Path]:
-    """Whole checkpoints in a folder, oldest first."""
-    return sorted(folder.glob("*.pt"))
+    """Whole checkpoints that a run wrote (twelve digits and .pt), oldest first; other files are left alone."""
+    return sorted(path for path in folder.glob("*.pt") if _OURS.fullmatch(path.name))
 
 
 def load_checkpoint(folder: Path, *, quiet: bool = False) -> dict[str, Any] | None:
-    """Read the newest checkpoint that can be read, or None where there is none. Runs no code from the file."""
-    for path in reversed(list_checkpoints(folder)):
+    """Read the newest checkpoint that can be read, or None where there is none. Runs no code from the file.
+
+    Raises:
+        TrainingError: When there are some, and none can be read: to start again would write over what the run left.
+    """
+    paths = list_checkpoints(folder)
+    for path in reversed(paths):
         try:
-            return torch.load(path, map_location="cpu", weights_only=True)
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            if isinstance(state, dict):
+                return state
+            reason = f"it holds a {type(state).__name__}"
         except Exception as error:  # a damaged file must not hide the whole one before it
-            if not quiet:
-                print(f"{path.name} is damaged ({type(error).__name__}); trying the checkpoint before it.")
+            reason = type(error).__name__
+        if not quiet:
+            print(f"{path.name} is damaged ({reason}); trying the checkpoint before it.")
+    if paths:
+        raise TrainingError(
+            f"None of the {len(paths)} checkpoints in {folder} can be read: put back a copy, or take another "
+            "--out folder."
+        )
     return None

@@ -144,6 +144,7 @@ class Pictures:
 
     Attributes:
         class_names: Sorted names of the classes; empty when the model asked for none.
+        source, chosen: All pictures, and (but of a stream) the indices of those that the config leaves.
         skipped: "name: reason" of each picture that could not be read so far.
         other: The second collection, or None.
     """
@@ -161,22 +162,21 @@ class Pictures:
         self._pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
         self._ahead: dict[tuple[int, int], list[Future]] = {}
         self._last = -1
-        self._source = source
+        self.source = self._source = source
+        self._seed = config.seed % 2**64  # as a negative seed is meant, and a longer one cut
         self._stored: Sequence[np.ndarray] | None = None
         if isinstance(source, Stream):
-            self._tape = _Tape(source, config.seed, self._decode, self._pool)
+            self._tape = _Tape(source, self._seed, self._decode, self._pool)
             return
         if not len(source):
             raise DataError(f"{config.path} holds no pictures.")
-        self._index = _chosen(source, config)
+        self._index = self.chosen = _chosen(source, config)
         if not len(self._index):
             raise DataError(f"{config.path} has too few pictures for data.holdout = {config.holdout}.")
         side = config.zoom if config.crop == "random" else 1
         aspect = 1.5 if config.crop == "random" else 1  # what a random crop keeps of a picture that is not square
-        if (
-            len(self._index) * channels * ceil(height * side) * ceil(width * side) * aspect
-            <= config.memory_gb * 1024**3
-        ):
+        size = len(self._index) * channels * ceil(height * side) * ceil(width * side) * aspect
+        if size <= config.memory_gb * 1024**3:
             self._read_all()
 
     def __len__(self) -> int:
@@ -199,13 +199,13 @@ class Pictures:
             stored, labels = self._tape.read(first, count)
         else:
             stored, labels = self._look_up(first, count)
-        draws = _uniform(self.config.seed, positions, 3)
+        draws = _uniform(self._seed, positions, 3)
         flips = draws[:, 2] < 0.5 if self.config.flip else np.zeros(count, bool)
         out = self._crop(stored, draws, flips)
         for k, quarters in enumerate(draws[:, 2] * 8 % 4 if self.config.turn else ()):  # flips took the first of 3 bits
             out[k] = np.rot90(out[k], int(quarters), (1, 2))
         # Consecutive numbers stay distinct in the 32 bits that a generator keeps of its seed.
-        offset = int(_mix(np.uint64(self.config.seed)) >> np.uint64(2))
+        offset = int(_mix(np.uint64(self._seed)) >> np.uint64(2))
         return Batch(
             images=images.from_uint8(torch.from_numpy(out)),
             labels=torch.tensor(labels, dtype=torch.int64) if self.class_names else None,
@@ -254,7 +254,7 @@ class Pictures:
         out = np.empty(count, np.int64)
         for epoch in range(int(epochs[0]) if count else 0, int(epochs[-1]) + 1 if count else 0):
             inside = epochs == epoch
-            out[inside] = _permutation(n, self.config.seed, epoch)[positions[inside] % n]
+            out[inside] = _permutation(n, self._seed, epoch)[positions[inside] % n]
         return out
 
     def _good(self, index: int) -> tuple[np.ndarray, int]:

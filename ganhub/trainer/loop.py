@@ -6,6 +6,7 @@ import math
 import os
 import time
 from collections import defaultdict
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,11 @@ from ganhub.objectives import BaseObjective, Phase, get_objective
 from ganhub.trainer.checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
 from ganhub.trainer.data import Pictures, open_data
 from ganhub.trainer.ema import EMA
+from ganhub.trainer.identity import fingerprint
+from ganhub.trainer.lock import hold
 from ganhub.trainer.recipe import Recipe
-from ganhub.trainer.report import keep_best, load_adversary, read_log, trim_log, write_grid, write_hub_folder, write_log
+from ganhub.trainer.report import keep_best, load_adversary, read_log, write_grid, write_hub_folder, write_log
+from ganhub.trainer.resume import begin, begin_record, finish_again, restore, state_of
 from ganhub.trainer.signals import ignore_kill, stop_when_asked
 from ganhub.trainer.watchdog import Watchdog
 
@@ -52,7 +56,7 @@ class Trainer:
         self.main, self.world = self.accelerator.is_main_process, self.accelerator.num_processes
         _check_batch(self.train.batch_size, self.train.accumulate, self.world)
         self.bf16 = self.train.precision == "bf16" or (self.train.precision == "auto" and has_bf16(self.device))
-        torch.manual_seed(self.train.seed)
+        torch.manual_seed(self.train.seed % 2**64)
 
         model = _build_model(recipe)
         labelled = bool(getattr(model.config, "num_classes", 0))
@@ -78,6 +82,7 @@ class Trainer:
             for player, parameters in self.parameters.items()
         }
         self.ema = EMA(self.model, self.train.ema_half_life, self.objective.companions())
+        self.record = begin_record(self)
         self.step = self.images_seen = self.drawn = self._turns = 0
         self.seconds = 0.0
         self.stop_asked = False  # of this process
@@ -94,10 +99,15 @@ class Trainer:
             The run's folder.
 
         Raises:
-            TrainingError: For a loss or gradient that is not finite, a full disk, or another process that died; the
-                last good checkpoint stays.
+            TrainingError: For a loss or gradient that is not finite, a full disk, another run in the folder, or another
+                process that died; the last good checkpoint stays.
+            ConfigError: When the folder holds a run of other pictures or settings.
         """
-        self._resume()
+        with hold(self):
+            self._resume()
+            return self.out if finish_again(self) else self._train()
+
+    def _train(self) -> Path:
         main, stopping = self.main, False
         if self.watchdog:
             self.watchdog.remember(read_log(self.out))
@@ -257,15 +267,14 @@ class Trainer:
         if self.train.tracker and self.main:
             self.accelerator.log({k: v for k, v in line.items() if k != "step"}, step=self.step)
 
+    @cached_property
+    def fingerprint(self) -> dict[str, Any]:
+        """What this run is; see :mod:`ganhub.trainer.identity`."""
+        return fingerprint(self)
+
     def save(self) -> Path:
         """Write a checkpoint from which the run resumes bit for bit."""
-        state = {
-            "images_seen": self.images_seen, "step": self.step, "drawn": self.drawn, "seconds": self.seconds,
-            "model": self.model.state_dict(), "objective": self.objective.state_dict(),
-            "ema": self.ema.state_dict(),
-            "optimizers": {player: optimizer.state_dict() for player, optimizer in self.optimizers.items()},
-            "random": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state(self.device) if self.cuda else None,
-        }  # fmt: skip
+        state = state_of(self)
         return save_checkpoint(self.out / "checkpoints", self.images_seen, state, keep=self.train.keep_checkpoints)
 
     def _resume(self) -> None:
@@ -273,28 +282,9 @@ class Trainer:
         if self.world > 1:
             self._check_same_start(state["images_seen"] if state else 0)
         if state is None:
-            if self.main:
-                trim_log(self.out, 0)  # what a run that left no checkpoint logged
-            return
-        try:
-            self.model.load_state_dict(state["model"])
-            self.objective.load_state_dict(state["objective"])
-            self.ema.load_state_dict(state["ema"])
-        except RuntimeError:
-            raise ConfigError(
-                f"The checkpoint in {self.out} was made with another [model] or [objective]; "
-                "take a new --out folder for the new recipe."
-            ) from None
-        for player, optimizer in self.optimizers.items():
-            optimizer.load_state_dict(state["optimizers"][player])
-        torch.set_rng_state(state["random"])
-        if self.cuda and state.get("cuda") is not None:  # begun on a CPU, it has none
-            torch.cuda.set_rng_state(state["cuda"], self.device)
-        self.images_seen, self.step, self.drawn = state["images_seen"], state["step"], state["drawn"]
-        self.seconds = state["seconds"]
-        if self.main:
-            trim_log(self.out, self.images_seen)
-            print(f"Resuming {self.out} after {self.images_seen:,} pictures.")
+            begin(self)
+        else:
+            restore(self, state)
 
     def _check_same_start(self, images_seen: int) -> None:
         """All processes have read before one writes, and have read the same."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,13 @@ class TrainConfig(BaseConfig):
 
 @dataclass(frozen=True)
 class Recipe:
-    """The four tables, the last two as checked configs."""
+    """The four tables, the last two as checked configs.
+
+    Attributes:
+        tables: All four as plain values, with what the command line changed.
+        written: The same as the file has them.
+        overrides: "table.key" of what the command line gave.
+    """
 
     model: dict[str, Any]
     objective: dict[str, Any]
@@ -111,6 +118,8 @@ class Recipe:
     data: DataConfig
     name: str = "recipe"
     tables: dict[str, Any] = field(default_factory=dict, compare=False)
+    written: dict[str, Any] = field(default_factory=dict, compare=False)
+    overrides: frozenset[str] = frozenset()
 
 
 def read_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -128,9 +137,11 @@ def read_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         raise ConfigError(f"The recipe {path} is nested too deep: take out some of its brackets.") from None
     except ValueError as error:  # TOMLDecodeError, UnicodeDecodeError, too large
         raise ConfigError(f"The recipe {path} is not valid TOML: {error}.") from None
+    written = copy.deepcopy(tables)
     for override in overrides:
         apply_override(tables, override)
-    return make_recipe(tables, name=path.stem)
+    given = frozenset(override.partition("=")[0] for override in overrides)
+    return replace(make_recipe(tables, name=path.stem), written=written, overrides=given)
 
 
 def make_recipe(tables: dict[str, Any], *, name: str = "recipe") -> Recipe:
@@ -142,7 +153,7 @@ def make_recipe(tables: dict[str, Any], *, name: str = "recipe") -> Recipe:
             raise ConfigError(f"'{table}' must be a table of the recipe: write its keys below a line [{table}].")
     model, objective = dict(tables.get("model", {})), dict(tables.get("objective", {}))
     train, data = TrainConfig.from_dict(tables.get("train", {})), DataConfig.from_dict(tables.get("data", {}))
-    return Recipe(model, objective, train, data, name, tables)
+    return Recipe(model, objective, train, data, name, tables, tables)
 
 
 def apply_override(tables: dict[str, Any], text: str) -> None:

@@ -13,11 +13,15 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ganhub import cards, hub, images
-from ganhub.errors import HubError
-from ganhub.folder import write_atomic
+from ganhub._card_parts import is_number
+from ganhub.errors import HubError, TrainingError
+from ganhub.folder import CARD, CONFIG, disk_is_full, make_folder, weights_name, write_atomic
 from ganhub.models import LatentGenerator
 from ganhub.objectives import BaseObjective
 from ganhub.trainer.curves import thin_log, write_curves
+from ganhub.trainer.statement import stated, statement
+
+LOG = "log.jsonl"
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -40,36 +44,51 @@ def write_log(trainer: Trainer, line: dict[str, Any], bar: tqdm) -> None:
 
 
 def _append(out: Path, line: dict[str, Any]) -> None:
-    out.mkdir(parents=True, exist_ok=True)
-    with (out / "log.jsonl").open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")
+    path = out / LOG
+    make_folder(out)
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+    except OSError as error:
+        reason = "the disk is full" if disk_is_full(error) else error.strerror
+        raise TrainingError(
+            f"{path} cannot be written ({reason}), so the run stops; its last checkpoint is good. Make room, or look "
+            "at the permissions, and run the same command again."
+        ) from error
 
 
 def read_log(out: Path) -> list[dict[str, Any]]:
-    """Lines of out/log.jsonl; a last line cut short by a crash is left out."""
-    path = out / "log.jsonl"
+    """Lines of out/log.jsonl; a last line cut short by a crash is left out, and so is what a run does not write."""
+    path = out / LOG
+    try:
+        text = path.read_text(encoding="utf-8-sig", errors="replace") if path.is_file() else ""
+    except OSError as error:
+        raise TrainingError(f"{path} cannot be read ({error.strerror}): look at its permissions.") from error
     lines = []
-    for text in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []:
+    for one in text.splitlines():
         try:
-            line = json.loads(text)
+            line = json.loads(one)
         except (ValueError, RecursionError):
             break
-        if isinstance(line, dict):
+        if isinstance(line, dict) and is_number(line.get("images")):
             lines.append(line)
     return lines
 
 
 def trim_log(out: Path, images_seen: int) -> None:
     """Drop what a crashed run logged after the checkpoint from which it resumes."""
-    if not (out / "log.jsonl").exists():
+    path = (out / LOG).resolve()  # a link stays a link
+    if not path.is_file():
         return
-    kept = [line for line in read_log(out) if line["images"] <= images_seen]
-    (out / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
+    lines = read_log(out)
+    kept = "".join(json.dumps(line) + "\n" for line in lines if line["images"] <= images_seen).encode()
+    if kept != path.read_bytes():
+        write_atomic(path, lambda part: part.write_bytes(kept))
 
 
 def write_grid(model: LatentGenerator, path: Path, *, count: int = 64) -> None:
     """Seeds 0 to count - 1 in rows of eight, uncurated."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     images.save_grid(model.sample(count, seed=0), path, columns=8)
 
 
@@ -90,11 +109,13 @@ def keep_best(trainer: Trainer, bar: tqdm) -> None:
     )
     bar.write(f"{trainer.images_seen:,} pictures: {result.label} {result.value:.4g} ± {result.error:.2g}")
     held = cards.read_metrics(best).get("watch", {})
-    # What lies ahead of this run was left by another one, or by a crash.
-    if result.value < held.get("value", math.inf) or held["images_seen"] > trainer.images_seen:
+    # What is another run's, or lies ahead of this one (a crash left it), does not count.
+    ours = held.get("run", "") == trainer.record["id"] and held.get("images_seen", math.inf) <= trainer.images_seen
+    if not ours or result.value < held.get("value", math.inf):
         started = time.perf_counter()
         write_hub_folder(trainer, best)
         how = {"measured": result.protocol.sentence(named=False), "images_seen": trainer.images_seen}
+        how["run"] = trainer.record["id"]
         cards.record(best, "watch", {**result.to_dict(), **how}, trainer.ema.module.card_facts())
         trainer.watchdog.seconds += time.perf_counter() - started
 
@@ -114,12 +135,9 @@ def write_hub_folder(trainer: Trainer, folder: Path | None = None) -> None:
         "seed": train.seed,
         "seconds": round(trainer.seconds, 1),
         "images_per_second": round(trainer.images_seen / max(trainer.seconds, 1e-9), 1),
-        "hardware": (f"{trainer.world} x " if trainer.world > 1 else "") + hardware(trainer.device),
-        "precision": "bf16" if trainer.bf16 else "fp32",
-        "licence": train.licence,
-        "dataset": train.dataset,
-        "intended_use": train.intended_use,
-        "limits": train.limits,
+        "hardware": ", then ".join(trainer.record["hardware"]),
+        "precision": ", then ".join(trainer.record["precision"]),
+        **statement(trainer),
         "losses": {k: v for k, v in last.items() if "/" in k},
     }
     if trainer.watchdog:
@@ -137,10 +155,36 @@ def write_hub_folder(trainer: Trainer, folder: Path | None = None) -> None:
         cards.record(out / place, "training", numbers, one.card_facts())
 
 
+def is_published(trainer: Trainer) -> bool:
+    """Whether the folder's models are those of this moment of the run, with their cards."""
+    folders = [trainer.out / place for place in ("", *trainer.ema.companions)]
+    whole = all((folder / name).is_file() for folder in folders for name in (CONFIG, CARD, weights_name()))
+    if not whole:
+        return False
+    runs = [cards.read_metrics(folder).get("training", {}) for folder in folders]
+    return all(run.get("images_seen") == trainer.images_seen for run in runs)
+
+
+def restate(trainer: Trainer) -> list[str]:
+    """Put the texts that the command line states into the cards, and return the names of those that are new there."""
+    new: list[str] = []
+    for place, one in {"": trainer.ema.module, **trainer.ema.companions}.items():
+        run = cards.read_metrics(trainer.out / place)["training"]
+        texts = stated(trainer.recipe)
+        if changed := [name for name, text in texts.items() if run.get(name) != text]:
+            new = changed
+            words = {name: text for name, text in statement(trainer).items() if name in texts or name == "read"}
+            gone = {"licence_stated"} & run.keys() if "licence" in texts else set()
+            gone |= {"dataset_name", "datasets"} & run.keys() if "dataset" in texts else set()
+            kept = {name: value for name, value in run.items() if name not in gone}
+            cards.record(trainer.out / place, "training", kept | words, one.card_facts())
+    return new
+
+
 def write_short_log(log: list[dict[str, Any]], folder: Path) -> None:
     """Write at most ``curves.MOST_LINES`` lines of a log to folder/log.jsonl."""
     text = "".join(json.dumps(line) + "\n" for line in thin_log(log))
-    write_atomic(folder / "log.jsonl", lambda part: part.write_text(text, encoding="utf-8"))
+    write_atomic(folder / LOG, lambda part: part.write_text(text, encoding="utf-8"))
 
 
 def alarms_of(log: list[dict[str, Any]]) -> list[str]:
