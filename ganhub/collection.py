@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import lzma
 import os
+import re
 import unicodedata
 import zipfile
 import zlib
@@ -140,6 +141,11 @@ def is_picture(name: str) -> bool:
 def composed(text: str) -> str:
     """Text in one form (NFC), since systems store an accent differently; what UTF-8 cannot hold becomes "?"."""
     return unicodedata.normalize("NFC", text).encode("utf-8", "replace").decode("utf-8")
+
+
+def class_order(name: str) -> tuple[int, int, str]:
+    """What classes are sorted by: whole numbers in numeric order, then words."""
+    return (0, int(name), name) if re.fullmatch("-?[0-9]{1,18}", name) else (1, 0, name)
 
 
 def list_pictures(path: Path, *, deep: bool = True, suffixes: Collection[str] = SUFFIXES) -> Listing:
@@ -346,11 +352,10 @@ def layout_of(pictures: Sequence[Picture], split: str, where: Path) -> Layout:
     """
     kept, depth, parts, around, left_out = list(pictures), 0, (), "", ()
     while True:
-        tops = {p.parts[depth] if len(p.parts) > depth + 1 else "" for p in kept}
-        if not parts and (parts := _parts_named(kept, depth, tops, split, where)):
+        if not parts and (parts := _parts_named(kept, depth, split, where)):
             left_out = tuple(p for p in kept if p.parts[depth] not in parts or len(p.parts) == depth + 1)
             kept = [p for p in kept if p.parts[depth] in parts and len(p.parts) > depth + 1]
-        elif len(tops) == 1 and all(len(p.parts) > depth + 2 for p in kept):
+        elif lies_in_one(kept, depth):
             around = "/".join(kept[0].parts[: depth + 1])
         else:
             break
@@ -360,20 +365,30 @@ def layout_of(pictures: Sequence[Picture], split: str, where: Path) -> Layout:
     return Layout(kept, depth, parts, around, left_out)
 
 
-def _parts_named(
-    pictures: Sequence[Picture], depth: int, tops: set[str], split: str, where: Path
-) -> tuple[str, ...]:  # fmt: skip
-    if split != "train" and split in tops:
+def lies_in_one(pictures: Sequence[Picture], depth: int = 0) -> bool:
+    """Whether one folder holds everything, and nothing but folders."""
+    return all(len(p.parts) > depth + 2 for p in pictures) and len({p.parts[depth] for p in pictures}) == 1
+
+
+def parts_in(pictures: Sequence[Picture], depth: int = 0) -> dict[str, str]:
+    """Folders that are parts of a collection (Train, val) -> what they are ("train", "validation"); {} without any.
+
+    A class may be called "train" or "valid" too: beside folders that are no parts, these count only if there is one
+    for training, and a second part or folders inside it.
+    """
+    tops = {p.parts[depth] if len(p.parts) > depth + 1 else "" for p in pictures}
+    named = {top: kind for top in sorted(tops) if (kind := split_named(top))}
+    deep = any(len(p.parts) > depth + 2 for p in pictures if named.get(p.parts[depth]) == "train")
+    sure = len(named) == len(tops) or "train" in named.values() and (deep or len(set(named.values())) > 1)
+    return named if sure else {}
+
+
+def _parts_named(pictures: Sequence[Picture], depth: int, split: str, where: Path) -> tuple[str, ...]:
+    if split != "train" and any(p.parts[depth] == split for p in pictures if len(p.parts) > depth + 1):
         return (split,)
-    named = {top: kind for top in tops if (kind := split_named(top))}
-    wanted = split_named(split) or split
-    chosen = tuple(sorted(top for top, kind in named.items() if kind == wanted))
-    # A class may be called "train" or "valid" too: beside folders that are no parts, one counts only if there are
-    # two of them, or if there are folders in it.
-    deep = any(len(p.parts) > depth + 2 for p in pictures if p.parts[depth] in chosen)
-    if named and len(named) < len(tops) and not (chosen and (deep or len(set(named.values())) > 1)):
-        return ()
+    named, wanted = parts_in(pictures, depth), split_named(split) or split
+    chosen = tuple(top for top, kind in named.items() if kind == wanted)
     if named and not chosen:
-        there = ", ".join(sorted(named))
+        there = ", ".join(named)
         raise DataError(f'{where} has no folder "{split}" for data.split; it has {there}: name one of them.')
     return chosen

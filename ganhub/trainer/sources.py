@@ -18,14 +18,13 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from ganhub import images
-from ganhub.collection import composed
+from ganhub.collection import class_order, composed
 from ganhub.errors import DataError
 
 if TYPE_CHECKING:
     from ganhub.trainer.data import DataConfig
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
-WHOLE = re.compile(r"-?[0-9]{1,18}")
 
 
 @dataclass(frozen=True)
@@ -111,12 +110,7 @@ def classes_of(values: Sequence[Any], where: str) -> tuple[tuple[str, ...], list
     """Return sorted class names (whole numbers in numeric order, before words) and each value's class index."""
     if any(v is None or v == "" or v != v for v in values):
         raise DataError(f"Some pictures of {where} have no label; label them all or remove them.")
-
-    def place(value: Any) -> tuple[int, int, str]:
-        text = str(value)
-        return (0, int(text), text) if WHOLE.fullmatch(text) else (1, 0, text)
-
-    ordered = sorted(set(values), key=place)
+    ordered = sorted(set(values), key=lambda value: class_order(str(value)))
     index = {v: i for i, v in enumerate(ordered)}
     return tuple(str(v) for v in ordered), [index[v] for v in values]
 
