@@ -112,7 +112,7 @@ class Listing:
         count = len(self.passed_over)
         what = "1 file or folder of {} is" if count == 1 else f"{count:,} files or folders of {{}} are"
         first = sorted(self.passed_over, key=lambda name: (not _other_picture(name), _hidden(name), name))
-        named = [f"{name} ({why})" if (why := self.passed_over[name]) else name for name in first[: SHOWN + 1]]
+        named = [f"{name} ({why})" if (why := self.passed_over[name]) else name for name in first]
         return f"{what.format(self.path)} passed over, as no picture that can be read here: {shown(named)}."
 
     def pass_over(self, parts: Sequence[str], reason: str = "", folder: bool = False) -> None:
@@ -127,10 +127,15 @@ class Listing:
         self.passed_over[name] = reason
 
 
+def counted(number: int) -> str:
+    """ "1 picture", "2,000 pictures"."""
+    return f"{number:,} picture{'' if number == 1 else 's'}"
+
+
 def shown(names: Sequence[str]) -> str:
-    """The first five names, and "..." where there are more."""
+    """ "a, b, c, d, e and 3 more"."""
     told = ["".join(c if c.isprintable() else "?" for c in name) for name in names[:SHOWN]]
-    return ", ".join([*told, "..."] if len(names) > SHOWN else told)
+    return ", ".join(told) + (f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else "")
 
 
 def is_picture(name: str) -> bool:
@@ -172,7 +177,8 @@ def list_pictures(path: Path, *, deep: bool = True, suffixes: Collection[str] = 
 
 
 def _hidden(name: str) -> bool:
-    return name.startswith(".") or name.lower().rstrip("/") in JUNK
+    last = name.rstrip("/").rpartition("/")[2]
+    return last.startswith(".") or last.lower() in JUNK
 
 
 def _other_picture(name: str) -> bool:

@@ -13,7 +13,7 @@ from numpy.lib import format as npy
 from torch import Tensor
 
 from ganhub import images
-from ganhub.collection import DAMAGED, composed, open_zip, split_named
+from ganhub.collection import DAMAGED, composed, open_zip, shown, split_named
 from ganhub.errors import DataError
 from ganhub.trainer.sources import Entry, Source, classes_of
 
@@ -59,9 +59,9 @@ class _File:
             for there in sorted(self.members, key=lambda there: there != name):
                 if there == name or not asked and there.lower() == name:
                     return there
-        looked = asked or " or ".join(dict.fromkeys(usual))
-        raise DataError(f"{self.path} has no array {looked}; it has {', '.join(sorted(self.members))}. Name one in "
-                        f"{field}.")  # fmt: skip
+        looked = asked or shown(list(dict.fromkeys(usual)))
+        have = shown(sorted(self.members))
+        raise DataError(f"{self.path} has no array {looked}; it has {have}. Name one in {field}.")
 
     def header(self, key: str) -> tuple[tuple[int, ...], np.dtype]:
         """Shape and type, which the size of the member must agree with."""

@@ -13,7 +13,7 @@ from typing import Any
 from torch import Tensor
 
 from ganhub import images
-from ganhub.collection import Layout, Listing, Picture, composed, layout_of, list_pictures, shown
+from ganhub.collection import Layout, Listing, Picture, composed, counted, layout_of, list_pictures, shown
 from ganhub.errors import DataError
 from ganhub.trainer.sources import Entry, Source, classes_of
 
@@ -60,7 +60,7 @@ def _fits(picture: Picture, depth: int, only: str) -> bool:
 def _of_parts(path: Path, layout: Layout) -> str:
     if not layout.parts:
         return ""
-    left = f"; {len(layout.left_out):,} pictures beside it are not" if layout.left_out else ""
+    left = f", without {counted(len(layout.left_out))} of the other parts" if layout.left_out else ""
     return f"Of {path} the part {' and '.join(layout.parts)} is read{left} (data.split chooses)."
 
 
@@ -132,10 +132,10 @@ def _by_rows(
         )
     notes = []
     if left:
-        notes.append(f"{len(left):,} of {len(keys):,} pictures of {found.path} are not named in {named} and are left "
-                     f"out: {shown(left)}.")  # fmt: skip
+        notes.append(f"{named} of {found.path} does not name {counted(len(left))} of {len(keys):,}, left out here: "
+                     f"{shown(left)}.")  # fmt: skip
     if gone := sorted(rows.keys() - {composed(picture.name) for picture in found.pictures}):
-        notes.append(f"{named} of {found.path} names {len(gone):,} pictures that are not there: {shown(gone)}.")
+        notes.append(f"{named} of {found.path} names {counted(len(gone))} that cannot be found: {shown(gone)}.")
     return [picture for picture, _ in kept], values, notes
 
 
