@@ -59,6 +59,8 @@ def sources(arguments: Sequence[str], films: bool = True) -> list[Path]:
             listing = _listed(text, films)
             files = [picture.place for picture in listing.pictures]
             said = listing.passed_over_sentence()
+            if not files and not Path(text).is_dir() and not said:
+                raise ConfigError(f"No file fits the pattern {text}.")
             if not files:
                 where = f"the folder {text}" if Path(text).is_dir() else f"the pattern {text}"
                 raise ConfigError(f"There are no photos{' or films' if films else ''} in {where}. {said}".rstrip())
