@@ -93,7 +93,8 @@ def test_training_says_once_what_it_leaves_out(place, capsys):
     Path("set/train/d.heic").write_bytes(b"")
     Path("set/train/e.png").write_bytes(b"none")
     model = MLPGAN.tiny().config.to_dict()
-    recipe = make_recipe({"model": {"architecture": "mlp-gan", **model}, "train": {"watch": False}, "data": {"path": "set"}})
+    tables = {"model": {"architecture": "mlp-gan", **model}, "train": {"watch": False}, "data": {"path": "set"}}
+    recipe = make_recipe(tables)
     trainer = Trainer(recipe, place / "run", quiet=True)
     said = capsys.readouterr().out
     assert len(trainer.data) == 2 and trainer.data.config.path == "set"

@@ -117,7 +117,10 @@ def _by_rows(
     left = [picture.name for picture, key in zip(pictures, keys, strict=True) if key not in rows]
     if not kept:
         told = f"it names {shown(list(rows))}; the pictures are {shown([picture.name for picture in pictures])}"
-        raise DataError(f"{named} of {found.path} names none of its pictures: {told}.")
+        raise DataError(
+            f"{named} of {found.path} names none of its pictures: {told}. Mend the names, or set data.labels = "
+            '"folder" if the folders are the classes.'
+        )
     for picture, value in kept:
         if isinstance(value, list | dict):
             raise DataError(
