@@ -178,7 +178,8 @@ def test_the_second_trainer_of_a_folder_is_told_and_a_killed_one_leaves_no_lock(
     first = subprocess.Popen(
         [sys.executable, "-c", "import sys, time; from pathlib import Path; from types import SimpleNamespace as N\n"
          "from ganhub.trainer.lock import hold\n"
-         "with hold(N(out=Path(sys.argv[1]), main=True, world=1)): print('held', flush=True); time.sleep(600)", str(out)],
+         "with hold(N(out=Path(sys.argv[1]), main=True, world=1)): print('held', flush=True); time.sleep(600)",
+         str(out)],
         stdout=subprocess.PIPE, cwd=ROOT,
     )  # fmt: skip
     try:

@@ -15,15 +15,18 @@ kept: their parts, read back from 400 of them, are those of this script, their o
 from __future__ import annotations
 
 import argparse
-import io
 import re
+import sys
 import zipfile
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+
+sys.path[:0] = [str(Path(__file__).resolve().parent.parent)]
+
+from ganhub import images  # noqa: E402
 
 SIDE = 32
 PEOPLES = ("deep_dwarf", "deep_elf", "demigod", "demonspawn", "dwarf", "elf", "formicid", "gargoyle", "ghoul", "gnome",
@@ -52,7 +55,7 @@ def read_parts(source: Path) -> Parts:
     parts: Parts = defaultdict(dict)
     for name, data in files(source):
         layer, _, rest = name.partition("/")
-        picture = np.array(Image.open(io.BytesIO(data)).convert("RGBA"))
+        picture = images.to_uint8(images.load_image(data, channels=4))[0].permute(1, 2, 0).numpy()
         if picture.shape == (SIDE, SIDE, 4) and rest:
             parts[layer][rest.removesuffix(".png")] = picture
     return parts
@@ -66,10 +69,14 @@ def people_of(base: str) -> str:
 
 def dress(pieces: list[np.ndarray]) -> np.ndarray:
     """Lay the pieces over each other, the first at the back: [32, 32, 4]."""
-    doll = Image.new("RGBA", (SIDE, SIDE))
+    doll = np.zeros((SIDE, SIDE, 4))
     for piece in pieces:
-        doll.alpha_composite(Image.fromarray(piece))
-    return np.array(doll)
+        above, alpha = piece[..., :3].astype(float), piece[..., 3:] / 255
+        behind = doll[..., 3:] / 255 * (1 - alpha)
+        total = alpha + behind
+        doll[..., :3] = (above * alpha + doll[..., :3] * behind) / np.maximum(total, 1e-9)
+        doll[..., 3:] = total * 255
+    return np.rint(doll).astype(np.uint8)
 
 
 def draw(parts: Parts, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

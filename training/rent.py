@@ -173,7 +173,7 @@ def train(arguments: argparse.Namespace, run: Path) -> None:
     speed = [line["images_per_second"] for line in last if "images_per_second" in line][-1]
     print(
         f"{speed:,.0f} pictures/s, {cost / 1e9:.2f} GFLOP each: {speed * cost / 1e12:.2f} TFLOP/s, "
-        f"{100 * speed * cost / peak:.0f} % of this machine's rate for one large convolution ({peak / 1e12:.2f} TFLOP/s)"
+        f"{100 * speed * cost / peak:.0f} % of this machine's rate of one large convolution, {peak / 1e12:.2f} TFLOP/s"
     )
 
 

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from ganhub import images
-from ganhub.augment.folder import SUFFIXES, Labelled, Names, New, OnStep, load
+from ganhub.augment.folder import Labelled, Names, New, OnStep, load
+from ganhub.collection import is_picture
 from ganhub.colour import keep_colours as keep_colours_of
 from ganhub.errors import ConfigError
 from ganhub.models import Stylizer
@@ -60,7 +61,7 @@ def plan_restyled(
 
 def slug(style: str) -> str:
     """A style's name or file name as part of a file name."""
-    stem = Path(style).stem if Path(style).suffix.lower() in SUFFIXES else style
+    stem = Path(style).stem if is_picture(style) else style
     return re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")[:40] or "unnamed"
 
 

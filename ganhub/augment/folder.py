@@ -14,11 +14,10 @@ from typing import Any
 from torch import Tensor
 
 from ganhub import images
+from ganhub.collection import Listing, Picture, class_order, composed, lies_in_one, list_pictures, parts_in
 from ganhub.errors import ConfigError, DataError, ImageError
 
 OnStep = Callable[[int, int], None]
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm"}
-SPLITS = {"train", "training", "test", "val", "valid", "validation"}
 MOST = 100_000  # pictures of a class in the end
 RECORD = "augment.json"
 
@@ -41,13 +40,15 @@ class Labelled:
 
     Attributes:
         folder: Where it lies.
-        classes: Its readable pictures in name order, by class, both sorted.
+        classes: Its readable pictures in name order, by class; of these, whole numbers come first, in their order.
         skipped: "name: reason" of each picture that cannot be read; these are no part of anything.
+        notes: Sentences on what is no picture and is passed over.
     """
 
     folder: Path
     classes: dict[str, list[Original]]
     skipped: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def originals(self) -> list[Original]:
@@ -69,7 +70,9 @@ class Labelled:
     @cached_property
     def digest(self) -> str:
         """Changes when a picture does, or its name."""
-        told = "\n".join(f"{one.digest} {one.name}" for one in self.originals)
+        told = "\n".join(
+            f"{one.digest} {one.name}" for one in sorted(self.originals, key=lambda one: (one.label, one.name))
+        )
         return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
@@ -92,43 +95,50 @@ def read_labelled(folder: str | Path) -> Labelled:
     if not folder.is_dir():
         why = "is no folder: unpack it and name the folder" if folder.exists() else "does not exist: check the path"
         raise DataError(f"{folder} {why}.")
-    visible = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
-    loose = [path for path in visible if path.is_file() and path.suffix.lower() in SUFFIXES]
-    groups = {path.name: _pictures_below(path) for path in visible if path.is_dir()}
-    if loose or not groups:
-        what = f"{loose[0].name} of {folder} lies in no class folder" if loose else f"{folder} has no class folders"
-        raise DataError(f"{what}: put each picture in a sub-folder named after its class.")
-    deeper = any(path.parent.parent != folder for paths in groups.values() for path in paths)
-    if {name.lower() for name in groups} <= SPLITS and deeper:
-        one = folder / next(iter(groups))
-        raise DataError(f"{folder} holds {' and '.join(groups)}, which are no classes: name one of them, as {one}.")
+    found = list_pictures(folder)
+    groups = _classes_of(found)
     classes: dict[str, list[Original]] = {}
     skipped: list[str] = []
-    for label, paths in groups.items():
+    for label, pictures in groups.items():
         classes[label] = []
-        for path in paths:
-            name = path.relative_to(folder).as_posix()
+        for picture in pictures:
             try:
-                data = path.read_bytes()
-                picture = images.open_image(data)
+                data = picture.place.read_bytes()
+                opened = images.open_image(data)
             except (ImageError, OSError) as error:
-                skipped.append(f"{name}: {error}")
+                skipped.append(f"{picture.name}: {error}")
                 continue
-            size, channels = (picture.height, picture.width), len(picture.getbands())
-            classes[label].append(Original(name, label, path, size, channels, hashlib.sha256(data).hexdigest()))
+            size, channels = (opened.height, opened.width), len(opened.getbands())
+            digest = hashlib.sha256(data).hexdigest()
+            classes[label].append(Original(picture.name, label, picture.place, size, channels, digest))
         if not classes[label]:
-            why = f" ({skipped[-1]})" if paths else ""
+            why = f" ({skipped[-1]})" if pictures else ""
             raise DataError(f"The class '{label}' of {folder} holds no picture that can be read{why}: add one, or "
                             "remove its folder.")  # fmt: skip
-    return Labelled(folder, classes, skipped)
+    for table in found.tables:
+        found.pass_over(table.parts)
+    return Labelled(folder, classes, skipped, [said] if (said := found.passed_over_sentence()) else [])
 
 
-def _pictures_below(folder: Path) -> list[Path]:
-    return sorted(
-        path for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES and path.is_file()
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    )  # fmt: skip
+def _classes_of(found: Listing) -> dict[str, list[Picture]]:
+    """The pictures of each class folder, empty ones too; refuses what has no such folders, or others around them."""
+    folder = found.path
+    tops = sorted(parts[0] for parts in found.folders if len(parts) == 1)
+    loose = [picture for picture in found.pictures if len(picture.parts) == 1]
+    if loose or not tops:
+        what = f"{loose[0].name} of {folder} lies in no class folder" if loose else f"{folder} has no class folders"
+        raise DataError(f"{what}: put each picture in a sub-folder named after its class.")
+    if parted := parts_in(found.pictures):
+        raise DataError(f"{folder} holds {' and '.join(parted)}, which are no classes: name one of them, as "
+                        f"{folder / next(iter(parted))}.")  # fmt: skip
+    if len(tops) == 1 and lies_in_one(found.pictures):
+        raise DataError(f"Everything of {folder} lies in one folder: name {folder / tops[0]}, if it holds the classes.")
+    groups: dict[str, list[Picture]] = {}
+    for top in sorted(map(composed, tops), key=class_order):
+        groups[top] = []
+    for picture in found.pictures:
+        groups[composed(picture.parts[0])].append(picture)
+    return groups
 
 
 def counts(labelled: Labelled, *, per_class: int | None = None, times: int | None = None) -> dict[str, int]:
@@ -211,7 +221,7 @@ def begin(labelled: Labelled, out: str | Path, settings: dict[str, Any], plan: S
 
 def _check_same(out: Path, record: dict[str, Any]) -> None:
     try:
-        held = json.loads((out / RECORD).read_text(encoding="utf-8"))
+        held = json.loads((out / RECORD).read_text(encoding="utf-8-sig"))
         differing = [key for key in record if held.get(key) != record[key]]
     except (ValueError, AttributeError, RecursionError, OSError):
         raise ConfigError(f"{out / RECORD} cannot be read: name another out folder.") from None

@@ -10,9 +10,9 @@ import typer
 
 from ganhub import images, video
 from ganhub.cli._inputs import progress
+from ganhub.collection import SUFFIXES, Listing, Picture, list_pictures
 from ganhub.errors import ConfigError, GanhubError
 
-PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm")
 FILMS = tuple(video.READERS)
 
 
@@ -48,48 +48,83 @@ def work_through(
 
 
 def sources(arguments: Sequence[str], films: bool = True) -> list[Path]:
-    """Files of all arguments, in order, each once; from folders films only where they are worked on."""
-    wanted = PICTURES + (FILMS if films else (".gif",))
+    """Files of all arguments, in order, each once; from folders films only where they are worked on.
+
+    What folders and patterns hold besides is passed over and said.
+    """
     found: dict[Path, None] = {}
     for text in arguments:
-        path = Path(text)
-        if path.is_dir():
-            files = sorted(one for one in path.iterdir() if one.suffix.lower() in wanted and one.is_file())
-            if not files:
-                raise ConfigError(f"There are no photos{' or films' if films else ''} in the folder {path}.")
-        elif glob.has_magic(text) and not path.exists():
-            files = sorted(Path(one) for one in glob.glob(text, recursive=True) if Path(one).is_file())
-            if not files:
+        files = [Path(text)]  # a missing one is told apart from the others when its turn comes
+        if _is_many(text):
+            listing = _listed(text, films)
+            files = [picture.place for picture in listing.pictures]
+            said = listing.passed_over_sentence()
+            if not files and not Path(text).is_dir() and not said:
                 raise ConfigError(f"No file fits the pattern {text}.")
-        else:
-            files = [path]  # a missing one is told apart from the others when its turn comes
+            if not files:
+                where = f"the folder {text}" if Path(text).is_dir() else f"the pattern {text}"
+                raise ConfigError(f"There are no photos{' or films' if films else ''} in {where}. {said}".rstrip())
+            if said:
+                typer.echo(said, err=True)
         found.update(dict.fromkeys(files))
     return list(found)
 
 
-def targets(sources: list[Path], out: Path, read: Sequence[str], films: bool = True) -> list[tuple[Path, Path]]:
-    """(source, target) pairs; no target is a file that is read. Without ``films`` a GIF counts as a picture."""
-    if len(sources) == 1 and out.suffix and not out.is_dir():
-        film = films and sources[0].suffix.lower() in FILMS
-        written = (".mp4", ".gif") if film else tuple(images.SUFFIXES)
-        if out.suffix.lower() not in written:
-            raise ConfigError(f"{out.name}: end --out in {', '.join(written)}.")
-        jobs = [(sources[0], out)]
+def _is_many(text: str) -> bool:
+    """Whether an argument stands for any number of files: a folder or a pattern."""
+    return Path(text).is_dir() or glob.has_magic(text) and not Path(text).exists()
+
+
+def _listed(text: str, films: bool) -> Listing:
+    wanted = SUFFIXES | set(FILMS) if films else SUFFIXES
+    if Path(text).is_dir():
+        listing = list_pictures(Path(text), deep=False, suffixes=wanted)
+        for table in listing.tables:
+            listing.pass_over(table.parts)
+        return listing
+    listing = Listing(Path(text))
+    for path in sorted(map(Path, glob.glob(text, recursive=True))):
+        if path.suffix.lower() in wanted and path.is_file():
+            listing.pictures.append(Picture(path.parts, path))
+        elif path.is_file():
+            listing.pass_over(path.parts)
+    return listing
+
+
+def targets(arguments: Sequence[str], out: Path, read: Sequence[str], films: bool = True) -> list[tuple[Path, Path]]:
+    """(source, target) pairs of :func:`sources`; no target is a file that is read.
+
+    Without ``films`` a GIF counts as a picture. Of one file ``out`` may be a file, of a folder it is a folder, unless
+    it ends as a picture does.
+    """
+    found = sources(arguments, films)
+    film = films and found[0].suffix.lower() in FILMS
+    written = (".mp4", ".gif") if film else tuple(images.SUFFIXES)
+    one_file = len(found) == 1 and out.suffix and not out.is_dir()
+    if one_file and out.suffix.lower() not in written and not any(map(_is_many, arguments)):
+        raise ConfigError(f"{out.name}: end --out in {', '.join(written)}.")
+    if one_file and out.suffix.lower() in written:
+        jobs = [(found[0], out)]
     else:
-        if out.is_file() or out.suffix.lower() in (*images.SUFFIXES, *FILMS) and not out.is_dir():
-            raise ConfigError(f"{len(sources)} photos do not fit into one file: let --out name a folder, not {out}.")
-        jobs, taken = [], set()
-        for source in sources:
-            suffix, stem, number = written_as(source, films), source.stem, 1
-            while (name := f"{stem}{suffix}").lower() in taken:
-                number += 1
-                stem = f"{source.stem}-{number}"
-            taken.add(name.lower())
-            jobs.append((source, out / name))
-    kept = {Path(text).resolve() for text in (*map(str, sources), *read)}
+        jobs = _into_folder(found, out, films)
+    kept = {Path(text).resolve() for text in (*map(str, found), *read)}
     for _, target in jobs:
         if target.resolve() in kept:
             raise ConfigError(f"{target} is read here and would be overwritten: choose another --out.")
+    return jobs
+
+
+def _into_folder(found: Sequence[Path], out: Path, films: bool) -> list[tuple[Path, Path]]:
+    if out.is_file() or out.suffix.lower() in (*images.SUFFIXES, *FILMS) and not out.is_dir():
+        raise ConfigError(f"{len(found)} photos do not fit into one file: let --out name a folder, not {out}.")
+    jobs, taken = [], set()
+    for source in found:
+        suffix, stem, number = written_as(source, films), source.stem, 1
+        while (name := f"{stem}{suffix}").lower() in taken:
+            number += 1
+            stem = f"{source.stem}-{number}"
+        taken.add(name.lower())
+        jobs.append((source, out / name))
     return jobs
 
 

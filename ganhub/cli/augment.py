@@ -77,6 +77,8 @@ def augment(
     if train_images is not None and train_images < 64:
         raise ConfigError(f"--images must be 64 or more, not {train_images}.")
     labelled = read_labelled(folder)
+    for note in labelled.notes:
+        typer.echo(note, err=True)
     if labelled.skipped:
         named = "; ".join(labelled.skipped[:5]) + ("; ..." if len(labelled.skipped) > 5 else "")
         typer.echo(f"{len(labelled.skipped)} of the pictures cannot be read and are left out: {named}", err=True)

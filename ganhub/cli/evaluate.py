@@ -74,6 +74,8 @@ def evaluate(
     held = data_config(data, overrides, split=held_out) if held_out else None
     if held is None and config.holdout and config.part == "training":
         held = replace(config, part="holdout")
+    for remark in real.remarks():
+        typer.echo(remark, err=True)
     said = in_words(config) + (f", data.seed {config.seed}" if config.seed else "")  # it picks the real pictures
     with Progress(console=Console(stderr=True), transient=True) as bar:
         tasks: dict[str, int] = {}

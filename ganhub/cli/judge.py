@@ -194,6 +194,8 @@ def _real_pictures(config: DataConfig, generator: LatentGenerator, questions: Se
 
     (height, width), channels = generator.config.size, generator.config.channels
     real = open_data(config, height=height, width=width, channels=channels, labelled=False)
+    for remark in real.remarks():
+        typer.echo(remark, err=True)
     needed = sum(question.shown == ("real",) for question in questions)
     if 0 < len(real) < needed:
         raise DataError(

@@ -59,7 +59,7 @@ def style(
     Transparency is kept where the suffix allows it. Colours come out as sRGB, and the file says so if the photo's did;
     photos lie as they are meant to be seen. Films (.mp4, .gif and others) are painted frame by frame, without sound.
     """
-    jobs = files.targets(files.sources(photos), out, [*styles, *(outside or []), *([str(mask)] if mask else [])])
+    jobs = files.targets(photos, out, [*styles, *(outside or []), *([str(mask)] if mask else [])])
     sides = files.side_of_tiles(tile)
     if size is not None and size < 1:
         raise ConfigError(f"--size must be at least 1 pixel, not {size}.")

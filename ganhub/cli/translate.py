@@ -89,7 +89,7 @@ def _open(name: str, device: str, verb: type[Model], does: str) -> Model:
 
 def _planned(photos: Sequence[str], out: Path, read: Sequence[str] = ()) -> Jobs:
     """What is wrong with the files is said before a model is fetched."""
-    return files.targets(files.sources(photos, films=False), out, read, films=False)
+    return files.targets(photos, out, read, films=False)
 
 
 def _translate(jobs: Jobs, translator: Translator, side: str | int, self_ensemble: bool) -> None:

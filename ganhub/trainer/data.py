@@ -7,12 +7,10 @@ sees what an unbroken run sees, and two processes that take half a batch each se
 from __future__ import annotations
 
 import os
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import count as count_from
 from math import ceil
 from typing import Any
 
@@ -24,7 +22,9 @@ from ganhub import images
 from ganhub.config import BaseConfig
 from ganhub.errors import DataError, GanhubError
 from ganhub.objectives._base import Batch
-from ganhub.trainer.sources import ArraySource, Entry, Source, Stream, drop_small_classes, open_source, partnered
+from ganhub.trainer.arrays import ArraySource
+from ganhub.trainer.sources import Entry, Source, Stream, drop_small_classes, open_source, partnered
+from ganhub.trainer.tape import Tape
 
 PAIRED_FIELDS = ("split", "crop", "zoom", "flip", "turn", "size", "limit", "holdout", "part", "seed")
 
@@ -35,10 +35,13 @@ class DataConfig(BaseConfig):
 
     Attributes:
         path: A folder or .zip of pictures, an .npz, a folder of parquet files, or a Hub id "owner/name".
-        split: "train", "test", ...: a Hub split, a top folder of that name if there is one, an npz prefix.
-        images: Key of the pictures in an npz ("" finds train_x or x), or picture column of a dataset.
+        split: "train", "test", "validation": a Hub split; of folders and npz files the part of that name, whatever
+            the wording (Train, training_set; val, dev), all of it where there are no parts.
+        images: Key of the pictures in an npz ("" finds train_x, x_train, train_images, x ...), or picture column of a
+            dataset.
         labels: For models with classes: "" finds them, "folder" takes the first folder's name, "file" the file's
             own, each a class of one picture; else a column of metadata.csv or of the dataset, or a key of the npz.
+            They are text as it was typed; whole numbers come in numeric order.
         size: Height and width in which pictures are read for models that take any; 0 for 256.
         only: Shell pattern on names in a folder or zip, such as "song/*".
         background: What transparent pictures are laid on: a colour name or "#rrggbb".
@@ -146,6 +149,7 @@ class Pictures:
         class_names: Sorted names of the classes; empty when the model asked for none.
         source, chosen: All pictures, and (but of a stream) the indices of those that the config leaves.
         skipped: "name: reason" of each picture that could not be read so far.
+        notes: Sentences on what was found and is not used.
         other: The second collection, or None.
     """
 
@@ -156,6 +160,7 @@ class Pictures:
             source = drop_small_classes(source, config.smallest_class)
         self.config, self.class_names = config, source.class_names
         self.skipped: list[str] = []
+        self.notes = source.notes
         self.other: Pictures | None = None
         self.paired = False  # then no picture may stand for a broken one
         self._shape = (channels, height, width)
@@ -166,7 +171,7 @@ class Pictures:
         self._seed = config.seed % 2**64  # as a negative seed is meant, and a longer one cut
         self._stored: Sequence[np.ndarray] | None = None
         if isinstance(source, Stream):
-            self._tape = _Tape(source, self._seed, self._decode, self._pool)
+            self._tape = Tape(source, self._seed, self._decode, self._pool)
             return
         if not len(source):
             raise DataError(f"{config.path} holds no pictures.")
@@ -182,6 +187,14 @@ class Pictures:
     def __len__(self) -> int:
         """Pictures per epoch, without those skipped at the start (0: a streamed dataset of unknown length)."""
         return self._source.count if isinstance(self._source, Stream) else len(self._index)
+
+    def remarks(self) -> list[str]:
+        """Sentences on all that was left out so far, for whoever started this."""
+        said = list(self.notes)
+        if self.skipped:
+            named = "; ".join(self.skipped[:5]) + ("; ..." if len(self.skipped) > 5 else "")
+            said.append(f"{len(self.skipped)} of the pictures cannot be used and are left out: {named}")
+        return list(dict.fromkeys([*said, *(self.other.remarks() if self.other else ())]))
 
     @property
     def streamed(self) -> bool:
@@ -325,57 +338,6 @@ def _chosen(source: Source, config: DataConfig) -> np.ndarray:
     held = np.zeros(len(index), bool)
     held[_permutation(len(index), 0, 0)[: round(len(index) * config.holdout)]] = True
     return index[held if config.part == "holdout" else ~held]
-
-
-class _Tape:
-    """A streamed dataset that can be read from any position: forward by skipping, back by starting again.
-
-    Position p is the p-th row of all epochs laid end to end; a broken row stands for the next readable one.
-    """
-
-    def __init__(self, stream: Stream, seed: int, decode: Callable[[Entry], np.ndarray | None], pool: Executor):
-        self._stream, self._seed, self._decode, self._pool = stream, seed, decode, pool
-        self._rewind()
-
-    def _rewind(self) -> None:
-        self._position, self._rows = 0, self._all_rows()
-        self._peeked: deque[Entry] = deque()
-
-    def _all_rows(self) -> Iterator[Entry]:
-        for epoch in count_from(0):
-            rows = 0
-            for rows, entry in enumerate(self._stream.epoch(self._seed + epoch), start=1):  # noqa: B007
-                yield entry
-            if not rows:
-                raise DataError("The dataset holds no pictures.")
-
-    def read(self, first: int, count: int) -> tuple[list[np.ndarray], list[int]]:
-        """Return the stored pictures and labels at positions ``first`` to ``first + count - 1``."""
-        if first < self._position:
-            self._rewind()
-        for _ in range(first - self._position):
-            self._next()
-        entries = [self._next() for _ in range(count)]
-        self._position = first + count
-        stored = list(self._pool.map(self._decode, entries))
-        labels = [entry.label for entry in entries]
-        for k in range(count - 1, -1, -1):  # from the end, so that a run of broken rows takes what follows it
-            if stored[k] is None:
-                later = (stored[k + 1], labels[k + 1]) if k + 1 < count else self._first_readable()
-                stored[k], labels[k] = later
-        return stored, labels
-
-    def _next(self) -> Entry:
-        return self._peeked.popleft() if self._peeked else next(self._rows)
-
-    def _first_readable(self) -> tuple[np.ndarray, int]:
-        for k in range(1000):
-            if k == len(self._peeked):
-                self._peeked.append(next(self._rows))
-            stored = self._decode(self._peeked[k])
-            if stored is not None:
-                return stored, self._peeked[k].label
-        raise DataError("A thousand pictures in a row cannot be read; see the first reasons in the log.")
 
 
 def _mix(x: np.ndarray | np.uint64) -> np.ndarray | np.uint64:

@@ -63,9 +63,8 @@ class Trainer:
         side = recipe.data.size or 256  # of a model that takes pictures of any size
         (height, width), channels = getattr(model.config, "size", (side, side)), getattr(model.config, "channels", 3)
         self.data = data or open_data(recipe.data, height=height, width=width, channels=channels, labelled=labelled)
-        if self.data.skipped and self.main:
-            named = "; ".join(self.data.skipped[:5]) + ("; ..." if len(self.data.skipped) > 5 else "")
-            print(f"{len(self.data.skipped)} of the pictures cannot be used and are left out: {named}")
+        for remark in self.data.remarks() if self.main else ():
+            print(remark)
         model = _take_class_names(model, self.data)
         self.model = model.to(self.device, memory_format=torch.channels_last).train()
         self.objective = _build_objective(recipe, self.model).to(self.device, memory_format=torch.channels_last)

@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from ganhub.config import BaseConfig, nearest
 from ganhub.errors import ConfigError
@@ -157,7 +157,10 @@ def make_recipe(tables: dict[str, Any], *, name: str = "recipe") -> Recipe:
 
 
 def apply_override(tables: dict[str, Any], text: str) -> None:
-    """Put one ``table.key=value`` of a command line into plain tables."""
+    """Put one ``table.key=value`` of a command line into plain tables.
+
+    A value is read as TOML; where it is none, or where text is wanted (``data.path=2024``), it is text as it was typed.
+    """
     key, equals, value = text.partition("=")
     table, dot, name = key.partition(".")
     if not (equals and dot and name) or table not in TABLES:
@@ -172,4 +175,7 @@ def apply_override(tables: dict[str, Any], text: str) -> None:
         target = target.setdefault(parent, {}) if isinstance(target, dict) else target
     if not isinstance(target, dict):
         raise ConfigError(f"'{text[:80]}' cannot be set: {key[: -len(leaf) - 1]} holds a value of its own, no table.")
+    known = {"train": TrainConfig, "data": DataConfig}.get(table)
+    if known and get_type_hints(known).get(leaf) is str and not isinstance(parsed, str):
+        parsed = value
     target[leaf] = parsed

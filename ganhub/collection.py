@@ -1,0 +1,400 @@
+"""Which pictures a folder or a zip holds: the one list that training, measuring, augmenting and styling go by.
+
+A file is a picture by its suffix. All else is passed over and named in one sentence: archives, notes, hidden files,
+what systems leave behind. Zips are only read, by the names that stand in them; nothing is unpacked to the disk.
+"""
+
+from __future__ import annotations
+
+import io
+import lzma
+import os
+import re
+import unicodedata
+import zipfile
+import zlib
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from ganhub.errors import DataError
+
+SUFFIXES = frozenset(
+    ".png .apng .jpg .jpeg .jpe .jfif .jif .webp .gif .bmp .dib .tif .tiff .ppm .pgm .pbm .pnm".split()
+)
+OTHER_PICTURES = frozenset(
+    ".heic .heif .avif .svg .psd .xcf .raw .dng .cr2 .cr3 .nef .arw .jp2 .jxl .tga .exr .hdr .ico".split()
+)
+ARCHIVES = frozenset(".zip .tar .gz .tgz .bz2 .xz .7z .rar".split())
+TABLES = frozenset(("metadata.csv", "metadata.jsonl", "dataset.json"))  # what may say the labels
+JUNK = frozenset(("__macosx", "@eadir", "$recycle.bin", "system volume information", "lost+found"))
+MOST_FILES = 2_000_000
+INDEX_BYTES = 128 * 1024**2  # of a zip's list of its files, which is read as a whole
+TABLE_BYTES = 256 * 1024**2
+PICTURE_BYTES = 256 * 1024**2  # a file that claims more is no picture; it is not even read
+SHOWN = 5  # names in a sentence
+DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError, ValueError, MemoryError)
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture by its place: the names of the folders on the way and its own, and where its bytes are."""
+
+    parts: tuple[str, ...]
+    place: Path | zipfile.ZipInfo
+
+    @property
+    def name(self) -> str:
+        """Below the folder or in the zip, with "/" between the parts."""
+        return "/".join(self.parts)
+
+    @property
+    def stem(self) -> str:
+        """The file's own name without its suffix."""
+        return PurePosixPath(self.parts[-1]).stem
+
+
+@dataclass
+class Listing:
+    """What a folder or zip holds.
+
+    Attributes:
+        path: The folder or zip.
+        pictures: In the order of their names.
+        folders: The parts of each folder's name.
+        tables: Files that may say labels: ``TABLES``, wherever they lie.
+        passed_over: Name of each thing that is no picture -> a reason, or "". Names of folders end with "/".
+    """
+
+    path: Path
+    pictures: list[Picture] = field(default_factory=list)
+    folders: set[tuple[str, ...]] = field(default_factory=set)
+    tables: list[Picture] = field(default_factory=list)
+    passed_over: dict[str, str] = field(default_factory=dict)
+    archive: zipfile.ZipFile | None = None
+
+    def source(self, picture: Picture) -> Path | bytes:
+        """What ``images.open_image`` takes: a path, or the bytes of a file in a zip.
+
+        Raises:
+            DataError: It claims more than 256 MB, or the zip is damaged there.
+        """
+        return picture.place if isinstance(picture.place, Path) else self._unpacked(picture, PICTURE_BYTES)
+
+    def text(self, table: Picture) -> str:
+        """A table's text, whose byte order mark is dropped; DataError where it is too large or not UTF-8."""
+        try:
+            if isinstance(table.place, Path):
+                with table.place.open("rb") as file:
+                    data = file.read(TABLE_BYTES + 1)
+            else:
+                data = self._unpacked(table, TABLE_BYTES)
+            if len(data) > TABLE_BYTES:
+                raise DataError(f"{table.name} has more than {TABLE_BYTES // 1024**2} MB and is not read.")
+            return data.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            raise DataError(f"{table.name} of {self.path} is not UTF-8 text: save it as UTF-8.") from None
+        except OSError as error:
+            raise DataError(f"{table.name} of {self.path} cannot be read ({error.strerror or error}).") from error
+
+    def _unpacked(self, picture: Picture, most: int) -> bytes:
+        if picture.place.file_size > most:
+            raise DataError(f"{picture.name} unpacks to more than {most // 1024**2} MB and is not read.")
+        try:
+            return self.archive.read(picture.place)
+        except DAMAGED as error:
+            raise DataError(f"{picture.name} cannot be unpacked from {self.path.name}: {error}") from error
+
+    def passed_over_sentence(self) -> str:
+        """What was passed over, pictures of other kinds first, or ""."""
+        if not self.passed_over:
+            return ""
+        count = len(self.passed_over)
+        what = "1 file or folder of {} is" if count == 1 else f"{count:,} files or folders of {{}} are"
+        first = sorted(self.passed_over, key=lambda name: (not _other_picture(name), _hidden(name), name))
+        named = [f"{name} ({why})" if (why := self.passed_over[name]) else name for name in first]
+        return f"{what.format(self.path)} passed over, as no picture that can be read here: {shown(named)}."
+
+    def pass_over(self, parts: Sequence[str], reason: str = "", folder: bool = False) -> None:
+        """Note what is no picture."""
+        name = "/".join(parts) + ("/" if folder else "")
+        suffix = PurePosixPath(name).suffix.lower()
+        if not reason and not folder:
+            if suffix in OTHER_PICTURES:
+                reason = f"{suffix[1:].upper()}: save it as PNG or JPEG first"
+            elif suffix in ARCHIVES:
+                reason = "an archive: unpack it if it holds pictures"
+        self.passed_over[name] = reason
+
+
+def counted(number: int) -> str:
+    """ "1 picture", "2,000 pictures"."""
+    return f"{number:,} picture{'' if number == 1 else 's'}"
+
+
+def shown(names: Sequence[str]) -> str:
+    """ "a, b, c, d, e and 3 more"."""
+    told = ["".join(c if c.isprintable() else "?" for c in name) for name in names[:SHOWN]]
+    return ", ".join(told) + (f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else "")
+
+
+def is_picture(name: str) -> bool:
+    """Whether a file's suffix is one of ``SUFFIXES``, in capitals or not."""
+    return PurePosixPath(name).suffix.lower() in SUFFIXES
+
+
+def composed(text: str) -> str:
+    """Text in one form (NFC), since systems store an accent differently; what UTF-8 cannot hold becomes "?"."""
+    return unicodedata.normalize("NFC", text).encode("utf-8", "replace").decode("utf-8")
+
+
+def class_order(name: str) -> tuple[int, int, str]:
+    """What classes are sorted by: whole numbers in numeric order, then words."""
+    return (0, int(name), name) if re.fullmatch("-?[0-9]{1,18}", name) else (1, 0, name)
+
+
+def list_pictures(path: Path, *, deep: bool = True, suffixes: Collection[str] = SUFFIXES) -> Listing:
+    """List a folder or a zip.
+
+    Args:
+        deep: Whether sub-folders are entered; links to folders are followed.
+        suffixes: Of the files that are wanted.
+
+    Raises:
+        DataError: It cannot be read, is encrypted, or holds more than two million files.
+    """
+    found = Listing(path)
+    try:
+        if path.is_dir():
+            _list_folder(found, deep, suffixes)
+        else:
+            _list_zip(found, suffixes)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror or error}): check its permissions.") from error
+    found.pictures.sort(key=lambda picture: picture.name)
+    found.tables.sort(key=lambda picture: picture.name)
+    return found
+
+
+def _hidden(name: str) -> bool:
+    last = name.rstrip("/").rpartition("/")[2]
+    return last.startswith(".") or last.lower() in JUNK
+
+
+def _other_picture(name: str) -> bool:
+    return PurePosixPath(name).suffix.lower() in OTHER_PICTURES
+
+
+def _sort_in(found: Listing, parts: tuple[str, ...], place: Path | zipfile.ZipInfo, suffixes: Collection[str]) -> None:
+    if PurePosixPath(parts[-1]).suffix.lower() in suffixes:
+        found.pictures.append(Picture(parts, place))
+    elif parts[-1].lower() in TABLES:
+        found.tables.append(Picture(parts, place))
+    else:
+        found.pass_over(parts)
+    _check_count(found)
+
+
+def _check_count(found: Listing) -> None:
+    if len(found.pictures) + len(found.folders) + len(found.passed_over) > MOST_FILES:
+        raise DataError(f"{found.path} holds more than {MOST_FILES:,} files: part it, or name a folder inside it.")
+
+
+def _list_folder(found: Listing, deep: bool, suffixes: Collection[str]) -> None:
+    waiting = [(found.path, (), frozenset((_identity(found.path),)))]
+    while waiting:
+        folder, above, way = waiting.pop()
+        try:
+            inside = list(_scanned(folder))
+        except OSError:
+            if not above:
+                raise
+            found.pass_over(above, "cannot be entered", folder=True)
+            continue
+        for name, place, kind in inside:
+            parts = (*above, name)
+            if kind == "other":
+                found.pass_over(parts, "a broken link, or no file")
+            elif _hidden(name) or kind == "folder" and not deep:
+                found.pass_over(parts, folder=kind == "folder")
+            elif kind == "file":
+                _sort_in(found, parts, place, suffixes)
+            elif (identity := _identity(place)) in way:
+                found.pass_over(parts, "leads back to a folder above it", folder=True)
+            else:
+                found.folders.add(parts)
+                waiting.append((place, parts, way | {identity}))
+        _check_count(found)
+
+
+def _scanned(folder: Path) -> Iterator[tuple[str, Path, str]]:
+    """Name, path and kind of what lies in a folder; a broken link, a pipe and the like are "other"."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            try:
+                kind = "folder" if entry.is_dir() else "file" if entry.is_file() else "other"
+            except OSError:  # a link in circles, or to where one may not look
+                kind = "other"
+            yield entry.name, folder / entry.name, kind
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    told = folder.stat()
+    return told.st_dev, told.st_ino
+
+
+# Zips
+
+
+class _BoundedFile(io.FileIO):
+    def read(self, size: int = -1) -> bytes:
+        if size < 0:
+            size = os.fstat(self.fileno()).st_size - self.tell()
+        if size > INDEX_BYTES:
+            raise DataError(f"its list of files takes more than {INDEX_BYTES // 1024**2} MB: part it.")
+        return super().read(size)
+
+
+def open_zip(path: Path) -> zipfile.ZipFile:
+    """Open a zip whose list of files, which is read as a whole, is not larger than 128 MB.
+
+    Raises:
+        DataError: It is larger, or no readable zip.
+    """
+    try:
+        if path.stat().st_size > INDEX_BYTES:  # else the list cannot be larger either
+            with _BoundedFile(path) as file, zipfile.ZipFile(file):
+                pass
+        return zipfile.ZipFile(path)
+    except DataError as error:
+        raise DataError(f"{path} cannot be read: {error}") from None
+    except (zipfile.BadZipFile, ValueError, EOFError, NotImplementedError) as error:
+        raise DataError(f"{path} is no readable {path.suffix} file ({error}): save or download it again.") from error
+
+
+def _list_zip(found: Listing, suffixes: Collection[str]) -> None:
+    found.archive = open_zip(found.path)
+    last = {info.filename: info for info in found.archive.infolist()}  # of two with one name the later one counts
+    for info in found.archive.infolist():
+        parts = _parts_of(info)
+        at = next((i for i, part in enumerate(parts) if _hidden(part)), None)
+        if at is not None:
+            found.pass_over(parts[: at + 1], folder=info.is_dir() or at + 1 < len(parts))
+        elif info.filename.endswith(("/", "\\")):
+            found.folders.update(parts[:k] for k in range(1, len(parts) + 1))
+        elif parts and info is not last[info.filename]:
+            found.pass_over(parts, "an older version of it")
+        elif parts:
+            found.folders.update(parts[:k] for k in range(1, len(parts)))
+            _sort_in(found, parts, info, suffixes)
+    locked = [picture.name for picture in found.pictures if picture.place.flag_bits & 1]
+    if locked:
+        raise DataError(f"{found.path} is locked with a password ({locked[0]}): unpack it first and name the folder.")
+
+
+def _parts_of(info: zipfile.ZipInfo) -> tuple[str, ...]:
+    """The names on the way to a file: without drives, roots and "..", which in a zip lead nowhere good."""
+    name = info.filename
+    if not info.flag_bits & 0x800 and not name.isascii():
+        try:
+            name = name.encode("cp437").decode("utf-8")  # macOS writes UTF-8 without saying so
+        except UnicodeError:
+            pass
+    parts = name.replace("\\", "/").split("/")
+    if len(parts[0]) == 2 and parts[0][1] == ":":
+        parts = parts[1:]
+    return tuple(part for part in parts if part not in ("", ".", ".."))
+
+
+# Layouts: which of the folders are classes
+
+
+_SPLITS = {
+    "train": "train", "training": "train", "test": "test", "testing": "test", "val": "validation",
+    "valid": "validation", "validation": "validation", "validating": "validation", "dev": "validation",
+}  # fmt: skip
+_BESIDE = ("set", "data", "dataset", "images", "imgs", "img", "pictures", "split", "part", "folder")
+
+
+def split_named(name: str) -> str:
+    """ "Training_set" -> "train": which part of a collection a folder's name says, or ""."""
+    plain = name.lower().rstrip("0123456789").strip("-_ .")
+    for word in ("", *sorted(_BESIDE, key=len, reverse=True)):
+        if plain.endswith(word) and (kind := _SPLITS.get(plain.removesuffix(word).rstrip("-_ ."))):
+            return kind
+    return ""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Those pictures that are asked for, and how many folders around them are not classes.
+
+    Attributes:
+        pictures: In the order of their names.
+        depth: So many of a picture's folders, from the outside, are no classes.
+        parts: Names of the folders that are parts and were chosen ("Train").
+        around: A folder that holds everything ("pets"), with those around it; or "".
+        left_out: Pictures of the other parts.
+    """
+
+    pictures: list[Picture]
+    depth: int
+    parts: tuple[str, ...] = ()
+    around: str = ""
+    left_out: tuple[Picture, ...] = ()
+
+    def class_of(self, picture: Picture) -> str:
+        """The name of its outermost folder that is a class; "" where it lies in none."""
+        return composed(picture.parts[self.depth]) if len(picture.parts) > self.depth + 1 else ""
+
+
+def layout_of(pictures: Sequence[Picture], split: str, where: Path) -> Layout:
+    """Look through folders around everything, and take one part where a collection is parted (Train/, Test/).
+
+    A folder around everything counts only where folders lie in it, so that a single class stays one.
+
+    Raises:
+        DataError: There are parts, and none of them is ``split``; or one was named that is not there.
+    """
+    kept, depth, parts, around, left_out = list(pictures), 0, (), "", ()
+    while True:
+        if not parts and (parts := _parts_named(kept, depth, split, where)):
+            left_out = tuple(p for p in kept if p.parts[depth] not in parts or len(p.parts) == depth + 1)
+            kept = [p for p in kept if p.parts[depth] in parts and len(p.parts) > depth + 1]
+        elif lies_in_one(kept, depth):
+            around = "/".join(kept[0].parts[: depth + 1])
+        else:
+            break
+        depth += 1
+    if split != "train" and not parts:
+        raise DataError(f'{where} has no folder "{split}" for data.split; leave data.split out to use every picture.')
+    return Layout(kept, depth, parts, around, left_out)
+
+
+def lies_in_one(pictures: Sequence[Picture], depth: int = 0) -> bool:
+    """Whether one folder holds everything, and nothing but folders."""
+    return all(len(p.parts) > depth + 2 for p in pictures) and len({p.parts[depth] for p in pictures}) == 1
+
+
+def parts_in(pictures: Sequence[Picture], depth: int = 0) -> dict[str, str]:
+    """Folders that are parts of a collection (Train, val) -> what they are ("train", "validation"); {} without any.
+
+    A class may be called "train" or "valid" too: beside folders that are no parts, these count only if there is one
+    for training, and a second part or folders inside it.
+    """
+    tops = {p.parts[depth] if len(p.parts) > depth + 1 else "" for p in pictures}
+    named = {top: kind for top in sorted(tops) if (kind := split_named(top))}
+    deep = any(len(p.parts) > depth + 2 for p in pictures if named.get(p.parts[depth]) == "train")
+    sure = len(named) == len(tops) or "train" in named.values() and (deep or len(set(named.values())) > 1)
+    return named if sure else {}
+
+
+def _parts_named(pictures: Sequence[Picture], depth: int, split: str, where: Path) -> tuple[str, ...]:
+    if split != "train" and any(p.parts[depth] == split for p in pictures if len(p.parts) > depth + 1):
+        return (split,)
+    named, wanted = parts_in(pictures, depth), split_named(split) or split
+    chosen = tuple(top for top, kind in named.items() if kind == wanted)
+    if named and not chosen:
+        there = ", ".join(named)
+        raise DataError(f'{where} has no folder "{split}" for data.split; it has {there}: name one of them.')
+    return chosen
