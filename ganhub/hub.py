@@ -6,11 +6,10 @@ disk; this file finds it and fetches it, ``hub_upload.py`` pushes it. They know 
 that import ``huggingface_hub`` (inside the functions, so that ``import ganhub`` stays quick). Whatever goes wrong comes
 out as one :class:`~ganhub.errors.HubError` sentence that says what to do.
 
-**Names.** Everywhere a model is named, the first of these answers: a path (anything with a slash or a dot in front, such
-as ``./mine``); a model folder of that name in the working directory; ``./model_cards/NAME``; ``$GANHUB_MODELS/NAME``;
-the models that come with ganhub (all of them in a clone, those without large weights in an installed package); and
-``OWNER/NAME`` on the Hub, from its cache where there is no network. OWNER is ``ganhub``, or what ``$GANHUB_OWNER``
-says.
+**Names.** Everywhere a model is named, the first of these answers: a path (anything with a slash, such as ``./mine``);
+a model folder of that name in the working directory; ``./model_cards/NAME``; ``$GANHUB_MODELS/NAME``; the models that
+come with ganhub (all of them in a clone, those without large weights in an installed package); and ``OWNER/NAME`` on
+the Hub, from its cache where there is no network. OWNER is ``ganhub``, or what ``$GANHUB_OWNER`` says.
 """
 
 from __future__ import annotations

@@ -123,13 +123,14 @@ class Library:
         return model
 
     def _fetch(self, name: str) -> Path:
-        if not hub.is_repo_id(name):
+        repo_id = hub.repo_of(name)  # a short name means what it means everywhere
+        if repo_id is None:
             known = self.names()
             raise HubError(
                 f"There is no model '{name[:100]}' here.{nearest(name, known)} Choose one from the menu, or type the "
                 "owner/name of a ganhub model on the Hugging Face Hub."
             )
-        return hub.locate_repo(name, token=False, max_bytes=self.max_bytes, cache_dir=self.cache_dir)
+        return hub.locate_repo(repo_id, token=False, max_bytes=self.max_bytes, cache_dir=self.cache_dir)
 
     def warm_up(self, ready: Callable[[], bool]) -> None:
         """In the background, once ``ready()``: load the first generator, so that the first click is quick."""

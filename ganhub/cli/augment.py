@@ -28,7 +28,8 @@ from ganhub.augment import (
 )
 from ganhub.cli._inputs import open_generator
 from ganhub.config import nearest
-from ganhub.errors import ConfigError, DataError
+from ganhub.errors import ConfigError
+from ganhub.extras import needed_for
 from ganhub.models import AutoModel, LatentGenerator, Stylizer
 
 PAINTERS = ("fast-style", "gatys")  # the first that is here paints where --model names none
@@ -117,10 +118,8 @@ def _by_generator(
 
 
 def _recipe(labelled: Labelled, budget: int, seed: int, side: int) -> Any:
-    try:
+    with needed_for("Training a generator"):
         return generator_recipe(labelled, images_seen=budget, seed=seed, side=side)
-    except ImportError as error:
-        raise DataError(f'Training a generator needs {error.name}: pip install "ganhub[train]".') from error
 
 
 def _by_style(
