@@ -37,7 +37,9 @@ def missing(error: ImportError, what: str = "This") -> MissingPackage | None:
     line = f'pip install "ganhub[{extra}]" (in a clone: pip install -e ".[{extra}]")' if extra else ""
     line = line or f"pip install {package}"
     broken = "" if isinstance(error, ModuleNotFoundError) else f", which is here but cannot be imported ({error})"
-    return MissingPackage(f"{what} needs the package {package}{broken}: {line}.", name=name)
+    sentence = MissingPackage(f"{what} needs the package {package}{broken}: {line}.")
+    sentence.name = name
+    return sentence
 
 
 @contextmanager

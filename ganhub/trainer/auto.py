@@ -240,5 +240,5 @@ def auto_recipe(path: str) -> tuple[Found, Choice]:
     """
     found = look_at(path)
     if not list_recipes():
-        raise ConfigError("The recipes of ganhub are missing: install the package again, or name a recipe file.")
+        raise ConfigError("ganhub's recipes are missing: install the package again, or name a recipe file.")
     return found, choose(found)
