@@ -110,7 +110,7 @@ def test_a_missing_package_is_a_sentence(
     monkeypatch.setattr(sys, "argv", ["ganhub", *arguments.split()])
     with pytest.raises(SystemExit) as stop:
         main()
-    said = capsys.readouterr().err
+    said = capsys.readouterr().err.lstrip()  # a bar ends with a line
     assert stop.value.code == 1 and said.startswith("ganhub: ") and "Traceback" not in said
     assert says in said
 

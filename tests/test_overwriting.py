@@ -14,6 +14,7 @@ from ganhub.cli import _forecast, cli
 from ganhub.cli._enlarge import chosen
 from ganhub.cli._files import may_write
 from ganhub.cli.evaluate import CLASSES, told
+from ganhub.durations import in_words
 from ganhub.errors import ConfigError, HubError
 from ganhub.images import load_image, save_image
 from ganhub.metrics.evaluation import Evaluation
@@ -140,7 +141,7 @@ def test_what_takes_long_is_said_once_by_measured_steps(capsys: pytest.CaptureFi
     quick = _forecast.Forecast("Painting", clock=lambda: 1)
     quick.at(0.5, whole=True)
     assert capsys.readouterr().err == "", "once, and only where it is worth a word"
-    words = [_forecast.in_words(seconds) for seconds in (0.2, 40, 300, 9000)]
+    words = [in_words(seconds) for seconds in (0.2, 40, 300, 9000)]
     assert words == ["about a second", "about 40 seconds", "about 5 minutes", "about 2.5 hours"]
 
 

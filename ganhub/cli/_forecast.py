@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 import typer
 
+from ganhub.durations import in_words
+
 STEPS = 10  # measured ones
 LEAST = 30.0  # seconds that are worth a word
 
@@ -42,14 +44,3 @@ class Forecast:
         left = (self.clock() - self._began) * (1 - share) / share
         if left >= self.least:
             typer.echo(f"{self.what} takes {in_words(left)} more, by its first {share:.0%}. Ctrl-C stops.", err=True)
-
-
-def in_words(seconds: float) -> str:
-    """"about 40 seconds", "about 5 minutes", "about 3 hours"."""
-    if seconds < 1.5:
-        return "about a second"
-    if seconds < 90:
-        return f"about {seconds:.0f} seconds"
-    if seconds < 90 * 60:
-        return f"about {seconds / 60:.0f} minutes"
-    return f"about {seconds / 3600:.1f} hours"

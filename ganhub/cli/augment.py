@@ -26,6 +26,7 @@ from ganhub.augment import (
     sample_into,
     train_generator,
 )
+from ganhub.cli._forecast import Forecast
 from ganhub.cli._inputs import open_generator
 from ganhub.config import nearest
 from ganhub.errors import ConfigError
@@ -190,8 +191,13 @@ def _bar(what: str) -> Iterator[Callable[[int, int], None]]:
     from rich.progress import Progress
 
     with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        task, forecast = bar.add_task(what, total=None), Forecast(what.capitalize())
+
+        def show(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+            forecast.at(done / max(total, 1))
+
+        yield show
 
 
 def add_to(cli: typer.Typer) -> None:

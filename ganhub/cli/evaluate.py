@@ -11,8 +11,8 @@ import typer
 
 from ganhub import cards, hub, images
 from ganhub.cli._files import may_write
-from ganhub.cli._forecast import in_words as in_time
 from ganhub.cli._inputs import data_config, in_words, open_generator, split_overrides
+from ganhub.durations import in_words as in_time
 from ganhub.errors import ConfigError, MetricError
 from ganhub.metrics.evaluation import KNOWN, Evaluation
 from ganhub.metrics.extractors import extractor as make_extractor

@@ -7,18 +7,14 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from ganhub.cli._forecast import in_words
 from ganhub.cli._inputs import split_overrides
 from ganhub.errors import ConfigError
 from ganhub.extras import needed_for
 from ganhub.nn.processes import part, speaks_first
-
-if TYPE_CHECKING:
-    from ganhub.trainer import Recipe, Trainer
 
 AUTO = "auto"
 
@@ -62,6 +58,7 @@ def start(recipe: str, data: str | None, overrides: Sequence[str], out: str | Pa
     """
     with needed_for("Training"):
         from ganhub.trainer import Trainer
+        from ganhub.trainer.estimate import announcement
         from ganhub.trainer.shelf import own_recipe
     if recipe == AUTO:
         if data is None:
@@ -72,7 +69,8 @@ def start(recipe: str, data: str | None, overrides: Sequence[str], out: str | Pa
         with needed_for(f"train.tracker={chosen.train.tracker}"):
             importlib.import_module(chosen.train.tracker)
     trainer = Trainer(chosen, out)
-    _announce(trainer, chosen)
+    if (text := announcement(trainer)) and trainer.main:
+        _say(text)
     done = trainer.run()
     part()
     return done
@@ -90,23 +88,6 @@ def _choose(data: str, overrides: Sequence[str], out: Path) -> tuple[str, list[s
         line = shlex.join(["ganhub", "train", choice.recipe, data, "--out", str(out), *changed])
         _say(f"The same without auto: {line}")
     return choice.recipe, changed
-
-
-def _announce(trainer: Trainer, recipe: Recipe) -> None:
-    """How long the run takes, and how to stop it and go on; said by the first of several processes."""
-    from ganhub.trainer.estimate import expected_speed, images_done
-
-    done = images_done(trainer)
-    if done >= recipe.train.images:
-        return
-    speed = expected_speed(trainer)
-    if not trainer.main:
-        return
-    left = recipe.train.images - done
-    length = f"{left:,} pictures"
-    if speed is not None:
-        length += f" take {in_words(left / speed[0])} here ({speed[0]:,.3g} a second, {speed[1]})"
-    _say(f"{length}. Ctrl-C stops and saves; the same command goes on. Samples: {trainer.out / 'grids'}.")
 
 
 def _say(text: str) -> None:

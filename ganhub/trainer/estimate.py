@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import torch
 
+from ganhub.durations import in_words
 from ganhub.trainer.checkpoint import list_checkpoints
 from ganhub.trainer.loop import Trainer
 from ganhub.trainer.report import read_log
@@ -35,6 +36,22 @@ def images_done(trainer: Trainer) -> int:
     """Pictures after which a run goes on: those of its newest checkpoint, or 0."""
     saved = list_checkpoints(trainer.out / "checkpoints")
     return max((int(path.stem) for path in saved if path.stem.isdigit()), default=0)
+
+
+def announcement(trainer: Trainer) -> str:
+    """How long a run takes, how to stop it and where to look, in words; "" where nothing of it is left to do.
+
+    Every process of a run has to ask, the first alone speaks.
+    """
+    done = images_done(trainer)
+    left = trainer.train.images - done
+    if left <= 0:
+        return ""
+    speed = expected_speed(trainer)
+    length = f"{left:,} pictures"
+    if speed is not None:
+        length += f" take {in_words(left / speed[0])} here ({speed[0]:,.3g} a second, {speed[1]})"
+    return f"{length}. Ctrl-C stops and saves; the same command goes on. Samples: {trainer.out / 'grids'}."
 
 
 def measure(trainer: Trainer, steps: int = STEPS) -> float:
