@@ -195,8 +195,8 @@ def how_to_use() -> str:
     activate = os.path.join(folder, "activate") if os.name == "nt" else f"source {os.path.join(folder, 'activate')}"
     return (
         f"The command line: {os.path.join(folder, 'ganhub')} list. In Python: {PYTHON} -c 'from ganhub import "
-        f"AutoModel'. After `{activate}`, ganhub and python work so from any folder. To train: "
-        'pip install -e ".[train]" there.'
+        f"AutoModel'. After `{activate}`, ganhub and python work so from any folder. "
+        'To train, in this folder: pip install -e ".[train]"'
     )
 
 

@@ -27,12 +27,17 @@ FEWEST = 16
 SMALL = 48  # a shorter side below this, in pixels: small pictures
 PER_CLASS = 20  # pictures that a class needs to be learnt
 FEW = 1000  # pictures, below which published weights are a better start than noise
-USUAL = 500  # pictures that the recipes' lengths were measured with
+# Pictures that the lengths of the recipes were measured with.
+USUAL = {
+    "stylegan2_monet": 250, "stylegan2_landscapes": 450, "stylegan2_emoji": 1400, "dcgan_landscapes": 560,
+    "conditional_gan_glyphs": 17_000, "pix2pix_sketch2emoji": 1500,
+}  # fmt: skip
 # Names of two folders that hold the two sides of pairs, input first.
 SIDES = (
     ("a", "b"), ("input", "target"), ("input", "output"), ("source", "target"), ("before", "after"), ("x", "y"),
     ("sketch", "photo"), ("line", "color"), ("line", "colour"), ("lines", "colours"), ("edges", "photos"),
 )  # fmt: skip
+PAIRS = "pix2pix_sketch2emoji"
 START = "stylegan2-landscapes"  # published weights from which few pictures are learnt
 
 
@@ -66,7 +71,8 @@ class Found:
 
     def sentence(self) -> str:
         """What was found, in one sentence."""
-        parts = [f"{self.sides[0]} to {self.sides[1]} pixels a side in the middle of them"]
+        short, long = self.sides
+        parts = [f"{short} pixels a side" if short == long else f"in the middle of them {short} by {long} pixels"]
         parts += ["grey" if self.grey else "in colour", "some transparent" if self.alpha else "none transparent"]
         if self.sides_of_pairs:
             parts.append(f"pairs in the folders {' and '.join(self.sides_of_pairs)}")
@@ -74,7 +80,7 @@ class Found:
             parts.append("each twice as wide as high, as pairs side by side are")
         elif self.classes:
             few, most = min(self.classes.values()), max(self.classes.values())
-            parts.append(f"{len(self.classes)} classes of {few:,} to {most:,}")
+            parts.append(f"{len(self.classes)} classes of {few:,} to {most:,} pictures")
         else:
             parts.append("no classes")
         if self.unread:
@@ -97,11 +103,8 @@ def look_at(path: str) -> Found:
     Raises:
         DataError: Nothing there, fewer than 16 pictures, or none that can be read.
     """
-    arrays = path.lower().endswith(".npz")
-    try:
-        source, labelled = open_source(DataConfig(path=path), 3 if arrays else 4, True), True
-    except DataError:
-        source, labelled = open_source(DataConfig(path=path), 3 if arrays else 4, False), False
+    channels = 3 if path.lower().endswith(".npz") else 4  # arrays have the channels that they have
+    source = open_source(DataConfig(path=path), channels, False)
     if not isinstance(source, Source):
         raise DataError(f"{path} is streamed, so it cannot be looked at first: name a recipe instead of auto.")
     count = len(source)
@@ -116,12 +119,20 @@ def look_at(path: str) -> Found:
             unread.append(f"{entry.name}: {error}")
     if not pictures:
         raise DataError(f"None of the pictures of {path} that were looked at can be read: {unread[0]}")
-    labels = Counter(source[i].label for i in range(count)) if labelled else Counter()
-    classes = {str(name): labels[i] for i, name in enumerate(source.class_names) if labels[i]}
-    return Found(
-        path, count, classes=classes if len(classes) > 1 else {}, sides_of_pairs=_sides_of_pairs(source),
-        unread=tuple(unread), **_seen(pictures),
-    )  # fmt: skip
+    sides = _sides_of_pairs(source)
+    classes = {} if sides else _classes(path, channels)
+    return Found(path, count, classes, sides_of_pairs=sides, unread=tuple(unread), **_seen(pictures))
+
+
+def _classes(path: str, channels: int) -> dict[str, int]:
+    """Name of each class -> its pictures, where there are two or more; {} without labels."""
+    try:
+        source = open_source(DataConfig(path=path), channels, True)
+    except DataError:  # some pictures have no label: then nobody has meant classes
+        return {}
+    labels = Counter(source[place].label for place in range(len(source)))
+    classes = {str(name): labels[index] for index, name in enumerate(source.class_names) if labels[index]}
+    return classes if len(classes) > 1 else {}
 
 
 def _seen(pictures: list[Tensor]) -> dict:
@@ -163,7 +174,7 @@ def choose(found: Found) -> Choice:
     if len(learnt) < 2 and found.classes:
         reasons.append(f"Fewer than two classes have {PER_CLASS} pictures, so classes are not learnt.")
     elif len(learnt) < len(found.classes):
-        reasons.append(f"{len(found.classes) - len(learnt)} classes of fewer than {PER_CLASS} pictures are left out.")
+        reasons.append(f"Classes of fewer than {PER_CLASS} pictures are left out ({len(found.classes) - len(learnt)}).")
     if len(learnt) >= 2:
         name = "conditional_gan_glyphs" if small and found.grey else "stylegan2_emoji"
         reasons.append(f"{len(learnt)} classes: a generator that is asked for a class.")
@@ -191,10 +202,10 @@ def _pairs(found: Found) -> Choice:
         way = "from the left half to the right; for the other way exchange data.half and data.other.half"
     count = found.count // 2 if found.sides_of_pairs else found.count
     overrides += [f"data.holdout={0.15 if count >= 200 else 0.0}"]
-    images = round(_length(60_000, count, 1500), -2)
+    images = _length(60_000, count, USUAL[PAIRS])
     overrides += [f"train.images={images}", f"train.cooldown={images * 5 // 12}"]
     overrides += [f"objective.adversarial_from={images * 2 // 3}"]
-    return Choice("pix2pix_sketch2emoji", overrides, [f"Pairs: Pix2Pix at 128 pixels, {way}."])
+    return Choice(PAIRS, overrides, [f"Pairs: Pix2Pix at 128 pixels, {way}."])
 
 
 def _finish(found: Found, name: str, side: int, reasons: list[str], count: int, overrides: list[str]) -> Choice:
@@ -205,7 +216,7 @@ def _finish(found: Found, name: str, side: int, reasons: list[str], count: int, 
     overrides = [*overrides, f"model.image_size={side}", f"data.crop={'random' if spare else 'centre'}"]
     overrides += [f"data.zoom={1.15 if spare else 1.0}", f"data.flip={str(colour).lower()}"]
     overrides += [f"data.holdout={0.2 if count >= 200 else 0.0}"]
-    images = round(_length(recipe.train.images, count, USUAL), -2)
+    images = _length(recipe.train.images, count, USUAL[name])
     overrides += [f"train.images={images}", f"train.cooldown={recipe.train.cooldown * images // recipe.train.images}"]
     crops = "crops with a little to spare" if spare else "no room for crops"
     reasons = [*reasons, f"{side} x {side} pixels, {crops}, {'mirrored' if colour else 'not mirrored'}, "
@@ -220,7 +231,7 @@ def _finish(found: Found, name: str, side: int, reasons: list[str], count: int, 
 
 def _length(images: int, count: int, usual: int) -> int:
     """A recipe's length for so many pictures: with the root of their number, a half to four times as long."""
-    return round(images * min(max(math.sqrt(count / usual), 0.5), 4.0))
+    return 100 * round(images * min(max(math.sqrt(count / usual), 0.5), 4.0) / 100)
 
 
 def _at_hand(name: str) -> bool:
