@@ -20,6 +20,7 @@ from torch import Tensor
 from ganhub import images
 from ganhub.collection import class_order, composed
 from ganhub.errors import DataError
+from ganhub.extras import needed_for
 
 if TYPE_CHECKING:
     from ganhub.trainer.data import DataConfig
@@ -162,7 +163,8 @@ def open_dataset(
     streaming: bool, limit: int,
 ) -> Source | Stream:  # fmt: skip
     """Load or stream a dataset by ``datasets``; streamed also when it would not fit on this disk."""
-    from datasets import ClassLabel, Image, load_dataset, load_dataset_builder
+    with needed_for("Reading a data set of the Hub"):
+        from datasets import ClassLabel, Image, load_dataset, load_dataset_builder
 
     try:
         info = load_dataset_builder(path).info
