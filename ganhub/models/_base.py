@@ -204,7 +204,7 @@ class Model(nn.Module):
         if not issubclass(model_class, cls):
             raise HubError(f"{folder.name} holds a {architecture}, not a {cls.__name__}; load it with AutoModel.")
         _check_shapes(folder.name, model_class._shapes(config), hub.read_shapes(folder, variant))
-        with _NoDraws():  # every weight comes from the file
+        with torch.device("cpu"), _NoDraws():  # every weight comes from the file
             model = model_class(config)
         model.load_state_dict(hub.read_tensors(folder, variant), strict=True)
         return model.to(device=best_device() if device == "auto" else device, dtype=dtype or torch.float32).eval()
