@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from ganhub import cards, hub
 from ganhub._version import __version__
 from ganhub.config import BaseConfig, nearest
-from ganhub.errors import ConfigError, HubError
+from ganhub.errors import ConfigError, HubError, ImageError
 
 MAX_PARAMETERS = 4_000_000_000  # 16 GB in float32: more is a mistake in the config, not a GAN
 _REGISTRY: dict[str, type[Model]] = {}
@@ -235,6 +235,28 @@ def _check_shapes(name: str, expected: dict[str, torch.Size], found: dict[str, t
                 f"The weights of {name} do not fit its config.json: {key} is {list(found[key][0])} in the file, "
                 f"the config asks for {list(shape)}."
             )
+
+
+def finite(fake: Tensor, model: Model, *given: Tensor) -> Tensor:
+    """Return ``fake``, what ``model`` generated of ``given``, before anything is clamped; every verb asks here.
+
+    Raises:
+        HubError: It holds NaN or infinity, which would be shown as an even grey: weights that are damaged.
+        ImageError: So does one of ``given``.
+    """
+    if _is_finite(fake):
+        return fake
+    if not all(_is_finite(one) for one in given):
+        raise ImageError("A picture that was given holds numbers that are not finite: give numbers from -1 to 1.")
+    raise HubError(
+        f"This {model.architecture or type(model).__name__} gives numbers that are not finite (NaN): its weights are "
+        f"damaged, or too large for {str(model.dtype).removeprefix('torch.')}; fetch or train it again."
+    )
+
+
+def _is_finite(x: Tensor) -> bool:
+    """By the smallest and the largest number: one look, and no memory, where ``isfinite`` takes a byte for each."""
+    return not x.numel() or bool(torch.stack(torch.aminmax(x.detach())).isfinite().all())
 
 
 def _newer(version: str) -> bool:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ganhub.config import BaseConfig, nearest
 from ganhub.errors import ConfigError
-from ganhub.models._base import Model
+from ganhub.models._base import Model, finite
 from ganhub.nn.random import Seeds, normal, whole_number
 
 NOISE_STREAM = 0x401  # keeps a seed's noise inputs apart from its z
@@ -98,9 +98,10 @@ class LatentGenerator(Model):
         else:
             index = whole_number(label, "A label")
         if not 0 <= index < count:
+            said = f"There is no class {str(label)[:80]!r}."
             known = f" Names: {', '.join(names[:20])}{', ...' if count > 20 else ''}." if names else ""
             hint = nearest(label, names) if isinstance(label, str) else ""
-            raise ConfigError(f"There is no class {str(label)[:80]!r}.{hint} Classes are numbered 0 to {count - 1}.{known}")
+            raise ConfigError(f"{said}{hint} Classes are numbered 0 to {count - 1}.{known}")
         return index
 
     def labels(self, n: int, label: Any = None, seed: int = 0) -> Tensor | None:
@@ -162,7 +163,8 @@ class LatentGenerator(Model):
             x = x[start : start + batch_size].to(self.device)
             return x.to(self.dtype) if x.is_floating_point() else x
 
-        pictures = [make(*(part(x, i) for x in inputs)).float() for i in range(0, len(inputs[0]), batch_size)]
+        starts = range(0, len(inputs[0]), batch_size)
+        pictures = [finite(make(*(part(x, start) for x in inputs)), self).float() for start in starts]
         shape = (0, self.config.channels, *self.config.size)
         return torch.cat(pictures).clamp(-1, 1) if pictures else torch.empty(shape, device=self.device)
 
