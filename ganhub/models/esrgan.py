@@ -172,7 +172,7 @@ class ESRGAN(Translator, architecture="esrgan"):
         for name, tensor in renamed.items():
             require_stored(name, tensor)
             if not tensor.is_floating_point():
-                raise ConfigError(f"{name} holds {tensor.dtype}, not weights: ask for plain float32 or float16 weights.")
+                raise ConfigError(f"{name} holds {tensor.dtype}, no weights: ask for plain float32 or float16.")
         with torch.device("cpu"):
             model = cls(config).float()
         model.generator.load_state_dict(renamed)
