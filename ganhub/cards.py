@@ -219,8 +219,8 @@ def split_front_matter(text: str) -> tuple[dict[str, Any], str]:
     if found is None:
         return {}, text
     try:
-        front = yaml.safe_load(found[1]) or {}
-    except yaml.YAMLError as error:
+        front = _load_yaml(found[1]) or {}
+    except (yaml.YAMLError, ValueError, OverflowError) as error:  # the last two: dates and numbers that are none
         where = getattr(error, "problem_mark", None)
         at = f" in line {where.line + 2}" if where else ""
         raise HubError(f"The front matter of {CARD} is not valid YAML{at}: correct it there.") from error
