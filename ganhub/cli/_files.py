@@ -70,7 +70,7 @@ def sources(arguments: Sequence[str], films: bool = True) -> list[Path]:
 def targets(sources: list[Path], out: Path, read: Sequence[str], films: bool = True) -> list[tuple[Path, Path]]:
     """(source, target) pairs; no target is a file that is read. Without ``films`` a GIF counts as a picture."""
     if len(sources) == 1 and out.suffix and not out.is_dir():
-        film = films and sources[0].suffix.lower() in FILMS
+        film = films and is_film(sources[0])
         written = (".mp4", ".gif") if film else tuple(images.SUFFIXES)
         if out.suffix.lower() not in written:
             raise ConfigError(f"{out.name}: end --out in {', '.join(written)}.")
@@ -96,9 +96,25 @@ def targets(sources: list[Path], out: Path, read: Sequence[str], films: bool = T
 def written_as(source: Path, films: bool) -> str:
     """The photo's own suffix, where it can be written."""
     suffix = source.suffix.lower()
-    if films and suffix in FILMS:
+    if films and is_film(source):
         return ".gif" if suffix == ".gif" else ".mp4"
     return source.suffix if suffix in images.SUFFIXES else ".png"
+
+
+def is_film(source: Path) -> bool:
+    """Whether a file is worked on frame by frame; a GIF of one frame is a picture."""
+    suffix = source.suffix.lower()
+    if suffix != ".gif":
+        return suffix in FILMS
+    try:
+        return images.is_animated(source)
+    except GanhubError:
+        return True  # what is wrong with it is said when its turn comes
+
+
+def first_only(source: Path) -> list[str]:
+    """A note for what is worked on as a picture and is an animation."""
+    return ["only the first frame of an animation"] if images.is_animated(source) else []
 
 
 def side_of_tiles(text: str) -> str | int:

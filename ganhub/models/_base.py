@@ -209,7 +209,7 @@ class Model(nn.Module):
             raise HubError(f"{folder.name} holds a {architecture}, not a {cls.__name__}; load it with AutoModel.")
         _check_shapes(folder.name, model_class._shapes(config), hub.read_shapes(folder, variant))
         with torch.device("cpu"), _NoDraws():  # every weight comes from the file
-            model = model_class(config)
+            model = model_class(config).float()  # whatever torch's default dtype is: half would round the weights
         model.load_state_dict(hub.read_tensors(folder, variant), strict=True)
         return model.to(device=best_device() if device == "auto" else device, dtype=dtype or torch.float32).eval()
 
