@@ -106,11 +106,12 @@ def _statistics(picture: Tensor) -> tuple[Tensor, Tensor]:
     # On the CPU in double precision, band by band: not every device has it.
     colours = [lambda rows=rows: picture[0, :, rows].flatten(1).cpu().double() for rows in bands(picture)]
     mean = sum(band().sum(1) for band in colours) / places
-    covariance = torch.zeros(3, 3, dtype=torch.float64)
+    covariance = torch.zeros(3, 3, dtype=torch.float64, device="cpu")
     for band in colours:
         away = band() - mean[:, None]
         covariance += away @ away.T / places
-    return mean, covariance + 1e-4 * torch.eye(3, dtype=torch.float64)  # of one flat colour, too, there is a root
+    covariance += 1e-4 * torch.eye(3, dtype=torch.float64, device="cpu")  # of one flat colour, too, there is a root
+    return mean, covariance
 
 
 def _power(matrix: Tensor, exponent: float) -> Tensor:
@@ -141,7 +142,8 @@ def from_lab(lab: Tensor) -> Tensor:
     y = ((lightness + 1) * LAB_RANGE[0] + 16) / 116
     root = torch.cat([y + a * LAB_RANGE[1] / 500, y, y - b * LAB_RANGE[1] / 200], 1)
     ratio = torch.where(root > 0.2068966, root**3, (root - 16 / 116) / 7.787)
-    matrix = torch.linalg.inv(torch.tensor(TO_XYZ, dtype=torch.float64)).to(ratio) * ratio.new_tensor(WHITE)
+    inverse = torch.linalg.inv(torch.tensor(TO_XYZ, dtype=torch.float64, device="cpu"))
+    matrix = inverse.to(ratio) * ratio.new_tensor(WHITE)
     light = _mixed(matrix, ratio).clamp(0, 1)
     signal = torch.where(light > 0.0031308, 1.055 * light.clamp_min(1e-6) ** (1 / 2.4) - 0.055, light * 12.92)
     return (signal * 2 - 1).clamp(-1, 1).to(lab.dtype)

@@ -98,7 +98,7 @@ def _cuts(length: int, tile: int, overlap: int, multiple: int) -> tuple[int, tup
 
 def _ramps(starts: tuple[int, ...], side: int, index: int, fade: int, scale: int) -> Tensor:
     """Along one axis: rises where the tile before ends, falls where the next begins."""
-    places = (torch.arange(side * scale) + 0.5) / scale + starts[index]
+    places = (torch.arange(side * scale, dtype=torch.float32, device="cpu") + 0.5) / scale + starts[index]
 
     def risen(which: int) -> Tensor | float:
         if which in (0, len(starts)):
@@ -106,7 +106,7 @@ def _ramps(starts: tuple[int, ...], side: int, index: int, fade: int, scale: int
         middle = (starts[which - 1] + side + starts[which]) / 2
         return ((places - middle) / fade + 0.5).clamp(0, 1)
 
-    return (risen(index) - risen(index + 1)) * torch.ones(side * scale)
+    return (risen(index) - risen(index + 1)) * torch.ones(side * scale, dtype=torch.float32, device="cpu")
 
 
 def tiled(

@@ -11,6 +11,9 @@ from __future__ import annotations
 import errno
 import math
 import os
+import re
+import struct
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,6 +38,14 @@ WATCHABLE = 256  # pixels; smaller frames are enlarged, since players blur or sh
 READERS = {  # suffix -> FFmpeg's name: named, so that no file chooses one that opens other files
     ".gif": "gif", ".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".webm": "matroska", ".mkv": "matroska",
 }  # fmt: skip
+# How a file begins, and FFmpeg's name for it: many a film lies under another's suffix.
+_SIGNS = (
+    (b"GIF8[79]a", "gif"),
+    (b"\x1aE\xdf\xa3", "matroska"),
+    (b"....(?:ftyp|moov|mdat|wide|free|skip|pnot|styp)", "mp4"),
+)
+MAX_HEADER = 64 << 20  # bytes that are read before the first frame
+MAX_SECONDS = 20.0  # that this may take
 _ENCODERS = ("libx264", "libopenh264", "h264_videotoolbox", "h264_mf")
 
 
@@ -156,15 +167,17 @@ class Film:
     sound: bool
 
     def __iter__(self) -> Iterator[Tensor]:
-        """Frames [1, 3, H, W] in [-1, 1], upright; transparency is laid on white."""
+        """Frames [1, 3, H, W] in [-1, 1], upright, in square pixels; transparency is laid on white."""
         with self.path.open("rb") as file, _opened(file, self.path) as container:
+            ratio = container.streams.video[0].sample_aspect_ratio
             for frame in container.decode(video=0):
-                _check_size(self.path, frame.width, frame.height)
-                yield _picture(frame)
+                size = _shown_size(frame.width, frame.height, ratio)
+                _check_size(self.path, *size)
+                yield _picture(frame, size)
 
 
 def open_video(path: str | os.PathLike[str]) -> Film:
-    """Look into a film: .mp4, .m4v, .mov, .webm, .mkv or .gif.
+    """Look into a film: .mp4, .m4v, .mov, .webm, .mkv or .gif. Which of these it is, its first bytes say.
 
     Raises:
         ImageError: Missing, no film, damaged, or larger than a picture may be.
@@ -177,7 +190,7 @@ def open_video(path: str | os.PathLike[str]) -> Film:
             if not container.streams.video:
                 raise ImageError(f"{path.name} has no pictures, only sound: choose a film.")
             stream = container.streams.video[0]
-            _check_size(path, stream.width, stream.height)
+            _check_size(path, *_shown_size(stream.width, stream.height, stream.sample_aspect_ratio))
             rate = stream.average_rate or stream.guessed_rate or 24
             return Film(path, float(rate), stream.frames, bool(container.streams.audio))
     except OSError as error:
@@ -189,11 +202,49 @@ def _opened(file: BinaryIO, path: Path) -> Iterator[InputContainer]:
     with needed_for("Reading a film"):
         import av
 
+    damaged = f"{path.name} is damaged or no film: save or download it again."
+    start, bounded = file.read(64), _BoundedReader(file)
+    kind = next((kind for sign, kind in _SIGNS if re.match(sign, start, re.DOTALL)), READERS[path.suffix.lower()])
+    file.seek(0)
     try:
-        with av.open(file, format=READERS[path.suffix.lower()]) as container:
+        # Tags are no text that is asked for: those in another encoding are left out.
+        with av.open(bounded, format=kind, metadata_errors="ignore") as container:
+            bounded.opened = True
             yield container
-    except av.error.FFmpegError as error:
-        raise ImageError(f"{path.name} is damaged or no film: save or download it again.") from error
+    except ImageError:
+        raise
+    except Exception as error:  # a damaged film makes PyAV raise nearly anything
+        if isinstance(error, OSError) and not isinstance(error, av.error.FFmpegError):
+            raise
+        raise ImageError(damaged) from error
+
+
+class _BoundedReader:
+    """A file whose header takes neither much memory nor much time: what tags and tables a film opens with.
+
+    Two hours of film have an index of some 20 MB. A million small tags are compared with each other, one by one.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file, self.opened = file, False
+        self.left, self.until = MAX_HEADER, time.monotonic() + MAX_SECONDS
+
+    def read(self, size: int = -1) -> bytes:
+        data = self.file.read(size)
+        if not self.opened:
+            self.left -= len(data)
+            if self.left < 0 or time.monotonic() > self.until:
+                raise ImageError("The film begins with more tags and tables than any film needs: convert it first.")
+        return data
+
+    def seek(self, place: int, whence: int = 0) -> int:
+        return self.file.seek(place, whence)
+
+    def tell(self) -> int:
+        return self.file.tell()
+
+    def seekable(self) -> bool:
+        return True
 
 
 def _check_size(path: Path, width: int, height: int) -> None:
@@ -201,14 +252,35 @@ def _check_size(path: Path, width: int, height: int) -> None:
         raise ImageError(f"{path.name} is {width} x {height} pixels: make it smaller first.")
 
 
-def _picture(frame: VideoFrame) -> Tensor:
-    pixels = torch.from_numpy(frame.to_ndarray(format="rgba"))
-    if getattr(frame, "rotation", 0) % 360:  # phones film upright and say how to turn it
-        pixels = pixels.rot90(round(frame.rotation / 90), (0, 1))
-    picture = from_uint8(pixels.permute(2, 0, 1)[None])
+def _shown_size(width: int, height: int, ratio: Fraction | None) -> tuple[int, int]:
+    """Width and height in square pixels, of a film whose pixels are ``ratio`` times as wide as high: the larger way."""
+    if not ratio or ratio <= 0 or ratio == 1:
+        return width, height
+    return (round(width * ratio), height) if ratio > 1 else (width, round(height / ratio))
+
+
+def _picture(frame: VideoFrame, size: tuple[int, int]) -> Tensor:
+    width, height = size  # in which FFmpeg scales it
+    pixels = torch.from_numpy(frame.to_ndarray(format="rgba", width=width, height=height, interpolation="BICUBIC"))
+    picture = from_uint8(_as_it_lies(pixels, frame).permute(2, 0, 1)[None])
     if (pixels[:, :, 3] == 255).all():
         return picture[:, :3].contiguous()
-    return torch.lerp(torch.ones(()), picture[:, :3], (picture[:, 3:] + 1) / 2)
+    return torch.lerp(torch.ones((), device="cpu"), picture[:, :3], (picture[:, 3:] + 1) / 2)
+
+
+def _as_it_lies(pixels: Tensor, frame: VideoFrame) -> Tensor:
+    """[H, W, C], turned and mirrored as the film says: phones film upright and say how to lay it.
+
+    A display matrix holds nine numbers, of which the first, second, fourth and fifth say where x and y go.
+    """
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return pixels
+    a, b, _, c, d = struct.unpack("=5i", bytes(matrix)[:20])
+    if abs(b) + abs(c) > abs(a) + abs(d):  # columns become rows
+        pixels, a, d = pixels.transpose(0, 1), c, b
+    flipped = [side for side, way in ((0, d), (1, a)) if way < 0]
+    return pixels.flip(flipped) if flipped else pixels
 
 
 class Smoother:

@@ -33,7 +33,7 @@ FLOOR = {f"ganhub.{name}": floor for floor, names in FLOORS.items() for name in 
 DOORS = {
     "gradio": ("app.py", "ganhub/app/"),
     "huggingface_hub": ("ganhub/hub_download.py", "ganhub/hub_upload.py", "ganhub/hub_visitors.py"),
-    "PIL": ("ganhub/images.py", "ganhub/provenance.py"),
+    "PIL": ("ganhub/images/", "ganhub/provenance.py"),
 }
 RUN_CODE = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 

@@ -104,7 +104,7 @@ def targets(arguments: Sequence[str], out: Path, read: Sequence[str], films: boo
     it ends as a picture does.
     """
     found = sources(arguments, films)
-    film = films and found[0].suffix.lower() in FILMS
+    film = films and is_film(found[0])
     written = (".mp4", ".gif") if film else tuple(images.SUFFIXES)
     one_file = len(found) == 1 and out.suffix and not out.is_dir()
     if one_file and out.suffix.lower() not in written and not any(map(_is_many, arguments)):
@@ -137,7 +137,7 @@ def _into_folder(found: Sequence[Path], out: Path, films: bool) -> list[tuple[Pa
 def written_as(source: Path, films: bool) -> str:
     """The photo's own suffix, where it can be written."""
     suffix = source.suffix.lower()
-    if films and suffix in FILMS:
+    if films and is_film(source):
         return ".gif" if suffix == ".gif" else ".mp4"
     return source.suffix if suffix in images.SUFFIXES else ".png"
 
@@ -155,6 +155,22 @@ def may_write(targets: Iterable[Path], force: bool) -> None:
     if sys.stdin is not None and sys.stdin.isatty() and typer.confirm(f"{named} there already. Overwrite?", err=True):
         return
     raise ConfigError(f"{named} there already: choose another --out, or add --force to overwrite.")
+
+
+def is_film(source: Path) -> bool:
+    """Whether a file is worked on frame by frame; a GIF of one frame is a picture."""
+    suffix = source.suffix.lower()
+    if suffix != ".gif":
+        return suffix in FILMS
+    try:
+        return images.is_animated(source)
+    except GanhubError:
+        return True  # what is wrong with it is said when its turn comes
+
+
+def first_only(source: Path) -> list[str]:
+    """A note for what is worked on as a picture and is an animation."""
+    return ["only the first frame of an animation"] if images.is_animated(source) else []
 
 
 def side_of_tiles(text: str) -> str | int:

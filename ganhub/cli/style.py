@@ -76,13 +76,13 @@ def style(
     options = {
         "strength": strength, "scale": scale, "seed": seed, "keep_colour": keep_colour, "tile": sides,
         "style": _styles(styles, stylizer, "Styles"),
-        "mask": None if mask is None else images.load_image(mask, channels=1),
+        "mask": None if mask is None else images.load_image(mask, channels=1, background="black"),
         "style_outside": _styles(outside, stylizer, "Outside the mask") if outside else None,
     }  # fmt: skip
     most = size if size or stylizer.tiles else WHOLE_SIDE
 
     def paint(source: Path, target: Path, show: Callable) -> list[str]:
-        work = _film if source.suffix.lower() in files.FILMS else _photo
+        work = _film if files.is_film(source) else _photo
         said = work(stylizer, source, target, most, show, smoothing, options)
         if size is None and said.shrunk:
             said.notes.append(f"shrunk to {most} pixels, as {model} paints pictures as one (--size says else)")
@@ -111,7 +111,8 @@ def _photo(
     images.save_image(painted, target, srgb=tagged)
     see_through = channels == 4 and bool((photo[:, 3:] < 1).any())
     laid = see_through and target.suffix.lower() in (".jpg", ".jpeg", ".bmp")
-    return _Said(shrunk, ["transparency laid on white, which a .png would keep"] if laid else [])
+    notes = ["transparency laid on white, which a .png would keep"] if laid else []
+    return _Said(shrunk, files.first_only(source) + notes)
 
 
 def _film(

@@ -75,7 +75,7 @@ def inpaint(
 ) -> None:
     """Fill holes, scratches and what should go, where the mask is white."""
     jobs, side = _planned(photos, out, force, read=[str(mask)]), files.side_of_tiles(tile)
-    hole = images.load_image(mask, channels=1)
+    hole = images.load_image(mask, channels=1, background="black")
     inpainter = _open(model, device, Inpainter, "fill holes")
     _work(jobs, lambda photo, show: translating.inpaint(inpainter, photo, hole, tile=side, on_step=show), "filled")
 
@@ -113,7 +113,7 @@ def _work(jobs: Jobs, make: Callable[[Tensor, Callable], Tensor], done: str) -> 
         images.save_image(make(photo, show), target, srgb=tagged)
         see_through = photo.shape[1] == 4 and bool((photo[:, 3:] < 1).any())
         laid = see_through and target.suffix.lower() in (".jpg", ".jpeg", ".bmp")
-        return ["transparency laid on white, which a .png would keep"] if laid else []
+        return files.first_only(source) + (["transparency laid on white, which a .png would keep"] if laid else [])
 
     files.work_through(jobs, work, done)
 

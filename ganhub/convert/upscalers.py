@@ -6,22 +6,24 @@ else there is (Compact, SPAN, SwinIR, DAT, HAT, ...) is recognised and built by 
 
 from __future__ import annotations
 
-import re
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from ganhub.config import BaseConfig
+from ganhub.convert.weights import read_weights
 from ganhub.errors import ConfigError, HubError
 from ganhub.models import Translator
 from ganhub.models._base import best_device
 from ganhub.models.esrgan import ESRGAN
 
-SUFFIXES = (".pth", ".pt", ".ckpt", ".safetensors")
-# What weights are wrapped in, the better ones first: averages over the training before its last step.
-_WRAPPERS = ("params_ema", "params-ema", "params", "model_state_dict", "state_dict", "model", "net")
+ROOM = 64 * 2**20  # bytes that a network may take beside its weights: positions, masks of attention
+_drawing = threading.Lock()  # held while a network draws from torch's own generator, which all threads share
 
 
 class SpandrelUpscaler(Translator):
@@ -45,7 +47,7 @@ class SpandrelUpscaler(Translator):
         spandrel pads what the network cannot take: too few pixels, no multiple, no square. So ``multiple`` stays 1.
         """
         x = (images.contiguous() / 2 + 0.5).clamp(0, 1)
-        with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
+        with _drawing, torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
             torch.manual_seed(0)  # some draw noise, as AuraSR does, but a photo has one result
             made = [self.descriptor(one) for one in x.split(1)]  # which takes one picture at a time
         return torch.cat(made) * 2 - 1
@@ -70,46 +72,12 @@ def open_upscaler(path: str | Path, *, device: str | torch.device = "cpu") -> Tr
         HubError: A file that is missing or broken, needs code to be opened, or holds no network that is known.
     """
     path = Path(path)
-    tensors = _tensors(_read(path), path.name)
+    tensors = read_weights(path)
     try:
-        model = ESRGAN.from_tensors({key.removeprefix("generator."): x for key, x in tensors.items()})
+        model = ESRGAN.from_tensors(tensors)
     except ConfigError:  # raised for its relatives too, such as ESRGAN+, which spandrel knows
         model = SpandrelUpscaler(_described(tensors, path.name))
     return model.to(best_device() if device == "auto" else device).eval()
-
-
-def _read(path: Path) -> Any:
-    if path.suffix.lower() not in SUFFIXES:
-        raise ConfigError(f"{path.name} is no file of weights: these end in {', '.join(SUFFIXES)}.")
-    if not path.is_file():
-        raise HubError(f"There is no file {path}: check the path.")
-    try:
-        if path.suffix.lower() == ".safetensors":
-            from safetensors.torch import load_file
-
-            return load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a broken file can make the readers raise anything
-        if code := re.search(r"GLOBAL (\S+)", str(error)):
-            raise HubError(
-                f"{path.name} holds more than weights ({code[1]}), which could run code, so it is not opened: ask for "
-                "a .safetensors, or, where you trust the file, save its state_dict alone."
-            ) from error
-        raise HubError(f"{path.name} cannot be read as weights: fetch it again, or ask for a .safetensors.") from error
-
-
-def _tensors(stored: Any, name: str) -> dict[str, Tensor]:
-    for _ in range(4):  # wrappers may be wrapped, and a dict may hold itself
-        around = stored if isinstance(stored, dict) else {}
-        keys = (*_WRAPPERS, *(around if len(around) == 1 else ()))
-        stored = next((around[key] for key in keys if isinstance(around.get(key), dict)), around)
-    tensors = {key: x for key, x in stored.items() if isinstance(key, str) and isinstance(x, Tensor)}
-    if not tensors:
-        raise HubError(f"{name} holds no weights under any of the usual names: choose another file.")
-    for prefix in ("module.", "netG."):
-        if all(key.startswith(prefix) for key in tensors):
-            tensors = {key.removeprefix(prefix): x for key, x in tensors.items()}
-    return tensors
 
 
 def _described(tensors: dict[str, Tensor], name: str) -> Any:
@@ -117,8 +85,10 @@ def _described(tensors: dict[str, Tensor], name: str) -> Any:
         import spandrel
     except (ImportError, RuntimeError) as error:  # the second: torchvision, which it needs, beside another torch
         raise ConfigError(f'{name} is no ESRGAN; others need spandrel: pip install "ganhub[upscalers]".') from error
+    most = ROOM + 4 * sum(4 * x.numel() for x in tensors.values())
     try:
-        found = spandrel.ModelLoader().load_from_state_dict(tensors)
+        with torch.device("cpu"), _Bounded(most):
+            found = spandrel.ModelLoader().load_from_state_dict(tensors)
     except Exception as error:  # names like those of a network, and shapes that are not
         raise HubError(f"{name} is of no network that ganhub or spandrel {spandrel.__version__} knows.") from error
     if found.purpose not in ("SR", "Restoration"):
@@ -126,3 +96,24 @@ def _described(tensors: dict[str, Tensor], name: str) -> Any:
     if (channels := (found.input_channels, found.output_channels)) != (3, 3):
         raise ConfigError(f"{name} has {channels[0]} channels in and {channels[1]} out; only those for RGB are opened.")
     return found
+
+
+class _Bounded(TorchFunctionMode):
+    """Within, no more than so many bytes of new tensors: a name or one small tensor may ask for a huge network."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.left = most
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func in _MAKERS:
+            self.left -= func(*args, **{**kwargs, "device": "meta"}).nbytes
+            if self.left < 0:
+                raise ConfigError("The network would be larger than its weights.")
+        return func(*args, **kwargs)
+
+
+_MAKERS = {torch.empty, torch.zeros, torch.ones, torch.full, torch.rand, torch.randn, torch.arange, torch.linspace}

@@ -71,7 +71,7 @@ def _centred(points: Tensor, labels: Tensor | None) -> Tensor:
     if labels is None:
         return points - points.mean(0)
     groups = int(labels.max()) + 1
-    sums = torch.zeros(groups, points.shape[1], dtype=torch.float64).index_add_(0, labels, points)
+    sums = torch.zeros(groups, points.shape[1], dtype=torch.float64, device="cpu").index_add_(0, labels, points)
     return points - (sums / labels.bincount(minlength=groups).clamp_min(1)[:, None])[labels]
 
 
@@ -215,7 +215,7 @@ def boundary_direction(points: Tensor, labels: Tensor, *, name: str = "boundary"
         raise ConfigError(f"A boundary needs two points of each kind; there are {len(kinds[0])} and {len(kinds[1])}.")
     difference = kinds[1].mean(0) - kinds[0].mean(0)
     within = sum(kind.T.cov().view(points.shape[1], -1) for kind in kinds) / 2
-    within += torch.eye(len(within), dtype=torch.float64) * (ridge * within.diagonal().mean()).clamp_min(1e-12)
+    within.diagonal().add_((ridge * within.diagonal().mean()).clamp_min(1e-12))
     normal = torch.linalg.solve(within, difference)
     if not normal.isfinite().all() or not normal.norm() > 0:
         raise ConfigError("The two kinds of points have the same mean: nothing tells them apart.")

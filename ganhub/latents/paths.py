@@ -140,7 +140,7 @@ def _even_places(legs: Sequence[tuple[int, int]], frames: int, loop: bool, make:
     """
     last = frames if loop else frames - 1
     looks = max(8, LOOKS * frames // len(legs))
-    along = torch.linspace(0, 1, looks + 1, dtype=torch.float64)
+    along = torch.linspace(0, 1, looks + 1, dtype=torch.float64, device="cpu")
     changed = []
     for start, end in legs:
         film = make([(start, end, t) for t in along.tolist()]).double()
@@ -148,7 +148,7 @@ def _even_places(legs: Sequence[tuple[int, int]], frames: int, loop: bool, make:
         changed.append(torch.cat([steps.new_zeros(1), steps.cumsum(0)]))
     places = []
     for (start, end), so_far, share in zip(legs, changed, _shares([c[-1].item() for c in changed], last), strict=True):
-        wanted = so_far[-1] * torch.arange(share, dtype=torch.float64) / share
+        wanted = so_far[-1] * torch.arange(share, dtype=torch.float64, device="cpu") / share
         after = torch.searchsorted(so_far, wanted, right=True).clamp(1, looks)
         part = (wanted - so_far[after - 1]) / (so_far[after] - so_far[after - 1])
         places += [(start, end, t) for t in torch.lerp(along[after - 1], along[after], part).tolist()]
@@ -159,7 +159,7 @@ def _at(points: Tensor, places: Sequence[Place], space: str) -> Tensor:
     """The points of some places: [P, D] -> [len(places), D], along arcs in z, along straight lines in w."""
     start = points[[place[0] for place in places]]
     end = points[[place[1] for place in places]]
-    t = torch.tensor([place[2] for place in places], dtype=torch.float64)
+    t = torch.tensor([place[2] for place in places], dtype=torch.float64, device="cpu")
     return slerp(start, end, t) if space == "z" else lerp(start, end, t)
 
 
@@ -291,4 +291,4 @@ def _classes(model: LatentGenerator, seeds: list[int], label: int | str | Sequen
     if label is not None:
         return model.labels(len(seeds), label)  # says what is wrong with a label
     count = model.config.num_classes
-    return torch.tensor([seed % count for seed in seeds]) if count else None
+    return torch.tensor([seed % count for seed in seeds], device="cpu") if count else None

@@ -264,7 +264,7 @@ class _Search:
         # In units of W's deviation, so that one rate serves all models.
         x = ((point - mean) / deviation).requires_grad_()
         adam = torch.optim.Adam([x], lr=RATE, betas=(0.9, 0.99))
-        generator = torch.Generator().manual_seed(self.seed & 0xFFFFFFFF)
+        generator = torch.Generator(device="cpu").manual_seed(self.seed & 0xFFFFFFFF)
         done = 0
         while done < steps:
             t = done / steps
@@ -276,7 +276,8 @@ class _Search:
                 group["lr"] = RATE * _ramp(t)
             jitter = JITTER * max(0.0, 1 - t / 0.75) ** 2
             with torch.enable_grad(), self.fast():
-                moved = x + jitter * torch.randn(x.shape, generator=generator).to(x)
+                draw = torch.randn(x.shape, generator=generator, dtype=torch.float32, device="cpu")
+                moved = x + jitter * draw.to(x)
                 picture = model.synthesise(model.per_layer(mean + moved * deviation), self.noise).float()
                 loss = self.quick(picture).mean() + PIXELS * _pixel_distance(picture, self.target).mean()
                 loss = loss + PULL * x.square().mean()

@@ -84,7 +84,7 @@ class FeatureStore:
     def features(self, kind: str = "made") -> Tensor:
         """Return all features of one kind, [N, dim] in the order in which they were added."""
         rows = self._of(kind)
-        return torch.cat(rows) if rows else torch.empty(0, self.extractor.dim)
+        return torch.cat(rows) if rows else torch.empty(0, self.extractor.dim, device="cpu")
 
     def results(
         self,

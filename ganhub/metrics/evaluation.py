@@ -215,7 +215,7 @@ def _classes(store: FeatureStore, labels: Tensor | None, asked: Tensor, data: st
     if labels is None:
         raise MetricError("The real pictures have no classes: leave the metric 'classes' out, or name data.labels.")
     real, made, network = store.features("real"), store.features("made"), store.extractor
-    held = torch.arange(len(real)) % 5 == 4
+    held = torch.arange(len(real), device="cpu") % 5 == 4
     if len(set(labels[~held].tolist())) < 2 or not held.any():
         raise MetricError("Judging classes takes real pictures of two classes or more: raise --n.")
     classify = _linear_classifier(real[~held], labels[~held])
@@ -249,11 +249,11 @@ def _linear_classifier(features: Tensor, labels: Tensor) -> Callable[[Tensor], T
     mean, scale = features.double().mean(0), features.double().std(0).clamp_min(1e-6)
 
     def prepare(rows: Tensor) -> Tensor:
-        return torch.cat([(rows.double() - mean) / scale, torch.ones(len(rows), 1, dtype=torch.float64)], dim=1)
+        return torch.nn.functional.pad((rows.double() - mean) / scale, (0, 1), value=1.0)
 
     x = prepare(features)
     target = torch.nn.functional.one_hot(labels).double()
-    gram = x.T @ x + 0.1 * len(x) * torch.eye(x.shape[1], dtype=torch.float64)
+    gram = x.T @ x + 0.1 * len(x) * torch.eye(x.shape[1], dtype=torch.float64, device="cpu")
     weights = torch.linalg.solve(gram, x.T @ target)
     return lambda rows: (prepare(rows) @ weights).argmax(1)
 

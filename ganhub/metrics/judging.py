@@ -66,7 +66,7 @@ def plan(kind: str, n: int, seed: int) -> list[Question]:
         raise ConfigError(f"--n must be from 1 to {MAX_QUESTIONS} questions, not {n}.")
     if not 0 <= seed < 2**32:
         raise ConfigError(f"--seed must be from 0 to {2**32 - 1}, not {seed}.")
-    sides = torch.arange(n) % 2 == 0  # True: the second truth
+    sides = torch.arange(n, device="cpu") % 2 == 0  # True: the second truth
     order = uniform([seed], n, stream=21)[0].argsort(stable=True)
     # Consecutive seeds give every class of a conditional model its turn; where they start is far from the samples of
     # the card (seeds 0 to 63), which a judge may know by heart.

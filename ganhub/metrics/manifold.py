@@ -60,9 +60,9 @@ def manifold(real: Tensor, made: Tensor, *, k: int | None = None) -> Manifold:
     slack = 1e-12 * max(real.square().sum(1).max().item(), made.square().sum(1).max().item())
     real_radii, made_radii = (neighbour_radii(rows, (near, far)) + slack for rows in (real, made))
 
-    inside_real = torch.zeros(len(made), dtype=torch.bool)
-    inside_made = torch.zeros(len(real), dtype=torch.bool)
-    covered = torch.zeros(len(real), dtype=torch.bool)
+    inside_real = torch.zeros(len(made), dtype=torch.bool, device="cpu")
+    inside_made = torch.zeros(len(real), dtype=torch.bool, device="cpu")
+    covered = torch.zeros(len(real), dtype=torch.bool, device="cpu")
     balls = 0
     for rows, columns, distances in squared_distances(real, made):
         inside_real[columns] |= (distances <= real_radii[rows, :1]).any(0)
@@ -99,7 +99,7 @@ def squared_distances(first: Tensor, second: Tensor) -> Iterator[tuple[slice, sl
 def neighbour_radii(features: Tensor, ks: tuple[int, ...]) -> Tensor:
     """Return the squared distance [N, len(ks)] of each row of [N, D] to its k-th nearest other row."""
     count = max(ks) + 1  # with itself, at distance zero
-    nearest = torch.full((len(features), count), torch.inf, dtype=features.dtype)
+    nearest = torch.full((len(features), count), torch.inf, dtype=features.dtype, device="cpu")
 
     def keep(rows: slice, distances: Tensor) -> None:
         least = distances.topk(min(count, distances.shape[1]), largest=False).values

@@ -101,7 +101,7 @@ def memorisation(
         if some.shape[1:] != made.shape[1:]:
             raise MetricError(f"The {name} pictures are {list(some.shape[1:])}, the made {list(made.shape[1:])}.")
     search = _Search(train)
-    own = torch.arange(len(held)) if held_out is None else None
+    own = torch.arange(len(held), device="cpu") if held_out is None else None
     distance, nearest = search.nearest(made)
     held_distance, held_nearest = search.nearest(held, exclude=own)
     if held_out is not None and (held_distance < NOISE).float().mean() > 0.75:
@@ -111,7 +111,8 @@ def memorisation(
         )
     # How far apart training pictures lie around the ones that were found.
     around = torch.cat([nearest, held_nearest]).unique()
-    spacing = torch.zeros(len(train)).index_put((around,), search.nearest(train[around], exclude=around)[0])
+    apart = search.nearest(train[around], exclude=around)[0]
+    spacing = apart.new_zeros(len(train)).index_put((around,), apart)
     score = distance / spacing[nearest].clamp_min(NOISE)
     held_score = held_distance / spacing[held_nearest].clamp_min(NOISE)
 
@@ -151,11 +152,11 @@ class _Search:
         distances, indices = [], []
         for start in range(0, len(queries), 64):
             some = queries[start : start + 64]
-            alike = torch.full((len(some), len(self.train)), -2.0)
+            alike = torch.full((len(some), len(self.train)), -2.0, device="cpu")
             for variant in _variants(some):
                 alike = torch.maximum(alike, _thumbnails(variant) @ self.thumbnails.T)
             if exclude is not None:
-                alike[torch.arange(len(some)), exclude[start : start + 64]] = -3
+                alike[torch.arange(len(some), device="cpu"), exclude[start : start + 64]] = -3
             candidates = alike.topk(min(CANDIDATES, len(self.train) - (exclude is not None)), dim=1).indices
             apart = torch.stack([_aligned(q, self.train[c]) for q, c in zip(some, candidates, strict=True)])
             best = apart.min(1)
@@ -219,7 +220,7 @@ def _in_features(
         return near, torch.cat([torch.cdist(part, train).amin(1) for part in held.split(1000)]).median().item()
     count = min(len(own), len(train))
     apart = torch.cdist(train[:count], train)
-    apart[torch.arange(count), torch.arange(count)] = torch.inf
+    apart[torch.arange(count, device="cpu"), torch.arange(count, device="cpu")] = torch.inf
     return near, apart.amin(1).median().item()
 
 

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from ganhub import cards, hub, hub_upload
 from ganhub._version import __version__
 from ganhub.config import BaseConfig, nearest
-from ganhub.errors import ConfigError, HubError
+from ganhub.errors import ConfigError, HubError, ImageError
 
 MAX_PARAMETERS = 4_000_000_000  # 16 GB in float32: more is a mistake in the config, not a GAN
 MAX_CALLS = 20_000  # of torch, while a network is built: the largest family here takes 1,600
@@ -212,8 +212,8 @@ class Model(nn.Module):
         if not issubclass(model_class, cls):
             raise HubError(f"{folder.name} holds a {architecture}, not a {cls.__name__}; load it with AutoModel.")
         _check_shapes(folder.name, model_class._shapes(config), hub.read_shapes(folder, variant))
-        with _NoDraws():  # every weight comes from the file
-            model = model_class(config)
+        with torch.device("cpu"), _NoDraws():  # every weight comes from the file
+            model = model_class(config).float()  # whatever torch's default dtype is: half would round the weights
         model.load_state_dict(hub.read_tensors(folder, variant), strict=True)
         return model.to(device=best_device() if device == "auto" else device, dtype=dtype or torch.float32).eval()
 
@@ -250,6 +250,28 @@ def _check_shapes(name: str, expected: dict[str, torch.Size], found: dict[str, t
                 f"The weights of {name} do not fit its config.json: {key} is {list(found[key][0])} in the file, "
                 f"the config asks for {list(shape)}."
             )
+
+
+def finite(fake: Tensor, model: Model, *given: Tensor) -> Tensor:
+    """Return ``fake``, what ``model`` generated of ``given``, before anything is clamped; every verb asks here.
+
+    Raises:
+        HubError: It holds NaN or infinity, which would be shown as an even grey: weights that are damaged.
+        ImageError: So does one of ``given``.
+    """
+    if _is_finite(fake):
+        return fake
+    if not all(_is_finite(one) for one in given):
+        raise ImageError("A picture that was given holds numbers that are not finite: give numbers from -1 to 1.")
+    raise HubError(
+        f"This {model.architecture or type(model).__name__} gives numbers that are not finite (NaN): its weights are "
+        f"damaged, or too large for {str(model.dtype).removeprefix('torch.')}; fetch or train it again."
+    )
+
+
+def _is_finite(x: Tensor) -> bool:
+    """By the smallest and the largest number: one look, and no memory, where ``isfinite`` takes a byte for each."""
+    return not x.numel() or bool(torch.stack(torch.aminmax(x.detach())).isfinite().all())
 
 
 def _newer(version: str) -> bool:

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ganhub.errors import ImageError
-from ganhub.models._base import Model
+from ganhub.models._base import Model, finite
 
 
 class Inpainter(Model):
@@ -46,7 +46,7 @@ class Inpainter(Model):
         with torch.no_grad():
             parts = (part.to(self.device, self.dtype) for part in (image, hole))
             x, inside = (F.pad(part, (0, right, 0, below), mode="replicate") for part in parts)
-            made = self._filled(x, inside.expand(n, -1, -1, -1))
+            made = finite(self._filled(x, inside.expand(n, -1, -1, -1)), self, x)
         made = made[..., :height, :width].clamp(-1, 1).to(image.device, image.dtype)
         return torch.where(hole, made, image)
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from ganhub.config import nearest
 from ganhub.errors import ConfigError, ImageError
 from ganhub.images import resize
-from ganhub.models._base import Model
+from ganhub.models._base import Model, finite
 
 SMALLEST_SIDE = 16  # pixels of a picture that feature networks can read
 OnStep = Callable[[int, int, Tensor | None], None]
@@ -82,7 +82,9 @@ class Stylizer(Model):
             if on_step is not None:
                 on_step(self.steps, self.steps, content)
             return content.clone()
-        return self._paint(content, styles, strength, scale, seed, on_step).to(content.device, content.dtype)
+        painted = self._paint(content, styles, strength, scale, seed, on_step)
+        pictures = (style for style, _ in styles if isinstance(style, Tensor))
+        return finite(painted, self, content, *pictures).to(content.device, content.dtype)
 
     def _paint(
         self,

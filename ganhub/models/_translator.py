@@ -11,7 +11,7 @@ from torch import Tensor
 from ganhub.config import BaseConfig
 from ganhub.errors import ImageError
 from ganhub.images import MAX_SIDE
-from ganhub.models._base import Model
+from ganhub.models._base import Model, finite
 
 MAX_PIXELS = 64_000_000  # of a translation, whole or from tiles
 
@@ -63,7 +63,7 @@ class Translator(Model):
         right, below = -width % self.multiple, -height % self.multiple
         with torch.no_grad():
             x = F.pad(image.to(self.device, self.dtype), (0, right, 0, below), mode="replicate")
-            made = self(x.contiguous(memory_format=torch.channels_last))
+            made = finite(self(x.contiguous(memory_format=torch.channels_last)), self, image)
         made = made[..., : height * self.scale, : width * self.scale].clamp(-1, 1)
         return made.to(image.device, image.dtype).contiguous()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +11,8 @@ from torch import Tensor
 
 from ganhub.config import BaseConfig, nearest
 from ganhub.errors import ConfigError
-from ganhub.models._base import Model
-from ganhub.nn.random import normal
+from ganhub.models._base import Model, finite
+from ganhub.nn.random import Seeds, normal, whole_number
 
 NOISE_STREAM = 0x401  # keeps a seed's noise inputs apart from its z
 
@@ -73,11 +73,11 @@ class LatentGenerator(Model):
     def command(self, name: str) -> str:
         return f"ganhub sample {name} --out grid.png"
 
-    def latent(self, seeds: Sequence[int] | Tensor) -> Tensor:
+    def latent(self, seeds: Seeds) -> Tensor:
         """z of each seed, [N, latent_dim], the same bits in any batch and for any device."""
         return normal(seeds, self.config.latent_dim).to(self.device, self.dtype)
 
-    def make(self, seeds: Sequence[int] | Tensor, label: Tensor | None = None) -> Tensor:
+    def make(self, seeds: Seeds, label: Tensor | None = None) -> Tensor:
         """Pictures of seeds in the form that objectives train on: with gradients and whatever training adds.
 
         Args:
@@ -96,31 +96,39 @@ class LatentGenerator(Model):
             raise ConfigError(f"This {self.architecture} knows no classes: leave the label out.")
         if isinstance(label, str) and label in names:
             return names.index(label)
-        index = int(label) if isinstance(label, int) or str(label).isdecimal() and not names else -1
+        if isinstance(label, str):
+            index = int(label) if label.isdecimal() and len(label) < 10 and not names else -1
+        else:
+            index = whole_number(label, "A label")
         if not 0 <= index < count:
+            said = f"There is no class {str(label)[:80]!r}."
             known = f" Names: {', '.join(names[:20])}{', ...' if count > 20 else ''}." if names else ""
             hint = nearest(label, names) if isinstance(label, str) else ""
-            raise ConfigError(f"There is no class {label!r}.{hint} Classes are numbered 0 to {count - 1}.{known}")
+            raise ConfigError(f"{said}{hint} Classes are numbered 0 to {count - 1}.{known}")
         return index
 
     def labels(self, n: int, label: Any = None, seed: int = 0) -> Tensor | None:
-        """Class indices [n]: of one class, of n given ones, or (None) class (seed + i) % num_classes for picture i."""
+        """Class indices [n]: of one class, of n given ones, or (None) class (seed + i) % num_classes for picture i.
+
+        A class is a name or a whole number, also NumPy's; several are a sequence, array or tensor of them.
+        """
         if label is None:
             count = self.config.num_classes
-            return (torch.arange(seed, seed + n) % count) if count else None
-        if isinstance(label, Tensor):
-            label = label.tolist()
-        given = [label] * n if isinstance(label, (int, str)) else list(label)
-        if len(given) != n:
-            raise ConfigError(f"{len(given)} labels were given for {n} pictures; give one, or one for each.")
-        return torch.tensor([self.class_index(one) for one in given], dtype=torch.int64)
+            indices = [(seed + i) % count for i in range(n)] if count else None
+        else:
+            label = label.tolist() if hasattr(label, "tolist") else label  # of NumPy and torch: one, or a list
+            given = list(label) if isinstance(label, Iterable) and not isinstance(label, str) else [label] * n
+            if len(given) != n:
+                raise ConfigError(f"{len(given)} labels were given for {n} pictures; give one, or one for each.")
+            indices = [self.class_index(one) for one in given]
+        return None if indices is None else torch.tensor(indices, dtype=torch.int64, device="cpu")
 
     @property
     def noise_dim(self) -> int:
         """Random numbers a picture takes beside z; 0 for most families."""
         return 0
 
-    def noise(self, seeds: Sequence[int] | Tensor) -> Tensor:
+    def noise(self, seeds: Seeds) -> Tensor:
         """Noise inputs of each seed, [N, noise_dim], the same bits in any batch and for any device."""
         return normal(seeds, self.noise_dim, stream=NOISE_STREAM).to(self.device, self.dtype)
 
@@ -158,7 +166,8 @@ class LatentGenerator(Model):
             x = x[start : start + batch_size].to(self.device)
             return x.to(self.dtype) if x.is_floating_point() else x
 
-        pictures = [make(*(part(x, i) for x in inputs)).float() for i in range(0, len(inputs[0]), batch_size)]
+        starts = range(0, len(inputs[0]), batch_size)
+        pictures = [finite(make(*(part(x, start) for x in inputs)), self).float() for start in starts]
         shape = (0, self.config.channels, *self.config.size)
         return torch.cat(pictures).clamp(-1, 1) if pictures else torch.empty(shape, device=self.device)
 
@@ -176,6 +185,7 @@ class LatentGenerator(Model):
         Returns:
             float32 [n, C, H, W] in [-1, 1].
         """
+        n, seed = whole_number(n, "n"), whole_number(seed, "seed")
         if n < 0:
             raise ConfigError(f"n must be 0 or more, not {n}.")
         seeds = range(seed, seed + n)

@@ -156,23 +156,37 @@ class ESRGAN(Translator, architecture="esrgan"):
         Raises:
             ConfigError: Where they are not those of an RRDB network.
         """
-        renamed = {_renamed(name): tensor.float() for name, tensor in tensors.items()}
-        try:
-            first, growth = renamed["first.weight"], renamed["body.0.dense.0.convs.0.weight"]
-        except KeyError:
-            raise ConfigError("These are no weights of an RRDB network, which ESRGAN and Real-ESRGAN are.") from None
-        blocks = 1 + max(int(name.split(".")[1]) for name in renamed if name.startswith("body."))
+        renamed = {_renamed(name): tensor for name, tensor in tensors.items()}
+        first, growth = (renamed.get(name) for name in ("first.weight", "body.0.dense.0.convs.0.weight"))
+        if first is None or growth is None or first.dim() != 4 or growth.dim() != 4:
+            raise ConfigError("These are no weights of an RRDB network, which ESRGAN and Real-ESRGAN are.")
+        blocks = len({name.split(".")[1] for name in renamed if name.startswith("body.")})
         scale = {3: 4, 12: 2, 48: 1}.get(first.shape[1], 0)
         config = ESRGANConfig(scale=scale, width=first.shape[0], growth=growth.shape[0], blocks=blocks)
-        # Compared before anything is built: a small file may claim a huge network.
+        # Compared before anything is built or converted: a small file may claim a huge network.
         own = {(name.removeprefix("generator."), tuple(shape)) for name, shape in cls._shapes(config).items()}
         given = {(name, tuple(x.shape)) for name, x in renamed.items()}
         if wrong := sorted({name for name, _ in own ^ given}):
             named = ", ".join(wrong[:5])
             raise ConfigError(f"An RRDB network of {blocks} blocks has other weights; what differs: {named}.")
-        model = cls(config)
+        for name, tensor in renamed.items():
+            require_stored(name, tensor)
+            if not tensor.is_floating_point():
+                raise ConfigError(f"{name} holds {tensor.dtype}, no weights: ask for plain float32 or float16.")
+        with torch.device("cpu"):
+            model = cls(config).float()
         model.generator.load_state_dict(renamed)
         return model.eval()
+
+
+def require_stored(name: str, tensor: Tensor) -> None:
+    """Raise ConfigError unless a tensor is plain numbers, each of which is stored.
+
+    A tensor of stride 0 claims any shape and stores one number: copied or converted, it takes all of its memory.
+    """
+    plain = tensor.layout == torch.strided and tensor.device.type == "cpu" and not tensor.is_quantized
+    if not plain or tensor.numel() * tensor.itemsize > tensor.untyped_storage().nbytes():
+        raise ConfigError(f"{name[:80]} is stored in an unusual way: ask for plain float32 or float16 weights.")
 
 
 # Names of Real-ESRGAN's files, and of the older ones of ESRGAN: ours.

@@ -126,7 +126,7 @@ class AdaptiveAugment(nn.Module):
 
 def _where_changed(images: Tensor, matrices: Tensor, transform: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
     """Transform the pictures whose matrix [N, k, k] is not the identity; the others stay as they are, to the bit."""
-    changed = (matrices != torch.eye(matrices.shape[1])).flatten(1).any(1)
+    changed = (matrices != torch.eye(matrices.shape[1], device="cpu")).flatten(1).any(1)
     if not changed.any():
         return images
     matrices = matrices.to(images.device)
@@ -233,7 +233,7 @@ def luma_flip(on: Tensor) -> Tensor:
 def hue_turn(angle: Tensor) -> Tensor:
     """Turn colours about the axis of greys by an angle [N] in radians, red towards green (Rodrigues' formula)."""
     axis = math.sqrt(1 / 3)
-    cross = torch.tensor([[0.0, -axis, axis, 0], [axis, 0, -axis, 0], [-axis, axis, 0, 0], [0, 0, 0, 0]])
+    cross = torch.tensor([[0.0, -axis, axis, 0], [axis, 0, -axis, 0], [-axis, axis, 0, 0], [0, 0, 0, 0]], device="cpu")
     angle = angle.view(-1, 1, 1)
     identity = _identity(angle, 4)
     return identity + (angle.cos() - 1) * _chroma(angle.device) + angle.sin() * cross.to(angle)

@@ -4,26 +4,26 @@
 channel of each picture is brought to mean 0 and deviation 1 over its places. A large picture is painted tile by tile;
 were each tile normalised by itself, its neighbours would come out in other colours. So the statistics are gathered
 first, over all tiles, and then held.
+
+They belong to the call that gathers them, not to the network: several threads may use one network at once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 EPSILON = 1e-4
+_current: ContextVar[SharedStatistics | None] = ContextVar("shared_statistics", default=None)  # of this thread
 
 
 class InstanceNorm(nn.Module):
     """[N, C, H, W] -> the same shape, normalised per picture and channel; no parameters of its own."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._shared: SharedStatistics | None = None  # set within shared_statistics
 
     def forward(self, x: Tensor) -> Tensor:
         mean, deviation = self.measure(x)
@@ -31,7 +31,8 @@ class InstanceNorm(nn.Module):
 
     def measure(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and deviation, [N, C, 1, 1] each, or [1, C, 1, 1] for all tiles of one picture."""
-        return moments(x) if self._shared is None else self._shared.measure(self, x)
+        shared = _current.get()
+        return moments(x) if shared is None else shared.measure(self, x)
 
 
 def moments(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -68,7 +69,7 @@ class SharedStatistics:
         complete: Whether those of all layers are held.
     """
 
-    def __init__(self, norms: list[InstanceNorm], layers: int) -> None:
+    def __init__(self, norms: set[InstanceNorm], layers: int) -> None:
         self.complete, self._norms, self._layers = not norms, norms, layers
         self._weights: Tensor | None = None  # set while moments are gathered
         self._held: dict[InstanceNorm, tuple[Tensor, Tensor]] = {}
@@ -104,7 +105,7 @@ class SharedStatistics:
         """Mean and deviation, [1, C, 1, 1] each."""
         if norm in self._held:
             mean, deviation = self._held[norm]
-        elif self._weights is None:
+        elif self._weights is None or norm not in self._norms:  # or of another network that runs meanwhile
             return moments(x)
         else:
             mean, deviation = _weighted_moments(x, self._weights)
@@ -138,12 +139,9 @@ def shared_statistics(network: nn.Module, layers: int = 1) -> Iterator[SharedSta
         layers: How many are gathered in a round. With 1 the moments are exactly those of the whole picture. With more
             a batch is meanwhile normalised by its own moments, which is exact only where one batch holds all tiles.
     """
-    norms = [module for module in network.modules() if isinstance(module, InstanceNorm)]
-    shared = SharedStatistics(norms, layers)
-    for norm in norms:
-        norm._shared = shared
+    shared = SharedStatistics({module for module in network.modules() if isinstance(module, InstanceNorm)}, layers)
+    token = _current.set(shared)
     try:
         yield shared
     finally:
-        for norm in norms:
-            norm._shared = None
+        _current.reset(token)

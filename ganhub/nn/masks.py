@@ -23,7 +23,8 @@ def free_form(seeds: Seeds, height: int, width: int, *, most: float = 0.5) -> Te
     Each seed draws how much it covers, evenly, and gets strokes until that is reached, or a rectangle and strokes.
     """
     draws = uniform(seeds, 4 + STROKES * (4 + 2 * TURNS), stream=STREAM)
-    places = torch.stack(torch.meshgrid(torch.arange(height) + 0.5, torch.arange(width) + 0.5, indexing="ij"), -1)
+    middles = [torch.arange(side, dtype=torch.float32, device="cpu") + 0.5 for side in (height, width)]
+    places = torch.stack(torch.meshgrid(*middles, indexing="ij"), -1)
     return torch.stack([_one(row, places, most) for row in draws])[:, None]
 
 
@@ -32,7 +33,7 @@ def _one(draws: Tensor, places: Tensor, most: float) -> Tensor:
     side = min(height, width)
     share, kind, *corner = draws[:4].tolist()
     wanted = most * (0.1 + 0.9 * share)
-    mask = torch.zeros(height, width)
+    mask = torch.zeros(height, width, dtype=torch.float32, device="cpu")
     if kind < 0.4:  # a rectangle, of half the hole; half of them in a corner
         down, across = (max(1, round(s * math.sqrt(wanted / 2))) for s in (height, width))
         top, left = round(corner[0] * (height - down)), round(corner[1] * (width - across))
@@ -50,14 +51,14 @@ def _stroke(draws: list[float], places: Tensor, side: float) -> Tensor:
     height, width = places.shape[:2]
     y, x, brush, angle = draws[0] * height, draws[1] * width, draws[2], draws[3] * 2 * math.pi
     reach = max(1.0, side * (0.02 + 0.06 * brush))  # half the brush's width
-    covered = torch.zeros(height, width, dtype=torch.bool)
+    covered = torch.zeros(height, width, dtype=torch.bool, device="cpu")
     for k in range(TURNS):
         angle += (draws[4 + 2 * k] - 0.5) * math.pi
         length = side * (0.1 + 0.3 * draws[5 + 2 * k])
-        start = torch.tensor([y, x])
+        start = torch.tensor([y, x], dtype=torch.float32, device="cpu")
         y = min(max(y + length * math.sin(angle), 0.0), float(height))
         x = min(max(x + length * math.cos(angle), 0.0), float(width))
-        line = torch.tensor([y, x]) - start
+        line = torch.tensor([y, x], dtype=torch.float32, device="cpu") - start
         along = ((places - start) @ line / line.square().sum().clamp_min(1e-6)).clamp(0, 1)
         covered |= (places - start - along[..., None] * line).norm(dim=-1) <= reach
     return covered.float()

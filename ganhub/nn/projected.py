@@ -243,9 +243,9 @@ def _halvings(side: int) -> int:
 
 def _probe(size: tuple[int, int]) -> Tensor:
     """Eight pictures of coloured clouds [8, 3, H, W], always the same: to learn how loud a network's features are."""
-    generator = torch.Generator().manual_seed(0)
-    images = torch.zeros(8, 3, *size)
+    generator = torch.Generator(device="cpu").manual_seed(0)
+    images = torch.zeros(8, 3, *size, dtype=torch.float32, device="cpu")
     for side in (2, 4, 8, 16):
-        noise = torch.randn(8, 3, side, side, generator=generator)
+        noise = torch.randn(8, 3, side, side, generator=generator, dtype=torch.float32, device="cpu")
         images += F.interpolate(noise, size, mode="bilinear", align_corners=False) / 2
     return images.tanh()

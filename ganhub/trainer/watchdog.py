@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ganhub.errors import MetricError
+from ganhub.errors import HubError, MetricError
 from ganhub.images import from_uint8, to_uint8
 from ganhub.metrics.distances import kernel_distance
 from ganhub.metrics.extractors import extractor
@@ -167,12 +167,15 @@ class Watchdog:
 
 @torch.no_grad()
 def _make(model: LatentGenerator, count: int) -> Tensor:
-    """Pictures of the weights as they are, without a trace in the running statistics."""
+    """Pictures of the weights as they are, without a trace in the running statistics; NaN where these are."""
     training = model.training
     model.eval()
-    pictures = model.generate(model.latent(range(SEED, SEED + count)), model.labels(count))
-    model.train(training)
-    return pictures
+    try:
+        return model.generate(model.latent(range(SEED, SEED + count)), model.labels(count))
+    except HubError:  # not finite, which is for the watchdog to say
+        return torch.full((count, model.config.channels, *model.config.size), torch.nan, device=model.device)
+    finally:
+        model.train(training)
 
 
 def _readable(pictures: Tensor) -> Tensor:

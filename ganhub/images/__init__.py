@@ -1,0 +1,24 @@
+"""Pictures in and out: the only place that knows Pillow and 8-bit pixels.
+
+Inside ganhub an image is a float32 tensor [N, C, H, W] in [-1, 1] with C = 1 (grey), 3 (RGB) or
+4 (RGB and straight alpha). Whatever comes from outside passes through `open_image`, which trusts nothing:
+a short list of formats, limits checked from the header before a pixel is decoded, one sentence per refusal.
+"""
+
+from ganhub.images.codec import FORMATS, MAX_PIXELS, Source, from_pil, is_animated, load_image, open_image
+from ganhub.images.tensors import MAX_SIDE, fit, from_uint8, make_grid, resize, to_uint8
+from ganhub.images.writing import (
+    SUFFIXES,
+    encode_png,
+    save_gif,
+    save_grid,
+    save_image,
+    to_pil,
+    write_atomically,
+)
+
+__all__ = [
+    "FORMATS", "MAX_PIXELS", "MAX_SIDE", "SUFFIXES", "Source", "encode_png", "fit", "from_pil", "from_uint8",
+    "is_animated", "load_image", "make_grid", "open_image", "resize", "save_gif", "save_grid", "save_image", "to_pil",
+    "to_uint8", "write_atomically",
+]  # fmt: skip
