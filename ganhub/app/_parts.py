@@ -23,6 +23,7 @@ from torch import Tensor
 from ganhub import images
 from ganhub.app.jobs import Job, Jobs, Progress, Report
 from ganhub.app.library import Entry, Library, class_names
+from ganhub.app.shield import raw_editor
 from ganhub.errors import ConfigError, GanhubError
 from ganhub.models import Model
 
@@ -110,13 +111,12 @@ def seed_list(text: Any, *, least: int, most: int) -> list[int]:
 def unchecked(component: T) -> T:
     """Let a component hand its raw value to the listener, whose checks have sentences that name what is wrong.
 
-    For a picture the raw value is the path of the uploaded file, for a part of an editor that or the bytes of one:
-    Gradio would open that file itself, without limits, and its error has no sentence. (An instance attribute, not a
+    For a picture, and for a part of an editor, the raw value is the path of the uploaded file: Gradio would open that file itself, without limits, and its error has no sentence. (An instance attribute, not a
     subclass: Gradio's component classes write a .pyi file beside the source of each subclass.) Return only plain values
     for such a component, never ``gr.update``.
     """
     if isinstance(component, gr.ImageEditor):
-        component.convert_and_format_image = lambda file, flatten_on_white=False: getattr(file, "path", file)
+        raw_editor(component)
     elif isinstance(component, gr.Image):
         component.preprocess = lambda payload: None if payload is None else payload.path
     else:

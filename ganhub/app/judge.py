@@ -22,6 +22,7 @@ from torch import Tensor
 from ganhub import images
 from ganhub.app import _parts as parts
 from ganhub.app.page import launch_options
+from ganhub.app.shield import check_files
 from ganhub.app.theme import CSS, HEADER
 from ganhub.metrics.judging import KINDS, Answer, AnswerFile, Question, Rate, summarise
 
@@ -144,6 +145,7 @@ def create_judge_page(panel: Panel) -> gr.Blocks:
             button.click(listener, [judge, number, seconds], outputs, js=_ON_ANSWER, **private)
         again.click(js=_ON_NEXT_PERSON, api_visibility="private")
     page.queue(default_concurrency_limit=16, api_open=False)
+    check_files(page)
     return page
 
 

@@ -11,6 +11,7 @@ import gradio as gr
 from ganhub.app import _parts as parts
 from ganhub.app.jobs import Jobs
 from ganhub.app.library import Library
+from ganhub.app.shield import Limits, check_files, middleware
 from ganhub.app.tabs import conditional, edit, generate, interpolate, restore, style, translate
 from ganhub.app.theme import CSS, HEADER, theme
 from ganhub.errors import ConfigError
@@ -90,6 +91,7 @@ def create_app(library: Library | None = None) -> gr.Blocks:
             edit_tab.select(js=press_once("edit", "after", button="take"), api_visibility="private")
     library.warm_up(ready=lambda: app.is_running)  # not earlier: it would only slow the start down
     app.queue(max_size=64, default_concurrency_limit=2, api_open=False)
+    check_files(app)
     return app
 
 
@@ -108,6 +110,7 @@ def press_once(tab: str, box: str, *, button: str = "run") -> str:
 def launch_options() -> dict[str, Any]:
     """What ``launch`` needs: our theme, no server-side rendering (it wants node), bounded uploads, nothing fetched."""
     logging.basicConfig(format="%(asctime)s %(name)s: %(message)s")
+    limits = Limits.from_environment()
     return {
         "theme": theme(),
         "css": CSS,
@@ -119,4 +122,6 @@ def launch_options() -> dict[str, Any]:
         "enable_monitoring": False,
         "favicon_path": str(ASSETS / "favicon.png"),
         "show_error": False,
+        "state_session_capacity": limits.sessions,
+        "app_kwargs": {"middleware": middleware(limits)},
     }
