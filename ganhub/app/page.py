@@ -11,7 +11,7 @@ import gradio as gr
 from ganhub.app import _parts as parts
 from ganhub.app.jobs import Jobs
 from ganhub.app.library import Library
-from ganhub.app.shield import Limits, check_files, middleware
+from ganhub.app.shield import Limits, guard, middleware, own_folder
 from ganhub.app.tabs import conditional, edit, generate, interpolate, restore, style, translate
 from ganhub.app.theme import CSS, HEADER, theme
 from ganhub.errors import ConfigError
@@ -28,6 +28,7 @@ def create_app(library: Library | None = None) -> gr.Blocks:
     Args:
         library: Where models come from; by default the model folders of this machine and the Hub.
     """
+    own_folder()
     library, jobs = library or Library(), Jobs()
     with gr.Blocks(title="ganhub", analytics_enabled=False, delete_cache=(DAY // 24, DAY // 4)) as app:
         gr.HTML(HEADER, container=False, padding=False, elem_classes="masthead-block")
@@ -89,9 +90,10 @@ def create_app(library: Library | None = None) -> gr.Blocks:
         style_tab.select(*easel["looks"], show_progress="hidden", api_visibility="private")
         if room["ready"]:
             edit_tab.select(js=press_once("edit", "after", button="take"), api_visibility="private")
+    parts.calm_all(app)
     library.warm_up(ready=lambda: app.is_running)  # not earlier: it would only slow the start down
     app.queue(max_size=64, default_concurrency_limit=2, api_open=False)
-    check_files(app)
+    guard(app, easel["slow"])
     return app
 
 

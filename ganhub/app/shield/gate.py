@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import logging
 import re
 import tempfile
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import parse_qs
 
-from ganhub.app.shield import routes
+from gradio.routes import file_upload_statuses
+
+from ganhub.app.shield import disk, routes
 from ganhub.app.shield.limits import Limits
 from ganhub.app.shield.payload import NO_UPLOAD, Refused, all_paths, is_upload, parse
+from ganhub.app.shield.queue import Listeners
 from ganhub.app.shield.visitors import Visitors, address, check_host, header
 
+log = logging.getLogger(__name__)
 SESSION = re.compile(r"[\w.-]{1,64}")
 DRAINED = 200_000_000  # bytes of a body that is too large which are read, and thrown away, before the refusal
+LOOK, TIDY = 2.0, 5  # seconds between two looks at the queue, and looks between two at the disk
+WATCHED = 512  # uploads whose progress is told
 SPOOL = 1_000_000  # bytes of a body that wait in memory; more wait in a file without a name
 RANGE = re.compile(r"bytes=\d{1,12}-\d{0,12}|bytes=-\d{1,12}")
 # On every answer: what is served is what its type says; a file is no page of this site, whatever it holds.
@@ -38,9 +46,17 @@ class Shield:
     def __init__(self, app: Callable, limits: Limits | None = None) -> None:
         self.app, self.limits = app, limits or Limits.from_environment()
         self.visitors = Visitors(self.limits)
+        self.listeners = Listeners(self.limits.unheard)
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Hand a request on, or answer it with a refusal."""
+        if scope["type"] == "lifespan":
+            keeper = asyncio.create_task(self._keep_house(scope["app"]))
+            try:
+                await self.app(scope, receive, send)
+            finally:
+                keeper.cancel()
+            return
         if scope["type"] != "http":
             if scope["type"] == "websocket":  # none is used here
                 await send({"type": "websocket.close", "code": 1008})
@@ -49,16 +65,56 @@ class Shield:
             return
         try:
             self._check_head(scope)
+            if scope["method"] == "HEAD" and scope["path"] == "/":
+                # `launch` asks for this within 3 s, or gives up; on a busy machine the whole page takes longer.
+                await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/html")]})
+                await send({"type": "http.response.body", "body": b""})
+                return
             scope["ganhub.address"] = who = address(scope)
             with self.visitors.answering(who):
                 body = await self._admit(scope, receive)
-                await self.app(scope, body, _signed(send, scope["path"]))
+                with self._heard(scope):
+                    await self.app(scope, body, _signed(send, scope["path"]))
         except Refused as refusal:
             if refusal.status == 413 and (_length(scope) or 0) <= DRAINED:
                 with suppress(Refused):  # a browser shows the sentence only once it has sent everything
                     async for _ in _chunks(receive):
                         pass
             await _answer(send, refusal)
+
+    @contextmanager
+    def _heard(self, scope: dict[str, Any]) -> Iterator[None]:
+        """While an answer of the queue is open, somebody listens to its session."""
+        path, session = scope["path"].rstrip("/"), None
+        if path.endswith("/queue/data"):
+            session = next(iter(parse_qs(scope["query_string"].decode("latin-1")).get("session_hash", ())), None)
+        elif "/gradio_api/call/" in path and scope["method"] == "GET":
+            session = path.rsplit("/", 1)[1]
+        if session is None:
+            yield
+            return
+        self.listeners.comes(session)
+        try:
+            yield
+        finally:
+            self.listeners.leaves(session)
+
+    async def _keep_house(self, server: Any) -> None:
+        """Every few seconds: end work for nobody, make room on the disk, forget uploads that nobody watches."""
+        turn = 0
+        while True:
+            await asyncio.sleep(LOOK)
+            turn += 1
+            try:
+                app = server.get_blocks()
+                await self.listeners.end_unheard(app._queue)
+                if turn % TIDY == 0:
+                    await asyncio.to_thread(disk.keep_tidy, app, self.limits)
+                for table in (file_upload_statuses._signals, file_upload_statuses._statuses):
+                    while len(table) > WATCHED:
+                        table.pop(next(iter(table)), None)
+            except Exception:  # the next look must come
+                log.exception("The app's housekeeping failed.")
 
     def _check_head(self, scope: dict[str, Any]) -> None:
         """Refuse by what is known before the body: the address, the name of the host, the headers."""
