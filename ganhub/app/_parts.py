@@ -164,9 +164,10 @@ def seed_list(text: Any, *, least: int, most: int) -> list[int]:
 def unchecked(component: T) -> T:
     """Let a component hand its raw value to the listener, whose checks have sentences that name what is wrong.
 
-    For a picture, and for a part of an editor, the raw value is the path of the uploaded file: Gradio would open that file itself, without limits, and its error has no sentence. (An instance attribute, not a
-    subclass: Gradio's component classes write a .pyi file beside the source of each subclass.) Return only plain values
-    for such a component, never ``gr.update``.
+    For a picture, and for each part of an editor, the raw value is the path of the uploaded file: Gradio would open
+    that file itself, without limits, and its error has no sentence. (An instance attribute, not a subclass: Gradio's
+    component classes write a .pyi file beside the source of each subclass.) Return only plain values for such a
+    component, never ``gr.update``.
     """
     if isinstance(component, gr.ImageEditor):
         raw_editor(component)

@@ -8,8 +8,8 @@ import logging
 import re
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
-from typing import Any
+from contextlib import ExitStack, contextmanager
+from typing import IO, Any
 from urllib.parse import parse_qs
 
 from gradio.routes import file_upload_statuses
@@ -63,6 +63,7 @@ class Shield:
                 return
             await self.app(scope, receive, send)
             return
+        receive = _Watched(receive)
         try:
             self._check_head(scope)
             if scope["method"] == "HEAD" and scope["path"] == "/":
@@ -77,9 +78,8 @@ class Shield:
                     await self.app(scope, body, _signed(send, scope["path"]))
         except Refused as refusal:
             if refusal.status == 413 and (_length(scope) or 0) <= DRAINED:
-                with suppress(Refused):  # a browser shows the sentence only once it has sent everything
-                    async for _ in _chunks(receive):
-                        pass
+                while not receive.ended:  # a browser shows the sentence only once it has sent everything
+                    await receive()
             await _answer(send, refusal)
 
     @contextmanager
@@ -192,16 +192,28 @@ class Shield:
         """The whole body before the app sees any of it: a caller who leaves in the middle leaves no file behind."""
         self._check_length(scope, self.limits.upload)
         self.visitors.sends(scope["ganhub.address"], _length(scope) or 0)
-        spool, size = tempfile.SpooledTemporaryFile(SPOOL), 0
-        async for chunk in _chunks(receive):
-            size += len(chunk)
-            if size > self.limits.upload:
-                spool.close()
-                raise Refused(413, f"This is too large: at most {self.limits.upload / 1e6:.1f} MB are read.")
-            spool.write(chunk)
-        self._count(scope, size)
-        spool.seek(0)
-        return _Replayed(receive, iter(lambda: spool.read(1 << 18), b""))
+        with ExitStack() as until_here:
+            spool, size = until_here.enter_context(tempfile.SpooledTemporaryFile(SPOOL)), 0
+            async for chunk in _chunks(receive):
+                size += len(chunk)
+                if size > self.limits.upload:
+                    raise Refused(413, f"This is too large: at most {self.limits.upload / 1e6:.1f} MB are read.")
+                spool.write(chunk)
+            self._count(scope, size)
+            spool.seek(0)
+            return _Replayed(receive, _pieces(spool, until_here.pop_all()))
+
+
+class _Watched:
+    """The messages of a request; ``ended`` once its body is over, or the caller is gone."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive, self.ended = receive, False
+
+    async def __call__(self) -> dict[str, Any]:
+        message = await self._receive()
+        self.ended = not message.get("more_body", False)
+        return message
 
 
 class _Bounded:
@@ -232,6 +244,12 @@ class _Replayed:
         chunk = next(self._chunks, b"")
         self._ended = not chunk
         return {"type": "http.request", "body": chunk, "more_body": bool(chunk)}
+
+
+def _pieces(spool: IO[bytes], until_read: ExitStack) -> Iterator[bytes]:
+    with until_read:
+        while piece := spool.read(1 << 18):
+            yield piece
 
 
 async def _chunks(receive: Receive) -> Any:

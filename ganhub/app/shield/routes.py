@@ -28,7 +28,7 @@ _OPEN = {
     "POST": re.compile("|".join(_WRITE)),
 }
 _OPEN_LOGIN = re.compile("|".join(_LOGIN))
-_ELSEWHERE = re.compile(rf"{_API}/file=[\w+.-]*:/", re.IGNORECASE)  # an address of the web, which the server would fetch
+_ELSEWHERE = re.compile(rf"{_API}/file=[\w+.-]*:/")  # an address of the web, which the server would fetch
 
 
 def is_open(method: str, path: str, *, login: bool = False) -> bool:

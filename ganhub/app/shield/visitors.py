@@ -7,8 +7,9 @@ import os
 import socket
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from ganhub.app.shield.limits import Limits
 from ganhub.app.shield.payload import Refused
@@ -77,7 +78,7 @@ def check_host(scope: Scope, *, shared: bool = False) -> None:
     asked = _name(header(scope, b"host"))
     if not (asked in hosts or (_is_own(asked) if local or _is_loopback(asked) else False)):
         raise Refused(
-            421, "The app does not go by this name: open it by the address it printed, or name this one in GANHUB_HOSTS."
+            421, "The app does not go by this name: open the address that it printed, or set GANHUB_HOSTS to this name."
         )
     origin = header(scope, b"origin")
     if scope["method"] != "GET" and origin:
@@ -159,6 +160,6 @@ def _of(table: dict[str, deque], who: str) -> deque:
     return table[who]
 
 
-def _forget(entry: deque, is_old) -> None:  # noqa: ANN001
+def _forget(entry: deque, is_old: Callable[[Any], bool]) -> None:
     while entry and is_old(entry[0]):
         entry.popleft()

@@ -93,9 +93,9 @@ def build(library: Library, jobs: Jobs) -> dict[str, gr.components.Component]:
         "files with their seeds as captions, and a sentence. The same seed gives the same picture, always.",
     )  # fmt: skip
     model.input(generate, inputs, outputs, **private)
-    examples.click(parts.calm(lambda i: parts.example(EXAMPLES, i)[1:]), examples, [count, seed, truncation], **private).then(
-        generate, inputs, outputs, **private
-    )
+    examples.click(
+        parts.calm(lambda i: parts.example(EXAMPLES, i)[1:]), examples, [count, seed, truncation], **private
+    ).then(generate, inputs, outputs, **private)
     wall.change(parts.calm(pick_first), wall, [picture, picked], **private)
     wall.select(parts.calm(pick), wall, [picture, picked], **private)
     return {"model": model, "seed": picked, "send": send, "edit": change, "first": (generate, inputs, outputs)}
