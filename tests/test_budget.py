@@ -8,10 +8,13 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 import torch
 
 from ganhub.errors import ConfigError
+from ganhub.models import get_architecture
+from ganhub.trainer import Trainer, make_recipe
 from ganhub.trainer.budget import Budget, free_threads, take_threads
 
 
@@ -29,10 +32,13 @@ def test_the_pictures_left_follow_the_speed_of_this_call_alone(monkeypatch):
     budget.start(5_000)  # a resumed run
     clock[0] += 100
     assert budget.pictures_left(6_000) == pytest.approx(10 * (600 - 18 - 160))
-    budget.writing = 30
-    assert budget.pictures_left(6_000) == pytest.approx(10 * (600 - 60 - 160)), "a slow disk needs a longer reserve"
+    with budget.writing():
+        clock[0] += 30
+    speed = 1_000 / 130
+    assert budget.pictures_left(6_000) == pytest.approx(speed * (600 - 60 - 190)), "a slow disk needs a longer reserve"
+    assert not budget.over
     clock[0] += 1000
-    assert budget.pictures_left(9_000) == 0
+    assert budget.pictures_left(9_000) == 0 and budget.over
 
 
 def test_a_budget_that_is_over_before_the_first_step_is_a_sentence(monkeypatch):
@@ -77,3 +83,27 @@ def test_a_busy_machine_is_said():
     quiet = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=quiet, check=True)
     assert "takes 1 of 4 threads" in done.stdout and "train.threads=4 takes all. 1" in done.stdout
+
+
+def test_a_run_ends_in_time_with_a_whole_folder_and_goes_on(tmp_path, capsys):
+    """The rate falls over the last pictures that the time allows, although ``images`` are far away."""
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "d.npz", x=rng.integers(0, 256, (64, 28, 28), dtype=np.uint8))
+    model = get_architecture("mlp-gan").tiny().config.to_dict()
+    tables = {"model": {"architecture": "mlp-gan", **model, "image_size": 28},
+              "train": {"images": 10**9, "minutes": 0.1, "batch_size": 8, "cooldown": 10**6, "watch": False},
+              "data": {"path": str(tmp_path / "d.npz")}}  # fmt: skip
+    trainer = Trainer(make_recipe(tables), tmp_path / "run", quiet=True)
+    trainer.budget = Budget(0.1)  # a busy machine may need longer to get here
+    began = time.monotonic()
+    out = trainer.run()
+    assert time.monotonic() - began < 60, "not a billion pictures"
+    assert "Stopped at the end of its 0.1 minutes after" in capsys.readouterr().out
+    assert (out / "model.safetensors").is_file() and list((out / "checkpoints").glob("*.pt"))
+    rates = [group["lr"] for optimizer in trainer.optimizers.values() for group in optimizer.param_groups]
+    assert all(0 <= rate < 0.01 * 2e-4 for rate in rates), "nearly nothing at the end"
+    first = trainer.images_seen
+    again = Trainer(make_recipe(tables), tmp_path / "run", quiet=True)
+    again.budget = Budget(0.1)
+    again.run()
+    assert again.images_seen > first

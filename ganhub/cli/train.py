@@ -58,6 +58,7 @@ def start(recipe: str, data: str | None, overrides: Sequence[str], out: str | Pa
     """
     with needed_for("Training"):
         from ganhub.trainer import Trainer
+        from ganhub.trainer.budget import take_threads
         from ganhub.trainer.estimate import announcement
         from ganhub.trainer.shelf import own_recipe
     if recipe == AUTO:
@@ -68,6 +69,8 @@ def start(recipe: str, data: str | None, overrides: Sequence[str], out: str | Pa
     if chosen.train.tracker:  # else it would be missed only at the first alarm
         with needed_for(f"train.tracker={chosen.train.tracker}"):
             importlib.import_module(chosen.train.tracker)
+    if (text := take_threads(chosen.train.threads)) and speaks_first():
+        _say(text)
     trainer = Trainer(chosen, out)
     if (text := announcement(trainer)) and trainer.main:
         _say(text)

@@ -5,7 +5,16 @@ Inside ganhub an image is a float32 tensor [N, C, H, W] in [-1, 1] with C = 1 (g
 a short list of formats, limits checked from the header before a pixel is decoded, one sentence per refusal.
 """
 
-from ganhub.images.codec import FORMATS, MAX_PIXELS, Source, from_pil, is_animated, load_image, open_image
+from ganhub.images.codec import (
+    CHANNEL_MODES,
+    FORMATS,
+    MAX_PIXELS,
+    Source,
+    from_pil,
+    is_animated,
+    load_image,
+    open_image,
+)
 from ganhub.images.tensors import MAX_SIDE, fit, from_uint8, make_grid, resize, to_uint8
 from ganhub.images.writing import (
     SUFFIXES,
@@ -18,7 +27,7 @@ from ganhub.images.writing import (
 )
 
 __all__ = [
-    "FORMATS", "MAX_PIXELS", "MAX_SIDE", "SUFFIXES", "Source", "encode_png", "fit", "from_pil", "from_uint8",
-    "is_animated", "load_image", "make_grid", "open_image", "resize", "save_gif", "save_grid", "save_image", "to_pil",
+    "CHANNEL_MODES", "FORMATS", "MAX_PIXELS", "MAX_SIDE", "SUFFIXES", "Source", "encode_png", "fit", "from_pil",
+    "from_uint8", "is_animated", "load_image", "make_grid", "open_image", "resize", "save_gif", "save_grid", "save_image", "to_pil",
     "to_uint8", "write_atomically",
 ]  # fmt: skip

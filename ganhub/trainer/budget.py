@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -23,13 +25,25 @@ class Budget:
     def __init__(self, minutes: float) -> None:
         self.began = time.monotonic()
         self.seconds = minutes * 60 or math.inf
-        self.writing = 0.0  # seconds that the last checkpoint, grid and check took
+        self.wrote = 0.0  # seconds that the slowest checkpoint took, with its check
         self._first: tuple[float, int] | None = None
 
     @property
     def seconds_left(self) -> float:
         """Until training must end, so that the folder is written in time."""
-        return self.seconds - max(RESERVE * self.seconds, 2 * self.writing) - (time.monotonic() - self.began)
+        return self.seconds - max(RESERVE * self.seconds, 2 * self.wrote) - (time.monotonic() - self.began)
+
+    @property
+    def over(self) -> bool:
+        """Whether the time is used up, but for what the folder needs."""
+        return self.seconds_left <= 0
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Around the writing of a checkpoint: the end needs as much time once more."""
+        began = time.monotonic()
+        yield
+        self.wrote = max(self.wrote, time.monotonic() - began)
 
     def start(self, images_seen: int) -> None:
         """Training begins after so many pictures.
@@ -37,7 +51,7 @@ class Budget:
         Raises:
             ConfigError: When getting ready took all the time there was.
         """
-        if math.isfinite(self.seconds) and self.seconds_left <= 0:
+        if self.over:
             took = time.monotonic() - self.began
             raise ConfigError(
                 f"train.minutes = {self.seconds / 60:g} is over before the first step: reading the data and building "

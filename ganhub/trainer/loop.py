@@ -21,6 +21,7 @@ from ganhub.models import LatentGenerator, Model, get_architecture
 from ganhub.nn.precision import has_bf16, why_no_compiler
 from ganhub.nn.processes import total
 from ganhub.objectives import BaseObjective, Phase, get_objective
+from ganhub.trainer.budget import Budget
 from ganhub.trainer.checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
 from ganhub.trainer.data import Pictures, open_data
 from ganhub.trainer.ema import EMA
@@ -50,6 +51,7 @@ class Trainer:
 
     def __init__(self, recipe: Recipe, out: str | Path, *, data: Pictures | None = None, quiet: bool = False) -> None:
         self.recipe, self.train, self.out = recipe, recipe.train, Path(out)
+        self.budget = Budget(self.train.minutes)
         self.quiet = quiet
         self.accelerator = _accelerator(recipe.train.tracker)
         self.device, self.cuda = self.accelerator.device, self.accelerator.device.type == "cuda"
@@ -84,6 +86,7 @@ class Trainer:
         self.record = begin_record(self)
         self.step = self.images_seen = self.drawn = self._turns = 0
         self.seconds = 0.0
+        self._left = math.inf  # pictures that the time still allows, as all processes see it
         self.stop_asked = False  # of this process
         self._stop_agreed = False  # between several
         watched = self.main and self.train.watch and isinstance(self.model, LatentGenerator)
@@ -108,6 +111,7 @@ class Trainer:
 
     def _train(self) -> Path:
         main, stopping = self.main, False
+        self.budget.start(self.images_seen)
         if self.watchdog:
             self.watchdog.remember(read_log(self.out))
         if self.train.tracker and main:
@@ -125,6 +129,7 @@ class Trainer:
                     counts[name] += 1
                 self.seconds += time.perf_counter() - started
                 bar.update(self.images_seen - before)
+                self.stop_asked |= self.budget.pictures_left(self.images_seen) < self.train.batch_size
                 stopping = self.stop_asked if self.world == 1 else self._stop_agreed
                 done = self.images_seen >= self.train.images or stopping
                 if done or _crosses(before, self.images_seen, self.train.log_every):
@@ -134,9 +139,10 @@ class Trainer:
                     if done or _crosses(before, self.images_seen, self.train.grid_every):
                         write_grid(self.ema.module, self.out / "grids" / f"{self.images_seen:09d}.png")
                 if main and (done or _crosses(before, self.images_seen, self.train.checkpoint_every)):
-                    self.save()
-                    if self.watchdog:
-                        keep_best(self, bar)
+                    with self.budget.writing():
+                        self.save()
+                        if self.watchdog:
+                            keep_best(self, bar)
         if main:
             write_hub_folder(self)
         if self.train.tracker:
@@ -148,7 +154,8 @@ class Trainer:
                 "Lower train.learning_rate, or change the recipe, and start in another --out folder."
             )
         elif stopping and main:
-            print(f"Stopped after {self.images_seen:,} pictures; saved. Run the same command again to go on.")
+            why = f" at the end of its {self.train.minutes:g} minutes" if self.budget.over else ""
+            print(f"Stopped{why} after {self.images_seen:,} pictures; saved. Run the same command again to go on.")
         return self.out
 
     def _whole_step(self) -> dict[str, Tensor]:
@@ -201,6 +208,7 @@ class Trainer:
         optimizer.zero_grad(set_to_none=True)
         numbers: dict[str, Tensor] = defaultdict(lambda: torch.zeros((), device=self.device))
         world, rank = self.world, self.accelerator.process_index
+        self._left = self.budget.pictures_left(self.images_seen)
         parts = self.train.accumulate
         count = self.train.batch_size // (parts * world)
         for part in range(parts):
@@ -222,23 +230,24 @@ class Trainer:
                 "Lower train.learning_rate, or set train.precision=fp32, and run the same command again."
             )
         for group in optimizer.param_groups:
-            group["lr"] = self.train.rate_at(phase.player, self.images_seen)
+            group["lr"] = self.train.rate_at(phase.player, self.images_seen, self._left)
         optimizer.step()
         self._turns += 1
         numbers[f"{phase.player}/gradient_norm"] = norm.detach()
         return dict(numbers)
 
     def _average(self, parameters: list[nn.Parameter], numbers: dict[str, Tensor]) -> None:
-        """Mean over the processes of gradients and numbers, and whether one was asked to stop, in one message.
+        """Mean over the processes of gradients, numbers and time left, and whether one was asked to stop: one message.
 
         Unlike DDP's hooks it works under second-order penalties.
         """
-        flags = torch.tensor([*(p.grad is not None for p in parameters), self.stop_asked], dtype=torch.float32)
+        used = [p.grad is not None for p in parameters]
+        flags = torch.tensor([*used, self.stop_asked, self._left], dtype=torch.float32)
         parts = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
         parts += [*numbers.values(), flags.to(self.device)]
         mean = total(torch.cat([part.detach().reshape(-1) for part in parts])) / self.world
         *means, flags = mean.split([part.numel() for part in parts])
-        *used, stop = flags.tolist()
+        *used, stop, self._left = flags.tolist()
         for parameter, gradient, use in zip(parameters, means, used, strict=False):
             # Without a gradient Adam leaves a parameter alone, with one of zeros it does not. And fused Adam takes the
             # layout in memory to be the parameter's.

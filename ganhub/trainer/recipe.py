@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -24,6 +25,8 @@ class TrainConfig(BaseConfig):
 
     Attributes:
         images: Length of the run.
+        minutes: The run ends in this time, cooldown and folder included, even if ``images`` are not reached (0: no such
+            end). Each call counts anew.
         batch_size: Pictures per step over all processes.
         accumulate: Parts in which a batch is computed, to save memory; the result is the same but for what looks at the
             batch as a whole (training/README.md has the list).
@@ -35,6 +38,7 @@ class TrainConfig(BaseConfig):
         ema_half_life: After so many pictures an old weight counts half in the moving average that is published.
         precision: "auto" (bf16 where the processor has it), "bf16" or "fp32".
         compile: Use torch.compile where a C++ compiler is; goes on without where none is.
+        threads: Of the processor (0: those that are free when training starts, or what OMP_NUM_THREADS says).
         init: Folder or "owner/name" whose weights training starts from.
         seed: Of everything random.
         log_every, grid_every, checkpoint_every: Pictures between two log lines, sample grids, checkpoints.
@@ -50,6 +54,7 @@ class TrainConfig(BaseConfig):
     """
 
     images: int = 1_000_000
+    minutes: float = 0.0
     batch_size: int = 64
     accumulate: int = 1
     learning_rate: float | dict[str, float] = 2e-4
@@ -59,6 +64,7 @@ class TrainConfig(BaseConfig):
     ema_half_life: int = 20_000
     precision: str = "auto"
     compile: bool = False
+    threads: int = 0
     init: str = ""
     seed: int = 0
     log_every: int = 2_000
@@ -82,15 +88,22 @@ class TrainConfig(BaseConfig):
         self.require(self.precision in ("auto", "bf16", "fp32"), "train.precision must be auto, bf16 or fp32.")
         self.require(len(self.betas) == 2, "train.betas must be two numbers.")
         self.require(self.max_gradient_norm >= 0, "train.max_gradient_norm must be 0 or more.")
+        self.require(0 <= self.minutes <= 1e6, f"train.minutes must be 0 (no end) or more, not {self.minutes:g}.")
+        free = f"train.threads must be from 0 (those that are free) to 1024, not {self.threads}."
+        self.require(0 <= self.threads <= 1024, free)
         self.require(self.cooldown >= 0, "train.cooldown must be 0 or more.")
         self.require(self.tracker in ("", "trackio"), 'train.tracker must be "trackio" or empty.')
         rates = self.learning_rate if isinstance(self.learning_rate, dict) else {"": self.learning_rate}
         self.require(all(rate > 0 for rate in rates.values()), "train.learning_rate must be above 0.")
 
-    def rate_at(self, player: str, images_seen: int) -> float:
-        """Learning rate of a player after so many pictures, the cooldown counted in."""
+    def rate_at(self, player: str, images_seen: int, time_left: float = math.inf) -> float:
+        """Learning rate of a player after so many pictures, the cooldown counted in.
+
+        Args:
+            time_left: How many pictures the time of ``minutes`` still allows.
+        """
         length = min(self.cooldown, self.images)
-        left = max(self.images - images_seen, 0)
+        left = max(min(self.images - images_seen, time_left), 0)
         return self.rate_of(player) * (left / length if left < length else 1.0)
 
     def rate_of(self, player: str) -> float:

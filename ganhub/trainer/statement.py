@@ -15,9 +15,10 @@ from ganhub import cards, hub
 from ganhub.config import BaseConfig
 from ganhub.errors import HubError
 from ganhub.folder import CARD
+from ganhub.trainer.arrays import ArraySource
 from ganhub.trainer.data import DataConfig
 from ganhub.trainer.recipe import Recipe, TrainConfig
-from ganhub.trainer.sources import HUB_ID, ArraySource, Source, Stream
+from ganhub.trainer.sources import HUB_ID, Source, Stream
 
 if TYPE_CHECKING:
     from ganhub.trainer.data import Pictures
