@@ -19,7 +19,8 @@ from typing import Any
 
 from ganhub import _card_parts as parts
 from ganhub.errors import HubError
-from ganhub.folder import CARD, CONFIG, METRICS, write_atomic
+from ganhub.files import MAX_DEPTH, read_within
+from ganhub.folder import CARD, CONFIG, METRICS, clipped, read_json, write_atomic
 
 BEGIN, END = "<!-- ganhub:begin -->", "<!-- ganhub:end -->"
 PIPELINE_TAGS = {
@@ -40,6 +41,8 @@ _FRONT_MATTER = re.compile(r"\ufeff?---[ \t]*\r?\n(.*?)^---[ \t]*(?:\r?\n|\Z)", 
 _BLOCK = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
 _GENERATED = re.compile(r"<!-- ganhub:metadata (\{.*?\}) -->")
 _SECTION = re.compile(rf"^{parts.HEADING}[ \t]*\r?\n.*?(?=^## |\Z)", re.DOTALL | re.MULTILINE)
+_MAX_FRONT = 200_000  # characters of the front matter
+_MAX_CARD = 10_000_000  # bytes
 _ORDER = ("library_name", "license", "license_name", "license_link", "pipeline_tag", "tags", "datasets", "model-index")
 PICTURES = {"samples": "samples.png", "curves": "curves.png", "pairs": "memorisation.png"}  # fact -> file
 
@@ -150,9 +153,13 @@ def read_metrics(folder: str | Path) -> dict[str, Any]:
 def read_card(path: str | Path) -> str:
     """A card's text with the line ends that it has; :class:`HubError` when it is no UTF-8."""
     try:
-        return Path(path).read_bytes().decode()
+        return read_within(Path(path), _MAX_CARD).decode()
+    except OSError as error:
+        raise HubError(f"{path} cannot be read ({error.strerror}): check the file's permissions.") from error
     except UnicodeDecodeError as error:
         raise HubError(f"{path} is not UTF-8 text: save it as UTF-8.") from error
+    except ValueError as error:
+        raise HubError(f"{path} is no card ({clipped(error)}): correct or remove it.") from error
 
 
 def has_markers(text: str) -> bool:
@@ -219,14 +226,32 @@ def split_front_matter(text: str) -> tuple[dict[str, Any], str]:
     if found is None:
         return {}, text
     try:
-        front = yaml.safe_load(found[1]) or {}
-    except yaml.YAMLError as error:
+        front = _load_yaml(found[1]) or {}
+    except (yaml.YAMLError, ValueError, OverflowError) as error:  # the last two: dates and numbers that are none
         where = getattr(error, "problem_mark", None)
         at = f" in line {where.line + 2}" if where else ""
         raise HubError(f"The front matter of {CARD} is not valid YAML{at}: correct it there.") from error
     if not isinstance(front, dict):
         raise HubError(f"The front matter of {CARD} holds no keys: write 'key: value' lines between the two ---.")
     return front, text[found.end() :].lstrip("\r\n")
+
+
+def _load_yaml(text: str) -> Any:
+    """A card of a stranger: no deeper than a card is, and without references, which make a small text a large one.
+
+    Raises:
+        yaml.YAMLError, ValueError: What is wrong with it.
+    """
+    import yaml
+
+    if len(text) > _MAX_FRONT:
+        raise ValueError("it is too long")
+    loader, depth = getattr(yaml, "CSafeLoader", yaml.SafeLoader), 0
+    for event in yaml.parse(text, Loader=loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH or isinstance(event, yaml.AliasEvent):
+            raise ValueError("it is nested too deep, or refers to itself")
+    return yaml.load(text, Loader=loader)
 
 
 def join_front_matter(front: Mapping[str, Any], body: str) -> str:
@@ -238,15 +263,7 @@ def join_front_matter(front: Mapping[str, Any], body: str) -> str:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    except OSError as error:
-        raise HubError(f"{path} cannot be read ({error.strerror}): check the file's permissions.") from error
-    except (ValueError, RecursionError) as error:
-        raise HubError(f"{path} is not valid JSON ({error}): correct or remove it.") from error
-    if not isinstance(data, dict):
-        raise HubError(f"{path} holds a {type(data).__name__} instead of a JSON object: correct or remove it.")
-    return data
+    return read_json(path, finite=False) if path.is_file() else {}
 
 
 def _digest(value: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import reprlib
 import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,6 +16,8 @@ from ganhub.errors import ConfigError
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return the hint " Did you mean 'x'?" for the known name closest to ``name``, or "" when none is close."""
+    if len(str(name)) > 100:  # no name of ours, and comparing takes long
+        return ""
     matches = difflib.get_close_matches(str(name), [str(k) for k in known], n=1, cutoff=0.5)
     return f" Did you mean '{matches[0]}'?" if matches else ""
 
@@ -51,7 +54,9 @@ class BaseConfig:
         for key, value in data.items():
             if key not in fields:
                 known = ", ".join(fields)
-                raise ConfigError(f"{cls.__name__} has no field '{key}'.{nearest(key, fields)} It knows: {known}.")
+                raise ConfigError(
+                    f"{cls.__name__} has no field {reprlib.repr(key)}.{nearest(key, fields)} It knows: {known}."
+                )
             values[key] = _coerce(value, hints[key], f"{cls.__name__}.{key}")
         missing = [
             name
@@ -89,10 +94,12 @@ def _coerce(value: Any, hint: Any, where: str) -> Any:
     elif hint is Any or (hint in (None, type(None)) and value is None):
         return value
     elif hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
-        return float(value)
+        if isinstance(value, float) or abs(value) < 2**63:
+            return float(value)
     elif hint is int and isinstance(value, int) and not isinstance(value, bool):
-        return value
+        if abs(value) < 2**63:
+            return value
     elif hint in (str, bool) and isinstance(value, hint):
         return value
     name = getattr(hint, "__name__", str(hint))
-    raise ConfigError(f"{where} must be of type {name}, not {value!r}.")
+    raise ConfigError(f"{where} must be of type {name}, not {reprlib.repr(value)}.")

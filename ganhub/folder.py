@@ -13,7 +13,6 @@ import math
 import os
 import re
 import struct
-import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,12 +21,18 @@ import torch
 from torch import Tensor
 
 from ganhub.errors import HubError
+from ganhub.files import parse_json, put_in_place, read_within, sweep
 
 CONFIG = "config.json"
 CARD = "README.md"
 METRICS = "metrics.json"
 PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
-_HEADER_LIMIT = 100_000_000  # the safetensors library's own bound on the JSON header, in bytes
+MAX_CONFIG = 1_000_000  # bytes of config.json; those of the families here have a few thousand
+MAX_JSON = 10_000_000  # bytes of metrics.json or of an index
+MAX_LIST = 10_000  # entries of a list in config.json; metrics and indices may have ten times as many
+_HEADER_LIMIT = 10_000_000  # bytes of a safetensors header: some 100,000 tensors
+MAX_SHARDS = 1_000
+_MAX_SIDES = 16  # of one tensor
 _DTYPES = {
     "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16,
     "I64": torch.int64, "I32": torch.int32, "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8,
@@ -51,25 +56,45 @@ def index_name(variant: str | None) -> str:
 
 
 def read_config(folder: str | Path) -> dict[str, Any]:
-    """The ``config.json`` of ``folder`` as a dict; :class:`HubError` when it is missing or no JSON object."""
-    return _read_json(Path(folder) / CONFIG)
+    """The ``config.json`` of ``folder`` as a dict; :class:`HubError` if it is missing, too large or no JSON object."""
+    return read_json(Path(folder) / CONFIG, limit=MAX_CONFIG, longest=MAX_LIST)
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_json(
+    path: Path, *, limit: int = MAX_JSON, longest: int = 10 * MAX_LIST, finite: bool = True
+) -> dict[str, Any]:
+    """A JSON file that holds an object, within bounds.
+
+    Args:
+        limit: The most bytes that are read.
+        longest: The most entries of a list in it.
+        finite: Refuse NaN and infinities.
+
+    Raises:
+        HubError: Missing, too large, nested too deep, no JSON, or no object.
+    """
     folder, name = path.parent, path.name
-    if not folder.is_dir():
-        raise HubError(f"There is no folder {folder}: check the path.")
+    if not os.path.isdir(folder):
+        raise HubError(f"There is no folder {clipped(folder)}: check the path.")
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = parse_json(read_within(path, limit), longest=longest, finite=finite)
     except FileNotFoundError:
         raise HubError(f"{folder} has no {name}: it is no model folder, or not a whole copy.") from None
     except OSError as error:
         raise HubError(f"{path} cannot be read ({error.strerror}): check the file's permissions.") from error
-    except (ValueError, RecursionError) as error:  # UnicodeDecodeError and JSONDecodeError are ValueErrors
-        raise HubError(f"{path} is not valid JSON ({error}): fetch the file again.") from error
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise HubError(f"{path} is not valid JSON ({clipped(error)}): fetch the file again.") from error
+    except ValueError as error:
+        raise HubError(f"{path} is not read as JSON: {clipped(error)}. Fetch the file again.") from error
     if not isinstance(data, dict):
         raise HubError(f"{path} holds a {type(data).__name__} instead of a JSON object: fetch the file again.")
     return data
+
+
+def clipped(text: object, most: int = 200) -> str:
+    """A text from outside as it may stand in a sentence: on one line, and not longer than ``most`` characters."""
+    line = " ".join(str(text).split())
+    return line if len(line) <= most else line[: most - 3] + "..."
 
 
 def read_shapes(folder: str | Path, variant: str | None = None) -> Shapes:
@@ -107,26 +132,30 @@ def read_tensors(folder: str | Path, variant: str | None = None) -> dict[str, Te
 
 
 def _weight_files(folder: Path, variant: str | None) -> list[Path]:
-    if not folder.is_dir():
-        raise HubError(f"There is no folder {folder}: check the path.")
+    if not os.path.isdir(folder):
+        raise HubError(f"There is no folder {clipped(folder)}: check the path.")
     single = folder / weights_name(variant)
-    if single.is_file():
+    if os.path.isfile(single):
         return [single]
-    if (folder / index_name(variant)).is_file():
-        return _shards(folder, _read_json(folder / index_name(variant)))
+    if os.path.isfile(folder / index_name(variant)):
+        return _shards(folder, read_json(folder / index_name(variant)))
     raise HubError(no_weights(str(folder), [path.name for path in folder.iterdir()], variant))
 
 
 def _shards(folder: Path, index: dict[str, Any]) -> list[Path]:
     weight_map = index.get("weight_map")
-    names = sorted(set(weight_map.values())) if isinstance(weight_map, dict) and weight_map else []
-    for name in names:
+    found = list(weight_map.values()) if isinstance(weight_map, dict) else []
+    for name in found:
         if not isinstance(name, str) or not PLAIN_NAME.fullmatch(name) or not name.endswith(".safetensors"):
-            raise HubError(f"The index in {folder} names {name!r}, no safetensors file beside it: fetch it again.")
-        if not (folder / name).is_file():
-            raise HubError(f"{folder} lacks {name}, which its index names: fetch the folder again.")
-    if not names:
-        raise HubError(f"The index in {folder} has no weight_map: fetch it again.")
+            raise HubError(
+                f"The index in {folder} names {clipped(repr(name), 80)}, no safetensors file beside it: fetch it again."
+            )
+    names = sorted(set(found))
+    for name in names:
+        if not os.path.isfile(folder / name):
+            raise HubError(f"{folder} lacks {clipped(name, 80)}, which its index names: fetch the folder again.")
+    if not 0 < len(names) <= MAX_SHARDS:
+        raise HubError(f"The index in {folder} names {len(names)} files of weights, not 1 to {MAX_SHARDS}.")
     return [folder / name for name in names]
 
 
@@ -159,28 +188,33 @@ def _read_header(path: Path) -> Shapes:
     except OSError as error:
         raise HubError(f"{path} cannot be read ({error.strerror}): check the file's permissions.") from error
     try:
-        header = json.loads(raw)
-        shapes, end = {}, 0
-        for name, entry in sorted(
-            ((name, entry) for name, entry in header.items() if name != "__metadata__"),
-            key=lambda item: item[1]["data_offsets"],
-        ):
-            shape, (begin, stop) = tuple(entry["shape"]), entry["data_offsets"]
-            dtype = _DTYPES.get(entry["dtype"])
-            if dtype is None:
-                raise HubError(f"{path} stores {name} as {entry['dtype']}, which cannot be read: convert it.")
-            if any(type(side) is not int or side < 0 for side in shape):
-                raise ValueError(f"{name} has the shape {shape}")
-            if begin != end or stop - begin != math.prod(shape) * dtype.itemsize:
-                raise ValueError(f"the bytes of {name} do not fit its shape {shape}")
-            shapes[name], end = (shape, dtype), stop
-    except HubError:
-        raise
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise HubError(f"{path} has a broken safetensors header ({error}): fetch the file again.") from error
+        shapes, end = _read_entries(raw)
+    except HubError as error:
+        raise HubError(f"{path} stores {error}") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise HubError(f"{path} has a broken safetensors header ({clipped(error)}): fetch the file again.") from error
     if 8 + length + end != size:
         raise HubError(f"{path} has {size} of {8 + length + end} bytes: it is truncated; fetch the file again.")
     return shapes
+
+
+def _read_entries(raw: bytes) -> tuple[Shapes, int]:
+    """The tensors of a safetensors header in the order of their bytes, and where the last of these ends."""
+    header = parse_json(raw, longest=10 * MAX_LIST)
+    header.pop("__metadata__", None)
+    shapes: Shapes = {}
+    end = 0
+    for name, entry in sorted(header.items(), key=lambda item: tuple(map(int, item[1]["data_offsets"]))):
+        shape, (begin, stop) = tuple(entry["shape"]), entry["data_offsets"]
+        dtype = _DTYPES.get(str(entry["dtype"]))
+        if dtype is None:
+            raise HubError(f"{clipped(name, 80)} as {clipped(entry['dtype'], 40)}, which cannot be read: convert it.")
+        if len(shape) > _MAX_SIDES or any(type(side) is not int or side < 0 for side in shape):
+            raise ValueError(f"{clipped(name, 80)} has the shape {clipped(shape, 80)}")
+        if begin != end or stop - begin != math.prod(shape) * dtype.itemsize:
+            raise ValueError(f"the bytes of {clipped(name, 80)} do not fit its shape {clipped(shape, 80)}")
+        shapes[name], end = (shape, dtype), stop
+    return shapes, end
 
 
 def _what_it_is(start: bytes, length: int, size: int) -> str:
@@ -256,16 +290,20 @@ def write_together(files: Mapping[Path, Callable[[Path], object]]) -> None:
     Raises:
         HubError: The disk is full or a folder cannot be written; files that were there are untouched.
     """
-    parts = {path: path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp") for path in files}
-    path = next(iter(files))
+    path = next(iter(files))  # the one at work
+
+    def noted(place: Path, write: Callable[[Path], object]) -> Callable[[Path], None]:
+        def fill(part: Path) -> None:
+            nonlocal path
+            path = place
+            write(part)
+
+        return fill
+
     try:
-        for path, write in files.items():
-            write(parts[path])
-            parts[path].chmod(0o644)  # safetensors makes its files for the owner alone
-            with parts[path].open("rb+") as file:
-                os.fsync(file.fileno())
-        for path, part in parts.items():
-            os.replace(part, path)
+        for folder in {place.parent for place in files}:
+            sweep(folder)
+        put_in_place({place: noted(place, write) for place, write in files.items()}, sync=True)
     except Exception as error:
         if disk_is_full(error):
             raise HubError(
@@ -275,9 +313,6 @@ def write_together(files: Mapping[Path, Callable[[Path], object]]) -> None:
         if isinstance(error, OSError):
             raise HubError(f"{path} cannot be written ({error.strerror}): choose another folder.") from error
         raise
-    finally:
-        for part in parts.values():
-            part.unlink(missing_ok=True)
 
 
 def disk_is_full(error: BaseException) -> bool:

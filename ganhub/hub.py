@@ -2,9 +2,10 @@
 
 A Hub folder holds ``config.json``, ``model.safetensors``, ``README.md`` (the card), ``metrics.json`` and
 ``samples.png``; optionally ``training/``, which inference never reads. ``folder.py`` reads and writes one on the
-disk; this file finds it and fetches it, ``hub_upload.py`` pushes it. They know no model class, and are the only ones
-that import ``huggingface_hub`` (inside the functions, so that ``import ganhub`` stays quick). Whatever goes wrong comes
-out as one :class:`~ganhub.errors.HubError` sentence that says what to do.
+disk; this file finds it, ``hub_download.py`` fetches it (``hub_visitors.py`` for the visitors of a web page),
+``hub_upload.py`` pushes it. They know no model class, and those three are the only ones that import
+``huggingface_hub`` (inside the functions, so that ``import ganhub`` stays quick). Whatever goes wrong comes out as one
+:class:`~ganhub.errors.HubError` sentence that says what to do.
 
 **Names.** Everywhere a model is named, the first of these answers: a path (anything with a slash, such as ``./mine``);
 a model folder of that name in the working directory; ``./model_cards/NAME``; ``$GANHUB_MODELS/NAME``; the models that
@@ -16,22 +17,14 @@ from __future__ import annotations
 
 import os
 import re
-import threading
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
-from ganhub._hub_errors import explain, retried, short, unreachable
-from ganhub._version import __version__
 from ganhub.config import nearest
 from ganhub.errors import HubError
 from ganhub.folder import (
-    CARD,
     CONFIG,
-    METRICS,
     PLAIN_NAME,
-    index_name,
-    no_weights,
+    clipped,
     read_config,
     read_shapes,
     read_tensors,
@@ -39,14 +32,14 @@ from ganhub.folder import (
     write_atomic,
     write_folder,
 )
+from ganhub.hub_download import Repository, checked_subfolder, client
 
-__all__ = ["find_local", "is_repo_id", "list_local", "locate", "locate_repo", "owner", "read_config", "read_shapes",
+__all__ = ["client", "find_local", "is_repo_id", "list_local", "locate", "owner", "read_config", "read_shapes",
            "read_tensors", "repo_of", "weights_name", "write_atomic", "write_folder"]  # fmt: skip
 
 OWNER = "ganhub"  # who publishes the models that have short names; $GANHUB_OWNER names another
 _PART = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_])?"
 _REPO_ID = re.compile(rf"{_PART}/{_PART}")
-_visitor_lock = threading.Lock()
 
 
 # --- From a name to a folder ------------------------------------------------------------
@@ -63,10 +56,14 @@ def list_local() -> dict[str, Path]:
     """Name -> folder of every model here: ./model_cards, $GANHUB_MODELS, the package, the checkout."""
     found: dict[str, Path] = {}
     for shelf in _shelves():
-        if shelf.is_dir():
-            for folder in sorted(shelf.iterdir()):
-                if (folder / CONFIG).is_file():
-                    found.setdefault(folder.name, folder)
+        try:
+            names = sorted(os.listdir(shelf))
+        except OSError:  # there is none, or it may not be read
+            continue
+        for name in names:
+            # A name that cannot be printed (control characters, no Unicode) can be neither listed nor typed.
+            if name.isprintable() and not name.startswith(".") and os.path.isfile(shelf / name / CONFIG):
+                found.setdefault(name, shelf / name)
     return found
 
 
@@ -74,8 +71,15 @@ def _shelves() -> list[Path]:
     package = Path(__file__).resolve().parent
     shelves = [Path("model_cards")]
     if os.environ.get("GANHUB_MODELS"):
-        shelves.append(Path(os.environ["GANHUB_MODELS"]).expanduser())
+        shelves.append(_expanded(os.environ["GANHUB_MODELS"]))
     return [*shelves, package / "model_cards", package.parent / "model_cards"]
+
+
+def _expanded(path: str | Path) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:  # ~NAME of nobody, or a home folder that is not known
+        return Path(path)
 
 
 def find_local(source: str | Path, subfolder: str | None = None) -> Path | None:
@@ -84,13 +88,13 @@ def find_local(source: str | Path, subfolder: str | None = None) -> Path | None:
     A folder that is no model does not hide one of the same short name: "adain" is the model also beside a folder of
     pictures with that name, and "./adain" is always the folder.
     """
-    path, text = Path(source).expanduser(), str(source)
-    if not PLAIN_NAME.fullmatch(text) or (isinstance(source, Path) and path.is_dir()):
-        return path if path.is_dir() else None
-    below = Path(_checked_subfolder(subfolder)) / CONFIG
-    places = [place for place in (path, *(shelf / text for shelf in _shelves())) if place.is_dir()]
-    wanted = [place for place in places if (place / below).is_file()]
-    return next(iter(wanted or [place for place in places if (place / CONFIG).is_file()]), None)
+    path, text = _expanded(source), str(source)
+    if not PLAIN_NAME.fullmatch(text) or (isinstance(source, Path) and os.path.isdir(path)):
+        return path if os.path.isdir(path) else None
+    below = Path(checked_subfolder(subfolder)) / CONFIG
+    places = [place for place in (path, *(shelf / text for shelf in _shelves())) if os.path.isdir(place)]
+    wanted = [place for place in places if os.path.isfile(place / below)]
+    return next(iter(wanted or [place for place in places if os.path.isfile(place / CONFIG)]), None)
 
 
 def owner() -> str:
@@ -106,11 +110,15 @@ def repo_of(source: str | Path) -> str | None:
     return known if PLAIN_NAME.fullmatch(str(source)) and is_repo_id(known) else None
 
 
+def _missing(source: str | Path) -> str:
+    return f"There is no model {clipped(repr(str(source)), 100)}.{nearest(str(source), list_local())}"
+
+
 def _tried(name: str) -> str:
     """Where a short name was looked for, in words."""
     here = f"./{name}"
-    if Path(name).exists():
-        here += f" (no model: it has no {CONFIG})" if Path(name).is_dir() else " (a file, not a model's folder)"
+    if os.path.exists(name):
+        here += f" (no model: it has no {CONFIG})" if os.path.isdir(name) else " (a file, not a model's folder)"
     shelf = "$GANHUB_MODELS" + ("" if os.environ.get("GANHUB_MODELS") else " (not set)")
     return f"{here}, ./model_cards, {shelf}, the models that come with ganhub"
 
@@ -143,17 +151,16 @@ def locate(
     if folder is not None:
         if revision is not None:
             raise HubError(f"{folder} is a local folder without revisions: leave out revision={revision!r}.")
-        folder = folder / _checked_subfolder(subfolder)
-        if not folder.is_dir():
-            raise HubError(f"There is no folder {folder}: check subfolder={subfolder!r}.")
+        folder = folder / checked_subfolder(subfolder)
+        if not os.path.isdir(folder):
+            raise HubError(f"There is no folder {clipped(folder)}: check subfolder={clipped(repr(subfolder), 80)}.")
         return folder
     repo_id = repo_of(source)
     if repo_id is None:
         raise HubError(
-            f"There is no model {str(source)!r}.{nearest(str(source), list_local())} Give a folder, owner/name on the "
-            "Hub, or one of the names that `ganhub list` shows."
+            f"{_missing(source)} Give a folder, owner/name on the Hub, or one of the names that `ganhub list` shows."
         )
-    repository = _Repository(
+    repository = Repository(
         repo_id,
         revision,
         subfolder,
@@ -169,188 +176,5 @@ def locate(
         if repo_id == source:
             raise
         raise HubError(
-            f"There is no model {str(source)!r}.{nearest(str(source), list_local())} Tried: "
-            f"{_tried(str(source))}, and {repo_id} on the Hub. {error}"
+            f"{_missing(source)} Tried: {_tried(str(source))}, and {repo_id} on the Hub. {error}"
         ) from error
-
-
-def locate_repo(
-    repo_id: str,
-    *,
-    token: bool | str | None = False,
-    revision: str | None = None,
-    variant: str | None = None,
-    max_bytes: int = 500_000_000,
-    cache_dir: str | Path | None = None,
-    max_cache_bytes: int = 5_000_000_000,
-) -> Path:
-    """A Hub repository that a web visitor asked for: never a local path, and the disk cache is bounded.
-
-    The cache is one of its own (``$HF_HOME/ganhub-visitors`` unless ``cache_dir`` is given): making room in
-    it removes the repositories used longest ago and touches nobody's other downloads, and a private model
-    that the owner of the machine fetched is not in it.
-
-    Raises:
-        HubError: As :func:`locate`; also for a text that is no ``owner/name``.
-    """
-    if not is_repo_id(repo_id):
-        raise HubError(f"{str(repo_id)[:100]!r} is no Hub model id: write it as owner/name.")
-    from huggingface_hub import constants
-
-    cache = Path(cache_dir) if cache_dir is not None else Path(constants.HF_HOME) / "ganhub-visitors"
-    with _visitor_lock:
-        repository = _Repository(repo_id, revision, None, variant, token=token, cache_dir=cache)
-        folder = repository.fetch(
-            min(max_bytes, max_cache_bytes),
-            make_room=lambda need, sha: _evict(cache, max_cache_bytes - need, repo_id, sha),
-        )
-        for file in folder.iterdir():  # "used now", also where the file system does not record reading
-            if file.is_file():
-                os.utime(file)
-        return folder
-
-
-def _evict(cache: Path, allowed: int, repo_id: str, sha: str) -> None:
-    """Delete whole repositories, longest unused first, until all but ``repo_id`` hold at most ``allowed`` bytes.
-
-    Of ``repo_id`` itself, commits other than ``sha`` always go: one that changes often must not grow.
-    """
-    from huggingface_hub import scan_cache_dir
-
-    if not cache.is_dir():
-        return
-    info = scan_cache_dir(cache)
-    doomed = [r.commit_hash for repo in info.repos if repo.repo_id == repo_id for r in repo.revisions]
-    doomed = [commit for commit in doomed if commit != sha]
-    others = sorted((repo for repo in info.repos if repo.repo_id != repo_id), key=lambda repo: repo.last_accessed)
-    left = sum(repo.size_on_disk for repo in others)
-    for repo in others:
-        if left <= allowed:
-            break
-        doomed += [revision.commit_hash for revision in repo.revisions]
-        left -= repo.size_on_disk
-    if doomed:
-        info.delete_revisions(*doomed).execute()
-
-
-def _checked_subfolder(subfolder: str | None) -> str:
-    parts = (subfolder or "").split("/")
-    if subfolder and not all(PLAIN_NAME.fullmatch(part) for part in parts):
-        raise HubError(f"subfolder {subfolder!r} is no folder inside the model: write it as a/b.")
-    return subfolder or ""
-
-
-class _Repository:
-    """One revision of one Hub repository, on its way into the cache."""
-
-    def __init__(
-        self,
-        repo_id: str,
-        revision: str | None,
-        subfolder: str | None,
-        variant: str | None,
-        *,
-        token: bool | str | None,
-        cache_dir: str | Path | None,
-        local_files_only: bool = False,
-        force_download: bool = False,
-    ) -> None:
-        self.repo_id, self.revision, self.variant, self.token = repo_id, revision, variant, token
-        self.prefix = f"{_checked_subfolder(subfolder)}/" if subfolder else ""
-        self.cache_dir, self.local_files_only = cache_dir, local_files_only
-        self.force_download = force_download
-        self.single, self.index = weights_name(variant), index_name(variant)
-
-    def fetch(self, max_bytes: int | None, make_room: Callable[[int, str], None] | None = None) -> Path:
-        """Download what is missing; the folder with ``config.json``."""
-        if self.local_files_only:
-            return self._from_cache(None)
-        try:
-            return self._from_hub(max_bytes, make_room)
-        except HubError:
-            raise
-        except Exception as error:
-            if unreachable(error):
-                return self._from_cache(error)
-            raise explain(error, self.repo_id, self.revision, visitor=self.token is False) from error
-
-    def _from_hub(self, max_bytes: int | None, make_room: Callable[[int, str], None] | None) -> Path:
-        api = client(self.token)
-        info = retried(lambda: api.model_info(self.repo_id, revision=self.revision, files_metadata=True))
-        sizes = {file.rfilename: file.size for file in info.siblings or []}
-        wanted = self._wanted(sizes)
-        total = sum(sizes[name] or 0 for name in wanted)
-        if max_bytes is not None and (total > max_bytes or any(sizes[name] is None for name in wanted)):
-            raise HubError(
-                f"{self.repo_id} is {total / 1e6:.1f} MB, more than the {max_bytes / 1e6:.1f} MB allowed here: "
-                "choose a smaller model, or load it on your own machine."
-            )
-        if make_room is not None:
-            make_room(total, info.sha)
-        for name in wanted:
-            path = self._download(name, info.sha)
-        # Last, by the name that was asked for: it records where that branch stands (for the day without a
-        # network) only once all files are there, and it is the request that the Hub counts as a download.
-        self._download(CONFIG if CONFIG in sizes else wanted[-1], self.revision or "main", force=False)
-        return path.parent
-
-    def _wanted(self, sizes: Mapping[str, int | None]) -> list[str]:
-        """The files that inference needs; ``config.json`` last, as its folder is the result."""
-        here = {name.removeprefix(self.prefix) for name in sizes if name.startswith(self.prefix)}
-        where = f"{self.repo_id}/{self.prefix}".rstrip("/")
-        if CONFIG not in here:
-            raise HubError(f"{where} has no {CONFIG}, so it is no ganhub model: check the name and subfolder.")
-        stem = re.escape(self.single.removesuffix(".safetensors"))
-        shard = re.compile(stem + r"-\d+-of-\d+\.safetensors")
-        weights = [self.single] if self.single in here else []
-        if not weights and self.index in here:
-            weights = [self.index, *sorted(name for name in here if shard.fullmatch(name))]
-        if not weights:
-            raise HubError(no_weights(where, sorted(here), self.variant))
-        return [self.prefix + name for name in (*weights, *({CARD, METRICS} & here), CONFIG)]
-
-    def _download(self, name: str, revision: str, force: bool | None = None) -> Path:
-        from huggingface_hub import hf_hub_download
-
-        return Path(
-            retried(
-                lambda: hf_hub_download(
-                    self.repo_id,
-                    name,
-                    revision=revision,
-                    token=self.token,
-                    cache_dir=self.cache_dir,
-                    force_download=self.force_download if force is None else force,
-                    library_name="ganhub",
-                    library_version=__version__,
-                )
-            )
-        )
-
-    def _from_cache(self, cause: BaseException | None) -> Path:
-        from huggingface_hub import try_to_load_from_cache
-
-        def cached(name: str) -> Path | None:
-            path = try_to_load_from_cache(self.repo_id, self.prefix + name, self.cache_dir, self.revision)
-            return Path(path) if isinstance(path, str) else None
-
-        config = cached(CONFIG)
-        if config is not None and (cached(self.single) or cached(self.index)) and not self.force_download:
-            return config.parent
-        at = f" at {self.revision}" if self.revision else ""
-        if cause is None:
-            raise HubError(
-                f"{self.repo_id}{at} is not in the cache and local_files_only forbids to download it: load it "
-                "once without local_files_only, or pass a local folder."
-            )
-        raise HubError(
-            f"The Hub cannot be reached ({short(cause)}) and {self.repo_id}{at} is not in the cache: check "
-            "the network, or pass a local folder."
-        ) from cause
-
-
-def client(token: bool | str | None) -> Any:
-    """The Hub client, with ganhub's name in its requests; ``token`` None: that of the machine, False: none."""
-    from huggingface_hub import HfApi
-
-    return HfApi(token=token, library_name="ganhub", library_version=__version__)

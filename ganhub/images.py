@@ -7,11 +7,9 @@ a short list of formats, limits checked from the header before a pixel is decode
 
 from __future__ import annotations
 
-import contextlib
 import io
 import math
 import os
-import secrets
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO
@@ -23,6 +21,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ganhub.errors import ImageError
+from ganhub.files import put_in_place, sweep_once
 
 Source = str | os.PathLike[str] | bytes | BinaryIO
 
@@ -314,17 +313,13 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[Path], objec
     Folders on the way are made. Raises ImageError when the disk is full or the place cannot be written to.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.stem[:40]}-{secrets.token_hex(4)}{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write(temporary)
-        temporary.replace(path)
+        sweep_once(path.parent)
+        put_in_place({path: write})
     except OSError as error:
         reason = error.strerror or str(error)
         raise ImageError(f"{path} cannot be written ({reason}): free space or change the place.") from error
-    finally:
-        with contextlib.suppress(OSError):  # already renamed, or never made
-            temporary.unlink(missing_ok=True)
     return path
 
 

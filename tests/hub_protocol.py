@@ -117,6 +117,8 @@ class _Handler(BaseHTTPRequestHandler):
                     raise _Refused(404, "NotFound", "no such page")
         except _Refused as refused:
             return self.reply({"error": refused.message}, refused.status, refused.headers)
+        if self.hub.twist is not None:
+            status, content, headers = self.hub.twist(self.address.path, status, content, dict(headers))
         self.reply(content, status, headers)
 
     def reply(self, content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
@@ -128,8 +130,9 @@ class _Handler(BaseHTTPRequestHandler):
             headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
             data, status = data[start:], 206
         self.send_response(status)
+        self.close_connection |= "Content-Length" in headers  # it lies: nobody is to wait for the rest
         headers.setdefault("Content-Type", "application/octet-stream" if data is content else "application/json")
-        for name, value in {**headers, "Content-Length": str(len(data))}.items():
+        for name, value in {**headers, "Content-Length": headers.get("Content-Length", str(len(data)))}.items():
             self.send_header(name, value)
         self.end_headers()
         if self.command != "HEAD":
@@ -137,7 +140,9 @@ class _Handler(BaseHTTPRequestHandler):
                 self.wfile.write(data[: len(data) // 2])
                 self.close_connection = True
                 return
-            self.wfile.write(data)
+            for piece in self.hub.pieces(self.address.path, data):
+                self.wfile.write(piece)
+                self.wfile.flush()
 
     # Who asks, and for what.
 

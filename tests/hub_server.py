@@ -13,9 +13,11 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from huggingface_hub import close_session, constants
@@ -24,6 +26,10 @@ from ganhub.errors import HubError
 from tests.hub_protocol import HubHttp, Repo
 
 TOKEN = "hf_tests_someone"  # the token of the user "someone", who may write to someone/*
+
+
+Pieces = Callable[[str, bytes], Iterable[bytes]]
+Twist = Callable[[str, int, Any, dict[str, str]], tuple[int, Any, dict[str, str]]]
 
 
 @dataclass
@@ -44,6 +50,8 @@ class HubServer:
         self.users = {TOKEN: "someone"}
         self.requests: list[tuple[str, str, dict[str, str]]] = []
         self.faults: list[_Fault] = []
+        self.pieces: Pieces = lambda path, data: [data]  # how a body is sent: a slow Hub takes its time between two
+        self.twist: Twist | None = None  # changes (path, status, content, headers) of every answer
         self.lock = threading.RLock()
         self.port = 0
         self.plug()
@@ -119,38 +127,45 @@ class HubServer:
         return None
 
 
+@contextmanager
+def connected(server: HubServer, home: Path) -> Iterator[pytest.MonkeyPatch]:
+    """Let the Hub client, here and in child processes, ask ``server`` and keep what it fetches below ``home``."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_HUB_OFFLINE", "HF_HUB_CACHE"):
+            patch.delenv(name, raising=False)
+        for name, value in {
+            "HF_ENDPOINT": server.url,
+            "HF_HOME": str(home),
+            "HF_HUB_DISABLE_XET": "1",
+            "HF_HUB_DISABLE_TELEMETRY": "1",
+            "NO_PROXY": "127.0.0.1,localhost",
+            "no_proxy": "127.0.0.1,localhost",
+        }.items():
+            patch.setenv(name, value)
+        # The client read its environment when it was imported.
+        for name, value in {
+            "ENDPOINT": server.url,
+            "HUGGINGFACE_CO_URL_TEMPLATE": server.url + "/{repo_id}/resolve/{revision}/{filename}",
+            "HF_HOME": str(home),
+            "HF_HUB_CACHE": str(home / "hub"),
+            "HF_TOKEN_PATH": str(home / "token"),
+            "HF_STORED_TOKENS_PATH": str(home / "stored_tokens"),
+            "HF_HUB_OFFLINE": False,
+            "HF_HUB_DISABLE_XET": True,
+            "HF_HUB_DISABLE_TELEMETRY": True,
+        }.items():
+            patch.setattr(constants, name, value)
+        close_session()  # its connections belong to another server
+        yield patch
+        close_session()
+
+
 @pytest.fixture
-def hub_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
+def hub_server(tmp_path: Path) -> Iterator[HubServer]:
     """A Hub of its own for one test, with an empty cache; child processes find it through the environment."""
     server = HubServer()
-    home = tmp_path / "hf-home"
-    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_HUB_OFFLINE", "HF_HUB_CACHE"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in {
-        "HF_ENDPOINT": server.url,
-        "HF_HOME": str(home),
-        "HF_HUB_DISABLE_XET": "1",
-        "HF_HUB_DISABLE_TELEMETRY": "1",
-        "NO_PROXY": "127.0.0.1,localhost",
-        "no_proxy": "127.0.0.1,localhost",
-    }.items():
-        monkeypatch.setenv(name, value)
-    # The client read its environment when it was imported.
-    for name, value in {
-        "ENDPOINT": server.url,
-        "HUGGINGFACE_CO_URL_TEMPLATE": server.url + "/{repo_id}/resolve/{revision}/{filename}",
-        "HF_HOME": str(home),
-        "HF_HUB_CACHE": str(home / "hub"),
-        "HF_TOKEN_PATH": str(home / "token"),
-        "HF_STORED_TOKENS_PATH": str(home / "stored_tokens"),
-        "HF_HUB_OFFLINE": False,
-        "HF_HUB_DISABLE_XET": True,
-        "HF_HUB_DISABLE_TELEMETRY": True,
-    }.items():
-        monkeypatch.setattr(constants, name, value)
-    close_session()  # its connections belong to another server
-    yield server
-    close_session()
+    with connected(server, tmp_path / "hf-home"):
+        yield server
     server.unplug()
 
 

@@ -6,13 +6,15 @@ import json
 import os
 import pickle
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
-from ganhub import hub
+from ganhub import files, hub, hub_visitors
 from ganhub.errors import HubError
 
 
@@ -231,7 +233,7 @@ def test_repo_ids(text: str) -> None:
 def test_what_is_no_repo_id(text: object) -> None:
     assert not hub.is_repo_id(text)
     with pytest.raises(HubError, match="owner/name"):
-        hub.locate_repo(text)
+        hub_visitors.locate_repo(text)
 
 
 def test_local_places_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, models_folder: Path) -> None:
@@ -261,3 +263,42 @@ def test_a_name_that_is_nowhere(tmp_path: Path, models_folder: Path) -> None:
             hub.locate("toy", subfolder=subfolder)
     with pytest.raises(HubError, match="without revisions"):
         hub.locate("toy", revision="main")
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+    """By the next save into that folder; neither what a living process writes nor what somebody else calls alike."""
+    folder = hub.write_folder(tmp_path / "m", {}, tensors())
+    code = (
+        "import runpy, sys\nfrom pathlib import Path\n"  # torch is not needed, and takes its time
+        "put_in_place = runpy.run_path(sys.argv[2])['put_in_place']\n"
+        "def write(part):\n    part.write_bytes(b'x' * 9)\n    print(part, flush=True)\n    sys.stdin.read()\n"
+        "put_in_place({Path(sys.argv[1]) / 'model.safetensors': write})"
+    )
+    command = [sys.executable, "-c", code, str(folder), files.__file__]
+    running = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    parts = [Path(one.stdout.readline().strip()) for one in running]
+    others = [folder / ".model.tmp", folder / "x.tmp", folder / ".ganhub-me.tmp"]
+    for path in others:
+        path.write_text("mine")
+    running[0].kill()
+    running[0].wait()
+    assert parts[0].is_file() and parts[1].is_file()
+    hub.write_folder(folder, {"saved": "again"}, tensors())
+    assert not parts[0].parent.exists() and parts[1].is_file()
+    assert all(path.read_text() == "mine" for path in others)
+    running[1].communicate()
+    assert (folder / "model.safetensors").read_bytes() == b"x" * 9 and not parts[1].parent.exists()
+    for one in running:
+        one.stdin.close()
+        one.stdout.close()
+
+
+def test_old_temporary_folders_of_other_machines_are_removed(tmp_path: Path) -> None:
+    """Whether a process of another machine lives cannot be asked: a day later it does not write any more."""
+    new, old = (tmp_path / f".ganhub-0badcafe-{number}-01234567.tmp" for number in (1, 2))
+    for path in (new, old):
+        path.mkdir()
+        (path / "model.safetensors").write_bytes(b"half")
+    os.utime(old, (1e9, 1e9))
+    hub.write_folder(tmp_path, {}, tensors())
+    assert new.is_dir() and not old.exists()

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ganhub import hub, hub_upload
+from ganhub import hub, hub_upload, hub_visitors
 from ganhub.errors import HubError
 from tests.hub_server import sentence
 
@@ -168,7 +168,7 @@ def test_private_and_gated_repositories(
         if unplugged:
             hub_server.unplug()
         with pytest.raises(HubError) as error:
-            hub.locate_repo(REPO)
+            hub_visitors.locate_repo(REPO)
         sentence(error)
     assert not [r for r in hub_server.requests[-1:] if "authorization" in r[2]]
 
@@ -307,7 +307,7 @@ def test_size_is_asked_before_the_download(hub_server, folder: Path) -> None:
     assert not hub_server.asked("resolve|cdn")
     assert hub.locate(REPO, max_bytes=50_000).is_dir()
     with pytest.raises(HubError, match="more than"):
-        hub.locate_repo(REPO, max_bytes=10**9, max_cache_bytes=100)
+        hub_visitors.locate_repo(REPO, max_bytes=10**9, max_cache_bytes=100)
 
 
 def test_visitors_cache_is_bounded(hub_server, tmp_path: Path) -> None:
@@ -317,7 +317,7 @@ def test_visitors_cache_is_bounded(hub_server, tmp_path: Path) -> None:
     cache = tmp_path / "visitors"
 
     def ask(name: str, seconds: int) -> None:
-        there = hub.locate_repo(f"someone/{name}", cache_dir=cache, max_cache_bytes=130_000)
+        there = hub_visitors.locate_repo(f"someone/{name}", cache_dir=cache, max_cache_bytes=130_000)
         assert (there / "model.safetensors").read_bytes() == name.encode() * 40_000
         for path in there.iterdir():
             os.utime(path, (seconds, seconds))  # the clock of this test
@@ -344,7 +344,7 @@ def test_visitors_at_the_same_time(hub_server, tmp_path: Path) -> None:
         hub_server.put(f"someone/{name}", {"config.json": f'{{"name": "{name}"}}', "model.safetensors": name * 40_000})
 
     def ask(name: str) -> tuple[str, Path]:
-        return name, hub.locate_repo(f"someone/{name}", cache_dir=tmp_path / "v", max_cache_bytes=90_000)
+        return name, hub_visitors.locate_repo(f"someone/{name}", cache_dir=tmp_path / "v", max_cache_bytes=90_000)
 
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(ask, "abcdabcd"))
@@ -359,7 +359,7 @@ def test_visitors_never_reach_local_folders(hub_server, folder: Path, monkeypatc
     hub.write_folder("someone/toy", {"width": "local"}, {})
     hub_server.put(REPO, folder)
     assert hub.read_config(hub.locate(REPO))["width"] == "local"
-    assert hub.read_config(hub.locate_repo(REPO))["width"] == 3
+    assert hub.read_config(hub_visitors.locate_repo(REPO))["width"] == 3
 
 
 def test_a_card_without_markers_is_left_alone(hub_server, someone: str, folder: Path) -> None:

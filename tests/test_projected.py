@@ -145,7 +145,39 @@ def test_the_class_adds_the_projection_of_its_embedding():
     embed = head.embed.weight
     difference = embed[[2, 1]] - embed[[0, 0]]
     torch.testing.assert_close(two - one, torch.einsum("nc,nchw->nhw", difference, inner[0]).flatten(1))
-    torch.testing.assert_close(classes, torch.einsum("kc,nchw->nk", embed, inner[0]) / inner[0][0, 0].numel())
+    assert classes.shape == (2, 0), "nobody asked it to read classes"
+
+
+def test_heads_that_read_classes_become_sure_of_them_wherever_the_difference_lies():
+    """Two classes that differ by the position of a dot: scores bounded by a spectral norm, or averaged, can't tell."""
+    torch.manual_seed(0)
+    discriminator = ProjectedDiscriminator((16, 16), num_classes=2, width=8, pixel_head=True, read_classes=True)
+    images, labels = -torch.ones(8, 3, 16, 16), torch.arange(8) % 2
+    images[labels == 0, :, 2:6, 2:6], images[labels == 1, :, 10:14, 10:14] = 1.0, 1.0
+    optimizer = torch.optim.Adam(discriminator.parameters(), 1e-2)
+    for _ in range(40):
+        _, classes = discriminator.judge(discriminator.features(images), labels)
+        loss = torch.stack([F.cross_entropy(of_head, labels) for of_head in classes]).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert len(classes) == 5
+    assert all((of_head.softmax(1)[torch.arange(8), labels] > 0.99).all() for of_head in classes)
+
+
+def test_the_pixel_head_sees_transparency_and_flat_colours_as_they_are():
+    torch.manual_seed(0)
+    plain = ProjectedDiscriminator((32, 32), 4, width=4)
+    more = ProjectedDiscriminator((32, 32), 4, width=4, pixel_head=True)
+    assert len(more.heads) == len(plain.heads) + 1 and more.pixels.shape == (4, 4, 1, 1)
+    assert "pixels" not in plain.state_dict() and "pixels" in more.state_dict()
+    assert not more.pixels.requires_grad and "pixels" not in dict(more.named_parameters())
+    x = pictures(channels=4)
+    torch.testing.assert_close(more.features(x)[-1], torch.einsum("oc,nchw->nohw", more.pixels[:, :, 0, 0], x))
+    hazy = x.clone()
+    hazy[:, 3] = x[:, 3] * 0.9  # alpha a little off everywhere
+    change = (more(x)[-1] - more(hazy)[-1]).abs().max()
+    assert change > 1e-3
 
 
 def test_the_deepest_heads_notice_that_pictures_repeat():
@@ -195,7 +227,7 @@ def test_losses_are_the_paper_s_with_equal_weight_for_each_head(pairing):
     else:
         ours = [F.softplus(f - r).mean() for r, f in pairs]
         theirs = [F.softplus(r - f).mean() for r, f in pairs]
-    for phase, losses in zip(objective.phases(), (ours, theirs), strict=True):
+    for phase, losses in zip(objective.phases(), (theirs, ours), strict=True):
         assert phase.loss(batch)["loss"].item() == pytest.approx(torch.stack(losses).mean().item(), rel=1e-4)
     numbers = objective.discriminator_loss(batch)
     scores = [torch.stack([of_head.mean(1) for of_head in of_all]).mean(0) for of_all in (real, fake)]
@@ -224,12 +256,32 @@ def test_the_class_weight_adds_how_the_heads_misread_real_pictures_and_made_ones
     weighed = [phase.loss(batch)["loss"].item() for phase in objective.phases()]
     objective.config = replace(objective.config, class_weight=0.0)
     plain = [phase.loss(batch)["loss"].item() for phase in objective.phases()]
-    for images, more, less in zip((batch.images, objective.model.make(batch.seeds, batch.labels)), weighed, plain,
+    for images, more, less in zip((objective.model.make(batch.seeds, batch.labels), batch.images), weighed, plain,
                                   strict=True):  # fmt: skip
         with torch.no_grad():
             _, classes = objective.discriminator.judge(objective.discriminator.features(images), batch.labels)
         misread = -sum(x.log_softmax(1)[torch.arange(len(x)), batch.labels].mean() for x in classes) / len(classes)
         assert more - less == pytest.approx(0.5 * misread.item(), rel=1e-3)
+
+
+def test_within_a_step_the_discriminator_judges_what_the_generator_drew_and_after_it_something_new():
+    objective = objective_of("conditional-gan")
+    drawn, make = [], objective.model.make
+    objective.model.make = lambda seeds, labels: drawn.append(seeds.tolist()) or make(seeds, labels)
+    first, second = batch_for(objective), batch_for(objective)
+    second = replace(second, seeds=second.seeds + 100, labels=second.labels.roll(1))
+    for _ in range(2):
+        objective.at(0)
+        generator, discriminator = objective.phases()
+        generator.loss(first)
+        discriminator.loss(second)
+    assert drawn == [first.seeds.tolist()] * 2
+    discriminator.loss(second)
+    assert drawn[2:] == [second.seeds.tolist()], "there is nothing left of the generator's turns"
+    generator.loss(first)
+    objective.at(64)
+    discriminator.loss(second)
+    assert drawn[-1] == second.seeds.tolist(), "nothing is carried from one step into the next"
 
 
 @pytest.mark.parametrize("architecture, pairing", [("dcgan", "hinge"), ("conditional-gan", "relativistic")])

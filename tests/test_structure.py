@@ -19,8 +19,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # Imports go down. A new module is put on its floor here and in CONTRIBUTING.md.
 FLOORS = {
-    0: "_version config durations errors folder _hub_errors extras hub hub_upload _card_parts cards images tiling "
-    "large_pictures colour video provenance nn losses",
+    0: "_version config durations errors files folder _hub_errors extras hub_download hub hub_visitors hub_upload "
+    "_card_parts cards images tiling large_pictures colour video provenance nn losses",
     1: "objectives",
     2: "models",
     3: "latents search metrics styling translating restoring",
@@ -32,7 +32,7 @@ FLOOR = {f"ganhub.{name}": floor for floor, names in FLOORS.items() for name in 
 # Third parties that have few doors into the house.
 DOORS = {
     "gradio": ("app.py", "ganhub/app/"),
-    "huggingface_hub": ("ganhub/hub.py", "ganhub/hub_upload.py"),
+    "huggingface_hub": ("ganhub/hub_download.py", "ganhub/hub_upload.py", "ganhub/hub_visitors.py"),
     "PIL": ("ganhub/images.py", "ganhub/provenance.py"),
 }
 RUN_CODE = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}

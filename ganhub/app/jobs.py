@@ -15,6 +15,9 @@ INTERVAL = 0.1  # between two looks at the progress
 WORD_FROM = 0.5  # and at the latest so long after one, however slow the work: the listener must be able to leave
 
 
+_at_work = threading.local()  # .job: the job whose thread this is
+
+
 class Stopped(Exception):
     """Raised inside the work, by its own report, after :meth:`Job.stop`."""
 
@@ -34,6 +37,13 @@ class Progress:
         if self.step < 2 or self.seconds < 1:
             return None
         return self.seconds / self.step * (self.steps - self.step)
+
+
+def heed_stop() -> None:
+    """Raise Stopped in the thread of a job that was told to end: for whoever waits inside the work without a report."""
+    job = getattr(_at_work, "job", None)
+    if job is not None and job.told_to_stop:
+        raise Stopped
 
 
 Report = Callable[..., None]  # report(step, steps, preview=None); raises Stopped when the work is to end
@@ -60,6 +70,11 @@ class Job(Generic[T]):
     @property
     def done(self) -> bool:
         return not self.thread.is_alive()
+
+    @property
+    def told_to_stop(self) -> bool:
+        """Whether somebody wants the work to end; it may be at work still."""
+        return self._stop.is_set()
 
     @property
     def stopped(self) -> bool:
@@ -107,6 +122,7 @@ class Job(Generic[T]):
             return self._changed.wait_for(lambda: self._ended, timeout=seconds)
 
     def _run(self) -> None:
+        _at_work.job = self
         try:
             self._result = self._work(self._report)
         except BaseException as error:  # handed to whoever asks for the result

@@ -2,7 +2,7 @@
 
 A model is named as the menu names it: a folder's name for the models on this machine, owner/name for one on the
 Hub. What a visitor types is never taken for a path, no token goes with a visitor's request, and a Hub model's size is
-asked before it is downloaded (see :func:`ganhub.hub.locate_repo`).
+asked before it is downloaded (see :func:`ganhub.hub_visitors.locate_repo`).
 """
 
 from __future__ import annotations
@@ -12,18 +12,21 @@ import os
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from ganhub import hub
+from ganhub import hub, hub_visitors
+from ganhub.app.jobs import heed_stop
 from ganhub.config import BaseConfig, nearest
 from ganhub.errors import GanhubError, HubError
 from ganhub.models import LatentGenerator, Model, get_architecture
 
 log = logging.getLogger(__name__)
 M = TypeVar("M", bound=Model)
+LOOK = 0.2  # seconds between two looks at whether a waiting visitor has pressed Stop
 
 # Which model a menu opens with, where these are there; the rest follow by name.
 FEATURED = (
@@ -60,7 +63,7 @@ class Library:
         keep: How many models stay in memory; the one used longest ago makes room.
         device: Where they run; "auto" is cuda, then mps, then the CPU.
         max_bytes: The largest Hub model that a visitor may have downloaded.
-        cache_dir: Where visitors' downloads go; ``hub.locate_repo``'s own bounded cache by default.
+        cache_dir: Where visitors' downloads go; ``locate_repo``'s own bounded cache by default.
     """
 
     def __init__(
@@ -106,7 +109,7 @@ class Library:
         folder = hub.list_local().get(name)
         with self._lock:
             loading = self._loading.setdefault(name, threading.Lock())
-        with loading:  # two visitors who ask for the same model wait for one loading
+        with _held(loading):  # two visitors who ask for the same model wait for one loading
             key = (name, _changed(folder))
             with self._lock:
                 model = self._loaded.get(key)
@@ -130,7 +133,9 @@ class Library:
                 "ganhub model on the Hugging Face Hub."
             )
         try:
-            return hub.locate_repo(repo_id, token=False, max_bytes=self.max_bytes, cache_dir=self.cache_dir)
+            return hub_visitors.locate_repo(
+                repo_id, token=False, max_bytes=self.max_bytes, cache_dir=self.cache_dir, heed=heed_stop
+            )
         except HubError as error:
             if repo_id == name:
                 raise
@@ -150,6 +155,17 @@ class Library:
                 self.open(name, LatentGenerator).sample(1)
         except Exception:
             log.exception("The first model could not be loaded ahead of time.")
+
+
+@contextmanager
+def _held(lock: threading.Lock) -> Iterator[None]:
+    """A lock, waited for as long as nobody presses Stop."""
+    while not lock.acquire(timeout=LOOK):
+        heed_stop()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _read(name: str, folder: Path) -> Entry:

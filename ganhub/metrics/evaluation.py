@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ganhub.errors import MetricError
+from ganhub.files import put_in_place, sweep
 from ganhub.images import to_uint8
 from ganhub.metrics.accumulate import METRICS, FeatureStore
 from ganhub.metrics.extractors import DEFAULT, Extractor
@@ -201,14 +202,11 @@ def features_of(
         rows.append(network(pictures[first : first + BATCH]))
         on_step("measuring real pictures", min(first + BATCH, len(pictures)), len(pictures))
     features = torch.cat(rows)
-    part = path.with_suffix(f".{os.getpid()}.part")
-    try:
+    # A full or read-only disk costs the next run its time, nothing else.
+    with suppress(OSError, SafetensorError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file({"features": features}, part)
-        part.replace(path)
-    except (OSError, SafetensorError):  # a full or read-only disk costs the next run its time, nothing else
-        with suppress(OSError):
-            part.unlink()
+        sweep(path.parent)
+        put_in_place({path: lambda part: save_file({"features": features}, part)})
     return features
 
 

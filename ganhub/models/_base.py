@@ -6,6 +6,8 @@ saving, loading, AutoModel, the command line, the app's menus and the contract t
 
 from __future__ import annotations
 
+import re
+import reprlib
 import tempfile
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -20,6 +22,7 @@ from ganhub.config import BaseConfig, nearest
 from ganhub.errors import ConfigError, HubError
 
 MAX_PARAMETERS = 4_000_000_000  # 16 GB in float32: more is a mistake in the config, not a GAN
+MAX_CALLS = 20_000  # of torch, while a network is built: the largest family here takes 1,600
 _REGISTRY: dict[str, type[Model]] = {}
 
 
@@ -82,7 +85,8 @@ class Model(nn.Module):
             with torch.device("meta"), _NoDraws():
                 state = cls(config).state_dict()
         except (RuntimeError, OverflowError) as error:  # sizes beyond what an integer holds
-            raise ConfigError(f"This {cls.architecture} config asks for an impossible size ({error}).") from None
+            reason = str(error).strip().split("\n")[0][:200]
+            raise ConfigError(f"This {cls.architecture} config asks for an impossible size ({reason}).") from None
         total = sum(t.numel() for t in state.values())
         if total > MAX_PARAMETERS:
             raise ConfigError(
@@ -216,10 +220,17 @@ class Model(nn.Module):
 
 class _NoDraws(TorchFunctionMode):
     """Makes random initialisation do nothing: wasted before a file is loaded; on the meta device it would only import
-    torch's compiler."""
+    torch's compiler. A config that asks for layers without end is refused after ``MAX_CALLS``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
 
     def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None) -> Any:
         kwargs = kwargs or {}
+        self.calls += 1
+        if self.calls > MAX_CALLS:
+            raise ConfigError("This config asks for more layers than any network here has: check its lists and counts.")
         if func is torch.randn and not kwargs.get("generator"):
             return torch.empty(*args, **kwargs)
         if func.__name__ in ("normal_", "uniform_", "kaiming_uniform_", "_no_grad_normal_", "_no_grad_uniform_"):
@@ -243,7 +254,7 @@ def _check_shapes(name: str, expected: dict[str, torch.Size], found: dict[str, t
 
 def _newer(version: str) -> bool:
     def numbers(text: str) -> list[int]:
-        return [int(part) for part in text.split(".")[:3] if part.isdigit()]
+        return [int(part) for part in text.split(".")[:3] if re.fullmatch("[0-9]{1,6}", part)]
 
     return numbers(version) > numbers(__version__)
 
@@ -262,10 +273,9 @@ def list_architectures() -> list[str]:
 
 def get_architecture(name: str) -> type[Model]:
     """Return the class of an architecture; an unknown name raises ConfigError and names the nearest."""
-    if name not in _REGISTRY:
-        raise ConfigError(
-            f"There is no architecture '{name}'.{nearest(name, _REGISTRY)} Known: {', '.join(sorted(_REGISTRY))}."
-        )
+    if not isinstance(name, str) or name not in _REGISTRY:
+        known = ", ".join(sorted(_REGISTRY))
+        raise ConfigError(f"There is no architecture {reprlib.repr(name)}.{nearest(name, _REGISTRY)} Known: {known}.")
     return _REGISTRY[name]
 
 

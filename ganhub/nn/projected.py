@@ -4,6 +4,9 @@
 channels and scales by random convolutions that never learn (section 3.2), so that no head can rest on the few
 strongest features; one head per scale then learns (section 3.1). The pretrained network never learns, and since the
 real pictures' features need no gradient either, a discriminator's turn costs little more than its heads.
+
+One more head may judge the pixels themselves: small feature networks hardly see flat colours and transparency, so that
+without it backgrounds stay pale and transparent regions hazy.
 """
 
 from __future__ import annotations
@@ -40,13 +43,17 @@ class ProjectedDiscriminator(nn.Module):
         network: A name that :func:`ganhub.nn.features.feature_network` knows.
         layers: Its layers to judge by.
         width: Channels of the shallowest scale's mixture and head; the deeper ones have twice as many.
+        pixel_head: Add a last head that judges the picture itself, RGB or RGBA as it is, in a fixed random mixture of
+            its channels. It is not mixed with the features.
+        read_classes: Let each head also say which class it sees.
 
     Raises:
         ConfigError: For pictures too small, an unknown network, or no layer of use.
     """
 
     def __init__(self, size: tuple[int, int], channels: int = 3, num_classes: int = 0, *, network: str = "vgg-lite",
-                 layers: Sequence[str] = LAYERS, width: int = 64) -> None:
+                 layers: Sequence[str] = LAYERS, width: int = 64, pixel_head: bool = False,
+                 read_classes: bool = False) -> None:
         super().__init__()
         if min(size) < MIN_SIDE:
             raise ConfigError(
@@ -81,7 +88,15 @@ class ProjectedDiscriminator(nn.Module):
             self.register_buffer(f"across{i}", across * (1 if i == last else math.sqrt(0.5)))
             if i:
                 self.register_buffer(f"up{i}", torch.randn(widths[i - 1], out, 3, 3) / math.sqrt(18 * out))
-            self.heads.append(Head(out, _halvings(min(features.shape[2:])), num_classes, compare=i >= last - 1))
+            side = min(features.shape[2:])
+            self.heads.append(Head(out, _halvings(side), num_classes, read=read_classes, compare=i >= last - 1))
+        self.pixels: Tensor | None
+        self.register_buffer("pixels", torch.randn(width, channels, 1, 1) / math.sqrt(channels) if pixel_head else None)
+        if pixel_head:
+            side = min(size)
+            self.heads.append(
+                Head(width, _halvings(side), num_classes, read=read_classes, compare=True, full_size=True)
+            )
 
     def _apply(self, fn, recurse: bool = True):
         for dtype, network in self._networks.items():  # they go where the discriminator goes
@@ -100,7 +115,9 @@ class ProjectedDiscriminator(nn.Module):
         return self.judge(self.features(images), labels)[0]
 
     def features(self, images: Tensor) -> list[Tensor]:
-        """Mixed features of each scale, shallowest first, [N, C, h, w] each; nothing here learns.
+        """Mixed features of each scale, shallowest first, then the mixed pixels for their head, [N, C, h, w] each.
+
+        Nothing here learns.
 
         Args:
             images: [N, C, H, W] in [-1, 1].
@@ -108,6 +125,7 @@ class ProjectedDiscriminator(nn.Module):
         device = images.device.type
         if torch.is_autocast_enabled(device):
             images = images.to(torch.get_autocast_dtype(device))
+        pixels = [] if self.pixels is None else [F.conv2d(images, self.pixels.to(images.dtype))]
         alpha = None
         if images.shape[1] == 4:
             alpha = (images[:, 3:] + 1) / 2
@@ -116,7 +134,7 @@ class ProjectedDiscriminator(nn.Module):
             images = images.expand(-1, 3, -1, -1)
         with torch.autocast(device, enabled=False):  # which would pad in float32
             maps = self._look(images.contiguous(memory_format=torch.channels_last), self.layers)
-            return self._mix(list(maps.values()), alpha)
+            return self._mix(list(maps.values()), alpha) + pixels
 
     def _mix(self, maps: list[Tensor], alpha: Tensor | None) -> list[Tensor]:
         if alpha is not None:
@@ -128,25 +146,33 @@ class ProjectedDiscriminator(nn.Module):
         return mixed
 
     def judge(self, features: Sequence[Tensor], labels: Tensor | None = None) -> tuple[list[Tensor], list[Tensor]]:
-        """Of each head, for the features of its scale: logits [N, K], and what it reads, class scores [N, classes]."""
+        """Of each head, for the features of its scale: logits [N, K], and what it reads, class scores [N, classes].
+
+        The class scores are [N, 0] without ``read_classes``.
+        """
         logits, classes = zip(*(head(x, labels) for head, x in zip(self.heads, features, strict=True)), strict=True)
         return list(logits), list(classes)
 
 
 class Head(nn.Module):
-    """Features [N, C, h, w] -> logits [N, K], one for each place that is left, and class scores [N, num_classes].
+    """Features [N, C, h, w] -> logits [N, K], one for each position that is left, and class scores [N, num_classes].
 
     Args:
         width: C.
         halvings: How often the map is averaged to half its size, a 3x3 convolution after each.
         num_classes: Adds the projection <embed(y), h> of "cGANs with Projection Discriminator" (Miyato and Koyama 2018,
-            arXiv:1802.05637, equation 3) at each place. A class's score is the mean of its projection over the places.
+            arXiv:1802.05637, equation 3) at each position.
+        read: Add a linear layer that reads the class from the map, positions told apart (AC-GAN, Odena et al. 2017). It
+            has no spectral norm: bounded scores are never sure of a class, and teach the generator next to nothing.
         compare: Let the head see how different the pictures of a batch, or of a class, are (Karras et al. 2018,
             section 3): a generator that repeats one motif gives itself away.
+        full_size: One 3x3 convolution more, before the map is made smaller.
     """
 
-    def __init__(self, width: int, halvings: int, num_classes: int = 0, compare: bool = False) -> None:
+    def __init__(self, width: int, halvings: int, num_classes: int = 0, *, read: bool = False, compare: bool = False,
+                 full_size: bool = False) -> None:
         super().__init__()
+        self.first = _Layer(width) if full_size else None
         shrink: list[nn.Module] = []
         for _ in range(halvings):
             # Averaged first: a strided 4x4 convolution is several times dearer on small maps.
@@ -156,8 +182,11 @@ class Head(nn.Module):
         self.notice = nn.Linear(1, width, bias=num_classes > 0) if compare else None
         self.score = spectral_norm(nn.Conv2d(width, 1, 1))
         self.embed = spectral_norm(nn.Embedding(num_classes, width)) if num_classes else None
+        self.read = nn.Linear(width * LOGITS**2, num_classes) if read and num_classes else None
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        if self.first is not None:
+            x = F.leaky_relu(self.first(x), 0.2)
         x = self.shrink(x)
         y = self.last(x)
         if self.notice is not None:
@@ -166,11 +195,11 @@ class Head(nn.Module):
             y = y + (self.notice(found) * comparable)[:, :, None, None].to(y.dtype)
         x = F.leaky_relu(y, 0.2)
         logits = self.score(x).flatten(1)
-        if self.embed is None:
+        if self.embed is not None:
+            logits = logits + torch.einsum("nchw,nc->nhw", x, self.embed(labels).to(x.dtype)).flatten(1)
+        if self.read is None:
             return logits, logits[:, :0]
-        classes = F.conv2d(x, self.embed.weight.to(x.dtype)[:, :, None, None]).flatten(2)
-        own = classes.gather(1, labels[:, None, None].expand(-1, 1, classes.shape[2])).squeeze(1)
-        return logits + own, classes.mean(2)
+        return logits, self.read(F.adaptive_avg_pool2d(x, LOGITS).flatten(1))
 
 
 def _deviation(x: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor | float]:

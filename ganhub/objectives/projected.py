@@ -7,6 +7,7 @@ the world is what its feature network was trained on, so measure the result by a
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -32,12 +33,13 @@ class ProjectedConfig(BaseConfig):
     Attributes:
         network: Feature network to judge by: "vgg-lite", "vgg19".
         layers: Its layers, one head each. Those that are too small at the pictures' size are left out.
-        pairing: "hinge", the paper's loss, or "relativistic": each real picture against a made one, place by place
-            (Jolicoeur-Martineau 2018), so that no mode is a resting place.
+        pairing: "hinge", the paper's loss, or "relativistic": each real picture against a fake one, position by
+            position (Jolicoeur-Martineau 2018), so that no mode is a resting place.
         width: Channels of the shallowest head.
+        pixel_head: One more head on the pixels themselves, which sees flat colours and transparency.
         augment: DiffAugment policy, or "ada"; the paper adds ",cutout".
         class_weight: With classes: weight of the cross-entropy of the heads' class scores, for real pictures in the
-            discriminator's turn and made ones in the generator's (AC-GAN, Odena et al. 2017, arXiv:1610.09585, its
+            discriminator's turn and fake ones in the generator's (AC-GAN, Odena et al. 2017, arXiv:1610.09585, its
             equation 3, with real pictures alone as the teacher). 0 is off: classes are told by projection alone.
         mode_seeking: Weight of the mode-seeking term (Mao et al. 2019), against samples that are too alike; 0 is off.
     """
@@ -46,6 +48,7 @@ class ProjectedConfig(BaseConfig):
     layers: tuple[str, ...] = LAYERS
     pairing: str = "hinge"
     width: int = 64
+    pixel_head: bool = False
     augment: str = "colour,translation"
     class_weight: float = 0.0
     mode_seeking: float = 0.0
@@ -68,27 +71,33 @@ class ProjectedObjective(BaseObjective, name="projected"):
         super().__init__(model, config)
         c = model.config
         self.discriminator = ProjectedDiscriminator(
-            c.size, c.channels, c.num_classes, network=config.network, layers=config.layers, width=config.width
-        )
+            c.size, c.channels, c.num_classes, network=config.network, layers=config.layers, width=config.width,
+            pixel_head=config.pixel_head, read_classes=config.class_weight > 0,
+        )  # fmt: skip
         self.augment = build_augment(config.augment)
+        # Of the generator's turn, for the discriminator's of the same step, which so need not draw them again.
+        self._fakes: deque[tuple[list[Tensor], Tensor | None]] = deque()
 
     def players(self) -> dict[str, list[nn.Module]]:
         return {"discriminator": [self.discriminator], "generator": [self.model]}
 
     def phases(self) -> Sequence[Phase]:
         return [
-            Phase(player="discriminator", loss=self.discriminator_loss),
             Phase(player="generator", loss=self.generator_loss),
+            Phase(player="discriminator", loss=self.discriminator_loss),
         ]
 
+    def at(self, images_seen: int) -> None:
+        self._fakes.clear()
+
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        """Equation 4 for the heads, each counting the same."""
+        """Equation 4 for the heads, each counting the same; the fakes are those of the generator's turn before it."""
+        fake_features, fake_labels = self._fakes.popleft() if self._fakes else self._draw_fakes(batch)
         with torch.no_grad():  # the features lie below all that learns here
-            fake = self.model.make(batch.seeds, batch.labels)
             real_features = self._features(batch.images, batch)
-            fake_features = self._features(fake, batch, stream=1)
         with cached():  # the heads' spectral norms are the same for both
-            (real, read), (fake, _) = self._judge(real_features, batch), self._judge(fake_features, batch)
+            real, read = self._judge(real_features, batch.labels)
+            fake, _ = self._judge(fake_features, fake_labels)
         if self.config.pairing == "relativistic":
             losses = [relativistic_loss(r, f) for r, f in zip(real, fake, strict=True)]
         else:
@@ -102,23 +111,29 @@ class ProjectedObjective(BaseObjective, name="projected"):
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
         """Equation 4 for the generator."""
-        made = self.model.make(batch.seeds, batch.labels)
+        generated = self.model.make(batch.seeds, batch.labels)
         with cached():
-            fake, read = self._judge(self._features(made, batch, stream=1), batch)
+            features = self._features(generated, batch, stream=1)
+            fake, read = self._judge(features, batch.labels)
             if self.config.pairing == "relativistic":
                 with torch.no_grad():
-                    real, _ = self._judge(self._features(batch.images, batch), batch)
+                    real, _ = self._judge(self._features(batch.images, batch), batch.labels)
                 losses = [relativistic_loss(f, r) for r, f in zip(real, fake, strict=True)]
             else:
                 losses = [-f.mean() for f in fake]
         loss = torch.stack(losses).mean() + self._misread(read, batch)
-        return with_mode_seeking(loss, self.config.mode_seeking, self.model, batch, made)
+        self._fakes.append(([x.detach() for x in features], batch.labels))
+        return with_mode_seeking(loss, self.config.mode_seeking, self.model, batch, generated)
+
+    @torch.no_grad()
+    def _draw_fakes(self, batch: Batch) -> tuple[list[Tensor], Tensor | None]:
+        return self._features(self.model.make(batch.seeds, batch.labels), batch, stream=1), batch.labels
 
     def _features(self, images: Tensor, batch: Batch, stream: int = 0) -> list[Tensor]:
         return self.discriminator.features(self.augment(images, batch.seeds, stream=stream))
 
-    def _judge(self, features: Sequence[Tensor], batch: Batch) -> tuple[list[Tensor], list[Tensor]]:
-        logits, classes = self.discriminator.judge(features, batch.labels)
+    def _judge(self, features: Sequence[Tensor], labels: Tensor | None) -> tuple[list[Tensor], list[Tensor]]:
+        logits, classes = self.discriminator.judge(features, labels)
         return [x.float() for x in logits], [x.float() for x in classes]
 
     def _misread(self, classes: Sequence[Tensor], batch: Batch) -> Tensor | float:

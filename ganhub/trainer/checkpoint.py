@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,9 @@ def save_checkpoint(folder: Path, images_seen: int, state: dict[str, Any], *, ke
         ) from None
     for old in list_checkpoints(folder)[:-keep]:
         old.unlink(missing_ok=True)
+    for old in folder.glob("*.pt.part"):  # of runs that were killed while they wrote
+        if re.fullmatch(r"\d{12}\.pt\.part", old.name):
+            old.unlink(missing_ok=True)
     return path
 
 

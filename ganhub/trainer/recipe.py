@@ -10,8 +10,10 @@ from typing import Any
 
 from ganhub.config import BaseConfig, nearest
 from ganhub.errors import ConfigError
+from ganhub.files import read_within
 from ganhub.trainer.data import DataConfig
 
+MAX_RECIPE = 1_000_000  # bytes
 TABLES = ("model", "objective", "train", "data")
 
 
@@ -119,10 +121,12 @@ def read_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     """
     path = Path(path)
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        tables = tomllib.loads(read_within(path, MAX_RECIPE).decode("utf-8-sig"))
     except OSError as error:
         raise ConfigError(f"The recipe {path} cannot be read ({error.strerror}). Is the path right?") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except RecursionError:
+        raise ConfigError(f"The recipe {path} is nested too deep: take out some of its brackets.") from None
+    except ValueError as error:  # TOMLDecodeError, UnicodeDecodeError, too large
         raise ConfigError(f"The recipe {path} is not valid TOML: {error}.") from None
     for override in overrides:
         apply_override(tables, override)
@@ -134,6 +138,8 @@ def make_recipe(tables: dict[str, Any], *, name: str = "recipe") -> Recipe:
     for table in tables:
         if table not in TABLES:
             raise ConfigError(f"A recipe has no table [{table}].{nearest(table, TABLES)} It has {', '.join(TABLES)}.")
+        if not isinstance(tables[table], dict):
+            raise ConfigError(f"'{table}' must be a table of the recipe: write its keys below a line [{table}].")
     model, objective = dict(tables.get("model", {})), dict(tables.get("objective", {}))
     train, data = TrainConfig.from_dict(tables.get("train", {})), DataConfig.from_dict(tables.get("data", {}))
     return Recipe(model, objective, train, data, name, tables)
@@ -147,10 +153,12 @@ def apply_override(tables: dict[str, Any], text: str) -> None:
         raise ConfigError(f"'{text}' must look like table.key=value, the table one of {', '.join(TABLES)}.")
     try:
         parsed = tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         parsed = value  # an unquoted string, as one types it on a command line
     target = tables.setdefault(table, {})
     *parents, leaf = name.split(".")
     for parent in parents:
-        target = target.setdefault(parent, {})
+        target = target.setdefault(parent, {}) if isinstance(target, dict) else target
+    if not isinstance(target, dict):
+        raise ConfigError(f"'{text[:80]}' cannot be set: {key[: -len(leaf) - 1]} holds a value of its own, no table.")
     target[leaf] = parsed
