@@ -118,8 +118,8 @@ def _missing(source: str | Path) -> str:
 def _tried(name: str) -> str:
     """Where a short name was looked for, in words."""
     here = f"./{name}"
-    if Path(name).exists():
-        here += f" (no model: it has no {CONFIG})" if Path(name).is_dir() else " (a file, not a model's folder)"
+    if os.path.exists(name):
+        here += f" (no model: it has no {CONFIG})" if os.path.isdir(name) else " (a file, not a model's folder)"
     shelf = "$GANHUB_MODELS" + ("" if os.environ.get("GANHUB_MODELS") else " (not set)")
     return f"{here}, ./model_cards, {shelf}, the models that come with ganhub"
 

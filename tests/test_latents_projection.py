@@ -207,8 +207,8 @@ def test_the_commands(models_folder: Path, tmp_path: Path) -> None:
         (("walk", "tiny", "--out", "film.avi"), "end --out in"),
         (("walk", "plain", "--space", "w"), "use space='z'"),
         (("walk", "tiny", "--frames", "100000000"), "do not fit"),
-        (("project", str(photo), "--model", "plain", "--out", str(out)), "dcgan has no W space"),
-        (("project", str(photo), "--model", "tiny", "--out", str(out), "--space", "q"), "choose 'w\\+' or 'w'"),
+        (("project", str(photo), "--model", "plain", "--out", str(out / "a")), "dcgan has no W space"),
+        (("project", str(photo), "--model", "tiny", "--out", str(out / "a"), "--space", "q"), "choose 'w\\+' or 'w'"),
     ):
         with pytest.raises((ConfigError, ImageError), match=says):
             CliRunner().invoke(cli, arguments, catch_exceptions=False)

@@ -155,7 +155,7 @@ def test_colour_profiles(place: Path, suffix: str) -> None:
     """A photo with a profile gives a painting that says it is sRGB; one without stays without."""
     images.to_pil(scene(5)).save(f"tagged{suffix}", icc_profile=profile(), quality=100)
     for name, tagged in ((f"tagged{suffix}", True), ("photo.png", False)):
-        run(name, "--style", "dots", "--model", "fast", "--strength", "0", "--out", f"a{suffix}")
+        run(name, "--style", "dots", "--model", "fast", "--strength", "0", "--out", f"a{suffix}", "--force")
         with Image.open(f"a{suffix}") as picture:
             icc = picture.info.get("icc_profile")
         assert (icc is not None) == tagged
@@ -163,7 +163,7 @@ def test_colour_profiles(place: Path, suffix: str) -> None:
             assert "sRGB" in ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(icc)))
         assert (images.load_image(f"a{suffix}") - images.load_image(name)).abs().mean() < 0.03
     before = Path(f"a{suffix}").read_bytes()
-    run("photo.png", "--style", "dots", "--model", "fast", "--strength", "0", "--out", f"a{suffix}")
+    run("photo.png", "--style", "dots", "--model", "fast", "--strength", "0", "--out", f"a{suffix}", "--force")
     assert Path(f"a{suffix}").read_bytes() == before
 
 
