@@ -18,6 +18,7 @@ RUN = {
     "hardware": "Hardware",
     "seed": "Seed",
     "images_seen": "Images seen",
+    "images_planned": "Images planned (these weights are from before the end)",
     "seconds": "Wall time",
     "images_per_second": "Images per second",
     "precision": "Precision",

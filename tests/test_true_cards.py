@@ -171,6 +171,17 @@ def recipe_of(architecture: str, data: Path, **train: object):
     })  # fmt: skip
 
 
+def test_a_run_that_was_stopped_does_not_have_the_limits_of_a_whole_one(mine: Path) -> None:
+    texts = {"intended_use": "For shells.", "limits": "After eight pictures it knows them all."}
+    run = Trainer(recipe_of("dcgan", mine / "shells", **texts), mine / "run", quiet=True)
+    run.stop_asked = True
+    card = (run.run() / "README.md").read_text("utf-8")
+    assert run.images_seen == 4 and "(these weights are from before the end) | 8 |" in card
+    assert "For shells." in card and "knows them all" not in card
+    card = (Trainer(run.recipe, run.out, quiet=True).run() / "README.md").read_text("utf-8")
+    assert "before the end" not in card and "**Limits.** After eight pictures it knows them all." in card
+
+
 def test_the_start_is_told_with_its_licence_and_data_through_several_runs(mine: Path) -> None:
     texts = {"licence": "cc-by-4.0", "dataset": "Nine shells (Ada), CC BY 4.0."}
     first = Trainer(recipe_of("dcgan", mine / "shells", **texts), mine / "first", quiet=True).run()

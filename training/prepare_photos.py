@@ -2,9 +2,9 @@
 
     apt-get download lomiri-wallpapers-16.04 lomiri-wallpapers-20.04 ukui-wallpapers tuxpaint-stamps-default
     for package in *.deb; do dpkg-deb -x $package packages; done
-    python training/prepare_photos.py --photos wallpapers.zip packages/usr/share/backgrounds --out photos
+    python training/prepare_photos.py --photos wallpapers.zip packages/usr/share/backgrounds --out wallpaper-photos
     python training/prepare_photos.py --photos wallpapers.zip packages/usr/share/backgrounds photos-256.zip \\
-        --things packages/usr/share/tuxpaint/stamps --out photos  # of pix2pix_colorize, without ukui-wallpapers
+        --things packages/usr/share/tuxpaint/stamps --out photos-for-colours  # without ukui-wallpapers
 
 Photos are shrunk to a short side of 640 pixels, each kept twice where a thing is kept once; of the things (Tux Paint's
 stamps: animals, fruit, flowers, tools) those of many colours are kept, which leaves out most drawings, laid on white

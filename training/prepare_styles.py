@@ -1,7 +1,7 @@
 """Gather pictures of styles into folders that the style recipes read.
 
     python training/prepare_styles.py --paintings style-paintings.zip \\
-        --more landscapes-288.zip monet-256.zip wallpapers.zip --out styles
+        --more landscapes-288.zip monet-256.zip wallpapers.zip --out ganhub-styles
 
 ``named/`` gets one picture for each style of fast-style: six manners drawn by code (:mod:`ganhub.app.swatches`), and
 of the paintings those in ``NAMED``, each with its short side at 512 pixels. ``many/``, for models that take any style,

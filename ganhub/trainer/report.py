@@ -227,4 +227,5 @@ def hardware(device: torch.device) -> str:
     if cpuinfo.exists():
         lines = [line for line in cpuinfo.read_text(encoding="utf-8").splitlines() if line.startswith("model name")]
         name = lines[0].partition(":")[2].strip() if lines else name
-    return f"{min(torch.get_num_threads(), os.cpu_count() or 1)} CPU threads ({name})"
+    threads = min(torch.get_num_threads(), os.cpu_count() or 1)
+    return f"{threads} CPU thread{'s' if threads > 1 else ''} ({name})"

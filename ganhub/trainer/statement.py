@@ -51,6 +51,8 @@ def statement(trainer: Trainer) -> dict[str, Any]:
         untrue |= {"dataset"}
     if changed.keys() - NO_MATTER:
         untrue |= {"intended_use", "limits"}
+    if trainer.images_seen < recipe.train.images:
+        untrue |= {"limits"}  # they are those of the whole run
     untrue -= stated(recipe).keys()
     words = {name: "" if name in untrue else getattr(recipe.train, name) for name in TEXTS}
     if "licence" in untrue:
@@ -59,6 +61,8 @@ def statement(trainer: Trainer) -> dict[str, Any]:
         words |= {"dataset": read["text"], "dataset_name": read["name"], "datasets": read["hub"]}
     else:
         words["read"] = read["text"]
+    if trainer.images_seen < recipe.train.images:
+        words["images_planned"] = recipe.train.images
     if changed:
         words["changed"] = ", ".join(f"{key} = {_shown(key, value)}" for key, value in changed.items())
     if trainer.record["changes"]:
