@@ -76,10 +76,10 @@ def test_labels_in_words(tmp_path):
 @pytest.mark.parametrize(
     "arrays, fields, sentence",
     [
-        ({"x": X}, {}, "no array y, .*; it has x. Name one in data.labels"),
-        ({"x_train": X}, {}, "no array y_train, .*; it has x_train"),
+        ({"x": X}, {}, 'no array of labels for "x" .such as y, labels, .*; it has x. Name one in data.labels'),
+        ({"x_train": X}, {}, "such as y_train, .*; it has x_train"),
         ({"x": X, "y": Y}, {"labels": "x"}, "which are the pictures"),
-        ({"x": X, "y": Y}, {"split": "test"}, "no array test_x, .*data.images"),
+        ({"x": X, "y": Y}, {"split": "test"}, 'no array of pictures of the part "test" .such as test_x, .*data.images'),
         ({"x": X, "y": np.ones((8, 3))}, {}, "one for each picture, not shape"),
         ({"x": X, "y": Y[:5]}, {}, "must hold 8 labels, not shape"),
         ({"x": X, "y": Y - 1}, {}, "class indices from 0, not -1"),

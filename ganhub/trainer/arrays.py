@@ -53,13 +53,13 @@ class _File:
         members = [info for info in self.archive.infolist() if not info.is_dir()]
         self.members = {info.filename.removesuffix(".npy"): info for info in members}
 
-    def find(self, asked: str, usual: Sequence[str], field: str) -> str:
+    def find(self, asked: str, usual: Sequence[str], field: str, what: str) -> str:
         """The first of the names that is there, in capitals or not; ``asked`` is the only one where it is given."""
         for name in [asked] if asked else usual:
             for there in sorted(self.members, key=lambda there: there != name):
                 if there == name or not asked and there.lower() == name:
                     return there
-        looked = asked or shown(list(dict.fromkeys(usual)))
+        looked = asked or f"of {what} (such as {shown(list(dict.fromkeys(usual))[:3])})"
         have = shown(sorted(self.members))
         raise DataError(f"{self.path} has no array {looked}; it has {have}. Name one in {field}.")
 
@@ -115,7 +115,7 @@ def open_npz(
         DataError: No readable .npz, no such array, arrays of another kind, or more than ``memory_bytes``.
     """
     file = _File(path)
-    key = file.find(key, _usual(split), "data.images")
+    key = file.find(key, _usual(split), "data.images", f'pictures of the part "{split}"')
     shape, dtype = file.header(key)
     if dtype != np.uint8 or len(shape) not in (3, 4) or 0 in shape[1:]:
         raise DataError(f'"{key}" of {path} must be uint8 pictures [N, H, W] or [N, H, W, C], not {dtype} {shape}.')
@@ -155,7 +155,8 @@ def _label_key(file: _File, key: str, asked: str, split: str) -> str:
         usual.append("arr_1")
     words = WORDS.get(split_named(split), (split,))
     usual += [f"{word}_y" for word in words] + ["y", "labels", "label", "targets"]
-    return file.find(asked, [name for name in dict.fromkeys(usual) if name != key.lower()], "data.labels")
+    usual = [name for name in dict.fromkeys(usual) if name != key.lower()]
+    return file.find(asked, usual, "data.labels", f'labels for "{key}"')
 
 
 # Labels
