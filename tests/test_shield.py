@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -310,6 +312,10 @@ def served() -> Iterator[httpx.Client]:
         inputs = [picture, gallery, canvas, text]
         first = gr.Button().click(lambda *values: "quickly", inputs, text, api_name="all")
         second = gr.on([], lambda *values: "slowly", inputs, text, concurrency_id="x-slow")
+    # Gradio leaves the event loops in which it builds a page to the collector.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
     app.queue(api_open=False)
     guard(app, {first["id"]: Twin(second["id"], lambda data: data[3] == "slow")}, LIMITS)
     app.launch(
@@ -339,7 +345,8 @@ def call(client: httpx.Client, data: list, session: str = "s1", **more: Any) -> 
 def test_files_of_a_request_are_uploads(served: httpx.Client, tmp_path: Path) -> None:
     secret = tmp_path / "key.png"
     secret.write_bytes(b"secret")
-    given = served.post(f"{API}/upload", files={"files": ("a.png", encode_png(torch.zeros(1, 3, 8, 8)), "image/png")}).json()[0]
+    picture = {"files": ("a.png", encode_png(torch.zeros(1, 3, 8, 8)), "image/png")}
+    given = served.post(f"{API}/upload", files=picture).json()[0]
     assert call(served, [{"path": given}, None, None, ""])[1]["success"]
     meta = {"meta": {"_type": "gradio.FileData"}}
     for value in (
