@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,20 +20,16 @@ import torch
 from gradio.data_classes import FileData
 
 from ganhub.app import _parts as parts
-from ganhub.app.shield import Limits, Twin, disk, guard, middleware, own_folder, raw_editor, routes
+from ganhub.app.shield import Limits, disk, own_folder, routes
 from ganhub.app.shield.editors import KEPT, LAYERS, Canvases
 from ganhub.app.shield.payload import Refused, all_paths, is_upload, parse
 from ganhub.app.shield.queue import Listeners, refusal
 from ganhub.app.shield.visitors import Visitors, address, check_host
 from ganhub.errors import ConfigError, HubError
 from ganhub.images import encode_png
-from tests.app_server import free_port
+from tests.app_server import ROOT, free_port
+from tests.shield_app import LIMITS
 
-# Gradio leaves the event loops in which it builds a page to the collector.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
-)
-LIMITS = Limits(json=20_000, upload=100_000, text=500, depth=6, values=300, waiting=2, slow_address=1, unheard=0.5)
 API = "/gradio_api"
 
 
@@ -108,14 +106,15 @@ def test_only_the_routes_of_the_page_are_open() -> None:
     assert routes.is_open("POST", "/login", login=True)
 
 
-def test_every_route_of_gradio_was_decided(served: httpx.Client) -> None:
+def test_every_route_of_gradio_was_decided(served: SimpleNamespace) -> None:
     """A new version of Gradio with a new route must be looked at: here are those that it has, in two lists."""
-    paths = {route.path for route in served.app.app.routes if hasattr(route, "path")}
+    paths = set(served.routes)
     filled = {path: path.replace("{size}", "1").replace("{path:path}", "x").replace("{api_name}", "style")
               .replace("{event_id}", "0a").replace("{session_hash}", "s").replace("{path_or_url:path}", "/x")
               for path in paths}  # fmt: skip
     opened = {path for path, at in filled.items() if routes.is_open("GET", at) or routes.is_open("POST", at)}
     known_closed = {
+        "/openapi.json",
         "/gradio_api/user", "/gradio_api/login_check", "/gradio_api/token", "/gradio_api/dev/reload", "/login",
         "/logout", "/gradio_api/runs", "/gradio_api/deep_link", "/gradio_api/process_recording", "/pwa_icon",
         "/pwa_icon/{size}", "/monitoring", "/monitoring/summary", "/monitoring/{key}", "/gradio_api/vibe-edit",
@@ -302,44 +301,40 @@ def test_sentences_tell_no_folders_and_are_short(folder: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def served() -> Iterator[httpx.Client]:
-    """A small app with each kind of input behind the gate, on a free port."""
-    with gr.Blocks(analytics_enabled=False) as app:
-        picture, gallery = gr.Image(type="filepath"), gr.Gallery()
-        canvas, text = raw_editor(gr.ImageEditor(layers=False)), gr.Textbox()
-        inputs = [picture, gallery, canvas, text]
-        first = gr.Button().click(lambda *values: "quickly", inputs, text, api_name="all")
-        second = gr.on([], lambda *values: "slowly", inputs, text, concurrency_id="x-slow")
-    app.queue(api_open=False)
-    guard(app, {first["id"]: Twin(second["id"], lambda data: data[3] == "slow")}, LIMITS)
-    app.launch(
-        server_port=free_port(), prevent_thread_lock=True, quiet=True, app_kwargs={"middleware": middleware(LIMITS)},
-        ssr_mode=False, max_file_size="90kb", server_name="127.0.0.1",
-    )  # fmt: skip
-    client = httpx.Client(base_url=app.local_url.rstrip("/"), trust_env=False, timeout=20)
-    client.app = app
+def served() -> Iterator[SimpleNamespace]:
+    """A small app with each kind of input behind the gate: "client", "routes" of Gradio, "canvas" (its id)."""
+    port = free_port()
+    command = [sys.executable, str(ROOT / "tests" / "shield_app.py"), str(port)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
     try:
-        yield client
+        lines = iter(process.stdout.readline, "")
+        paths = json.loads(next(line for line in lines if line.startswith("[")))
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30) as client:
+            parts = client.get("/config").json()["components"]
+            canvas = next(part["id"] for part in parts if part["type"] == "imageeditor")
+            yield SimpleNamespace(client=client, routes=paths, canvas=canvas)
     finally:
-        client.close()
-        app.close()
+        process.kill()
+        process.communicate()
 
 
-def call(client: httpx.Client, data: list, session: str = "s1", **more: Any) -> tuple[int, Any]:
+def call(served: SimpleNamespace, data: list, session: str = "s1", **more: Any) -> tuple[int, Any]:
     """The status of a join, and the last message of the job, or the refusal's sentence."""
     body = {"data": data, "fn_index": 0, "session_hash": session, **more}
-    answer = client.post(f"{API}/queue/join", json=body)
+    answer = served.client.post(f"{API}/queue/join", json=body)
     if answer.status_code != 200:
         return answer.status_code, answer.json()["detail"]
-    with client.stream("GET", f"{API}/queue/data", params={"session_hash": session}) as stream:
+    with served.client.stream("GET", f"{API}/queue/data", params={"session_hash": session}) as stream:
         messages = [json.loads(line[6:]) for line in stream.iter_lines() if line.startswith("data: ")]
     return 200, next(m for m in messages if m["msg"] == "process_completed")
 
 
-def test_files_of_a_request_are_uploads(served: httpx.Client, tmp_path: Path) -> None:
+def test_files_of_a_request_are_uploads(served: SimpleNamespace, tmp_path: Path) -> None:
     secret = tmp_path / "key.png"
     secret.write_bytes(b"secret")
-    given = served.post(f"{API}/upload", files={"files": ("a.png", encode_png(torch.zeros(1, 3, 8, 8)), "image/png")}).json()[0]
+    picture = {"files": ("a.png", encode_png(torch.zeros(1, 3, 8, 8)), "image/png")}
+    given = served.client.post(f"{API}/upload", files=picture).json()[0]
     assert call(served, [{"path": given}, None, None, ""])[1]["success"]
     meta = {"meta": {"_type": "gradio.FileData"}}
     for value in (
@@ -356,47 +351,46 @@ def test_files_of_a_request_are_uploads(served: httpx.Client, tmp_path: Path) ->
     assert call(served, [None, None, None, ""], event_data={"value": {"path": str(secret)}})[0] == 403
 
 
-def test_bodies_are_bounded_before_they_are_read(served: httpx.Client) -> None:
+def test_bodies_are_bounded_before_they_are_read(served: SimpleNamespace) -> None:
     assert call(served, [None, None, None, "x" * 501]) == (413, "A text of the request is too long: at most 500 "
                                                            "characters are read.")  # fmt: skip
     assert call(served, [None, None, None, "x" * 30_000])[0] == 413
-    assert served.post(f"{API}/queue/join", content=iter([b"x" * 9_000] * 9)).status_code == 413  # without a length
+    without_length = iter([b"x" * 9_000] * 9)
+    assert served.client.post(f"{API}/queue/join", content=without_length).status_code == 413
     assert call(served, [None, None, None, ""], session="s" * 65)[0] == 400
     big = {"files": ("a.png", bytes(120_000), "image/png")}
-    assert served.post(f"{API}/upload", files=big).status_code == 413
-    assert served.get("/config", headers={"X-Long": "x" * 20_000}).status_code == 431
-    assert served.get("/", headers={"Host": "evil.example"}).status_code == 421
-    assert served.get("/pwa_icon/64").status_code == 404
+    assert served.client.post(f"{API}/upload", files=big).status_code == 413
+    assert served.client.get("/config", headers={"X-Long": "x" * 20_000}).status_code == 431
+    assert served.client.get("/", headers={"Host": "evil.example"}).status_code == 421
+    assert served.client.get("/pwa_icon/64").status_code == 404
 
 
-def test_an_upload_is_served_as_a_file_and_never_as_a_page(served: httpx.Client) -> None:
+def test_an_upload_is_served_as_a_file_and_never_as_a_page(served: SimpleNamespace) -> None:
     for name, kind in (("a.html", "text/html"), ("a.svg", "image/svg+xml"), ("a.png", "image/png")):
         content = b"<script>alert(1)</script>"
-        path = served.post(f"{API}/upload", files={"files": (name, content, kind)}).json()[0]
-        answer = served.get(f"{API}/file={path}")
+        path = served.client.post(f"{API}/upload", files={"files": (name, content, kind)}).json()[0]
+        answer = served.client.get(f"{API}/file={path}")
         assert answer.status_code == 200 and answer.content == content
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert "sandbox" in answer.headers["content-security-policy"]
         if not name.endswith("png"):
             assert answer.headers["content-type"].startswith("application/octet-stream")
             assert answer.headers["content-disposition"].startswith("attachment")
-    assert served.get(f"{API}/file={os.path.abspath(__file__)}").status_code == 403
+    assert served.client.get(f"{API}/file={os.path.abspath(__file__)}").status_code == 403
 
 
-def test_slow_calls_take_their_own_lane(served: httpx.Client) -> None:
+def test_slow_calls_take_their_own_lane(served: SimpleNamespace) -> None:
     assert call(served, [None, None, None, "slow"])[1]["output"]["data"] == ["slowly"]
     assert call(served, [None, None, None, "quick"])[1]["output"]["data"] == ["quickly"]
 
 
-def test_the_brush_over_http(served: httpx.Client) -> None:
-    canvas = next(id for id, block in served.app.blocks.items() if isinstance(block, gr.ImageEditor))
-
+def test_the_brush_over_http(served: SimpleNamespace) -> None:
     def send(index: Any) -> int:
-        fields = {"component_id": str(canvas), "session_hash": "s1", "fn_name": "accept_blobs", "type": "layer",
+        fields = {"component_id": str(served.canvas), "session_hash": "s1", "fn_name": "accept_blobs", "type": "layer",
                   "index": str(index), "id": "one"}  # fmt: skip
         picture = {"file": ("a", b"xy", "image/png")}
-        return served.post(f"{API}/component_server", data=fields, files=picture).status_code
+        return served.client.post(f"{API}/component_server", data=fields, files=picture).status_code
 
     assert send(0) == 200 and send(30_000_000) == 400
-    body = {"component_id": canvas, "session_hash": "s1", "fn_name": "accept_blobs", "data": {"path": "/etc/passwd"}}
-    assert served.post(f"{API}/component_server", json=body).status_code == 415
+    body = {"component_id": served.canvas, "session_hash": "s1", "fn_name": "accept_blobs", "data": {}}
+    assert served.client.post(f"{API}/component_server", json=body).status_code == 415

@@ -1,0 +1,36 @@
+"""A small app with each kind of input behind the gate, in a process of its own: ``python tests/shield_app.py PORT``.
+
+Gradio leaves event loops and sockets to the collector, which would be warnings of the tests.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import gradio as gr
+
+from ganhub.app.shield import Limits, Twin, guard, middleware, own_folder, raw_editor
+
+LIMITS = Limits(json=20_000, upload=100_000, text=500, depth=6, values=300, waiting=2, slow_address=1, unheard=0.5)
+
+
+def main(port: int) -> None:
+    """Serve it, and print the paths of Gradio's routes as JSON."""
+    own_folder()
+    with gr.Blocks(analytics_enabled=False) as app:
+        inputs = [gr.Image(type="filepath"), gr.Gallery(), raw_editor(gr.ImageEditor(layers=False)), gr.Textbox()]
+        first = gr.Button().click(lambda *values: "quickly", inputs, inputs[3], api_name="all")
+        second = gr.on([], lambda *values: "slowly", inputs, inputs[3], concurrency_id="x-slow")
+    app.queue(api_open=False)
+    guard(app, {first["id"]: Twin(second["id"], lambda data: data[3] == "slow")}, LIMITS)
+    app.launch(
+        server_port=port, server_name="127.0.0.1", prevent_thread_lock=True, quiet=True, ssr_mode=False,
+        max_file_size="90kb", app_kwargs={"middleware": middleware(LIMITS)},
+    )  # fmt: skip
+    print(json.dumps([route.path for route in app.app.routes if hasattr(route, "path")]), flush=True)
+    app.block_thread()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
