@@ -32,7 +32,8 @@ PIPELINE_TAGS = {
 _USAGE = {
     "latent_generator": 'ganhub.save_grid(model.sample(16, seed=0), "grid.png")',
     "class": 'ganhub.save_grid(model.sample(16, label={label!r}, seed=0), "grid.png")',
-    "inpainter": 'filled = model.inpaint(ganhub.load_image("photo.jpg"), ganhub.load_image("mask.png", channels=1, background="black"))',
+    "inpainter": 'mask = ganhub.load_image("mask.png", channels=1, background="black")\n'
+    'filled = model.inpaint(ganhub.load_image("photo.jpg"), mask)',
     "translator": 'made = model.translate(ganhub.load_image("photo.jpg"))',
     "stylizer": 'painted = model.stylize(ganhub.load_image("photo.jpg"), ganhub.load_image("painting.jpg"))',
 }
