@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import functools
 import html
@@ -9,6 +10,7 @@ import inspect
 import itertools
 import logging
 import math
+import os
 import re
 import shutil
 import tempfile
@@ -18,11 +20,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import gradio as gr
+from gradio.utils import get_upload_folder
 from torch import Tensor
 
 from ganhub import images
 from ganhub.app.jobs import Job, Jobs, Progress, Report
 from ganhub.app.library import Entry, Library, class_names
+from ganhub.app.shield import raw_editor
 from ganhub.errors import ConfigError, GanhubError
 from ganhub.models import Model
 
@@ -31,6 +35,7 @@ T = TypeVar("T")
 
 MAX_SEED = 2**32 - 1
 STOP_WAIT = 20  # seconds that a press of Stop waits for the end of the step at work
+MAX_SENTENCE = 600  # characters of an error that a visitor reads
 MAX_KEPT = 512  # files in the scratch folder; Gradio has its own copy of each by the time it is pruned
 _scratch: list[Path] = []
 _numbers = itertools.count()
@@ -59,6 +64,22 @@ def calm(fn: Callable[..., T]) -> Callable[..., T]:
     return generate if inspect.isgeneratorfunction(fn) else call
 
 
+def calm_all(app: gr.Blocks) -> None:
+    """Wrap each listener of an app that is not wrapped yet; those that are coroutines are short, and stay."""
+    for listener in app.fns.values():
+        fn = listener.fn
+        if fn is not None and not hasattr(fn, "__wrapped__") and not inspect.iscoroutinefunction(fn):
+            listener.fn = calm(fn)
+
+
+def told(sentence: str) -> str:
+    """A sentence as a visitor may read it: no folders of the server, and not longer than can be read."""
+    roots = {get_upload_folder(), tempfile.gettempdir(), os.getcwd(), os.path.expanduser("~"), *map(str, _scratch)}
+    for root in sorted({*roots, *map(os.path.realpath, roots)} - {"/", ""}, key=len, reverse=True):
+        sentence = re.sub(rf"{re.escape(root)}[\\/](?:[^\s'\"<>:;,]*[\\/])?", "", sentence)
+    return sentence if len(sentence) <= MAX_SENTENCE else f"{sentence[:MAX_SENTENCE]} …"
+
+
 def _sentence(error: Exception) -> gr.Error:
     if isinstance(error, gr.Error):
         return error
@@ -70,7 +91,7 @@ def _sentence(error: Exception) -> gr.Error:
         log.error("A listener failed.", exc_info=error)
         text, title = "Something went wrong here. The server's log says what; please try again.", "Sorry"
     # The message is shown as HTML, and it can quote what a visitor typed.
-    return gr.Error(html.escape(text, quote=False), title=title, print_exception=False)
+    return gr.Error(html.escape(told(text), quote=False), title=title, print_exception=False)
 
 
 # ---- arguments: a page keeps them in range, a caller of the API may send anything
@@ -94,6 +115,39 @@ def whole(name: str, value: Any, low: int, high: int) -> int:
     return int(value)
 
 
+def one_of(name: str, value: Any, choices: Iterable[str]) -> str:
+    """``value`` where it is one of the choices, or ConfigError that lists them."""
+    choices = list(choices)
+    if not isinstance(value, str) or value not in choices:
+        raise ConfigError(f"{name} must be one of {', '.join(choices)}, not {str(value)[:40]!r}.")
+    return value
+
+
+def example(items: Sequence[T], index: Any) -> T:
+    """The item that was clicked, or ConfigError where the index is none."""
+    if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index < len(items):
+        raise ConfigError("There is no such picture or example here: load the page anew, and click one.")
+    return items[index]
+
+
+def name_list(name: str, value: Any) -> list[str]:
+    """A menu of several choices as a list of names: one name, a list of them, or nothing."""
+    if value is None or value == "":
+        return []
+    if isinstance(value, str):
+        return [value]
+    if not isinstance(value, list | tuple) or not all(isinstance(part, str | int) for part in value):
+        raise ConfigError(f"{name} must be a list of names, not {str(value)[:40]!r}.")
+    return [str(part) for part in value]
+
+
+def plain_name(name: str, value: Any) -> str | int | None:
+    """A name, a number that stands for one, or nothing."""
+    if value is not None and (isinstance(value, bool) or not isinstance(value, str | int)):
+        raise ConfigError(f"{name} must be a name, not {str(value)[:40]!r}.")
+    return value
+
+
 def seed_list(text: Any, *, least: int, most: int) -> list[int]:
     """Read "3, 14 15" (or a list of numbers) as seeds."""
     parts = text if isinstance(text, (list, tuple)) else re.findall(r"[^\s,;]+", str(text or ""))
@@ -110,13 +164,13 @@ def seed_list(text: Any, *, least: int, most: int) -> list[int]:
 def unchecked(component: T) -> T:
     """Let a component hand its raw value to the listener, whose checks have sentences that name what is wrong.
 
-    For a picture the raw value is the path of the uploaded file, for a part of an editor that or the bytes of one:
-    Gradio would open that file itself, without limits, and its error has no sentence. (An instance attribute, not a
-    subclass: Gradio's component classes write a .pyi file beside the source of each subclass.) Return only plain values
-    for such a component, never ``gr.update``.
+    For a picture, and for each part of an editor, the raw value is the path of the uploaded file: Gradio would open
+    that file itself, without limits, and its error has no sentence. (An instance attribute, not a subclass: Gradio's
+    component classes write a .pyi file beside the source of each subclass.) Return only plain values for such a
+    component, never ``gr.update``.
     """
     if isinstance(component, gr.ImageEditor):
-        component.convert_and_format_image = lambda file, flatten_on_white=False: getattr(file, "path", file)
+        raw_editor(component)
     elif isinstance(component, gr.Image):
         component.preprocess = lambda payload: None if payload is None else payload.path
     else:
@@ -225,15 +279,19 @@ def run_and_stop(label: str, jobs: Jobs, tab: str) -> tuple[gr.Button, gr.HTML]:
         stop = gr.Button("Stop", variant="stop", elem_id=f"{tab}-stop", elem_classes="stop", min_width=90, scale=0)
     status = gr.HTML(elem_id=f"{tab}-status", elem_classes="status", container=False)
 
-    def stop_work(request: gr.Request) -> str:
+    async def stop_work(request: gr.Request) -> str:
         job = jobs.stop(visitor(request, tab))
         if job is None:
             return "Nothing is running."
-        job.thread.join(STOP_WAIT)  # so that this does not overtake the last word of the work itself
-        return "Stopped." if job.done else "Stopping after this step …"
+        # So that this does not overtake the last word of the work itself. In no thread: files are served by those.
+        for _ in range(STOP_WAIT * 20):
+            if job.done:
+                return "Stopped."
+            await asyncio.sleep(0.05)
+        return "Stopping after this step …"
 
     stop.click(
-        calm(stop_work),
+        stop_work,
         outputs=status,
         queue=False,
         show_progress="hidden",

@@ -22,7 +22,9 @@ from torch import Tensor
 from ganhub import images
 from ganhub.app import _parts as parts
 from ganhub.app.page import launch_options
+from ganhub.app.shield import guard, own_folder
 from ganhub.app.theme import CSS, HEADER
+from ganhub.errors import ConfigError
 from ganhub.metrics.judging import KINDS, Answer, AnswerFile, Question, Rate, summarise
 
 SIDE = 512  # pixels, about, that a picture is raised to
@@ -102,6 +104,7 @@ def create_judge_page(panel: Panel) -> gr.Blocks:
     A judge is a random word that the browser keeps for its session: a reload goes on with the next question, a new
     browser starts from the first. An answer is on the disk before the next question is shown.
     """
+    own_folder()
     kind, count = panel.file.subject.kind, len(panel.questions)
     title, asked, _, labels = WORDS[kind]
 
@@ -113,7 +116,9 @@ def create_judge_page(panel: Panel) -> gr.Blocks:
     def answer(which: int, judge: Any, number: Any, seconds: Any) -> tuple[str, Any, Any]:
         number = parts.whole("The question", number, 0, count)
         seconds = parts.number("The time", seconds, 0, 1e9)
-        question = panel.file.next_question(str(judge), panel.questions, panel.seed)
+        if not (isinstance(judge, str) and len(judge) <= 64):
+            raise ConfigError("A judge's name has up to 64 characters: load the page anew.")
+        question = panel.file.next_question(judge, panel.questions, panel.seed)
         # Any other number is a second press on a question that was answered already, or one that came too soon.
         if question is not None and question.number == number:
             panel.file.append(
@@ -144,6 +149,7 @@ def create_judge_page(panel: Panel) -> gr.Blocks:
             button.click(listener, [judge, number, seconds], outputs, js=_ON_ANSWER, **private)
         again.click(js=_ON_NEXT_PERSON, api_visibility="private")
     page.queue(default_concurrency_limit=16, api_open=False)
+    guard(page)
     return page
 
 

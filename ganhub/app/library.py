@@ -8,6 +8,7 @@ asked before it is downloaded (see :func:`ganhub.hub_visitors.locate_repo`).
 from __future__ import annotations
 
 import logging
+import math
 import os
 import threading
 import time
@@ -17,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
+from weakref import WeakValueDictionary
 
 from ganhub import hub, hub_visitors
 from ganhub.app.jobs import heed_stop
@@ -24,6 +26,8 @@ from ganhub.config import BaseConfig, nearest
 from ganhub.errors import GanhubError, HubError
 from ganhub.models import LatentGenerator, Model, get_architecture
 
+MAX_NAME = 200  # characters
+MAX_PIXELS = 2048 * 2048  # of one picture of a Hub model
 log = logging.getLogger(__name__)
 M = TypeVar("M", bound=Model)
 LOOK = 0.2  # seconds between two looks at whether a waiting visitor has pressed Stop
@@ -61,17 +65,22 @@ class Library:
 
     Args:
         keep: How many models stay in memory; the one used longest ago makes room.
+        memory: Bytes that these take together at most (one model alone may take more).
         device: Where they run; "auto" is cuda, then mps, then the CPU.
-        max_bytes: The largest Hub model that a visitor may have downloaded.
+        max_bytes: The largest Hub model that a visitor may have downloaded, and the largest one in memory, where a
+            file of half precision takes twice as much.
         cache_dir: Where visitors' downloads go; ``locate_repo``'s own bounded cache by default.
     """
 
     def __init__(
-        self, *, keep: int = 4, device: str = "auto", max_bytes: int = 500_000_000, cache_dir: Path | None = None
-    ) -> None:
+        self, *, keep: int = 4, device: str = "auto", max_bytes: int = 500_000_000, cache_dir: Path | None = None,
+        memory: int = 2_000_000_000,
+    ) -> None:  # fmt: skip
+        self.memory = memory
         self.keep, self.device, self.max_bytes, self.cache_dir = keep, device, max_bytes, cache_dir
         self._loaded: OrderedDict[tuple[str, int], Model] = OrderedDict()
-        self._loading: dict[str, threading.Lock] = {}
+        # Weak: a lock goes with the last visitor who waits for it, so that names which name nothing are not kept.
+        self._loading: WeakValueDictionary[str, threading.Lock] = WeakValueDictionary()
         self._lock = threading.Lock()
 
     def entries(self, verb: type[Model] = Model, *, conditional: bool = False, task: str = "") -> list[Entry]:
@@ -106,6 +115,8 @@ class Library:
             HubError: No such model here or on the Hub, too large, broken, or without the verb that a tab needs.
         """
         name = str(name or "").strip()
+        if len(name) > MAX_NAME:
+            raise HubError(f"There is no model with a name of {len(name)} characters: choose one from the menu.")
         folder = hub.list_local().get(name)
         with self._lock:
             loading = self._loading.setdefault(name, threading.Lock())
@@ -116,14 +127,44 @@ class Library:
                 if model is not None:
                     self._loaded.move_to_end(key)
             if model is None:
-                model = Model.from_folder(folder or self._fetch(name), device=self.device)
+                model = self._load(name, folder)
                 with self._lock:
                     self._loaded[key] = model
-                    while len(self._loaded) > self.keep:
+                    while len(self._loaded) > 1 and not self._fits():
                         self._loaded.popitem(last=False)
         if not isinstance(model, verb):
             raise HubError(f"{name} is a {model.architecture}, which does not do this: choose another model here.")
         return model
+
+    def _fits(self) -> bool:
+        loaded = self._loaded.values()
+        return len(loaded) <= self.keep and sum(map(bytes_of, loaded)) <= self.memory
+
+    def _load(self, name: str, folder: Path | None) -> Model:
+        """Read a model; of a stranger's, what it becomes is asked first. Errors say its name, not where it lies."""
+        path = folder or self._fetch(name)
+        try:
+            if folder is None:
+                self._check(name, path)
+            return Model.from_folder(path, device=self.device)
+        except GanhubError as error:
+            told = str(error).replace(str(path), name)
+            raise type(error)(told.replace(path.name, name) if folder is None else told) from error
+
+    def _check(self, name: str, path: Path) -> None:
+        """Refuse a Hub model that would take too much memory: for its weights, or for one picture."""
+        size = 4 * sum(math.prod(shape) for shape, _ in hub.read_shapes(path).values())  # float32, whatever the file
+        if size > self.max_bytes:
+            raise HubError(
+                f"{name} takes {size / 1e6:.1f} MB of memory, more than the {self.max_bytes / 1e6:.1f} MB allowed "
+                "here: choose a smaller model, or load it on your own machine."
+            )
+        sides = getattr(_read(name, path).config, "size", ())
+        if isinstance(sides, tuple | list) and math.prod(sides) > MAX_PIXELS:
+            raise HubError(
+                f"{name} gives pictures of {sides[1]} x {sides[0]} pixels, too large for this page: load it on your "
+                "own machine."
+            )
 
     def _fetch(self, name: str) -> Path:
         if not hub.is_repo_id(name):
@@ -161,6 +202,11 @@ def _held(lock: threading.Lock) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def bytes_of(model: Model) -> int:
+    """Memory that a loaded model takes."""
+    return sum(tensor.nbytes for tensor in (*model.parameters(), *model.buffers()))
 
 
 def _read(name: str, folder: Path) -> Entry:

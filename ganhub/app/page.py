@@ -11,6 +11,7 @@ import gradio as gr
 from ganhub.app import _parts as parts
 from ganhub.app.jobs import Jobs
 from ganhub.app.library import Library
+from ganhub.app.shield import Limits, guard, middleware, own_folder
 from ganhub.app.tabs import conditional, edit, generate, interpolate, restore, style, translate
 from ganhub.app.theme import CSS, HEADER, theme
 from ganhub.errors import ConfigError
@@ -27,6 +28,7 @@ def create_app(library: Library | None = None) -> gr.Blocks:
     Args:
         library: Where models come from; by default the model folders of this machine and the Hub.
     """
+    own_folder()
     library, jobs = library or Library(), Jobs()
     with gr.Blocks(title="ganhub", analytics_enabled=False, delete_cache=(DAY // 24, DAY // 4)) as app:
         gr.HTML(HEADER, container=False, padding=False, elem_classes="masthead-block")
@@ -88,8 +90,10 @@ def create_app(library: Library | None = None) -> gr.Blocks:
         style_tab.select(*easel["looks"], show_progress="hidden", api_visibility="private")
         if room["ready"]:
             edit_tab.select(js=press_once("edit", "after", button="take"), api_visibility="private")
+    parts.calm_all(app)
     library.warm_up(ready=lambda: app.is_running)  # not earlier: it would only slow the start down
     app.queue(max_size=64, default_concurrency_limit=2, api_open=False)
+    guard(app, easel["slow"])
     return app
 
 
@@ -108,6 +112,7 @@ def press_once(tab: str, box: str, *, button: str = "run") -> str:
 def launch_options() -> dict[str, Any]:
     """What ``launch`` needs: our theme, no server-side rendering (it wants node), bounded uploads, nothing fetched."""
     logging.basicConfig(format="%(asctime)s %(name)s: %(message)s")
+    limits = Limits.from_environment()
     return {
         "theme": theme(),
         "css": CSS,
@@ -119,4 +124,6 @@ def launch_options() -> dict[str, Any]:
         "enable_monitoring": False,
         "favicon_path": str(ASSETS / "favicon.png"),
         "show_error": False,
+        "state_session_capacity": limits.sessions,
+        "app_kwargs": {"middleware": middleware(limits)},
     }

@@ -47,7 +47,7 @@ def build(library: Library, jobs: Jobs) -> None:
 
     @parts.calm
     def draw(model, classes, styles, seed, truncation, request: gr.Request) -> Iterator[tuple]:
-        chosen = [classes] if isinstance(classes, str) else list(classes or [])
+        chosen = parts.name_list("Classes", classes)
         if not 1 <= len(chosen) <= MAX_CLASSES:
             raise ConfigError(f"Choose 1 to {MAX_CLASSES} classes; there are {len(chosen)}.")
         columns = parts.whole("Styles", styles, 1, MAX_STYLES)
@@ -90,7 +90,7 @@ def build(library: Library, jobs: Jobs) -> None:
         parts.calm(lambda name: class_menu(library, name)), model, classes, **private
     ).then(draw, inputs, outputs, **private)  # fmt: skip
     examples.click(
-        parts.calm(lambda i, name: (pick(parts.classes_of(library, name), i), 10 * i)),
+        parts.calm(lambda i, name: (pick(parts.classes_of(library, name), parts.example(range(3), i)), 10 * i)),
         [examples, model], [classes, seed], **private,
     ).then(draw, inputs, outputs, **private)  # fmt: skip
 

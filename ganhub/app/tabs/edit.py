@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -51,7 +51,7 @@ class Start:
         label: Index of its class, [1], or None.
         w: w+ [1, L, style_dim].
         noise: [1, noise_dim].
-        picture: What edits are seen beside, [1, C, H, W]: that of the seed, or the photo.
+        picture: What edits are seen beside, [1, C, H, W]: that of the seed, or the photo; None once it was shown.
         source: "seed 7" or "photo".
         told: A sentence about it.
     """
@@ -60,7 +60,7 @@ class Start:
     label: Tensor | None
     w: Tensor
     noise: Tensor
-    picture: Tensor
+    picture: Tensor | None
     source: str
     told: str
 
@@ -184,7 +184,8 @@ def build(library: Library, jobs: Jobs) -> dict[str, Any]:
             begun = work(report)
             name = f"{begun.model}-{begun.source}"
             path = parts.save_png(begun.picture, name, model=begun.model, source=begun.source)
-            return begun, path, look_at(begun, *edits)
+            look = look_at(begun, *edits)
+            return replace(begun, picture=None), path, look  # the state of a session stays small
 
         seen = None
 
@@ -206,6 +207,8 @@ def build(library: Library, jobs: Jobs) -> dict[str, Any]:
     @parts.calm
     def start_from_seed(request: gr.Request, model, label, seed, *edits) -> Iterator[tuple]:
         number = parts.whole("Seed", seed, 0, parts.MAX_SEED)
+        parts.plain_name("Class", label)
+        asked_edits(*edits)
 
         def work(report: Report) -> Start:
             report(0, 0)
@@ -222,10 +225,14 @@ def build(library: Library, jobs: Jobs) -> dict[str, Any]:
     @parts.calm
     def start_from_photo(request: gr.Request, model, label, photo, steps, *edits) -> Iterator[tuple]:
         how_many = parts.whole("Steps", steps, *STEPS[:2])
+        parts.plain_name("Class", label)
+        names = asked_edits(*edits)[0]  # said now: a projection takes minutes
         picture = images.load_image(parts.picture_file("photo", photo), channels=4, max_side=MAX_SIDE)
 
         def work(report: Report) -> Start:
             generator = library.open(model, StyleGenerator)
+            for name in names:
+                found_direction(generator, name)
             before = parts.save_png(images.fit(picture, *generator.config.size), "photo")
 
             def on_step(step: int, steps: int, look: Tensor | None) -> None:
@@ -238,10 +245,11 @@ def build(library: Library, jobs: Jobs) -> dict[str, Any]:
 
         yield from begin(work, request, "Step", edits)
 
+    @parts.calm
     def arrange(chosen: list[str] | None, named: list[str], *amounts: float) -> tuple:
         """A slider for each chosen direction; those that stay keep their amounts."""
         kept = dict(zip(named, amounts, strict=False))
-        now = list(chosen or [])[:SLIDERS]
+        now = parts.name_list("Directions", chosen)[:SLIDERS]
         boxes = [
             gr.Slider(label=in_words(now[i]), value=kept.get(now[i], 0), visible=True)
             if i < len(now)
@@ -261,7 +269,7 @@ def build(library: Library, jobs: Jobs) -> dict[str, Any]:
     ).success(*reveal, **private)  # fmt: skip
     run.click(
         start_from_photo, [model, label, photo, steps, *edits], outputs, show_progress="hidden", concurrency_limit=1,
-        concurrency_id="project", api_name="edit_photo",
+        concurrency_id="project-slow", api_name="edit_photo",
         api_description="Find the point in W whose picture is most like a photo, and begin to edit it. Gives early "
         "looks while it works; returns what `edit_seed` returns.",
     ).success(*reveal, **private)  # fmt: skip
@@ -328,24 +336,33 @@ def found_direction(generator: StyleGenerator, name: str) -> Direction:
     return known[name]
 
 
+def asked_edits(chosen: Any, *others: Any) -> tuple[list[str], list[float], str, int, float]:
+    """Names and amounts of directions, what is mixed in and of which seed, truncation: checked without a model.
+
+    Raises:
+        ConfigError: For an amount out of range, or another value that the page does not offer.
+    """
+    *amounts, mixed, seed, truncation = others
+    names = parts.name_list("Directions", chosen)
+    if len(names) > SLIDERS:
+        raise ConfigError(f"Choose up to {SLIDERS} directions; there are {len(names)}.")
+    parts.one_of("What is mixed in", mixed, MIXES)
+    psi = parts.number("Truncation", truncation, 0, 1.5)
+    far = [parts.number(in_words(name), amount, -REACH, REACH) for name, amount in zip(names, amounts, strict=False)]
+    number = parts.whole("The seed to mix in", seed, 0, parts.MAX_SEED) if mixed != NOTHING else 0
+    return names, far, mixed, number, psi
+
+
 def edited(generator: StyleGenerator, begun: Start, chosen: Any, *others: Any) -> tuple[Tensor, list[str]]:
     """w+ of the edits, [1, L, style_dim], and what was done in words: first mixing, then truncation, then directions.
 
     Raises:
         ConfigError: For an unknown direction, an amount out of range, or another value that the page does not offer.
     """
-    *amounts, mixed, seed, truncation = others
-    names = [chosen] if isinstance(chosen, str) else [str(name) for name in chosen or []]
-    if len(names) > SLIDERS:
-        raise ConfigError(f"Choose up to {SLIDERS} directions; there are {len(names)}.")
-    if mixed not in MIXES:
-        raise ConfigError(f"What is mixed in must be one of {', '.join(MIXES)}, not {str(mixed)[:40]!r}.")
-    psi = parts.number("Truncation", truncation, 0, 1.5)
-    far = [parts.number(in_words(name), amount, -REACH, REACH) for name, amount in zip(names, amounts, strict=False)]
+    names, far, mixed, number, psi = asked_edits(chosen, *others)
     w, notes = begun.w.to(generator.device), []
     label = None if begun.label is None else begun.label.to(generator.device)
     if mixed != NOTHING:
-        number = parts.whole("The seed to mix in", seed, 0, parts.MAX_SEED)
         w = mix(generator, w, generator.to_w(generator.latent([number]), label), mixed)
         notes.append(f"{mixed} styles of seed {number}")
     if psi != 1:

@@ -9,7 +9,6 @@ import gradio as gr
 from ganhub.app import _parts as parts
 from ganhub.app.jobs import Jobs, Progress, Report
 from ganhub.app.library import Library
-from ganhub.errors import ConfigError
 from ganhub.models import LatentGenerator
 
 MAX_COUNT = 64
@@ -80,9 +79,7 @@ def build(library: Library, jobs: Jobs) -> dict[str, gr.components.Component]:
             yield job.result(), f"Seeds {first} to {first + how_many - 1}. Click one to keep it."
 
     def pick(pictures: list[tuple[str, str]] | None, event: gr.SelectData) -> tuple[str, str]:
-        if not pictures or not 0 <= event.index < len(pictures):
-            raise ConfigError("There is no such picture on the wall: press Generate.")
-        path, caption = pictures[event.index]
+        path, caption = parts.example(pictures or (), event.index)
         return path, caption.removeprefix("seed ")
 
     def pick_first(pictures: list[tuple[str, str]] | None) -> tuple[str | None, str]:
@@ -96,9 +93,9 @@ def build(library: Library, jobs: Jobs) -> dict[str, gr.components.Component]:
         "files with their seeds as captions, and a sentence. The same seed gives the same picture, always.",
     )  # fmt: skip
     model.input(generate, inputs, outputs, **private)
-    examples.click(lambda i: EXAMPLES[i][1:], examples, [count, seed, truncation], **private).then(
-        generate, inputs, outputs, **private
-    )
+    examples.click(
+        parts.calm(lambda i: parts.example(EXAMPLES, i)[1:]), examples, [count, seed, truncation], **private
+    ).then(generate, inputs, outputs, **private)
     wall.change(parts.calm(pick_first), wall, [picture, picked], **private)
     wall.select(parts.calm(pick), wall, [picture, picked], **private)
     return {"model": model, "seed": picked, "send": send, "edit": change, "first": (generate, inputs, outputs)}

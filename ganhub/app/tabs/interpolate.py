@@ -77,8 +77,8 @@ def build(library: Library, jobs: Jobs) -> dict:
     def interpolate(model, seeds, label, frames, film, loop, request: gr.Request) -> Iterator[tuple]:
         way = parts.seed_list(seeds, least=2, most=MAX_SEEDS)
         how_many = parts.whole("Frames", frames, len(way), MAX_FRAMES)
-        if film not in FILMS:
-            raise ConfigError(f"Film must be one of {', '.join(FILMS)}, not {str(film)[:40]!r}.")
+        parts.one_of("Film", film, FILMS)
+        wanted = parts.plain_name("Class", label)
 
         def work(report: Report) -> tuple[str, str | None]:
             generator = library.open(model, LatentGenerator)
@@ -87,7 +87,7 @@ def build(library: Library, jobs: Jobs) -> dict:
                 fit = MAX_PIXELS // pixels
                 raise ConfigError(f"{how_many} frames of this size do not fit: ask for at most {fit}.")
             coming = latents.frames_of(
-                generator, way, how_many, label=None if label in (None, "", ANY) else label, loop=bool(loop),
+                generator, way, how_many, label=None if wanted in (None, "", ANY) else wanted, loop=bool(loop),
                 space="w" if isinstance(generator, StyleGenerator) else "z",
             )  # fmt: skip
             report(0, how_many)
@@ -133,9 +133,7 @@ def build(library: Library, jobs: Jobs) -> dict:
         ]
 
     def add(seeds: str, pictures: list[tuple[str, str]] | None, event: gr.SelectData) -> str:
-        if not pictures or not 0 <= event.index < len(pictures):
-            raise ConfigError("There is no such picture here: choose a model first.")
-        seed = pictures[event.index][1].removeprefix("seed ")
+        seed = parts.example(pictures or (), event.index)[1].removeprefix("seed ")
         return ", ".join([*str(seeds or "").replace(",", " ").split(), seed][-MAX_SEEDS:])
 
     inputs, outputs = [model, seeds, label, frames, film, loop], [strip, mp4, gif, status]
@@ -149,9 +147,9 @@ def build(library: Library, jobs: Jobs) -> dict:
     model.input(parts.calm(lambda name: class_menu(library, name)), model, label, **private).then(
         parts.calm(suggest), model, corners, **private
     ).then(interpolate, inputs, outputs, **private)
-    examples.click(lambda i: EXAMPLES[i][1:], examples, [seeds, frames, loop], queue=False, **private).then(
-        interpolate, inputs, outputs, **private
-    )
+    examples.click(
+        parts.calm(lambda i: parts.example(EXAMPLES, i)[1:]), examples, [seeds, frames, loop], queue=False, **private
+    ).then(interpolate, inputs, outputs, **private)  # fmt: skip
     corners.select(parts.calm(add), [seeds, corners], seeds, **private)
     return {"seeds": seeds, "suggest": (parts.calm(suggest), [model, corners], corners)}
 

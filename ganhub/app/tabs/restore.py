@@ -74,15 +74,14 @@ def build(library: Library, jobs: Jobs) -> None:
     @parts.calm
     def restore(photo: Any, steps: list[str], cleaner: str, inpainter: str, colourist: str, upscaler: str,
                 request: gr.Request) -> Iterator[tuple]:  # fmt: skip
-        given, mask = read(photo)
-        if unknown := [step for step in steps or () if step not in STEPS]:
-            raise ConfigError(f"Steps are {', '.join(STEPS)}, not {str(unknown[0])[:40]!r}.")
+        asked = [parts.one_of("A step", step, STEPS) for step in parts.name_list("Steps", steps)]
         names = dict(zip(STEPS, (cleaner, inpainter, colourist, upscaler), strict=True))
-        wanted = [step for step in STEPS if step in (steps or ()) and (step != "fill" or mask is not None)]
-        if not wanted:
-            raise ConfigError("There is nothing to do: choose a step, or paint what is to be filled.")
 
-        def work(report: Report) -> tuple[tuple[str, str], str]:
+        def work(report: Report) -> tuple[tuple[str, str], str, str]:
+            given, mask = read(photo)
+            wanted = [step for step in STEPS if step in asked and (step != "fill" or mask is not None)]
+            if not wanted:
+                raise ConfigError("There is nothing to do: choose a step, or paint what is to be filled.")
             report(0, len(wanted))
             opened: dict[str, Model] = {
                 STEPS[step][1]: library.open(names[step], Inpainter if step == "fill" else Translator)
@@ -94,7 +93,8 @@ def build(library: Library, jobs: Jobs) -> None:
             height, width = result.shape[-2:]
             before = images.resize(given, (height, width)).clamp(-1, 1)
             pair = parts.save_png(before, "before"), parts.save_png(result, "restored", **told)
-            return pair, f"{width} x {height} pixels"
+            known = " The example's scratches were marked beforehand." if "fill" in wanted and is_example(given) else ""
+            return pair, f"{width} x {height} pixels", known
 
         def show(progress: Progress | None) -> tuple:
             return gr.skip(), "" if progress is None else parts.bar(progress, "Step")
@@ -103,8 +103,7 @@ def build(library: Library, jobs: Jobs) -> None:
         if job.stopped:
             yield gr.skip(), "Stopped."
         else:
-            pair, size = job.result()
-            known = " The example's scratches were marked beforehand." if "fill" in wanted and is_example(given) else ""
+            pair, size, known = job.result()
             yield pair, f"{size}, in {job.seconds:.1f} s. Download it at its upper right.{known}"
 
     run.click(
@@ -123,7 +122,8 @@ def read(photo: Any) -> tuple[Tensor, Tensor | None]:
     if background is None:
         raise ConfigError("There is no photo yet: upload one at the upper left.")
     given = images.load_image(background, max_side=MOST)
-    covered = [images.load_image(layer, channels=4)[:, 3:] > -0.8 for layer in value.get("layers") or () if layer]
+    layers = [layer for layer in value.get("layers") or () if layer]
+    covered = [images.load_image(layer, channels=4, max_side=MOST)[:, 3:] > -0.8 for layer in layers]
     if is_example(given):
         covered.append(images.load_image(BRUSHED, channels=4)[:, 3:] > -0.8)
     if len({layer.shape for layer in covered}) > 1:

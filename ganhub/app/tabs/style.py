@@ -14,8 +14,8 @@ from ganhub import images, styling
 from ganhub.app import _parts as parts
 from ganhub.app.jobs import Jobs, Progress, Report
 from ganhub.app.library import Library
+from ganhub.app.shield import Twin
 from ganhub.app.swatches import PAIRS
-from ganhub.errors import ConfigError
 from ganhub.models import Stylizer
 
 SIZES = (96, 1600)  # long side in pixels
@@ -40,7 +40,7 @@ def asset(name: str) -> str:
 
 
 def build(library: Library, jobs: Jobs) -> dict[str, Any]:
-    """Lay the tab out; returns what the page calls when it is first shown."""
+    """Lay the tab out; returns what the page calls when it is first shown, and what slow calls take instead."""
     upload = {
         "type": "filepath", "image_mode": None, "format": "png", "sources": ["upload", "clipboard"], "height": 190,
         "buttons": [], "min_width": 130,
@@ -107,13 +107,11 @@ def build(library: Library, jobs: Jobs) -> dict[str, Any]:
     def paint(model, content, style, other, name, other_name, blend, strength, size, scale, colours, seed,
               request: gr.Request) -> Iterator[tuple]:  # fmt: skip
         side = parts.whole("Size", size, *SIZES)
-        if colours not in COLOURS:
-            raise ConfigError(f"Colours must be one of {', '.join(COLOURS)}, not {str(colours)[:40]!r}.")
         options = {
             "strength": parts.number("Strength", strength, 0, 1),
             "scale": parts.number("Stroke size", scale, 0.5, 2),
             "seed": parts.whole("Seed", seed, 0, parts.MAX_SEED),
-            "keep_colour": COLOURS[colours],
+            "keep_colour": COLOURS[parts.one_of("Colours", colours, COLOURS)],
         }
         share = parts.number("Share of the second style", blend, 0, 1)
         photo = images.load_image(parts.picture_file("content", content), max_side=side)
@@ -172,7 +170,7 @@ def build(library: Library, jobs: Jobs) -> dict[str, Any]:
     inputs = [model, content, style, other, name, other_name, blend, strength, size, scale, colours, seed]
     outputs = [painting, status]
     private = {"show_progress": "hidden", "api_visibility": "private"}
-    run.click(
+    painting_now = run.click(
         paint, inputs, outputs, show_progress="hidden", concurrency_limit=1, concurrency_id="style", api_name="style",
         api_description="Paint `content` in the manner of the picture `style`, or with a model of named styles of "
         "`name`; `blend` is the share of the second one. `size` is the long side in pixels, `strength` 0 gives the "
@@ -183,18 +181,27 @@ def build(library: Library, jobs: Jobs) -> dict[str, Any]:
              **private}  # fmt: skip
     rooms = [by_picture, second, by_pair, by_swatch]
     model.change(choose, model, [by_name, second_name, name, other_name, *rooms, looks, size], **private)
-    preset.input(lambda chosen: PRESETS[chosen], preset, [strength, scale, colours], queue=False, **private)
-    pairs.click(
-        lambda i: tuple(asset(word) for word in PAIRS[i]), pairs, [content, style], queue=False, **private
-    ).then(**again)
-    contents.click(lambda i: asset(CONTENTS[i]), contents, content, queue=False, **private)
-    styles.click(lambda i: asset(STYLES[i]), styles, style, queue=False, **private)
+    preset.input(
+        parts.calm(lambda chosen: PRESETS[parts.one_of("Manner", chosen, PRESETS)]), preset,
+        [strength, scale, colours], queue=False, **private,
+    )  # fmt: skip
+    chosen_pair = pairs.click(
+        parts.calm(lambda i: tuple(map(asset, parts.example(PAIRS, i)))), pairs, [content, style], queue=False,
+        **private,
+    ).then(**again)  # fmt: skip
+    contents.click(parts.calm(lambda i: asset(parts.example(CONTENTS, i))), contents, content, queue=False, **private)
+    styles.click(parts.calm(lambda i: asset(parts.example(STYLES, i))), styles, style, queue=False, **private)
 
     def pick(model: str, event: gr.SelectData) -> str:
-        return manners(library, model)[0][event.index]
+        return parts.example(manners(library, model)[0], event.index)
 
-    looks.select(pick, model, name, **private).then(**again)
-    return {"looks": (looks_of, model, looks)}
+    chosen_look = looks.select(parts.calm(pick), model, name, **private).then(**again)
+    slowly = gr.on([], paint, inputs, outputs, concurrency_limit=1, concurrency_id="style-slow", **private)
+    twin = Twin(slowly["id"], lambda data: is_slow(library, data[0] if data else None))
+    return {
+        "looks": (looks_of, model, looks),
+        "slow": {listener["id"]: twin for listener in (painting_now, chosen_pair, chosen_look)},
+    }
 
 
 def manners(library: Library, model: str | None) -> tuple[list[str], bool, int]:
@@ -204,6 +211,12 @@ def manners(library: Library, model: str | None) -> tuple[list[str], bool, int]:
             names = list(getattr(entry.config, "style_names", ()))
             return names, entry.model_class.reads_pictures, QUICK if entry.model_class.tiles else SLOW
     return [], True, SLOW
+
+
+def is_slow(library: Library, model: Any) -> bool:
+    """Whether a model optimises the picture step by step, or may: one of the Hub is not known before it is fetched."""
+    entries = [entry for entry in library.entries(Stylizer) if entry.name == model]
+    return not (entries and entries[0].model_class.tiles)
 
 
 def opening(names: Sequence[str], place: int = 0) -> str | None:

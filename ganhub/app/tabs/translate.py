@@ -50,11 +50,11 @@ def build(library: Library, jobs: Jobs) -> dict[str, Any]:
     @parts.calm
     def translate(model: str, canvas: Any, request: gr.Request) -> Iterator[tuple]:
         drawn = canvas.get("composite") if isinstance(canvas, dict) else canvas
-        if not isinstance(drawn, str | bytes) or not drawn:
+        if not isinstance(drawn, str) or not drawn:
             raise ConfigError("The canvas is empty: draw something, or upload a picture.")
-        photo = images.load_image(drawn, max_side=MOST)
 
         def work(report: Report) -> tuple[str, str]:
+            photo = images.load_image(drawn, max_side=MOST)
             translator = library.open(model, Translator)
             result = translating.translate(translator, photo, on_step=lambda step, steps, look: report(step, steps))
             before = images.resize(photo, tuple(result.shape[-2:])).clamp(-1, 1)
@@ -76,8 +76,9 @@ def build(library: Library, jobs: Jobs) -> dict[str, Any]:
         else:
             yield gr.skip(), gr.skip()
 
+    @parts.calm
     def of_an_example(model: str, index: int, request: gr.Request) -> Iterator[tuple]:
-        yield from translate(model, EXAMPLES[index], request)
+        yield from translate(model, parts.example(EXAMPLES, index), request)
 
     def opening(model: str, made: Any, request: gr.Request) -> Iterator[tuple]:
         """The first sketch's translation, so that the tab does not open on an empty box."""

@@ -1,0 +1,33 @@
+"""What stands between strangers and the app. ``docs/security.md`` says what is promised.
+
+Three places, in the order in which a request meets them: ``gate`` (routes, host, sizes, and that every file a request
+names is an upload), ``queue`` (places in the queue for each visitor, work for nobody ends), ``editors`` (what the
+brush sends). ``disk`` keeps the folder of uploads and results small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import gradio as gr
+from starlette.middleware import Middleware
+
+from ganhub.app.shield.disk import own_folder
+from ganhub.app.shield.editors import raw_editor
+from ganhub.app.shield.gate import Shield
+from ganhub.app.shield.limits import Limits
+from ganhub.app.shield.payload import check_files
+from ganhub.app.shield.queue import Twin, guard_queue
+
+__all__ = ["Limits", "Shield", "Twin", "guard", "middleware", "own_folder", "raw_editor"]
+
+
+def guard(app: gr.Blocks, twins: Mapping[int, Twin] | None = None, limits: Limits | None = None) -> None:
+    """Guard an app's listeners: their files, and their places in the queue. Called after ``app.queue``."""
+    check_files(app)
+    guard_queue(app, limits or Limits.from_environment(), twins)
+
+
+def middleware(limits: Limits | None = None) -> list[Middleware]:
+    """What ``launch(app_kwargs={"middleware": ...})`` takes."""
+    return [Middleware(Shield, limits=limits)]

@@ -1,0 +1,291 @@
+"""The gate: an ASGI middleware before Gradio's routes, which refuses what the app has no use for."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import re
+import tempfile
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import IO, Any
+from urllib.parse import parse_qs
+
+from gradio.routes import file_upload_statuses
+
+from ganhub.app.shield import disk, routes
+from ganhub.app.shield.limits import Limits
+from ganhub.app.shield.payload import NO_UPLOAD, Refused, all_paths, is_upload, parse
+from ganhub.app.shield.queue import Listeners
+from ganhub.app.shield.visitors import Visitors, address, check_host, header
+
+log = logging.getLogger(__name__)
+SESSION = re.compile(r"[\w.-]{1,64}")
+DRAINED = 200_000_000  # bytes of a body that is too large which are read, and thrown away, before the refusal
+LOOK, TIDY = 2.0, 5  # seconds between two looks at the queue, and looks between two at the disk
+WATCHED = 512  # uploads whose progress is told
+SPOOL = 1_000_000  # bytes of a body that wait in memory; more wait in a file without a name
+RANGE = re.compile(r"bytes=\d{1,12}-\d{0,12}|bytes=-\d{1,12}")
+# On every answer: what is served is what its type says; a file is no page of this site, whatever it holds.
+SAFE = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"same-origin"))
+SAFE_FILE = ((b"content-security-policy", b"sandbox; default-src 'none'; style-src 'unsafe-inline'"),)
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+class Shield:
+    """Stands between strangers and the app: ``launch(app_kwargs={"middleware": [Middleware(Shield)]})``.
+
+    Args:
+        app: What the gate stands before.
+        limits: What a request may hold and a visitor may take.
+    """
+
+    def __init__(self, app: Callable, limits: Limits | None = None) -> None:
+        self.app, self.limits = app, limits or Limits.from_environment()
+        self.visitors = Visitors(self.limits)
+        self.listeners = Listeners(self.limits.unheard)
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        """Hand a request on, or answer it with a refusal."""
+        if scope["type"] == "lifespan":
+            keeper = asyncio.create_task(self._keep_house(scope["app"]))
+            try:
+                await self.app(scope, receive, send)
+            finally:
+                keeper.cancel()
+            return
+        if scope["type"] != "http":
+            if scope["type"] == "websocket":  # none is used here
+                await send({"type": "websocket.close", "code": 1008})
+                return
+            await self.app(scope, receive, send)
+            return
+        receive = _Watched(receive)
+        try:
+            self._check_head(scope)
+            if scope["method"] == "HEAD" and scope["path"] == "/":
+                # `launch` asks for this within 3 s, or gives up; on a busy machine the whole page takes longer.
+                await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/html")]})
+                await send({"type": "http.response.body", "body": b""})
+                return
+            scope["ganhub.address"] = who = address(scope)
+            with self.visitors.answering(who):
+                body = await self._admit(scope, receive)
+                with self._heard(scope):
+                    await self.app(scope, body, _signed(send, scope["path"]))
+        except Refused as refusal:
+            if refusal.status == 413 and (_length(scope) or 0) <= DRAINED:
+                while not receive.ended:  # a browser shows the sentence only once it has sent everything
+                    await receive()
+            await _answer(send, refusal)
+
+    @contextmanager
+    def _heard(self, scope: dict[str, Any]) -> Iterator[None]:
+        """While an answer of the queue is open, somebody listens to its session."""
+        path, session = scope["path"].rstrip("/"), None
+        if path.endswith("/queue/data"):
+            session = next(iter(parse_qs(scope["query_string"].decode("latin-1")).get("session_hash", ())), None)
+        elif "/gradio_api/call/" in path and scope["method"] == "GET":
+            session = path.rsplit("/", 1)[1]
+        if session is None:
+            yield
+            return
+        self.listeners.comes(session)
+        try:
+            yield
+        finally:
+            self.listeners.leaves(session)
+
+    async def _keep_house(self, server: Any) -> None:
+        """Every few seconds: end work for nobody, make room on the disk, forget uploads that nobody watches."""
+        turn = 0
+        while True:
+            await asyncio.sleep(LOOK)
+            turn += 1
+            try:
+                app = server.get_blocks()
+                await self.listeners.end_unheard(app._queue)
+                if turn % TIDY == 0:
+                    await asyncio.to_thread(disk.keep_tidy, app, self.limits)
+                for table in (file_upload_statuses._signals, file_upload_statuses._statuses):
+                    while len(table) > WATCHED:
+                        table.pop(next(iter(table)), None)
+            except Exception:  # the next look must come
+                log.exception("The app's housekeeping failed.")
+
+    def _check_head(self, scope: dict[str, Any]) -> None:
+        """Refuse by what is known before the body: the address, the name of the host, the headers."""
+        path, root, app = scope["path"], scope.get("root_path", ""), scope.get("app")
+        if root and path.startswith(root + "/"):
+            path = path[len(root) :]
+        size = sum(len(key) + len(value) for key, value in scope["headers"])
+        if size > self.limits.head or len(path) + len(scope["query_string"]) > self.limits.head:
+            raise Refused(431, "The request's headers are too long.")
+        login = getattr(app, "auth", None) is not None or getattr(app, "auth_dependency", None) is not None
+        check_host(scope, shared=bool(getattr(getattr(app, "blocks", None), "share", False)))
+        if scope["method"] != "OPTIONS" and not routes.is_open(scope["method"], path, login=login):
+            raise Refused(404, "There is nothing here.")
+        if (wanted := header(scope, b"range")) and not RANGE.fullmatch(wanted):
+            scope["headers"] = [pair for pair in scope["headers"] if pair[0] != b"range"]
+        for name in ("session_hash", "upload_id"):
+            for value in parse_qs(scope["query_string"].decode("latin-1")).get(name, ()):
+                _check_session(value)
+
+    async def _admit(self, scope: dict[str, Any], receive: Receive) -> Receive:
+        """What the app receives instead: the body, after it was read and checked within its bounds."""
+        if scope["method"] not in ("POST", "PUT", "PATCH"):
+            return receive
+        path, kind = scope["path"].rstrip("/"), header(scope, b"content-type").lower()
+        if path.endswith("/upload"):
+            self._check_length(scope, self.limits.upload)
+            self.visitors.sends(scope["ganhub.address"], _length(scope) or 0)
+            return _Bounded(receive, self.limits.upload, lambda n: self._count(scope, n))
+        if path.endswith("/component_server"):
+            if not kind.startswith("multipart/form-data"):
+                raise Refused(415, "Pictures of a canvas come as a form.")
+            return await self._spooled(scope, receive)
+        if "login" in path:
+            self._check_length(scope, self.limits.head)
+            return _Bounded(receive, self.limits.head)
+        return await self._json(scope, receive)
+
+    def _count(self, scope: dict[str, Any], size: int) -> None:
+        if _length(scope) is None:  # with a length it was counted before
+            self.visitors.sends(scope["ganhub.address"], size)
+
+    def _check_length(self, scope: dict[str, Any], most: int) -> None:
+        length = _length(scope)
+        if length is not None and length > most:
+            raise Refused(413, f"This is too large: at most {most / 1e6:.1f} MB are read.")
+
+    async def _json(self, scope: dict[str, Any], receive: Receive) -> Receive:
+        self._check_length(scope, self.limits.json)
+        body = bytearray()
+        async for chunk in _chunks(receive):
+            body += chunk
+            if len(body) > self.limits.json:
+                raise Refused(413, f"This is too large: at most {self.limits.json / 1e6:.1f} MB are read.")
+        value = parse(bytes(body), self.limits)
+        if isinstance(value, dict):
+            self._check_session(scope, value.get("session_hash"))
+            # Those of "data" are refused by the listener, so that the page shows the sentence (payload.check_files).
+            if not all(is_upload(path) for path in all_paths({**value, "data": None})):
+                raise Refused(403, NO_UPLOAD)
+        # Written anew: what was checked is what the app reads, whatever another parser makes of odd JSON.
+        data = json.dumps(value).encode()
+        kept = [pair for pair in scope["headers"] if pair[0] not in (b"content-length", b"transfer-encoding")]
+        scope["headers"] = [*kept, (b"content-length", str(len(data)).encode())]
+        return _Replayed(receive, [data])
+
+    def _check_session(self, scope: dict[str, Any], name: Any) -> None:
+        if name is None:
+            return
+        _check_session(name)
+        holder = getattr(scope.get("app"), "state_holder", ())
+        if name not in holder:
+            self.visitors.begins(scope["ganhub.address"])
+
+    async def _spooled(self, scope: dict[str, Any], receive: Receive) -> Receive:
+        """The whole body before the app sees any of it: a caller who leaves in the middle leaves no file behind."""
+        self._check_length(scope, self.limits.upload)
+        self.visitors.sends(scope["ganhub.address"], _length(scope) or 0)
+        with ExitStack() as until_here:
+            spool, size = until_here.enter_context(tempfile.SpooledTemporaryFile(SPOOL)), 0
+            async for chunk in _chunks(receive):
+                size += len(chunk)
+                if size > self.limits.upload:
+                    raise Refused(413, f"This is too large: at most {self.limits.upload / 1e6:.1f} MB are read.")
+                spool.write(chunk)
+            self._count(scope, size)
+            spool.seek(0)
+            return _Replayed(receive, _pieces(spool, until_here.pop_all()))
+
+
+class _Watched:
+    """The messages of a request; ``ended`` once its body is over, or the caller is gone."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive, self.ended = receive, False
+
+    async def __call__(self) -> dict[str, Any]:
+        message = await self._receive()
+        self.ended = not message.get("more_body", False)
+        return message
+
+
+class _Bounded:
+    """Messages of a request as they come, until its body is longer than it may be: then as if the caller had left."""
+
+    def __init__(self, receive: Receive, most: int, on_bytes: Callable[[int], None] = lambda n: None) -> None:
+        self._receive, self._left, self._on_bytes = receive, most, on_bytes
+
+    async def __call__(self) -> dict[str, Any]:
+        message = await self._receive()
+        size = len(message.get("body", b""))
+        self._left -= size
+        self._on_bytes(size)
+        if self._left < 0:
+            raise Refused(413, "This is too large.")
+        return message
+
+
+class _Replayed:
+    """Messages of a body that was read before, and after it those of the connection."""
+
+    def __init__(self, receive: Receive, chunks: Any) -> None:
+        self._receive, self._chunks, self._ended = receive, iter(chunks), False
+
+    async def __call__(self) -> dict[str, Any]:
+        if self._ended:
+            return await self._receive()
+        chunk = next(self._chunks, b"")
+        self._ended = not chunk
+        return {"type": "http.request", "body": chunk, "more_body": bool(chunk)}
+
+
+def _pieces(spool: IO[bytes], until_read: ExitStack) -> Iterator[bytes]:
+    with until_read:
+        while piece := spool.read(1 << 18):
+            yield piece
+
+
+async def _chunks(receive: Receive) -> Any:
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Refused(400, "The request ended early.")
+        yield message.get("body", b"")
+        more = message.get("more_body", False)
+
+
+def _length(scope: dict[str, Any]) -> int | None:
+    text = header(scope, b"content-length")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None
+
+
+def _check_session(name: Any) -> None:
+    if not isinstance(name, str) or not SESSION.fullmatch(name):
+        raise Refused(400, "A session's name is up to 64 letters, digits, dots and dashes.")
+
+
+def _signed(send: Send, path: str) -> Send:
+    """Send answers with the headers that keep a browser from taking an upload for a page of this site."""
+    more = SAFE + (SAFE_FILE if "/gradio_api/file=" in path else ())
+
+    async def signed(message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message.get("headers", ()), *more]}
+        await send(message)
+
+    return signed
+
+
+async def _answer(send: Send, refusal: Refused) -> None:
+    body = json.dumps({"detail": str(refusal), "error": str(refusal)}).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), *SAFE]
+    await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,165 @@
+"""Who asks: the visitor's address, the names under which the app may be asked, and how often one address asks."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from ganhub.app.shield.limits import Limits
+from ganhub.app.shield.payload import Refused
+
+MOST_ADDRESSES = 4096  # that are remembered
+Scope = Mapping
+
+
+def header(scope: Scope, name: bytes) -> str:
+    """A request's header, or "" where there is none; of several of one name, all of them with commas."""
+    return ",".join(value.decode("latin-1") for key, value in scope["headers"] if key == name)
+
+
+def on_a_space() -> bool:
+    """Whether this is a Hugging Face Space, whose only way in is its own proxy."""
+    return bool(os.environ.get("SPACE_ID"))
+
+
+# ---- the visitor's address
+
+
+def address(scope: Scope) -> str:
+    """The visitor's address; what a proxy says of it counts only where ``$GANHUB_PROXIES`` or a Space says so.
+
+    ``$GANHUB_PROXIES`` is how many proxies of one's own stand before the app: each appends the address that it saw to
+    ``X-Forwarded-For``, so the visitor's is that many places from the right, and what a visitor wrote there himself is
+    further left. On a Space it is the rightmost address that is not the Space's own network.
+    """
+    host, port = scope.get("client") or ("", 0)
+    if port == 0 and host:  # uvicorn took it from the header, which it does for callers on this machine only
+        host = "127.0.0.1"
+    told = [part.strip() for part in header(scope, b"x-forwarded-for").split(",") if part.strip()]
+    proxies = os.environ.get("GANHUB_PROXIES", "")
+    if proxies.isascii() and proxies.isdigit() and 0 < int(proxies) <= len(told):
+        return told[-int(proxies)][:64]
+    if on_a_space() and not proxies:
+        return next((part[:64] for part in reversed(told) if _is_public(part)), host)
+    return host
+
+
+def _is_public(text: str) -> bool:
+    try:
+        return ipaddress.ip_address(text).is_global
+    except ValueError:
+        return False
+
+
+# ---- the app's own name
+
+
+def check_host(scope: Scope, *, shared: bool = False) -> None:
+    """Refuse a name that somebody made to point here, and a page of another site that posts to this machine.
+
+    A browser on this machine that is shown ``http://evil.example``, made to point at 127.0.0.1, would let that page
+    read a local app (DNS rebinding). So a connection over loopback is asked by a name of loopback, by the machine's
+    own, or by one in ``$GANHUB_HOSTS`` (names with commas; for a proxy on the same machine). Where ``$GANHUB_HOSTS``
+    is set, other connections must use one of these, too.
+
+    Args:
+        shared: Whether the app was given a public link, whose tunnel ends on this machine.
+    """
+    hosts = {name.strip().lower() for name in os.environ.get("GANHUB_HOSTS", "").split(",") if name.strip()}
+    local = _is_loopback((scope.get("server") or ("",))[0] or "")
+    if shared or on_a_space() or not (local or hosts):
+        return
+    asked = _name(header(scope, b"host"))
+    if not (asked in hosts or (_is_own(asked) if local or _is_loopback(asked) else False)):
+        raise Refused(
+            421, "The app does not go by this name: open the address that it printed, or set GANHUB_HOSTS to this name."
+        )
+    origin = header(scope, b"origin")
+    if scope["method"] != "GET" and origin:
+        page = _name(origin.partition("://")[2])
+        if not (page in hosts or _is_own(page)):
+            raise Refused(403, "A page of another site may not ask this app.")
+
+
+def _name(host: str) -> str:
+    """A host without its port, in lower case: "[::1]:7860" -> "::1"."""
+    host = host.strip().lower()
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.partition(":")[0].rstrip(".")
+
+
+def _is_own(name: str) -> bool:
+    own = socket.gethostname().lower()
+    return name in ("localhost", "0.0.0.0", own, f"{own}.local") or name.endswith(".localhost") or _is_loopback(name)
+
+
+def _is_loopback(name: str) -> bool:
+    try:
+        found = ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    mapped = getattr(found, "ipv4_mapped", None)
+    return (mapped or found).is_loopback
+
+
+# ---- how often
+
+
+class Visitors:
+    """What each address has open, began and uploaded lately; used in the event loop only."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self._open: dict[str, int] = {}
+        self._begun: dict[str, deque[float]] = {}
+        self._sent: dict[str, deque[tuple[float, int]]] = {}
+
+    @contextmanager
+    def answering(self, who: str) -> Iterator[None]:
+        """Count a request of an address until its answer ends."""
+        if self._open.get(who, 0) >= self.limits.requests:
+            raise Refused(429, "Too many requests of this address are open: close a page, and try again.")
+        self._open[who] = self._open.get(who, 0) + 1
+        try:
+            yield
+        finally:
+            self._open[who] -= 1
+            if not self._open[who]:
+                del self._open[who]
+
+    def begins(self, who: str) -> None:
+        """Count a new session of an address."""
+        begun = _of(self._begun, who)
+        _forget(begun, lambda seen: seen < time.monotonic() - 60)
+        if len(begun) >= self.limits.new_sessions:
+            raise Refused(429, "Too many new sessions of this address: wait a minute.")
+        begun.append(time.monotonic())
+
+    def sends(self, who: str, size: int) -> None:
+        """Count bytes that an address uploads."""
+        sent = _of(self._sent, who)
+        _forget(sent, lambda seen: seen[0] < time.monotonic() - 600)
+        if sum(seen[1] for seen in sent) + size > self.limits.uploads:
+            raise Refused(429, "Too much was uploaded from this address: wait ten minutes.")
+        sent.append((time.monotonic(), size))
+
+
+def _of(table: dict[str, deque], who: str) -> deque:
+    """An address' entry, at the end of the table; the oldest entry makes room."""
+    entry = table.pop(who, None)
+    table[who] = deque() if entry is None else entry
+    while len(table) > MOST_ADDRESSES:
+        del table[next(iter(table))]
+    return table[who]
+
+
+def _forget(entry: deque, is_old: Callable[[Any], bool]) -> None:
+    while entry and is_old(entry[0]):
+        entry.popleft()
