@@ -90,7 +90,13 @@ def explain(
     elif "RemoteEntryNotFoundError" in kinds:
         text = f"A file of {repo_id} is missing on the Hub: check the revision."
     elif unreachable(error) or "LocalEntryNotFoundError" in kinds:
-        text = f"The Hub cannot be reached for {repo_id} ({short(error)}): try again later, or pass a local folder."
+        then = "what has arrived is not sent twice" if pushing else "or pass a local folder"
+        text = f"The Hub cannot be reached for {repo_id} ({short(error)}): try again later, {then}."
+    elif pushing:
+        text = (
+            f"The push to {repo_id} broke off ({short(error)}) and nothing of it is seen there: run the same command "
+            "again, and what has arrived is not sent twice."
+        )
     else:
         text = f"{repo_id} cannot be used ({short(error)}): try again, or pass a local folder."
     return HubError(text)

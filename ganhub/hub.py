@@ -7,11 +7,10 @@ disk; this file finds it, ``hub_download.py`` fetches it (``hub_visitors.py`` fo
 ``huggingface_hub`` (inside the functions, so that ``import ganhub`` stays quick). Whatever goes wrong comes out as one
 :class:`~ganhub.errors.HubError` sentence that says what to do.
 
-**Names.** Everywhere a model is named, the first of these answers: a path (anything with a slash or a dot in front,
-such as ``./mine``); a model folder of that name in the working directory; ``./model_cards/NAME``;
-``$GANHUB_MODELS/NAME``; the models that come with ganhub (all of them in a clone, those without large weights in an
-installed package); and ``OWNER/NAME`` on the Hub, from its cache where there is no network. OWNER is ``ganhub``, or
-what ``$GANHUB_OWNER`` says.
+**Names.** Everywhere a model is named, the first of these answers: a path (anything with a slash, such as ``./mine``);
+a model folder of that name in the working directory; ``./model_cards/NAME``; ``$GANHUB_MODELS/NAME``; the models that
+come with ganhub (all of them in a clone, those without large weights in an installed package); and ``OWNER/NAME`` on
+the Hub, from its cache where there is no network. OWNER is ``ganhub``, or what ``$GANHUB_OWNER`` says.
 """
 
 from __future__ import annotations
@@ -117,7 +116,9 @@ def _missing(source: str | Path) -> str:
 
 def _tried(name: str) -> str:
     """Where a short name was looked for, in words."""
-    here = f"./{name}" + (f" (no model: it has no {CONFIG})" if os.path.isdir(name) else "")
+    here = f"./{name}"
+    if os.path.exists(name):
+        here += f" (no model: it has no {CONFIG})" if os.path.isdir(name) else " (a file, not a model's folder)"
     shelf = "$GANHUB_MODELS" + ("" if os.environ.get("GANHUB_MODELS") else " (not set)")
     return f"{here}, ./model_cards, {shelf}, the models that come with ganhub"
 

@@ -24,6 +24,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ganhub.errors import ConfigError, ImageError
+from ganhub.extras import needed_for
 from ganhub.images import MAX_PIXELS, MAX_SIDE, from_uint8, save_gif, to_uint8, write_atomically
 
 if TYPE_CHECKING:
@@ -104,8 +105,9 @@ def _pixels(frame: Tensor, factor: int) -> Tensor:
 
 
 def _encode(frames: Iterable[Tensor], size: tuple[int, int], factor: int, place: Path, fps: float) -> None:
-    import av
-    from av.video.reformatter import ColorRange, Colorspace
+    with needed_for("Writing a film"):
+        import av
+        from av.video.reformatter import ColorRange, Colorspace
 
     encoder = next((name for name in _ENCODERS if name in av.codecs_available), None)
     if encoder is None:
@@ -184,7 +186,8 @@ def open_video(path: str | os.PathLike[str]) -> Film:
 
 @contextmanager
 def _opened(file: BinaryIO, path: Path) -> Iterator[InputContainer]:
-    import av
+    with needed_for("Reading a film"):
+        import av
 
     try:
         with av.open(file, format=READERS[path.suffix.lower()]) as container:

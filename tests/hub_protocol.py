@@ -23,13 +23,14 @@ _LFS = re.compile(r".*\.(safetensors|png|jpg|gif|mp4|bin|pt|pth)")
 
 @dataclass
 class Repo:
-    """One repository: commits (sha -> path -> bytes) and refs (branch -> sha)."""
+    """One repository: commits (sha -> path -> bytes), refs (branch -> sha) and tags; a Space's id begins "spaces/"."""
 
     private: bool = False
     gated: bool = False
     refs: dict[str, str] = field(default_factory=dict)
     commits: dict[str, dict[str, bytes]] = field(default_factory=dict)
     messages: list[str] = field(default_factory=list)
+    tags: dict[str, str] = field(default_factory=dict)
 
     def commit(self, files: Mapping[str, bytes], branch: str, message: str = "commit") -> str:
         self.messages.append(message)
@@ -41,7 +42,7 @@ class Repo:
         return sha
 
     def resolve(self, revision: str) -> str | None:
-        return revision if revision in self.commits else self.refs.get(revision)
+        return revision if revision in self.commits else self.refs.get(revision) or self.tags.get(revision)
 
 
 class HubHttp(ThreadingHTTPServer):
@@ -109,7 +110,8 @@ class _Handler(BaseHTTPRequestHandler):
                 for method, pattern, name in _ROUTES:
                     found = re.fullmatch(pattern, self.address.path)
                     if found and self.command in method.split("|"):
-                        status, content, headers = getattr(self, name)(*(unquote(part) for part in found.groups()))
+                        parts = (unquote(part).removeprefix("models/") for part in found.groups())
+                        status, content, headers = getattr(self, name)(*parts)
                         break
                 else:
                     raise _Refused(404, "NotFound", "no such page")
@@ -151,7 +153,7 @@ class _Handler(BaseHTTPRequestHandler):
         return self.hub.users.get(bearer)
 
     def repo(self, repo_id: str, *, write: bool = False) -> Repo:
-        repo, user, owner = self.hub.repos.get(repo_id), self.user(), repo_id.split("/")[0]
+        repo, user, owner = self.hub.repos.get(repo_id), self.user(), repo_id.split("/")[-2]
         if repo is None or (repo.private and user != owner):
             raise _Refused(404 if user else 401, "RepoNotFound", "Repository not found")
         if repo.gated and user != owner:
@@ -182,12 +184,18 @@ class _Handler(BaseHTTPRequestHandler):
         owner = asked.get("organization") or user
         if user is None or owner != user:
             raise _Refused(403 if user else 401, "", f"You don't have the rights to create a model under {owner}")
-        repo_id = f"{owner}/{asked['name']}"
+        space = asked.get("type") == "space"
+        if space and not asked.get("sdk"):
+            raise _Refused(400, "", "A Space needs an sdk")
+        repo_id = f"{'spaces/' if space else ''}{owner}/{asked['name']}"
         reply = {"url": f"{self.hub.url}/{repo_id}", "name": repo_id, "id": repo_id}
         if repo_id in self.hub.repos:
             return 409, {**reply, "error": "You already created this model repo"}, {}
         self.hub.repos[repo_id] = repo = Repo(private=asked.get("visibility") == "private")
-        repo.commit({".gitattributes": b"*.safetensors filter=lfs diff=lfs merge=lfs -text\n"}, "main")
+        first = {".gitattributes": b"*.safetensors filter=lfs diff=lfs merge=lfs -text\n"}
+        if space:
+            first["README.md"] = b"---\ntitle: New\nsdk: gradio\n---\n\nCheck out the configuration reference\n"
+        repo.commit(first, "main")
         return 200, reply, {}
 
     def branch(self, repo_id: str, branch: str) -> tuple[int, Any, dict[str, str]]:
@@ -195,6 +203,13 @@ class _Handler(BaseHTTPRequestHandler):
         if branch in repo.refs:
             raise _Refused(409, "", "Reference already exists")
         repo.refs[branch] = self.at(repo, self.json().get("startingPoint") or "main")[0]
+        return 200, {}, {}
+
+    def tag(self, repo_id: str, revision: str) -> tuple[int, Any, dict[str, str]]:
+        repo, name = self.repo(repo_id, write=True), self.json()["tag"]
+        if name in repo.tags:
+            raise _Refused(409, "", "Tag reference exists already")
+        repo.tags[name] = self.at(repo, revision)[0]
         return 200, {}, {}
 
     def validate_yaml(self) -> tuple[int, Any, dict[str, str]]:
@@ -333,21 +348,23 @@ def _oid(name: str, data: bytes) -> str:
     return _sha256(data) if _mode(name) == "lfs" else _git_oid(data)
 
 
-_ID = r"([^/]+/[^/]+)"
+_ID = r"((?:spaces/)?[^/]+/[^/]+)"
+_KIND = r"((?:models|spaces)/[^/]+/[^/]+)"
 _ROUTES = [
     ("GET", r"/api/whoami-v2", "whoami"),
     ("POST", r"/api/repos/create", "create"),
     ("POST", r"/api/validate-yaml", "validate_yaml"),
-    ("POST", rf"/api/models/{_ID}/branch/([^/]+)", "branch"),
-    ("POST", rf"/api/models/{_ID}/preupload/([^/]+)", "preupload"),
-    ("POST", rf"/api/models/{_ID}/commit/([^/]+)", "commit"),
+    ("POST", rf"/api/{_KIND}/branch/([^/]+)", "branch"),
+    ("POST", rf"/api/{_KIND}/tag/([^/]+)", "tag"),
+    ("POST", rf"/api/{_KIND}/preupload/([^/]+)", "preupload"),
+    ("POST", rf"/api/{_KIND}/commit/([^/]+)", "commit"),
     ("POST", rf"/{_ID}\.git/info/lfs/objects/batch", "lfs_batch"),
     ("POST", r"/lfs/verify", "lfs_verify"),
     ("PUT", r"/lfs/([0-9a-f]{64})", "lfs_put"),
-    ("GET", rf"/api/models/{_ID}", "info"),
-    ("GET", rf"/api/models/{_ID}/revision/([^/]+)", "info"),
-    ("GET", rf"/api/models/{_ID}/tree/([^/]+)", "tree"),
-    ("GET", rf"/api/models/{_ID}/refs", "refs"),
+    ("GET", rf"/api/{_KIND}", "info"),
+    ("GET", rf"/api/{_KIND}/revision/([^/]+)", "info"),
+    ("GET", rf"/api/{_KIND}/tree/([^/]+)", "tree"),
+    ("GET", rf"/api/{_KIND}/refs", "refs"),
     ("GET|HEAD", rf"/{_ID}/resolve/([^/]+)/(.+)", "resolve"),
     ("GET|HEAD", r"/cdn/([0-9a-f]{64})", "cdn"),
 ]

@@ -56,7 +56,7 @@ def test_sample_writes_what_the_model_samples(tiny: Path, tmp_path: Path) -> Non
     assert grid.shape == (1, 3, 34, 34)
     assert (grid[0, :, 18:, 18:] - expected[3]).abs().max() < 1 / 127.5
     before = out.read_bytes()
-    run(*arguments)
+    run(*arguments, "--force")
     assert out.read_bytes() == before
 
 
@@ -79,7 +79,7 @@ def test_sample_of_a_class(tiny: Path, tmp_path: Path, label: str | None) -> Non
         (("tiny-dcgan", "--seed", "-1"), "--seed must be from 0"),
         (("tiny-dcgan", "--truncation", "9"), "truncation must be from 0 to 1.5"),
         (("tiny-dcgan", "--out", "grid.tiff"), "no suffix of a picture"),
-        (("tiny-gatys",), "does not sample"),
+        (("tiny-gatys",), "run `ganhub style PHOTO --style PAINTING --model tiny-gatys --out painted.png`"),
     ],
 )
 def test_refusals(

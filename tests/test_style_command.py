@@ -205,7 +205,7 @@ def test_models_that_do_not_tile_shrink_large_photos(place: Path, monkeypatch: p
     monkeypatch.setattr("ganhub.cli.style.WHOLE_SIDE", 40)
     run("photo.png", "--style", "painting.png", "--model", "slow", "--out", "a.png", says="shrunk to 40 pixels")
     assert images.load_image("a.png").shape[-1] == 40
-    said = run("photo.png", "--style", "painting.png", "--model", "slow", "--size", "52", "--out", "a.png")
+    said = run("photo.png", "--style", "painting.png", "--model", "slow", "--size", "52", "--out", "a.png", "--force")
     assert images.load_image("a.png").shape[-1] == 52 and "shrunk" not in said
 
 

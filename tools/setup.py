@@ -166,7 +166,7 @@ def pip_install(*arguments: str) -> None:
 def fill_environment(kind: str) -> None:
     """Install what the app needs, or app and tests, and see that torch and torchvision fit each other."""
     say("installing the packages; the first time takes some minutes (PyTorch is large)")
-    pip_install(*(["-e", ".[train,eval,dev]"] if kind == "test" else ["-r", "requirements.txt"]))
+    pip_install("-e", ".[train,eval,dev]" if kind == "test" else ".")
     if not has_pair(PYTHON):
         say("torch and torchvision don't fit each other: installing both again, together")
         pip_install("--force-reinstall", "torch", "torchvision")
@@ -181,12 +181,23 @@ def stamp_path(kind: str) -> str:
 
 def fingerprint(kind: str) -> str:
     """Hash of everything that decides what is installed."""
-    names = ["requirements.txt", "tools/setup.py"] + (["pyproject.toml"] if kind == "test" else [])
-    digest = hashlib.sha256(ROOT.encode())
+    names = ["requirements.txt", "tools/setup.py", "pyproject.toml"]
+    digest = hashlib.sha256((ROOT + kind).encode())
     for name in names:
         with open(os.path.join(ROOT, name), "rb") as file:
             digest.update(file.read())
     return digest.hexdigest()
+
+
+def how_to_use() -> str:
+    """How ganhub is used outside of make, for the system at hand."""
+    folder = os.path.dirname(PYTHON)
+    activate = os.path.join(folder, "activate") if os.name == "nt" else f"source {os.path.join(folder, 'activate')}"
+    return (
+        f"The command line: {os.path.join(folder, 'ganhub')} list. In Python: {PYTHON} -c 'from ganhub import "
+        f"AutoModel'. After `{activate}`, ganhub and python work so from any folder. "
+        'To train, in this folder: pip install -e ".[train]"'
+    )
 
 
 def is_ready(kind: str) -> bool:
@@ -229,7 +240,7 @@ def main(kind: str) -> None:
                 for done in {"app", kind}:
                     with open(stamp_path(done), "w") as file:
                         file.write(fingerprint(done))
-                say("done")
+                say("done. " + how_to_use())
     if kind == "test":
         browser()
 

@@ -1,6 +1,7 @@
-"""Train a recipe: python training/train.py RECIPE.toml --out runs/a [table.key=value ...]
+"""Train a recipe: python training/train.py RECIPE [DATA] --out runs/a [table.key=value ...]
 
-The same line again resumes. Many GPUs: torchrun --nproc_per_node 2 training/train.py ...
+The same as ``ganhub train``, for a clone that is not installed. The same line again resumes. Many GPUs:
+torchrun --nproc_per_node 2 training/train.py ...
 """
 
 from __future__ import annotations
@@ -13,18 +14,17 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # works in a cl
 
 
 def main() -> None:
+    from ganhub.cli import train
     from ganhub.errors import GanhubError
-    from ganhub.nn.processes import part, speaks_first
-    from ganhub.trainer import Trainer, read_recipe
+    from ganhub.nn.processes import speaks_first
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("recipe", help="a .toml file, for example training/recipes/dcgan_landscapes.toml")
-    parser.add_argument("--out", required=True, help="folder of the run; ends as a Hub folder")
-    parser.add_argument("overrides", nargs="*", help="table.key=value, for example data.path=my_pictures")
-    arguments = parser.parse_intermixed_args()
+    parser.add_argument("recipe", help="a .toml file, the name of a recipe, or auto")
+    parser.add_argument("--out", required=True, type=Path, help="folder of the run; ends as a Hub folder")
+    parser.add_argument("arguments", nargs="*", help="your pictures, and table.key=value, for example train.seed=1")
+    given = parser.parse_intermixed_args()
     try:
-        Trainer(read_recipe(arguments.recipe, arguments.overrides), arguments.out).run()
-        part()
+        train.train(given.recipe, given.out, given.arguments)
     except GanhubError as error:
         if speaks_first():
             print(f"error: {error}", file=sys.stderr, flush=True)

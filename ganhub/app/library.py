@@ -167,15 +167,20 @@ class Library:
             )
 
     def _fetch(self, name: str) -> Path:
-        if not hub.is_repo_id(name):
-            known = self.names()
+        repo_id, near = hub.repo_of(name), nearest(name, self.names())  # a short name means what it means everywhere
+        if repo_id is None:
             raise HubError(
-                f"There is no model '{name[:100]}' here.{nearest(name, known)} Choose one from the menu, or type the "
-                "owner/name of a ganhub model on the Hugging Face Hub."
+                f"There is no model '{name[:100]}' here.{near} Choose one from the menu, or type the owner/name of a "
+                "ganhub model on the Hugging Face Hub."
             )
-        return hub_visitors.locate_repo(
-            name, token=False, max_bytes=self.max_bytes, cache_dir=self.cache_dir, heed=heed_stop
-        )
+        try:
+            return hub_visitors.locate_repo(
+                repo_id, token=False, max_bytes=self.max_bytes, cache_dir=self.cache_dir, heed=heed_stop
+            )
+        except HubError as error:
+            if repo_id == name:
+                raise
+            raise HubError(f"There is no model '{name[:100]}' here.{near} On the Hub: {error}") from error
 
     def warm_up(self, ready: Callable[[], bool]) -> None:
         """In the background, once ``ready()``: load the first generator, so that the first click is quick."""

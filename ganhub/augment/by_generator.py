@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -119,6 +120,7 @@ def train_generator(labelled: Labelled, run: str | Path, *, recipe: Recipe, quie
     """
     from ganhub import cards
     from ganhub.trainer import Pictures, Trainer
+    from ganhub.trainer.estimate import announcement
     from ganhub.trainer.sources import Entry, Source
 
     run, side, channels = Path(run), recipe.model["image_size"], recipe.model["channels"]
@@ -138,6 +140,8 @@ def train_generator(labelled: Labelled, run: str | Path, *, recipe: Recipe, quie
     source = Source(entries, tuple(labelled.classes))
     data = Pictures(recipe.data, source, height=side, width=side, channels=channels)
     trainer = Trainer(recipe, run, data=data, quiet=quiet)
+    if not quiet and (text := announcement(trainer)):
+        print(text, file=sys.stderr, flush=True)
     trainer.run()
     if trainer.images_seen < recipe.train.images:
         raise TrainingError(

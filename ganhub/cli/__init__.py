@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
-from ganhub.cli import augment, card, evaluate, judge, latents, models, serve, style, translate
+from ganhub import extras
+from ganhub._version import __version__
+from ganhub.cli import augment, card, evaluate, judge, latents, models, push, serve, style, train, translate
 from ganhub.errors import GanhubError
 
 cli = typer.Typer(
@@ -15,6 +18,23 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"ganhub {__version__}")
+        raise typer.Exit()
+
+
+@cli.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """GANs and style networks from the Hugging Face Hub to your screen."""
+
+
 models.add_to(cli)
 serve.add_to(cli)
 evaluate.add_to(cli)
@@ -24,6 +44,8 @@ card.add_to(cli)
 latents.add_to(cli)
 style.add_to(cli)
 translate.add_to(cli)
+train.add_to(cli)
+push.add_to(cli)
 
 
 def main() -> None:
@@ -32,4 +54,10 @@ def main() -> None:
         cli()
     except GanhubError as error:
         print(f"ganhub: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+    except ImportError as error:
+        sentence = extras.missing(error)
+        if sentence is None:
+            raise
+        print(f"ganhub: {sentence}", file=sys.stderr)
         raise SystemExit(1) from None

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from ganhub import images, video
+from ganhub.cli._forecast import Forecast
 from ganhub.cli._inputs import progress
 from ganhub.errors import ConfigError, GanhubError
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm")
 FILMS = tuple(video.READERS)
+Force = Annotated[bool, typer.Option("--force", help="Overwrite files that are there.")]
 
 
 def work_through(
@@ -24,15 +28,16 @@ def work_through(
     Raises:
         ConfigError: After all of them, for those that could not be worked on; ``done`` says what the others are.
     """
-    failed = []
+    failed, forecast = [], Forecast("All of it" if len(jobs) > 1 else str(jobs[0][0]) if jobs else "")
     with progress() as bar:
         overall = bar.add_task("Photos", total=len(jobs), visible=len(jobs) > 1)
         steps = bar.add_task("")
 
         def show(step: int, total: int, look: object = None) -> None:
             bar.update(steps, completed=step, total=total or None)
+            forecast.at((number + (step / total if total else 0)) / len(jobs))
 
-        for source, target in jobs:
+        for number, (source, target) in enumerate(jobs):  # noqa: B007
             bar.reset(steps, description=source.name)
             try:
                 notes = work(source, target, show)
@@ -40,6 +45,7 @@ def work_through(
             except GanhubError as error:
                 failed.append(f"{source}: {error}")
             bar.advance(overall)
+            forecast.at((number + 1) / len(jobs), whole=True)
     if failed and len(jobs) == 1:
         raise ConfigError(failed[0].removeprefix(f"{jobs[0][0]}: "))
     if failed:
@@ -99,6 +105,21 @@ def written_as(source: Path, films: bool) -> str:
     if films and suffix in FILMS:
         return ".gif" if suffix == ".gif" else ".mp4"
     return source.suffix if suffix in images.SUFFIXES else ".png"
+
+
+def may_write(targets: Iterable[Path], force: bool) -> None:
+    """Ask before files are overwritten; refuse where there is nobody to ask, as in a script.
+
+    Raises:
+        ConfigError: Some of the files are there, ``force`` is not set, and nobody has said yes.
+    """
+    there = [target for target in targets if target.is_file()]
+    if force or not there:
+        return
+    named = f"{there[0]} is" if len(there) == 1 else f"{len(there)} of the files to write, such as {there[0]}, are"
+    if sys.stdin is not None and sys.stdin.isatty() and typer.confirm(f"{named} there already. Overwrite?", err=True):
+        return
+    raise ConfigError(f"{named} there already: choose another --out, or add --force to overwrite.")
 
 
 def side_of_tiles(text: str) -> str | int:

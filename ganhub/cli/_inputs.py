@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganhub import hub
-from ganhub.errors import ConfigError, DataError
+from ganhub.errors import ConfigError
+from ganhub.extras import needed_for
 from ganhub.models import AutoModel, LatentGenerator
 
 if TYPE_CHECKING:
@@ -30,16 +31,17 @@ def open_generator(source: str, device: str) -> LatentGenerator:
     """Load a model that makes pictures from latents; any other raises ConfigError."""
     generator = AutoModel.from_pretrained(source, device=device)
     if not isinstance(generator, LatentGenerator):
-        raise ConfigError(f"{source} is a {generator.verb}, which makes no pictures by itself: name a generator.")
+        raise ConfigError(
+            f"{source} is a {generator.verb.replace('_', ' ')}, which makes no pictures by itself: run "
+            f"`{generator.command(source)}`, or name a generator."
+        )
     return generator
 
 
 def data_config(path: str, overrides: Sequence[str], **fields: Any) -> DataConfig:
     """The recipe's [data] table for --data and ``data.key=value``."""
-    try:
+    with needed_for("Reading real pictures"):
         from ganhub.trainer.recipe import apply_override, make_recipe
-    except ImportError as error:
-        raise DataError(f'Reading real pictures needs {error.name}: pip install "ganhub[train]".') from error
     tables: dict[str, Any] = {"data": {"path": path, **fields}}
     for override in overrides:
         if not override.startswith("data."):

@@ -26,9 +26,11 @@ from ganhub.augment import (
     sample_into,
     train_generator,
 )
+from ganhub.cli._forecast import Forecast
 from ganhub.cli._inputs import open_generator
 from ganhub.config import nearest
-from ganhub.errors import ConfigError, DataError
+from ganhub.errors import ConfigError
+from ganhub.extras import needed_for
 from ganhub.models import AutoModel, LatentGenerator, Stylizer
 
 PAINTERS = ("fast-style", "gatys")  # the first that is here paints where --model names none
@@ -117,10 +119,8 @@ def _by_generator(
 
 
 def _recipe(labelled: Labelled, budget: int, seed: int, side: int) -> Any:
-    try:
+    with needed_for("Training a generator"):
         return generator_recipe(labelled, images_seen=budget, seed=seed, side=side)
-    except ImportError as error:
-        raise DataError(f'Training a generator needs {error.name}: pip install "ganhub[train]".') from error
 
 
 def _by_style(
@@ -191,8 +191,13 @@ def _bar(what: str) -> Iterator[Callable[[int, int], None]]:
     from rich.progress import Progress
 
     with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        task, forecast = bar.add_task(what, total=None), Forecast(what.capitalize())
+
+        def show(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+            forecast.at(done / max(total, 1))
+
+        yield show
 
 
 def add_to(cli: typer.Typer) -> None:

@@ -28,19 +28,16 @@ def card(model: Annotated[str, typer.Argument(help="A folder on this disk, or a 
 
 
 def _folder(model: str) -> Path:
-    found = Path(model).expanduser()
-    if found.is_dir():
+    found = hub.find_local(model)
+    if found is not None:
         return found
-    local = hub.list_local()
-    if model in local:
-        return local[model]
     if hub.is_repo_id(model):
         raise HubError(
             f"There is no folder {model} here, and a card is rebuilt in a folder: if it is a model on the Hub, "
             "save it to one with save_pretrained and name that."
         )
     raise HubError(
-        f"There is no folder or model '{model}' here.{nearest(model, local)} `ganhub list` names the models."
+        f"There is no folder or model '{model}' here.{nearest(model, hub.list_local())} `ganhub list` names the models."
     )
 
 

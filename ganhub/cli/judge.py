@@ -155,8 +155,7 @@ def _record(summary: Summary, sources: Sequence[str]) -> list[Path]:
     """Put the result into the card of every judged model that is a folder here; returns the cards."""
     written = []
     for place, source in enumerate(sources):
-        folder = Path(source).expanduser()
-        folder = folder if folder.is_dir() else hub.list_local().get(source)
+        folder = hub.find_local(source)
         if folder is None:  # a copy in the Hub's cache is nobody's to write to
             continue
         model = AutoModel.from_pretrained(folder)

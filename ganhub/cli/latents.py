@@ -11,6 +11,8 @@ import torch
 import typer
 
 from ganhub import images, latents, video
+from ganhub.cli._files import Force, may_write
+from ganhub.cli._forecast import Forecast
 from ganhub.cli._inputs import open_generator, progress
 from ganhub.errors import ConfigError
 from ganhub.latents import Projection
@@ -33,12 +35,14 @@ def walk(
     pace: Annotated[str, typer.Option(help="latent, or picture: frames differ equally, for more work.")] = "latent",
     fps: Annotated[float, typer.Option(help="Frames a second.")] = 24,
     out: Annotated[Path, typer.Option(help="The film to write: .mp4 or .gif.")] = Path("walk.mp4"),
+    force: Force = False,
     device: Annotated[str, typer.Option(help="cpu, cuda, mps or auto.")] = "auto",
 ) -> None:
     """Walk from seed to seed at an even pace and save the film."""
     way = _seeds(seeds)
     if out.suffix.lower() not in (".mp4", ".gif"):  # before the work, not after it
         raise ConfigError(f"{out.name} does not say what kind of film: end --out in .mp4 or .gif.")
+    may_write([out], force)
     generator = open_generator(model, device)
     most = MAX_PIXELS // math.prod(generator.config.size)
     if frames > most:
@@ -47,8 +51,12 @@ def walk(
     pictures = latents.frames_of(
         generator, way, frames, label=label, loop=loop, space=space, truncation=truncation, pace=pace
     )
+    forecast, film = Forecast("The film"), []
     with progress() as bar:
-        film = torch.stack([picture.cpu() for picture in bar.track(pictures, total=frames, description="Frames")])
+        for number, picture in enumerate(bar.track(pictures, total=frames, description="Frames"), 1):
+            film.append(picture.cpu())
+            forecast.at(number / frames)
+    film = torch.stack(film)
     video.save_video(film, out, fps=fps)
     typer.echo(f"{frames} frames from seed {way[0]} to seed {way[-1]}{', and back,' if loop else ''} in {out}")
 
@@ -63,16 +71,20 @@ def project(
     seconds: Annotated[float | None, typer.Option(help="Stop after so many.")] = None,
     network: Annotated[str, typer.Option(help="Feature network of the distance: vgg-lite or vgg19.")] = "vgg-lite",
     seed: Annotated[int, typer.Option(help="First of the seeds to start from.")] = 0,
+    force: Force = False,
     device: Annotated[str, typer.Option(help="cpu, cuda, mps or auto.")] = "auto",
 ) -> None:
     """Find the latent of a photo, and show edits of it."""
+    may_write([out / name for name in ("projected.png", "w.safetensors", "edits.png")], force)
     generator = open_generator(model, device)
     picture = images.load_image(photo, channels=4)  # what becomes of transparency is said
+    forecast = Forecast("The projection")
     with progress() as bar:
         task = bar.add_task("Looking for a start", total=steps)
 
         def show(step: int, steps: int, look: object) -> None:
             bar.update(task, completed=step, total=steps, description="Projecting")
+            forecast.at(step / steps)
 
         found = latents.project(
             generator, picture, label=label, space=space, steps=steps, network=network,

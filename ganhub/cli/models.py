@@ -8,10 +8,14 @@ from typing import Annotated
 import typer
 
 from ganhub import hub, images
+from ganhub.cli._enlarge import chosen
+from ganhub.cli._files import Force, may_write
+from ganhub.cli._inputs import open_generator
 from ganhub.errors import ConfigError, GanhubError
-from ganhub.models import AutoModel, LatentGenerator, get_architecture, list_architectures
+from ganhub.models import get_architecture, list_architectures
 
 MAX_PICTURES = 4096
+MAX_PIXELS = 64_000_000  # of a grid
 
 
 def list_models() -> None:
@@ -42,7 +46,16 @@ def sample(
     label: Annotated[str | None, typer.Option(help="Class name or index; all classes in turn without it.")] = None,
     truncation: Annotated[float, typer.Option(help="Below 1: more typical, less varied.")] = 1.0,
     columns: Annotated[int | None, typer.Option(help="Pictures a row.")] = None,
+    scale: Annotated[int, typer.Option(help="Enlarge each picture 2 or 4 times.")] = 1,
+    enlarge: Annotated[
+        str,
+        typer.Option(
+            help="How: upscaler (srgan-x4), nearest (each pixel a square), or auto: nearest for grey pictures and "
+            "those below 64 pixels, else the upscaler where it is on this machine."
+        ),
+    ] = "auto",
     out: Annotated[Path, typer.Option(help="The grid to write: .png, .jpg or .webp.")] = Path("grid.png"),
+    force: Force = False,
     device: Annotated[str, typer.Option(help="cpu, cuda, mps or auto.")] = "auto",
 ) -> None:
     """Make pictures and save them as one grid."""
@@ -50,15 +63,21 @@ def sample(
         raise ConfigError(f"--n must be from 1 to {MAX_PICTURES}, not {n}.")
     if not 0 <= seed <= 2**32 - n:
         raise ConfigError(f"--seed must be from 0 to {2**32 - n}, not {seed}.")
-    generator = AutoModel.from_pretrained(model, device=device)
-    if not isinstance(generator, LatentGenerator):
-        raise ConfigError(f"{model} is a {generator.verb}, which does not sample: see the app, or its Python method.")
-    chosen: int | str | None = label
+    may_write([out], force)
+    generator = open_generator(model, device)
+    larger, how = chosen(scale, enlarge, generator.config.size, generator.config.channels)
+    sides = [side * scale for side in generator.config.size]
+    if n * sides[0] * sides[1] > MAX_PIXELS:
+        raise ConfigError(
+            f"{n} pictures of {sides[1]} x {sides[0]} pixels are more than one grid holds: ask for at most "
+            f"{max(MAX_PIXELS // (sides[0] * sides[1]), 1)}, or a smaller --scale."
+        )
+    wanted: int | str | None = label
     if label is not None and not generator.config.class_names and label.isdecimal():
-        chosen = int(label)
-    pictures = generator.sample(n, label=chosen, seed=seed, truncation=truncation)
+        wanted = int(label)
+    pictures = larger(generator.sample(n, label=wanted, seed=seed, truncation=truncation))
     images.save_grid(pictures, out, columns=columns)
-    typer.echo(f"{n} pictures of seeds {seed} to {seed + n - 1} in {out}")
+    typer.echo(f"{n} pictures of seeds {seed} to {seed + n - 1}{f', {how},' if how else ''} in {out}")
 
 
 def add_to(cli: typer.Typer) -> None:

@@ -52,6 +52,7 @@ def style(
     tile: Annotated[str, typer.Option(help="auto, off, or pixels a side: large photos in tiles.")] = "auto",
     size: Annotated[int | None, typer.Option(help="Shrink photos to this longest side first.")] = None,
     smoothing: Annotated[float, typer.Option(help="Of films over time, from 0 to 0.95.")] = 0.5,
+    force: files.Force = False,
     device: Annotated[str, typer.Option(help="cpu, cuda, mps or auto.")] = "auto",
 ) -> None:
     """Paint photos in a style.
@@ -61,13 +62,17 @@ def style(
     """
     jobs = files.targets(files.sources(photos), out, [*styles, *(outside or []), *([str(mask)] if mask else [])])
     sides = files.side_of_tiles(tile)
+    files.may_write([target for _, target in jobs], force)
     if size is not None and size < 1:
         raise ConfigError(f"--size must be at least 1 pixel, not {size}.")
     video.Smoother(smoothing)  # says what is wrong before the work
     model = model or (READING if all(_is_picture(text) for text in [*styles, *(outside or [])]) else NAMING)
     stylizer = AutoModel.from_pretrained(model, device=device)
     if not isinstance(stylizer, Stylizer):
-        raise ConfigError(f"{model} is a {stylizer.verb}, which does not paint: name a stylizer, such as gatys.")
+        raise ConfigError(
+            f"{model} is a {stylizer.verb.replace('_', ' ')}, which does not paint: name a stylizer, such as gatys, or "
+            f"run `{stylizer.command(model)}`."
+        )
     options = {
         "strength": strength, "scale": scale, "seed": seed, "keep_colour": keep_colour, "tile": sides,
         "style": _styles(styles, stylizer, "Styles"),

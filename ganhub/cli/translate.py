@@ -36,13 +36,14 @@ def translate(
     out: Out,
     tile: Tile = "auto",
     self_ensemble: Ensemble = False,
+    force: files.Force = False,
     device: Device = "auto",
 ) -> None:
     """Translate photos: sketch to picture, photo to painting, grey to colour, by what the model has learnt.
 
     Transparency is kept where the suffix allows it; photos lie as they are meant to be seen.
     """
-    jobs, side = _planned(photos, out), files.side_of_tiles(tile)
+    jobs, side = _planned(photos, out, force), files.side_of_tiles(tile)
     _translate(jobs, _open(model, device, Translator, "translate"), side, self_ensemble)
 
 
@@ -52,13 +53,14 @@ def upscale(
     model: WhichOrFile = UPSCALER,
     tile: Tile = "auto",
     self_ensemble: Ensemble = False,
+    force: files.Force = False,
     device: Device = "auto",
 ) -> None:
     """Enlarge photos by the model's factor, in tiles where they are large."""
-    jobs, side = _planned(photos, out), files.side_of_tiles(tile)
+    jobs, side = _planned(photos, out, force), files.side_of_tiles(tile)
     upscaler = _open(model, device, Translator, "enlarge")
     if upscaler.scale == 1:
-        raise ConfigError(f"{model} leaves pictures as large as they are: see ganhub translate.")
+        raise ConfigError(f"{model} leaves pictures as large as they are: run `{upscaler.command(model)}`.")
     _translate(jobs, upscaler, side, self_ensemble)
 
 
@@ -68,10 +70,11 @@ def inpaint(
     out: Out,
     model: Which = INPAINTER,
     tile: Tile = "auto",
+    force: files.Force = False,
     device: Device = "auto",
 ) -> None:
     """Fill holes, scratches and what should go, where the mask is white."""
-    jobs, side = _planned(photos, out, read=[str(mask)]), files.side_of_tiles(tile)
+    jobs, side = _planned(photos, out, force, read=[str(mask)]), files.side_of_tiles(tile)
     hole = images.load_image(mask, channels=1)
     inpainter = _open(model, device, Inpainter, "fill holes")
     _work(jobs, lambda photo, show: translating.inpaint(inpainter, photo, hole, tile=side, on_step=show), "filled")
@@ -83,13 +86,15 @@ def _open(name: str, device: str, verb: type[Model], does: str) -> Model:
         return open_upscaler(path, device=device)
     model = AutoModel.from_pretrained(name, device=device)
     if not isinstance(model, verb):
-        raise ConfigError(f"{name} ({model.verb.replace('_', ' ')}) does not {does}: see ganhub list.")
+        raise ConfigError(f"{name} ({model.verb.replace('_', ' ')}) does not {does}: run `{model.command(name)}`.")
     return model
 
 
-def _planned(photos: Sequence[str], out: Path, read: Sequence[str] = ()) -> Jobs:
+def _planned(photos: Sequence[str], out: Path, force: bool, read: Sequence[str] = ()) -> Jobs:
     """What is wrong with the files is said before a model is fetched."""
-    return files.targets(files.sources(photos, films=False), out, read, films=False)
+    jobs = files.targets(files.sources(photos, films=False), out, read, films=False)
+    files.may_write([target for _, target in jobs], force)
+    return jobs
 
 
 def _translate(jobs: Jobs, translator: Translator, side: str | int, self_ensemble: bool) -> None:

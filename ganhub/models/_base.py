@@ -124,6 +124,10 @@ class Model(nn.Module):
             hub_upload.push_folder(folder, repo_id or folder.name, **push_options)
         return folder
 
+    def command(self, name: str) -> str:
+        """The line of the command line that uses a model of this kind, which is called ``name`` there."""
+        raise NotImplementedError(f"{type(self).__name__} has no verb.")
+
     def card_facts(self) -> dict[str, Any]:
         """What the model itself can say for its card; see :func:`ganhub.cards.render_card`."""
         parameters = sum(p.numel() for p in self.parameters())

@@ -21,6 +21,9 @@ class Inpainter(Model):
     margin: ClassVar[int] = 96  # pixels about a tile that its border may have spoilt: the network's field
     multiple: ClassVar[int] = 8
 
+    def command(self, name: str) -> str:
+        return f"ganhub inpaint PHOTO --mask MASK --model {name} --out filled.png"
+
     def inpaint(self, image: Tensor, mask: Tensor) -> Tensor:
         """Return ``image`` filled where ``mask`` is white.
 

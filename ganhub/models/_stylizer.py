@@ -36,6 +36,10 @@ class Stylizer(Model):
         """How often ``on_step`` is called for a picture."""
         return 1
 
+    def command(self, name: str) -> str:
+        style = self.style_names[0] if self.style_names else "PAINTING"
+        return f"ganhub style PHOTO --style {style} --model {name} --out painted.png"
+
     def card_facts(self) -> dict[str, Any]:
         return {**super().card_facts(), "style_names": list(self.style_names)}
 

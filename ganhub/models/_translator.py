@@ -29,6 +29,10 @@ class Translator(Model):
         """What a model of that config does: "translate", or a step of restoration: "clean", "colourise", "enlarge"."""
         return "translate"
 
+    def command(self, name: str) -> str:
+        does, out = ("upscale", "large.png") if self.scale > 1 else ("translate", "translated.png")
+        return f"ganhub {does} PHOTO --model {name} --out {out}"
+
     @property
     def scale(self) -> int:
         """How many times larger, a side, the translation is."""

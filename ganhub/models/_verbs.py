@@ -70,6 +70,9 @@ class LatentGenerator(Model):
     verb = "latent_generator"
     config: LatentConfig
 
+    def command(self, name: str) -> str:
+        return f"ganhub sample {name} --out grid.png"
+
     def latent(self, seeds: Sequence[int] | Tensor) -> Tensor:
         """z of each seed, [N, latent_dim], the same bits in any batch and for any device."""
         return normal(seeds, self.config.latent_dim).to(self.device, self.dtype)

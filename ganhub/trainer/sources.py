@@ -26,6 +26,7 @@ from torch import Tensor
 
 from ganhub import images
 from ganhub.errors import DataError
+from ganhub.extras import needed_for
 
 if TYPE_CHECKING:
     from ganhub.trainer.data import DataConfig
@@ -112,9 +113,10 @@ def classes_of(values: Sequence[Any], where: str) -> tuple[tuple[str, ...], list
 
 
 def _list_rows(path: Path, *, metadata: bool) -> list[dict]:
-    from datasets import Image
-    from datasets.exceptions import DatasetGenerationError
-    from datasets.packaged_modules.imagefolder.imagefolder import ImageFolder
+    with needed_for("Reading a folder or zip of pictures"):
+        from datasets import Image
+        from datasets.exceptions import DatasetGenerationError
+        from datasets.packaged_modules.imagefolder.imagefolder import ImageFolder
 
     # The reader itself, as load_dataset("imagefolder") reports each use to a server even for local files. Streamed,
     # because then nothing is copied or unpacked into a cache. Labels are read from the paths below: the reader takes
@@ -330,7 +332,8 @@ def open_dataset(
     streaming: bool, limit: int,
 ) -> Source | Stream:  # fmt: skip
     """Load or stream a dataset by ``datasets``; streamed also when it would not fit on this disk."""
-    from datasets import ClassLabel, Image, load_dataset, load_dataset_builder
+    with needed_for("Reading a data set of the Hub"):
+        from datasets import ClassLabel, Image, load_dataset, load_dataset_builder
 
     try:
         info = load_dataset_builder(path).info
