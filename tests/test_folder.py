@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ganhub import files, hub, hub_visitors
 from ganhub.errors import HubError
+from ganhub.trainer.checkpoint import save_checkpoint
 
 
 def tensors() -> dict[str, Tensor]:
@@ -302,3 +303,12 @@ def test_old_temporary_folders_of_other_machines_are_removed(tmp_path: Path) -> 
     os.utime(old, (1e9, 1e9))
     hub.write_folder(tmp_path, {}, tensors())
     assert new.is_dir() and not old.exists()
+
+
+def test_parts_of_checkpoints_are_removed(tmp_path: Path) -> None:
+    """Those that the trainer named itself, by the next checkpoint; no file that somebody else put there."""
+    left, other = tmp_path / f"{8:012d}.pt.part", tmp_path / "mine.pt.part"
+    for path in (left, other):
+        path.write_bytes(b"half")
+    save_checkpoint(tmp_path, 16, {"x": torch.ones(1)}, keep=2)
+    assert not left.exists() and other.read_bytes() == b"half"
