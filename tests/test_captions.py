@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import zipfile
 
+import numpy as np
 import pytest
 
-from ganhub.errors import DataError
+from ganhub.errors import ConfigError, DataError
+from ganhub.images import to_uint8
+from ganhub.trainer import DataConfig, open_data
 from ganhub.trainer.captions import read_captions
 
 ENTRIES = {
@@ -27,7 +30,6 @@ def test_captions_come_from_json_or_from_a_zip_of_it(tmp_path):
     assert one.names == {"glasses": ("no", "yes"), "mood": ("sad",)}
     assert one.labels("glasses") == (("no", "yes"), [0, 1, -1])
     assert one.labels("mood") == (("sad",), [0, -1, -1])
-    assert one.part([2, 0]).texts["en"] == ("a cat", "a sad cat")
 
 
 @pytest.mark.parametrize(
@@ -63,3 +65,36 @@ def test_an_unknown_attribute_names_those_there_are(tmp_path):
     path.write_text(json.dumps(ENTRIES), encoding="utf-8")
     with pytest.raises(DataError, match="no attribute 'beard'; there are glasses, mood"):
         read_captions(path, 3).labels("beard")
+
+
+def test_attributes_follow_their_pictures_through_holdout_and_order(tmp_path):
+    """The brightness of each picture says its number."""
+    x = np.arange(40, dtype=np.uint8)[:, None, None].repeat(16, 1).repeat(16, 2)
+    np.savez(tmp_path / "d.npz", x=x)
+    attributes = [{"parity": "odd" if i % 2 else "even"} if i != 7 else {} for i in range(40)]
+    (tmp_path / "c.json").write_text(json.dumps({"attributes": attributes}))
+    config = {"path": str(tmp_path / "d.npz"), "captions": str(tmp_path / "c.json"), "holdout": 0.25}
+    for part, count in (("training", 30), ("holdout", 10)):
+        config = DataConfig.from_dict({**config, "part": part})
+        pictures = open_data(config, height=16, width=16, channels=1, labelled=False)
+        batch = pictures.batch(5, count)
+        numbers = to_uint8(batch.images)[:, 0, 0, 0].tolist()
+        wanted = [-1 if i == 7 else i % 2 for i in numbers]
+        assert pictures.attribute("parity", 5, count).tolist() == wanted
+        config = config.to_dict()
+    with pytest.raises(DataError, match="no attribute 'hair'; there are parity"):
+        pictures.attribute("hair", 0, 1)
+
+
+def test_captions_of_other_pictures_and_none_at_all_get_a_sentence(tmp_path):
+    np.savez(tmp_path / "d.npz", x=np.zeros((4, 16, 16), np.uint8))
+    (tmp_path / "c.json").write_text(json.dumps(ENTRIES))
+    plain = {"path": str(tmp_path / "d.npz")}
+    with pytest.raises(DataError, match="caption_en has 3 entries, and there are 4 pictures"):
+        open_data(DataConfig.from_dict({**plain, "captions": str(tmp_path / "c.json")}),
+                  height=16, width=16, channels=1, labelled=False)  # fmt: skip
+    pictures = open_data(DataConfig.from_dict(plain), height=16, width=16, channels=1, labelled=False)
+    with pytest.raises(DataError, match="have no captions.*set data.captions"):
+        pictures.attribute("mood", 0, 1)
+    with pytest.raises(ConfigError, match="smallest_class would part pictures and captions"):
+        DataConfig.from_dict({**plain, "captions": "c.json", "smallest_class": 2})

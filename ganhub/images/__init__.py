@@ -27,7 +27,25 @@ from ganhub.images.writing import (
 )
 
 __all__ = [
-    "CHANNEL_MODES", "FORMATS", "MAX_PIXELS", "MAX_SIDE", "SUFFIXES", "Source", "encode_png", "fit", "from_pil",
-    "from_uint8", "is_animated", "load_image", "make_grid", "open_image", "resize", "save_gif", "save_grid", "save_image",
-    "to_pil", "to_uint8", "write_atomically",
-]  # fmt: skip
+    "CHANNEL_MODES",
+    "FORMATS",
+    "MAX_PIXELS",
+    "MAX_SIDE",
+    "SUFFIXES",
+    "Source",
+    "encode_png",
+    "fit",
+    "from_pil",
+    "from_uint8",
+    "is_animated",
+    "load_image",
+    "make_grid",
+    "open_image",
+    "resize",
+    "save_gif",
+    "save_grid",
+    "save_image",
+    "to_pil",
+    "to_uint8",
+    "write_atomically",
+]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,11 +48,6 @@ class Captions:
         values = self.names[name]
         index = {value: i for i, value in enumerate(values)}
         return values, [index.get(one.get(name, ""), -1) for one in self.attributes]
-
-    def part(self, rows: Sequence[int]) -> Captions:
-        """Those of some pictures."""
-        texts = {language: tuple(lines[i] for i in rows) for language, lines in self.texts.items()}
-        return Captions(texts, tuple(self.attributes[i] for i in rows))
 
 
 def read_captions(path: str | Path, count: int) -> Captions:

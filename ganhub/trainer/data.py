@@ -23,6 +23,7 @@ from ganhub.config import BaseConfig
 from ganhub.errors import DataError, GanhubError
 from ganhub.objectives._base import Batch
 from ganhub.trainer.arrays import ArraySource
+from ganhub.trainer.captions import read_captions
 from ganhub.trainer.sources import Entry, Source, Stream, drop_small_classes, open_source, partnered
 from ganhub.trainer.tape import Tape
 
@@ -53,6 +54,8 @@ class DataConfig(BaseConfig):
         holdout: Share of the pictures that training never sees, the same ones whatever the seed.
         part: "training" (what is not held out) or "holdout" (what is), to measure against.
         smallest_class: Classes of fewer pictures are left out (before ``holdout``).
+        captions: A .json file, or a .zip of it, with captions and attributes of the pictures in their order:
+            ``caption_en`` (or another language) and ``attributes``, lists with one entry for each picture.
         streaming: Stream a Hub dataset; happens by itself when it does not fit on the disk.
         memory_gb: Collections that take less are decoded once and kept in memory.
         seed: Decides order, crops and flips.
@@ -78,6 +81,7 @@ class DataConfig(BaseConfig):
     holdout: float = 0.0
     part: str = "training"
     smallest_class: int = 0
+    captions: str = ""
     streaming: bool = False
     memory_gb: float = 2.0
     seed: int = 0
@@ -103,7 +107,9 @@ class DataConfig(BaseConfig):
         self.require(self.pairing in ("", "name"), f'pairing must be "name" or empty, not {self.pairing!r}.')
         self.require(not self.pairing or bool(self.other), "data.pairing needs data.other.path.")
         apart = not (self.pairing and self.smallest_class)
-        self.require(apart, "smallest_class would part pairs: leave out it, or data.pairing.")
+        self.require(apart, "smallest_class would part pairs: leave it out, or leave out data.pairing.")
+        apart = not (self.captions and self.smallest_class)
+        self.require(apart, "smallest_class would part pictures and captions: leave one of the two out.")
 
 
 def open_data(config: DataConfig, *, height: int, width: int, channels: int, labelled: bool) -> Pictures:
@@ -150,17 +156,22 @@ class Pictures:
         source, chosen: All pictures, and (but of a stream) the indices of those that the config leaves.
         skipped: "name: reason" of each picture that could not be read so far.
         notes: Sentences on what was found and is not used.
+        captions: What the pictures of ``source`` show, in their order; or None.
         other: The second collection, or None.
     """
 
     def __init__(self, config: DataConfig, source: Source | Stream, *, height: int, width: int, channels: int):
-        if config.smallest_class or config.holdout:
+        if config.smallest_class or config.holdout or config.captions:
             if isinstance(source, Stream):
-                raise DataError("A streamed dataset is not counted: data.holdout and data.smallest_class need a copy.")
+                raise DataError(
+                    "A streamed dataset is not counted: data.holdout, data.smallest_class and data.captions need a "
+                    "copy (data.streaming=false)."
+                )
             source = drop_small_classes(source, config.smallest_class)
         self.config, self.class_names = config, source.class_names
         self.skipped: list[str] = []
         self.notes = source.notes
+        self.captions = read_captions(config.captions, len(source)) if config.captions else None
         self.other: Pictures | None = None
         self.paired = False  # then no picture may stand for a broken one
         self._shape = (channels, height, width)
@@ -239,6 +250,23 @@ class Pictures:
             window = picture[:, top : top + height, left : left + width]
             out[k] = window[:, :, ::-1] if flips[k] else window
         return out
+
+    def attribute(self, name: str, first: int, count: int) -> Tensor:
+        """What is known of the pictures that :meth:`batch` returns for the same arguments.
+
+        Args:
+            name: An attribute of ``captions``.
+
+        Returns:
+            int64 [count], indices into ``captions.names[name]``; -1 where it is not known.
+
+        Raises:
+            DataError: Without captions, or for an attribute that they do not have.
+        """
+        if self.captions is None:
+            raise DataError(f"These pictures have no captions, so nothing is known of their {name}: set data.captions.")
+        _, labels = self.captions.labels(name)
+        return torch.tensor(labels)[self._index[self._which(first, count)]]
 
     # Pictures with an index
 
