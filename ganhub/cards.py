@@ -36,7 +36,7 @@ _USAGE = {
     "translator": 'made = model.translate(ganhub.load_image("photo.jpg"))',
     "stylizer": 'painted = model.stylize(ganhub.load_image("photo.jpg"), ganhub.load_image("painting.jpg"))',
 }
-_FRONT_MATTER = re.compile(r"\ufeff?---[ \t]*\r?\n(.*?)^---[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE)
+_FRONT_MATTER = re.compile(r"\ufeff?\s*---[ \t]*\r?\n(.*?)^---[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE)
 _BLOCK = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
 _GENERATED = re.compile(r"<!-- ganhub:metadata (\{.*?\}) -->")
 _SECTION = re.compile(rf"^{parts.HEADING}[ \t]*\r?\n.*?(?=^## |\Z)", re.DOTALL | re.MULTILINE)
@@ -222,7 +222,7 @@ def split_front_matter(text: str) -> tuple[dict[str, Any], str]:
         front = yaml.safe_load(found[1]) or {}
     except yaml.YAMLError as error:
         where = getattr(error, "problem_mark", None)
-        at = f" in line {where.line + 2}" if where else ""
+        at = f" in line {text[: found.start(1)].count(chr(10)) + where.line + 1}" if where else ""
         raise HubError(f"The front matter of {CARD} is not valid YAML{at}: correct it there.") from error
     if not isinstance(front, dict):
         raise HubError(f"The front matter of {CARD} holds no keys: write 'key: value' lines between the two ---.")
@@ -239,7 +239,7 @@ def join_front_matter(front: Mapping[str, Any], body: str) -> str:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        data = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        data = json.loads(path.read_text(encoding="utf-8-sig")) if path.is_file() else {}
     except OSError as error:
         raise HubError(f"{path} cannot be read ({error.strerror}): check the file's permissions.") from error
     except (ValueError, RecursionError) as error:

@@ -57,10 +57,10 @@ def read_config(folder: str | Path) -> dict[str, Any]:
 
 def _read_json(path: Path) -> dict[str, Any]:
     folder, name = path.parent, path.name
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise HubError(f"There is no folder {folder}: check the path.")
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(path.read_text(encoding="utf-8-sig"))  # Notepad and PowerShell begin with a mark
     except FileNotFoundError:
         raise HubError(f"{folder} has no {name}: it is no model folder, or not a whole copy.") from None
     except OSError as error:

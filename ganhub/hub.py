@@ -60,10 +60,13 @@ def list_local() -> dict[str, Path]:
     """Name -> folder of every model here: ./model_cards, $GANHUB_MODELS, the package, the checkout."""
     found: dict[str, Path] = {}
     for shelf in _shelves():
-        if shelf.is_dir():
-            for folder in sorted(shelf.iterdir()):
-                if (folder / CONFIG).is_file():
-                    found.setdefault(folder.name, folder)
+        try:
+            folders = sorted(shelf.iterdir()) if os.path.isdir(shelf) else []
+        except OSError:  # a shelf that may not be read is passed over, as a folder is that may not be entered
+            continue
+        for folder in folders:
+            if os.path.isfile(folder / CONFIG):
+                found.setdefault(folder.name, folder)
     return found
 
 
@@ -71,17 +74,17 @@ def _shelves() -> list[Path]:
     package = Path(__file__).resolve().parent
     shelves = [Path("model_cards")]
     if os.environ.get("GANHUB_MODELS"):
-        shelves.append(Path(os.environ["GANHUB_MODELS"]).expanduser())
+        shelves.append(Path(os.path.expanduser(os.environ["GANHUB_MODELS"])))
     return [*shelves, package / "model_cards", package.parent / "model_cards"]
 
 
 def _locate_local(source: str | Path) -> Path | None:
-    path = Path(source).expanduser()
-    if path.is_dir():
+    path = Path(os.path.expanduser(source))
+    if os.path.isdir(path):  # False, too, for what may not be looked at and for a name that is too long
         return path
     if PLAIN_NAME.fullmatch(str(source)):
         for shelf in _shelves():
-            if (shelf / str(source)).is_dir():
+            if os.path.isdir(shelf / str(source)):
                 return shelf / str(source)
     return None
 

@@ -13,22 +13,19 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # works in a cl
 
 
 def main() -> None:
-    from ganhub.errors import GanhubError
+    from ganhub.console import in_sentences
     from ganhub.nn.processes import part, speaks_first
-    from ganhub.trainer import Trainer, read_recipe
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recipe", help="a .toml file, for example training/recipes/dcgan_landscapes.toml")
     parser.add_argument("--out", required=True, help="folder of the run; ends as a Hub folder")
     parser.add_argument("overrides", nargs="*", help="table.key=value, for example data.path=my_pictures")
     arguments = parser.parse_intermixed_args()
-    try:
+    with in_sentences("error", aloud=speaks_first):
+        from ganhub.trainer import Trainer, read_recipe
+
         Trainer(read_recipe(arguments.recipe, arguments.overrides), arguments.out).run()
         part()
-    except GanhubError as error:
-        if speaks_first():
-            print(f"error: {error}", file=sys.stderr, flush=True)
-        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -211,7 +211,7 @@ def begin(labelled: Labelled, out: str | Path, settings: dict[str, Any], plan: S
 
 def _check_same(out: Path, record: dict[str, Any]) -> None:
     try:
-        held = json.loads((out / RECORD).read_text(encoding="utf-8"))
+        held = json.loads((out / RECORD).read_text(encoding="utf-8-sig"))
         differing = [key for key in record if held.get(key) != record[key]]
     except (ValueError, AttributeError, RecursionError, OSError):
         raise ConfigError(f"{out / RECORD} cannot be read: name another out folder.") from None

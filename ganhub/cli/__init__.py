@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-
 import typer
 
 from ganhub.cli import augment, card, evaluate, judge, latents, models, serve, style, translate
-from ganhub.errors import GanhubError
+from ganhub.console import in_sentences
 
 cli = typer.Typer(
     help="GANs and style networks from the Hugging Face Hub to your screen.",
@@ -27,9 +25,6 @@ translate.add_to(cli)
 
 
 def main() -> None:
-    """Run the command line; an error that ganhub raises on purpose is one sentence and exit status 1."""
-    try:
+    """Run the command line; every error is one sentence on the error stream, and the exit status is not 0."""
+    with in_sentences():
         cli()
-    except GanhubError as error:
-        print(f"ganhub: {error}", file=sys.stderr)
-        raise SystemExit(1) from None

@@ -6,10 +6,9 @@ import glob
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import typer
-
 from ganhub import images, video
-from ganhub.cli._inputs import progress
+from ganhub.cli._inputs import progress, say
+from ganhub.console import LIST, printable, sentence
 from ganhub.errors import ConfigError, GanhubError
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm")
@@ -24,6 +23,8 @@ def work_through(
     Raises:
         ConfigError: After all of them, for those that could not be worked on; ``done`` says what the others are.
     """
+    from rich.markup import escape
+
     failed = []
     with progress() as bar:
         overall = bar.add_task("Photos", total=len(jobs), visible=len(jobs) > 1)
@@ -33,17 +34,19 @@ def work_through(
             bar.update(steps, completed=step, total=total or None)
 
         for source, target in jobs:
-            bar.reset(steps, description=source.name)
+            bar.reset(steps, description=escape(printable(source.name)))  # [red] in a name is no markup
             try:
                 notes = work(source, target, show)
-                typer.echo(f"{source} -> {target}{''.join(f'; {note}' for note in notes)}")
+                say(f"{source} -> {target}{''.join(f'; {note}' for note in notes)}")
             except GanhubError as error:
                 failed.append(f"{source}: {error}")
+            except OSError as error:  # such as a full disk: the others may lie elsewhere
+                failed.append(f"{source}: {sentence(error)}")
             bar.advance(overall)
     if failed and len(jobs) == 1:
         raise ConfigError(failed[0].removeprefix(f"{jobs[0][0]}: "))
     if failed:
-        lines = "".join(f"\n  {line}" for line in failed)
+        lines = "".join(LIST + printable(line) for line in failed)
         raise ConfigError(f"{len(jobs) - len(failed)} of {len(jobs)} are {done}; these are not:{lines}")
 
 

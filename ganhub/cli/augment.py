@@ -26,7 +26,7 @@ from ganhub.augment import (
     sample_into,
     train_generator,
 )
-from ganhub.cli._inputs import open_generator
+from ganhub.cli._inputs import open_generator, say
 from ganhub.config import nearest
 from ganhub.errors import ConfigError, DataError
 from ganhub.models import AutoModel, LatentGenerator, Stylizer
@@ -79,17 +79,17 @@ def augment(
     labelled = read_labelled(folder)
     if labelled.skipped:
         named = "; ".join(labelled.skipped[:5]) + ("; ..." if len(labelled.skipped) > 5 else "")
-        typer.echo(f"{len(labelled.skipped)} of the pictures cannot be read and are left out: {named}", err=True)
+        say(f"{len(labelled.skipped)} of the pictures cannot be read and are left out: {named}", err=True)
     wanted = counts(labelled, per_class=per_class, times=2 if per_class is None and times is None else times)
     if full := [label for label, count in wanted.items() if not count]:
-        typer.echo(f"{_listed(full)} has {per_class} pictures or more: all are kept, none is added.", err=True)
+        say(f"{_listed(full)} has {per_class} pictures or more: all are kept, none is added.", err=True)
     if by == "generator":
         made = _by_generator(labelled, out, wanted, model, train_images or BUDGET, seed, device)
     else:
         made = _by_style(labelled, out, wanted, model, style or [], strength, keep_colours, seed, device)
     total = sum(wanted.values())
     there = f" ({total - made} of them were there)" if made < total else ""
-    typer.echo(f"{len(labelled.originals)} originals and {total} new pictures{there} of {len(wanted)} classes in {out}")
+    say(f"{len(labelled.originals)} originals and {total} new pictures{there} of {len(wanted)} classes in {out}")
 
 
 def _by_generator(
@@ -106,7 +106,7 @@ def _by_generator(
         recipe = _recipe(labelled, budget, seed, side)
         few = [label for label, pictures in labelled.classes.items() if wanted[label] and len(pictures) < 3]
         if few:
-            typer.echo(f"{_listed(few)} has one or two pictures: expect copies of them.", err=True)
+            say(f"{_listed(few)} has one or two pictures: expect copies of them.", err=True)
         begin(labelled, out, {**settings, "model": "trained on the originals", "images": budget, "side": side}, plan)
         # Beside OUT: inside it a reader of class folders would take the run for a class.
         run = train_generator(labelled, out.with_name(f"{out.resolve().name}-generator"), recipe=recipe)

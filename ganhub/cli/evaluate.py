@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ganhub import cards, hub, images
-from ganhub.cli._inputs import data_config, in_words, open_generator, split_overrides
+from ganhub.cli._inputs import data_config, in_words, open_generator, say, split_overrides
 from ganhub.errors import ConfigError, MetricError
 from ganhub.metrics.evaluation import KNOWN, Evaluation
 
@@ -86,16 +86,17 @@ def evaluate(
             generator, real, metrics=asked, n=n, network=extractor, data=said, split=split, seed=seed,
             held_out=open_data(held, **size, labelled=False) if held else None, force=force, on_step=show,
         )  # fmt: skip
-    typer.echo(told(found))
+    table, lines = told(found), []  # everything is written before anything is printed
     picture = pairs or (folder / PAIRS if record else None)
     if found.pairs is not None and picture:
         factor = max(96 // max(c.size), 1)  # small pictures are enlarged without smoothing
         shown = found.pairs.repeat_interleave(factor, 2).repeat_interleave(factor, 3)
         images.save_grid(shown, picture, columns=len(shown) // 2)
-        typer.echo(f"The likeliest copies, above the training pictures they are closest to: {picture}")
+        lines.append(f"The likeliest copies, above the training pictures they are closest to: {picture}")
     if record:
         numbers = merged(cards.read_metrics(folder).get("evaluation", {}), found.to_dict())
-        typer.echo(f"Recorded in {cards.record(folder, 'evaluation', numbers, generator.card_facts())}")
+        lines.append(f"Recorded in {cards.record(folder, 'evaluation', numbers, generator.card_facts())}")
+    say("\n".join([table, *lines]))
 
 
 def merged(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:

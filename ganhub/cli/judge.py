@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +14,8 @@ import typer
 from torch import Tensor
 
 from ganhub import cards, hub
-from ganhub.cli._inputs import data_config, in_words, open_generator, split_overrides
+from ganhub.addresses import check_address
+from ganhub.cli._inputs import data_config, in_words, open_generator, say, split_overrides
 from ganhub.errors import ConfigError, DataError, MetricError
 from ganhub.metrics.judging import (
     AnswerFile,
@@ -65,9 +67,10 @@ def judge(
         if not sources and answers is None:
             raise ConfigError("Name the models whose answers are wanted, or the file: --answers FILE.jsonl.")
         summary = _report(answers or _usual_file(names), names)
-        typer.echo(str(summary))
-        for card in _record(summary, sources or summary.subject.models) if record else []:
-            typer.echo(f"Recorded in {card}")
+        written = _record(summary, sources or summary.subject.models) if record else []  # before anything is printed
+        say(str(summary))
+        for card in written:
+            say(f"Recorded in {card}")
         return
     if not 1 <= len(sources) <= 2:
         raise ConfigError(f"Name one model with --data, or two models, not {len(sources)}.")
@@ -75,6 +78,7 @@ def judge(
         raise ConfigError("Real or made? needs --data with real pictures; A or B? needs a second model.")
     if len(sources) == 2 and (data or overrides):
         raise ConfigError("Two models are compared with each other: leave --data and data.key=value out.")
+    check_address(host, port)  # before pictures are made for nothing
     kind = "real-or-made" if data else "a-or-b"
     questions = plan(kind, n, seed)
     wilson(1, 2)  # says what to install before anybody has answered for nothing
@@ -131,14 +135,15 @@ def prepare(
 
 
 def _serve(panel: Panel, port: int | None, host: str) -> None:
+    from ganhub.app import serve
     from ganhub.app.judge import create_judge_page, judge_launch_options
 
     before = len(panel.file.answers())
-    typer.echo(f"{len(panel.questions)} questions: {panel.file.subject.words()}")
-    typer.echo(f"Answers go to {panel.file.path}" + (f", which holds {before} already." if before else "."))
-    create_judge_page(panel).launch(server_port=port, server_name=host, **judge_launch_options())
+    say(f"{len(panel.questions)} questions: {panel.file.subject.words()}")
+    say(f"Answers go to {panel.file.path}" + (f", which holds {before} already." if before else "."))
+    serve(create_judge_page(panel), judge_launch_options(), port=port, host=host)
     if panel.file.answers():
-        typer.echo(str(summarise(panel.file.answers())))
+        say(str(summarise(panel.file.answers())))
 
 
 def _report(file: Path, names: Sequence[str]) -> Summary:
@@ -155,7 +160,7 @@ def _record(summary: Summary, sources: Sequence[str]) -> list[Path]:
     """Put the result into the card of every judged model that is a folder here; returns the cards."""
     written = []
     for place, source in enumerate(sources):
-        folder = Path(source).expanduser()
+        folder = Path(os.path.expanduser(source))
         folder = folder if folder.is_dir() else hub.list_local().get(source)
         if folder is None:  # a copy in the Hub's cache is nobody's to write to
             continue

@@ -11,7 +11,7 @@ import torch
 import typer
 
 from ganhub import images, latents, video
-from ganhub.cli._inputs import open_generator, progress
+from ganhub.cli._inputs import open_generator, progress, say
 from ganhub.errors import ConfigError
 from ganhub.latents import Projection
 from ganhub.models import StyleGenerator
@@ -50,7 +50,7 @@ def walk(
     with progress() as bar:
         film = torch.stack([picture.cpu() for picture in bar.track(pictures, total=frames, description="Frames")])
     video.save_video(film, out, fps=fps)
-    typer.echo(f"{frames} frames from seed {way[0]} to seed {way[-1]}{', and back,' if loop else ''} in {out}")
+    say(f"{frames} frames from seed {way[0]} to seed {way[-1]}{', and back,' if loop else ''} in {out}")
 
 
 def project(
@@ -83,8 +83,8 @@ def project(
     latents.save_w(found.w, out / "w.safetensors", noise=found.noise, about=metadata)
     images.save_image(edits_of(generator, found), out / "edits.png", metadata=metadata)
     if found.note:
-        typer.echo(found.note)
-    typer.echo(
+        say(found.note)
+    say(
         f"Perceptual distance ({network}) {found.error:.4f}, from {found.start_error:.4f} for the best seed, in "
         f"{found.steps} steps and {found.seconds:.0f} s. In {out}: projected.png, w.safetensors, and edits.png with "
         "photo and projection above, and a row for each of "

@@ -16,8 +16,8 @@ from torch import Tensor
 from ganhub.config import BaseConfig
 from ganhub.errors import ConfigError, HubError
 from ganhub.models import Translator
-from ganhub.models._base import best_device
 from ganhub.models.esrgan import ESRGAN
+from ganhub.nn.devices import choose_device
 
 SUFFIXES = (".pth", ".pt", ".ckpt", ".safetensors")
 # What weights are wrapped in, the better ones first: averages over the training before its last step.
@@ -66,16 +66,17 @@ def open_upscaler(path: str | Path, *, device: str | torch.device = "cpu") -> Tr
         An ``ESRGAN`` or a ``SpandrelUpscaler``, in ``eval()`` and float32.
 
     Raises:
-        ConfigError: Another suffix, other channels, another purpose, or spandrel is needed and missing.
+        ConfigError: Another suffix, other channels, another purpose, spandrel is needed and missing, or there is no
+            such device.
         HubError: A file that is missing or broken, needs code to be opened, or holds no network that is known.
     """
-    path = Path(path)
+    place, path = choose_device(device), Path(path)
     tensors = _tensors(_read(path), path.name)
     try:
         model = ESRGAN.from_tensors({key.removeprefix("generator."): x for key, x in tensors.items()})
     except ConfigError:  # raised for its relatives too, such as ESRGAN+, which spandrel knows
         model = SpandrelUpscaler(_described(tensors, path.name))
-    return model.to(best_device() if device == "auto" else device).eval()
+    return model.to(place).eval()
 
 
 def _read(path: Path) -> Any:

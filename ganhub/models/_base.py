@@ -18,6 +18,7 @@ from ganhub import cards, hub
 from ganhub._version import __version__
 from ganhub.config import BaseConfig, nearest
 from ganhub.errors import ConfigError, HubError
+from ganhub.nn.devices import choose_device
 
 MAX_PARAMETERS = 4_000_000_000  # 16 GB in float32: more is a mistake in the config, not a GAN
 _REGISTRY: dict[str, type[Model]] = {}
@@ -177,7 +178,9 @@ class Model(nn.Module):
 
         Raises:
             HubError: When something is missing, broken or does not fit, with what to do about it.
+            ConfigError: When there is no such device.
         """
+        device = choose_device(device)  # before anything is fetched
         folder = hub.locate(
             pretrained_model_name_or_path,
             revision=revision, subfolder=subfolder, variant=variant, token=token, cache_dir=cache_dir,
@@ -189,6 +192,7 @@ class Model(nn.Module):
     def from_folder(cls, folder: str | Path, *, variant: str | None = None, dtype: torch.dtype | None = None,
                     device: str | torch.device = "cpu") -> Self:
         """Load from a folder on this disk; see :meth:`from_pretrained`."""
+        place = choose_device(device)
         folder = Path(folder)
         fields = hub.read_config(folder)
         architecture, version = fields.pop("architecture", None), str(fields.pop("ganhub_version", ""))
@@ -207,7 +211,7 @@ class Model(nn.Module):
         with _NoDraws():  # every weight comes from the file
             model = model_class(config)
         model.load_state_dict(hub.read_tensors(folder, variant), strict=True)
-        return model.to(device=best_device() if device == "auto" else device, dtype=dtype or torch.float32).eval()
+        return model.to(device=place, dtype=dtype or torch.float32).eval()
 
 
 class _NoDraws(TorchFunctionMode):
@@ -242,13 +246,6 @@ def _newer(version: str) -> bool:
         return [int(part) for part in text.split(".")[:3] if part.isdigit()]
 
     return numbers(version) > numbers(__version__)
-
-
-def best_device() -> torch.device:
-    """The fastest kind of device on this machine: cuda, then mps, then the CPU."""
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
 def list_architectures() -> list[str]:

@@ -119,11 +119,11 @@ def read_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     """
     path = Path(path)
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        tables = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ConfigError(f"The recipe {path} cannot be read ({error.strerror}). Is the path right?") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"The recipe {path} is not valid TOML: {error}.") from None
+        raise ConfigError(f"The recipe {path} is not valid TOML in UTF-8: {error}.") from None
     for override in overrides:
         apply_override(tables, override)
     return make_recipe(tables, name=path.stem)

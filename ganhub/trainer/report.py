@@ -49,7 +49,7 @@ def read_log(out: Path) -> list[dict[str, Any]]:
     """Lines of out/log.jsonl; a last line cut short by a crash is left out."""
     path = out / "log.jsonl"
     lines = []
-    for text in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []:
+    for text in path.read_text(encoding="utf-8-sig", errors="replace").splitlines() if path.is_file() else []:
         try:
             line = json.loads(text)
         except (ValueError, RecursionError):
