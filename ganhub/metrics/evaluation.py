@@ -27,6 +27,7 @@ from ganhub.models import LatentGenerator
 BATCH = 64
 USUAL = ("kernel", "precision", "recall", "density", "coverage")
 KNOWN = (*METRICS, "classes", "memorisation")
+MOST_PICTURES = 1_000_000  # generated ones; more would take days
 MOST_PIXELS = 600_000_000  # of training pictures that are searched for copies
 
 
@@ -104,8 +105,8 @@ def evaluate(
             raise MetricError(f"There is no metric '{name}'. Choose from: {', '.join(KNOWN)}.")
     if "classes" in asked and not conditional:
         raise MetricError(f"This {model.architecture} knows no classes: leave the metric 'classes' out.")
-    if n < 2:
-        raise MetricError(f"Measuring takes 2 pictures or more, not {n}.")
+    if not 2 <= n <= MOST_PICTURES:
+        raise MetricError(f"Measuring takes from 2 to {MOST_PICTURES:,} pictures, not {n}.")
     store = FeatureStore(network)
     count = min(n, len(real)) if len(real) else n
     pictures, labels = read(real, count, "reading pictures", on_step)
