@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -99,7 +100,7 @@ def write_card(folder: str | Path, facts: Mapping[str, Any]) -> Path:
     config, metrics, path = _read(folder / CONFIG), _read(folder / METRICS), folder / CARD
     old = read_card(path) if path.is_file() else ""
     outside = _BLOCK.sub("", old)
-    known: dict[str, Any] = {"name": folder.resolve().name}
+    known: dict[str, Any] = {"name": os.path.basename(os.path.realpath(folder))}
     # A picture that a person has put elsewhere in the card is not shown twice.
     known |= {k: (folder / file).is_file() and f"({file})" not in outside for k, file in PICTURES.items()}
     told = ("architecture", "class_names", "num_classes", "style_names")

@@ -99,8 +99,8 @@ def test_a_page_starts_behind_proxies(environment: dict[str, str]) -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     code = (
-        "from ganhub.app import serve\nimport gradio\n"
-        f"serve(gradio.Blocks(), {{'prevent_thread_lock': True, 'ssr_mode': False}}, port={port})\nprint('served')"
+        "from ganhub.app import serve\nimport gradio\nwith gradio.Blocks() as page: gradio.HTML()\n"
+        f"serve(page, {{'prevent_thread_lock': True, 'ssr_mode': False}}, port={port})\nprint('served')"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0 and "served" in done.stdout, done.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -89,9 +90,9 @@ def targets(sources: list[Path], out: Path, read: Sequence[str], films: bool = T
                 stem = f"{source.stem}-{number}"
             taken.add(name.lower())
             jobs.append((source, out / name))
-    kept = {Path(text).resolve() for text in (*map(str, sources), *read)}
+    kept = {os.path.realpath(text) for text in (*map(str, sources), *read)}
     for _, target in jobs:
-        if target.resolve() in kept:
+        if os.path.realpath(target) in kept:
             raise ConfigError(f"{target} is read here and would be overwritten: choose another --out.")
     return jobs
 

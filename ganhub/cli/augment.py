@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -109,7 +110,8 @@ def _by_generator(
             say(f"{_listed(few)} has one or two pictures: expect copies of them.", err=True)
         begin(labelled, out, {**settings, "model": "trained on the originals", "images": budget, "side": side}, plan)
         # Beside OUT: inside it a reader of class folders would take the run for a class.
-        run = train_generator(labelled, out.with_name(f"{out.resolve().name}-generator"), recipe=recipe)
+        name = os.path.basename(os.path.realpath(out))
+        run = train_generator(labelled, out.with_name(f"{name}-generator"), recipe=recipe)
         generator = AutoModel.from_pretrained(run, device=device)
         assert isinstance(generator, LatentGenerator)
     with _bar("sampling") as show:

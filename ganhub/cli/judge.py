@@ -177,7 +177,7 @@ def _record(summary: Summary, sources: Sequence[str]) -> list[Path]:
 
 def _names(sources: Sequence[str]) -> list[str]:
     """What answers call the models: a folder by its name, unless both are called the same."""
-    names = [Path(source).resolve().name if Path(source).is_dir() else source for source in sources]
+    names = [os.path.basename(os.path.realpath(source)) if os.path.isdir(source) else source for source in sources]
     return names if len(set(names)) == len(names) else list(sources)
 
 

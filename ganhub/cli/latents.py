@@ -12,6 +12,7 @@ import typer
 
 from ganhub import images, latents, video
 from ganhub.cli._inputs import open_generator, progress, say
+from ganhub.console import printable
 from ganhub.errors import ConfigError
 from ganhub.latents import Projection
 from ganhub.models import StyleGenerator
@@ -78,7 +79,7 @@ def project(
             generator, picture, label=label, space=space, steps=steps, network=network,
             seconds=seconds, seed=seed, on_step=show,
         )  # fmt: skip
-    metadata = {"model": Path(model).name, "photo": photo.name, "space": space, "seed": str(seed)}
+    metadata = {"model": Path(model).name, "photo": printable(photo.name), "space": space, "seed": str(seed)}
     images.save_image(found.picture, out / "projected.png", metadata=metadata)
     latents.save_w(found.w, out / "w.safetensors", noise=found.noise, about=metadata)
     images.save_image(edits_of(generator, found), out / "edits.png", metadata=metadata)
