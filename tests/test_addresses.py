@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from ganhub._hub_errors import unreachable
 from ganhub.addresses import check_address, settle_environment, settle_proxies
 from ganhub.errors import ConfigError
 
@@ -104,3 +105,11 @@ def test_a_page_starts_behind_proxies(environment: dict[str, str]) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0 and "served" in done.stdout, done.stderr
+
+
+def test_a_model_in_the_cache_is_found_behind_a_bad_proxy(environment: dict[str, str]) -> None:
+    """The Hub client is not made at all where the environment names a proxy that it cannot use."""
+    environment["all_proxy"] = "socks://127.0.0.1:9"
+    with pytest.raises(ValueError, match="proxy") as error:
+        httpx.Client()
+    assert unreachable(error.value)
