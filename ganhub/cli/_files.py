@@ -38,7 +38,7 @@ def work_through(
             bar.reset(steps, description=escape(printable(source.name)))  # [red] in a name is no markup
             try:
                 notes = work(source, target, show)
-                say(f"{source} -> {target}{''.join(f'; {note}' for note in notes)}")
+                say(printable(f"{source} -> {target}{''.join(f'; {note}' for note in notes)}"))
             except GanhubError as error:
                 failed.append(f"{source}: {error}")
             except OSError as error:  # such as a full disk: the others may lie elsewhere
