@@ -184,7 +184,7 @@ def read_answers(path: str | Path) -> tuple[list[Answer], int]:
 def _no_pipe(path: str | Path) -> None:
     """Opening a pipe, or a device, would wait for ever."""
     if os.path.exists(path) and not os.path.isfile(path):
-        raise MetricError(f"{path} is no file that answers can be kept in: name another by --answers.")
+        raise MetricError(f"Answers cannot be kept in {path}, which is no file: name another by --answers.")
 
 
 class AnswerFile:
