@@ -182,8 +182,7 @@ def read_answers(path: str | Path) -> tuple[list[Answer], int]:
 
 
 def _no_pipe(path: str | Path) -> None:
-    """Opening a pipe, or a device, would wait for ever."""
-    if os.path.exists(path) and not os.path.isfile(path):
+    if os.path.exists(path) and not os.path.isfile(path):  # opening a pipe, or a device, would wait for ever
         raise MetricError(f"Answers cannot be kept in {path}, which is no file: name another by --answers.")
 
 
