@@ -47,9 +47,9 @@ def _passing(error: BaseException) -> bool:
 
 def unreachable(error: BaseException) -> bool:
     """Whether the Hub did not answer, so that the cache may: no network, or a Hub that stays busy."""
-    return _passing(error) or bool(
-        _kinds(error) & {"TransportError", "ConnectionError", "OfflineModeIsEnabled", "Timeout"}
-    )
+    kinds = {"TransportError", "ConnectionError", "OfflineModeIsEnabled", "Timeout"}
+    proxy = isinstance(error, ImportError | ValueError) and "proxy" in str(error).lower()  # one that cannot be used
+    return _passing(error) or proxy or bool(_kinds(error) & kinds)
 
 
 def short(error: BaseException) -> str:

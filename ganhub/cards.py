@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import re
 import sys
 from collections.abc import Mapping
@@ -39,7 +40,7 @@ _USAGE = {
     "translator": 'made = model.translate(ganhub.load_image("photo.jpg"))',
     "stylizer": 'painted = model.stylize(ganhub.load_image("photo.jpg"), ganhub.load_image("painting.jpg"))',
 }
-_FRONT_MATTER = re.compile(r"\ufeff?---[ \t]*\r?\n(.*?)^---[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE)
+_FRONT_MATTER = re.compile(r"\ufeff?\s*---[ \t]*\r?\n(.*?)^---[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE)
 _BLOCK = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
 _GENERATED = re.compile(r"<!-- ganhub:metadata (\{.*?\}) -->")
 _SECTION = re.compile(rf"^{parts.HEADING}[ \t]*\r?\n.*?(?=^## |\Z)", re.DOTALL | re.MULTILINE)
@@ -105,7 +106,7 @@ def write_card(folder: str | Path, facts: Mapping[str, Any]) -> Path:
     config, metrics, path = _read(folder / CONFIG), _read(folder / METRICS), folder / CARD
     old = read_card(path) if path.is_file() else ""
     outside = _BLOCK.sub("", old)
-    known: dict[str, Any] = {"name": folder.resolve().name}
+    known: dict[str, Any] = {"name": os.path.basename(os.path.realpath(folder))}
     # A picture that a person has put elsewhere in the card is not shown twice.
     known |= {k: (folder / file).is_file() and f"({file})" not in outside for k, file in PICTURES.items()}
     told = ("architecture", "class_names", "num_classes", "style_names")
@@ -246,7 +247,7 @@ def split_front_matter(text: str) -> tuple[dict[str, Any], str]:
         front = _load_yaml(found[1]) or {}
     except (yaml.YAMLError, ValueError, OverflowError) as error:  # the last two: dates and numbers that are none
         where = getattr(error, "problem_mark", None)
-        at = f" in line {where.line + 2}" if where else ""
+        at = f" in line {text[: found.start(1)].count(chr(10)) + where.line + 1}" if where else ""
         raise HubError(f"The front matter of {CARD} is not valid YAML{at}: correct it there.") from error
     if not isinstance(front, dict):
         raise HubError(f"The front matter of {CARD} holds no keys: write 'key: value' lines between the two ---.")

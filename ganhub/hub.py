@@ -77,10 +77,7 @@ def _shelves() -> list[Path]:
 
 
 def _expanded(path: str | Path) -> Path:
-    try:
-        return Path(path).expanduser()
-    except RuntimeError:  # ~NAME of nobody, or a home folder that is not known
-        return Path(path)
+    return Path(os.path.expanduser(path))  # ~NAME of nobody stays as it is
 
 
 def find_local(source: str | Path, subfolder: str | None = None) -> Path | None:

@@ -14,8 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # works in a cl
 
 
 def main() -> None:
-    from ganhub.cli import train
-    from ganhub.errors import GanhubError
+    from ganhub.console import in_sentences
     from ganhub.nn.processes import speaks_first
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -23,12 +22,10 @@ def main() -> None:
     parser.add_argument("--out", required=True, type=Path, help="folder of the run; ends as a Hub folder")
     parser.add_argument("arguments", nargs="*", help="your pictures, and table.key=value, for example train.seed=1")
     given = parser.parse_intermixed_args()
-    try:
+    with in_sentences("error", aloud=speaks_first):
+        from ganhub.cli import train
+
         train.train(given.recipe, given.out, given.arguments)
-    except GanhubError as error:
-        if speaks_first():
-            print(f"error: {error}", file=sys.stderr, flush=True)
-        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -199,12 +200,12 @@ def begin(labelled: Labelled, out: str | Path, settings: dict[str, Any], plan: S
     Raises:
         ConfigError: OUT is the folder itself or lies in it, holds something else, or a run of other settings.
     """
-    out, source = Path(out), labelled.folder.resolve()
-    if out.resolve() == source or source in out.resolve().parents:
+    out, source = Path(out), Path(os.path.realpath(labelled.folder))
+    if source in (place := Path(os.path.realpath(out)), *place.parents):
         raise ConfigError(f"{out} lies in the folder that is to grow, which stays as it is: name another place.")
     made = {new.name: new.how for new in plan}
     record = {**settings, "originals": len(labelled.originals), "digest": labelled.digest, "made": made}
-    text = json.dumps(record, indent=1, ensure_ascii=False) + "\n"
+    text = json.dumps(record, indent=1) + "\n"
     if (out / RECORD).is_file():
         _check_same(out, json.loads(text))
     elif out.exists() and (not out.is_dir() or any(out.iterdir())):

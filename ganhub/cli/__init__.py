@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 
-from ganhub import extras
 from ganhub._version import __version__
 from ganhub.cli import augment, card, evaluate, judge, latents, models, push, serve, style, train, translate
-from ganhub.errors import GanhubError
+from ganhub.console import in_sentences
 
 cli = typer.Typer(
     help="GANs and style networks from the Hugging Face Hub to your screen.",
@@ -49,15 +47,6 @@ push.add_to(cli)
 
 
 def main() -> None:
-    """Run the command line; an error that ganhub raises on purpose is one sentence and exit status 1."""
-    try:
+    """Run the command line; every error is one sentence on the error stream, and the exit status is not 0."""
+    with in_sentences():
         cli()
-    except GanhubError as error:
-        print(f"ganhub: {error}", file=sys.stderr)
-        raise SystemExit(1) from None
-    except ImportError as error:
-        sentence = extras.missing(error)
-        if sentence is None:
-            raise
-        print(f"ganhub: {sentence}", file=sys.stderr)
-        raise SystemExit(1) from None

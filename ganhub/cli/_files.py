@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -12,8 +13,9 @@ import typer
 
 from ganhub import images, video
 from ganhub.cli._forecast import Forecast
-from ganhub.cli._inputs import progress
+from ganhub.cli._inputs import progress, say
 from ganhub.collection import SUFFIXES, Listing, Picture, list_pictures
+from ganhub.console import LIST, printable, sentence
 from ganhub.errors import ConfigError, GanhubError
 
 FILMS = tuple(video.READERS)
@@ -28,6 +30,8 @@ def work_through(
     Raises:
         ConfigError: After all of them, for those that could not be worked on; ``done`` says what the others are.
     """
+    from rich.markup import escape
+
     failed, forecast = [], Forecast("All of it" if len(jobs) > 1 else str(jobs[0][0]) if jobs else "")
     with progress() as bar:
         overall = bar.add_task("Photos", total=len(jobs), visible=len(jobs) > 1)
@@ -38,18 +42,20 @@ def work_through(
             forecast.at((number + (step / total if total else 0)) / len(jobs))
 
         for number, (source, target) in enumerate(jobs):  # noqa: B007
-            bar.reset(steps, description=source.name)
+            bar.reset(steps, description=escape(printable(source.name)))  # [red] in a name is no markup
             try:
                 notes = work(source, target, show)
-                typer.echo(f"{source} -> {target}{''.join(f'; {note}' for note in notes)}")
+                say(printable(f"{source} -> {target}{''.join(f'; {note}' for note in notes)}"))
             except GanhubError as error:
                 failed.append(f"{source}: {error}")
+            except OSError as error:  # such as a full disk: the others may lie elsewhere
+                failed.append(f"{source}: {sentence(error)}")
             bar.advance(overall)
             forecast.at((number + 1) / len(jobs), whole=True)
     if failed and len(jobs) == 1:
         raise ConfigError(failed[0].removeprefix(f"{jobs[0][0]}: "))
     if failed:
-        lines = "".join(f"\n  {line}" for line in failed)
+        lines = "".join(LIST + printable(line) for line in failed)
         raise ConfigError(f"{len(jobs) - len(failed)} of {len(jobs)} are {done}; these are not:{lines}")
 
 
@@ -71,7 +77,7 @@ def sources(arguments: Sequence[str], films: bool = True) -> list[Path]:
                 where = f"the folder {text}" if Path(text).is_dir() else f"the pattern {text}"
                 raise ConfigError(f"There are no photos{' or films' if films else ''} in {where}. {said}".rstrip())
             if said:
-                typer.echo(said, err=True)
+                say(said, err=True)
         found.update(dict.fromkeys(files))
     return list(found)
 
@@ -113,9 +119,9 @@ def targets(arguments: Sequence[str], out: Path, read: Sequence[str], films: boo
         jobs = [(found[0], out)]
     else:
         jobs = _into_folder(found, out, films)
-    kept = {Path(text).resolve() for text in (*map(str, found), *read)}
+    kept = {os.path.realpath(text) for text in (*map(str, found), *read)}
     for _, target in jobs:
-        if target.resolve() in kept:
+        if os.path.realpath(target) in kept:
             raise ConfigError(f"{target} is read here and would be overwritten: choose another --out.")
     return jobs
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-import typer
-
+from ganhub.cli._inputs import say
 from ganhub.durations import in_words
 
 STEPS = 10  # measured ones
@@ -43,4 +42,4 @@ class Forecast:
         self._said = True
         left = (self.clock() - self._began) * (1 - share) / share
         if left >= self.least:
-            typer.echo(f"{self.what} takes {in_words(left)} more, by its first {share:.0%}. Ctrl-C stops.", err=True)
+            say(f"{self.what} takes {in_words(left)} more, by its first {share:.0%}. Ctrl-C stops.", err=True)

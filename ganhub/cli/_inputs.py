@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from ganhub import hub
+from ganhub.console import printable
 from ganhub.errors import ConfigError
 from ganhub.extras import needed_for
 from ganhub.models import AutoModel, LatentGenerator
@@ -19,6 +22,11 @@ if TYPE_CHECKING:
 
 # Of the data's settings, what does not change which pictures they are or how they look.
 UNSAID = ("path", "seed", "split", "streaming", "memory_gb", "labels", "other", "pairing")
+
+
+def say(text: str, err: bool = False) -> None:
+    """Print lines; what a name of a file could do to a terminal is escaped."""
+    typer.echo("\n".join(map(printable, text.split("\n"))), err=err)
 
 
 def split_overrides(arguments: Sequence[str]) -> tuple[list[str], list[str]]:

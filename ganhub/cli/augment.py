@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,7 +28,7 @@ from ganhub.augment import (
     train_generator,
 )
 from ganhub.cli._forecast import Forecast
-from ganhub.cli._inputs import open_generator
+from ganhub.cli._inputs import open_generator, say
 from ganhub.config import nearest
 from ganhub.errors import ConfigError
 from ganhub.extras import needed_for
@@ -80,20 +81,20 @@ def augment(
         raise ConfigError(f"--images must be 64 or more, not {train_images}.")
     labelled = read_labelled(folder)
     for note in labelled.notes:
-        typer.echo(note, err=True)
+        say(note, err=True)
     if labelled.skipped:
         named = "; ".join(labelled.skipped[:5]) + ("; ..." if len(labelled.skipped) > 5 else "")
-        typer.echo(f"{len(labelled.skipped)} of the pictures cannot be read and are left out: {named}", err=True)
+        say(f"{len(labelled.skipped)} of the pictures cannot be read and are left out: {named}", err=True)
     wanted = counts(labelled, per_class=per_class, times=2 if per_class is None and times is None else times)
     if full := [label for label, count in wanted.items() if not count]:
-        typer.echo(f"{_listed(full)} has {per_class} pictures or more: all are kept, none is added.", err=True)
+        say(f"{_listed(full)} has {per_class} pictures or more: all are kept, none is added.", err=True)
     if by == "generator":
         made = _by_generator(labelled, out, wanted, model, train_images or BUDGET, seed, device)
     else:
         made = _by_style(labelled, out, wanted, model, style or [], strength, keep_colours, seed, device)
     total = sum(wanted.values())
     there = f" ({total - made} of them were there)" if made < total else ""
-    typer.echo(f"{len(labelled.originals)} originals and {total} new pictures{there} of {len(wanted)} classes in {out}")
+    say(f"{len(labelled.originals)} originals and {total} new pictures{there} of {len(wanted)} classes in {out}")
 
 
 def _by_generator(
@@ -110,10 +111,11 @@ def _by_generator(
         recipe = _recipe(labelled, budget, seed, side)
         few = [label for label, pictures in labelled.classes.items() if wanted[label] and len(pictures) < 3]
         if few:
-            typer.echo(f"{_listed(few)} has one or two pictures: expect copies of them.", err=True)
+            say(f"{_listed(few)} has one or two pictures: expect copies of them.", err=True)
         begin(labelled, out, {**settings, "model": "trained on the originals", "images": budget, "side": side}, plan)
         # Beside OUT: inside it a reader of class folders would take the run for a class.
-        run = train_generator(labelled, out.with_name(f"{out.resolve().name}-generator"), recipe=recipe)
+        name = os.path.basename(os.path.realpath(out))
+        run = train_generator(labelled, out.with_name(f"{name}-generator"), recipe=recipe)
         generator = AutoModel.from_pretrained(run, device=device)
         assert isinstance(generator, LatentGenerator)
     with _bar("sampling") as show:

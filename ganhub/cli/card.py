@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ganhub import cards, hub
+from ganhub.cli._inputs import say
 from ganhub.config import nearest
 from ganhub.errors import HubError
 from ganhub.models import AutoModel, list_architectures
@@ -22,9 +23,9 @@ def card(model: Annotated[str, typer.Argument(help="A folder on this disk, or a 
     plot = _draw(folder)
     path = cards.write_card(folder, facts)
     if not cards.has_markers(cards.read_card(path)):
-        typer.echo(f"{path} has no generated part between {cards.BEGIN} and {cards.END}: it was left as it is.")
+        say(f"{path} has no generated part between {cards.BEGIN} and {cards.END}: it was left as it is.")
         return
-    typer.echo(f"Wrote {path}" + (f", with its plot {plot.name}." if plot else "."))
+    say(f"Wrote {path}" + (f", with its plot {plot.name}." if plot else "."))
 
 
 def _folder(model: str) -> Path:
@@ -58,7 +59,7 @@ def _draw(folder: Path) -> Path | None:
         from ganhub.trainer.curves import write_curves
         from ganhub.trainer.report import read_log
     except ImportError as error:
-        typer.echo(f'The plot is left as it is, drawing it needs {error.name}: pip install "ganhub[train]".')
+        say(f'The plot is left as it is, drawing it needs {error.name}: pip install "ganhub[train]".')
         return None
     path = folder / cards.PICTURES["curves"]
     return path if write_curves(read_log(logs[0]), path) else None

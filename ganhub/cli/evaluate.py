@@ -11,10 +11,10 @@ import typer
 
 from ganhub import cards, hub, images
 from ganhub.cli._files import may_write
-from ganhub.cli._inputs import data_config, in_words, open_generator, split_overrides
+from ganhub.cli._inputs import data_config, in_words, open_generator, say, split_overrides
 from ganhub.durations import in_words as in_time
 from ganhub.errors import ConfigError, MetricError
-from ganhub.metrics.evaluation import KNOWN, Evaluation
+from ganhub.metrics.evaluation import KNOWN, MOST_PICTURES, Evaluation
 from ganhub.metrics.extractors import extractor as make_extractor
 from ganhub.models import LatentGenerator
 
@@ -93,9 +93,9 @@ def evaluate(
     if held is None and config.holdout and config.part == "training":
         held = replace(config, part="holdout")
     for remark in real.remarks():
-        typer.echo(remark, err=True)
-    if n >= 2:
-        typer.echo(expected(generator, real, n, extractor), err=True)
+        say(remark, err=True)
+    if 2 <= n <= MOST_PICTURES:
+        say(expected(generator, real, n, extractor), err=True)
     said = in_words(config) + (f", data.seed {config.seed}" if config.seed else "")  # it picks the real pictures
     with Progress(console=Console(stderr=True), transient=True) as bar:
         tasks: dict[str, int] = {}
@@ -108,16 +108,17 @@ def evaluate(
             generator, real, metrics=asked, n=n, network=extractor, data=said, split=split, seed=seed,
             held_out=open_data(held, **size, labelled=False) if held else None, force=force, on_step=show,
         )  # fmt: skip
-    typer.echo(told(found))
+    table, lines = told(found), []  # everything is written before anything is printed
     picture = pairs or (folder / PAIRS if record else None)
     if found.pairs is not None and picture:
         factor = max(96 // max(c.size), 1)  # small pictures are enlarged without smoothing
         shown = found.pairs.repeat_interleave(factor, 2).repeat_interleave(factor, 3)
         images.save_grid(shown, picture, columns=len(shown) // 2)
-        typer.echo(f"The likeliest copies, above the training pictures they are closest to: {picture}")
+        lines.append(f"The likeliest copies, above the training pictures they are closest to: {picture}")
     if record:
         numbers = merged(cards.read_metrics(folder).get("evaluation", {}), found.to_dict())
-        typer.echo(f"Recorded in {cards.record(folder, 'evaluation', numbers, generator.card_facts())}")
+        lines.append(f"Recorded in {cards.record(folder, 'evaluation', numbers, generator.card_facts())}")
+    say("\n".join([table, *lines]))
 
 
 def expected(generator: LatentGenerator, real: Pictures, n: int, network: str) -> str:

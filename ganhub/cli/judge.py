@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +14,8 @@ import typer
 from torch import Tensor
 
 from ganhub import cards, hub
-from ganhub.cli._inputs import data_config, in_words, open_generator, split_overrides
+from ganhub.addresses import check_address
+from ganhub.cli._inputs import data_config, in_words, open_generator, say, split_overrides
 from ganhub.errors import ConfigError, DataError, MetricError
 from ganhub.metrics.judging import (
     AnswerFile,
@@ -65,9 +67,10 @@ def judge(
         if not sources and answers is None:
             raise ConfigError("Name the models whose answers are wanted, or the file: --answers FILE.jsonl.")
         summary = _report(answers or _usual_file(names), names)
-        typer.echo(str(summary))
-        for card in _record(summary, sources or summary.subject.models) if record else []:
-            typer.echo(f"Recorded in {card}")
+        written = _record(summary, sources or summary.subject.models) if record else []  # before anything is printed
+        say(str(summary))
+        for card in written:
+            say(f"Recorded in {card}")
         return
     if not 1 <= len(sources) <= 2:
         raise ConfigError(f"Name one model with --data, or two models, not {len(sources)}.")
@@ -75,6 +78,7 @@ def judge(
         raise ConfigError("Real or made? needs --data with real pictures; A or B? needs a second model.")
     if len(sources) == 2 and (data or overrides):
         raise ConfigError("Two models are compared with each other: leave --data and data.key=value out.")
+    check_address(host, port)  # before pictures are made for nothing
     kind = "real-or-made" if data else "a-or-b"
     questions = plan(kind, n, seed)
     wilson(1, 2)  # says what to install before anybody has answered for nothing
@@ -131,14 +135,15 @@ def prepare(
 
 
 def _serve(panel: Panel, port: int | None, host: str) -> None:
+    from ganhub.app import serve
     from ganhub.app.judge import create_judge_page, judge_launch_options
 
     before = len(panel.file.answers())
-    typer.echo(f"{len(panel.questions)} questions: {panel.file.subject.words()}")
-    typer.echo(f"Answers go to {panel.file.path}" + (f", which holds {before} already." if before else "."))
-    create_judge_page(panel).launch(server_port=port, server_name=host, **judge_launch_options())
+    say(f"{len(panel.questions)} questions: {panel.file.subject.words()}")
+    say(f"Answers go to {panel.file.path}" + (f", which holds {before} already." if before else "."))
+    serve(create_judge_page(panel), judge_launch_options(), port=port, host=host)
     if panel.file.answers():
-        typer.echo(str(summarise(panel.file.answers())))
+        say(str(summarise(panel.file.answers())))
 
 
 def _report(file: Path, names: Sequence[str]) -> Summary:
@@ -171,7 +176,7 @@ def _record(summary: Summary, sources: Sequence[str]) -> list[Path]:
 
 def _names(sources: Sequence[str]) -> list[str]:
     """What answers call the models: a folder by its name, unless both are called the same."""
-    names = [Path(source).resolve().name if Path(source).is_dir() else source for source in sources]
+    names = [os.path.basename(os.path.realpath(source)) if os.path.isdir(source) else source for source in sources]
     return names if len(set(names)) == len(names) else list(sources)
 
 
@@ -194,7 +199,7 @@ def _real_pictures(config: DataConfig, generator: LatentGenerator, questions: Se
     (height, width), channels = generator.config.size, generator.config.channels
     real = open_data(config, height=height, width=width, channels=channels, labelled=False)
     for remark in real.remarks():
-        typer.echo(remark, err=True)
+        say(remark, err=True)
     needed = sum(question.shown == ("real",) for question in questions)
     if 0 < len(real) < needed:
         raise DataError(

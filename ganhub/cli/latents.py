@@ -13,7 +13,8 @@ import typer
 from ganhub import images, latents, video
 from ganhub.cli._files import Force, may_write
 from ganhub.cli._forecast import Forecast
-from ganhub.cli._inputs import open_generator, progress
+from ganhub.cli._inputs import open_generator, progress, say
+from ganhub.console import printable
 from ganhub.errors import ConfigError
 from ganhub.latents import Projection
 from ganhub.models import StyleGenerator
@@ -58,7 +59,7 @@ def walk(
             forecast.at(number / frames)
     film = torch.stack(film)
     video.save_video(film, out, fps=fps)
-    typer.echo(f"{frames} frames from seed {way[0]} to seed {way[-1]}{', and back,' if loop else ''} in {out}")
+    say(f"{frames} frames from seed {way[0]} to seed {way[-1]}{', and back,' if loop else ''} in {out}")
 
 
 def project(
@@ -90,13 +91,13 @@ def project(
             generator, picture, label=label, space=space, steps=steps, network=network,
             seconds=seconds, seed=seed, on_step=show,
         )  # fmt: skip
-    metadata = {"model": Path(model).name, "photo": photo.name, "space": space, "seed": str(seed)}
+    metadata = {"model": Path(model).name, "photo": printable(photo.name), "space": space, "seed": str(seed)}
     images.save_image(found.picture, out / "projected.png", metadata=metadata)
     latents.save_w(found.w, out / "w.safetensors", noise=found.noise, about=metadata)
     images.save_image(edits_of(generator, found), out / "edits.png", metadata=metadata)
     if found.note:
-        typer.echo(found.note)
-    typer.echo(
+        say(found.note)
+    say(
         f"Perceptual distance ({network}) {found.error:.4f}, from {found.start_error:.4f} for the best seed, in "
         f"{found.steps} steps and {found.seconds:.0f} s. In {out}: projected.png, w.safetensors, and edits.png with "
         "photo and projection above, and a row for each of "

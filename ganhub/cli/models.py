@@ -10,7 +10,7 @@ import typer
 from ganhub import hub, images
 from ganhub.cli._enlarge import chosen
 from ganhub.cli._files import Force, may_write
-from ganhub.cli._inputs import open_generator
+from ganhub.cli._inputs import open_generator, say
 from ganhub.errors import ConfigError, GanhubError
 from ganhub.models import get_architecture, list_architectures
 
@@ -31,12 +31,12 @@ def list_models() -> None:
         size = f"{f'{width} x ' if width else ''}{config['image_size']} px" if "image_size" in config else ""
         classes = f"{config['num_classes']} classes" if config.get("num_classes") else ""
         rows.append((name, config["architecture"], verb, " ".join(part for part in (size, classes) if part)))
-    typer.echo("Models here:" if rows else "No models here: train one, or sample owner/name from the Hub.")
+    say("Models here:" if rows else "No models here: train one, or sample owner/name from the Hub.")
     for row in rows:
-        typer.echo("  " + "  ".join(cell.ljust(max(len(r[i]) for r in rows)) for i, cell in enumerate(row)).rstrip())
-    typer.echo("\nArchitectures:")
+        say("  " + "  ".join(cell.ljust(max(len(r[i]) for r in rows)) for i, cell in enumerate(row)).rstrip())
+    say("\nArchitectures:")
     for name in list_architectures():
-        typer.echo(f"  {name.ljust(max(map(len, list_architectures())))}  {get_architecture(name).paper}")
+        say(f"  {name.ljust(max(map(len, list_architectures())))}  {get_architecture(name).paper}")
 
 
 def sample(
@@ -77,7 +77,7 @@ def sample(
         wanted = int(label)
     pictures = larger(generator.sample(n, label=wanted, seed=seed, truncation=truncation))
     images.save_grid(pictures, out, columns=columns)
-    typer.echo(f"{n} pictures of seeds {seed} to {seed + n - 1}{f', {how},' if how else ''} in {out}")
+    say(f"{n} pictures of seeds {seed} to {seed + n - 1}{f', {how},' if how else ''} in {out}")
 
 
 def add_to(cli: typer.Typer) -> None:

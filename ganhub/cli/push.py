@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ganhub import hub, hub_upload, space
+from ganhub.cli._inputs import say
 from ganhub.errors import ConfigError, HubError
 
 Private = Annotated[bool, typer.Option("--private", help="Make the repository a private one, where it is made here.")]
@@ -35,14 +36,14 @@ def push(
         raise HubError(f"There is no folder {folder}: name the folder of a run or of a saved model.")
     files = hub_upload.pushed_files(here, training)
     size = sum((here / name).stat().st_size for name in files)
-    typer.echo(f"{len(files)} files of {here}, {size / 1e6:.1f} MB, go to {repo}.", err=True)
+    say(f"{len(files)} files of {here}, {size / 1e6:.1f} MB, go to {repo}.", err=True)
     address = hub_upload.push_folder(
         here, repo, private=private or None, branch=branch, commit_message=commit_message, create_pr=create_pr,
         include_training=training, tag=tag,
     )  # fmt: skip
-    typer.echo(f"Pushed: {address}")
+    say(f"Pushed: {address}")
     if not create_pr and branch is None:
-        typer.echo(f'It loads with AutoModel.from_pretrained("{repo}").')
+        say(f'It loads with AutoModel.from_pretrained("{repo}").')
 
 
 def push_space(
@@ -75,12 +76,12 @@ def push_space(
     files = space.space_files(names, torch_index)
     size = sum(len(content) if isinstance(content, bytes) else content.stat().st_size for content in files.values())
     shown = sorted({name.split("/")[1] for name in files if name.startswith("model_cards/")})
-    typer.echo(f"{len(files)} files, {size / 1e6:.1f} MB, go to the Space {repo}, with {', '.join(shown)}.", err=True)
+    say(f"{len(files)} files, {size / 1e6:.1f} MB, go to the Space {repo}, with {', '.join(shown)}.", err=True)
     address = hub_upload.upload(
         files, repo, space=True, private=private or None, commit_message=commit_message, replace=space.REPLACED,
         merge=space.merge_page,
     )  # fmt: skip
-    typer.echo(f"Pushed: {address}. The Hub builds the Space now, which takes some minutes.")
+    say(f"Pushed: {address}. The Hub builds the Space now, which takes some minutes.")
 
 
 def add_to(cli: typer.Typer) -> None:

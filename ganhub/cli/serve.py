@@ -6,15 +6,18 @@ from typing import Annotated
 
 import typer
 
+from ganhub.addresses import check_address
+
 
 def app(
     port: Annotated[int | None, typer.Option(help="7860 or the next free one without it.")] = None,
     host: Annotated[str, typer.Option(help="0.0.0.0 opens it to the local network.")] = "127.0.0.1",
 ) -> None:
     """Start the app and print its address."""
-    from ganhub.app import create_app, launch_options  # Gradio takes seconds to import: only here
+    check_address(host, port)
+    from ganhub.app import create_app, serve  # Gradio takes seconds to import: only here
 
-    create_app().launch(server_port=port, server_name=host, **launch_options())
+    serve(create_app(), port=port, host=host)
 
 
 def add_to(cli: typer.Typer) -> None:

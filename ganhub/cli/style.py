@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ganhub import images, styling, video
 from ganhub.cli import _files as files
+from ganhub.cli._inputs import say
 from ganhub.config import nearest
 from ganhub.errors import ConfigError
 from ganhub.models import AutoModel, Stylizer
@@ -149,7 +150,7 @@ def _styles(texts: Sequence[str], stylizer: Stylizer, what: str) -> list[tuple[T
     shares = [(name, weight / total) for name, weight in named]
     if abs(total - 1) > 1e-3:
         said = ", ".join(f"{name} {share:.2f}" for name, share in shares)
-        typer.echo(f"{what}: {said} (the weights summed to {total:g} and were shared out to sum to 1).", err=True)
+        say(f"{what}: {said} (the weights summed to {total:g} and were shared out to sum to 1).", err=True)
     return [(_style(name, stylizer), share) for name, share in shares]
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import importlib
 import shlex
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ganhub.cli._inputs import split_overrides
+from ganhub.cli._inputs import say, split_overrides
 from ganhub.errors import ConfigError
 from ganhub.extras import needed_for
 from ganhub.nn.processes import part, speaks_first
@@ -70,10 +69,10 @@ def start(recipe: str, data: str | None, overrides: Sequence[str], out: str | Pa
         with needed_for(f"train.tracker={chosen.train.tracker}"):
             importlib.import_module(chosen.train.tracker)
     if (text := take_threads(chosen.train.threads)) and speaks_first():
-        _say(text)
+        say(text, err=True)
     trainer = Trainer(chosen, out)
     if (text := announcement(trainer)) and trainer.main:
-        _say(text)
+        say(text, err=True)
     done = trainer.run()
     part()
     return done
@@ -85,16 +84,12 @@ def _choose(data: str, overrides: Sequence[str], out: Path) -> tuple[str, list[s
     found, choice = auto_recipe(data)
     changed = [*choice.overrides, *overrides]
     if speaks_first():
-        _say(found.sentence())
+        say(found.sentence(), err=True)
         for reason in choice.reasons:
-            _say(reason)
+            say(reason, err=True)
         line = shlex.join(["ganhub", "train", choice.recipe, data, "--out", str(out), *changed])
-        _say(f"The same without auto: {line}")
+        say(f"The same without auto: {line}", err=True)
     return choice.recipe, changed
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 def add_to(cli: typer.Typer) -> None:

@@ -19,8 +19,8 @@ from ganhub.config import BaseConfig
 from ganhub.convert.weights import read_weights
 from ganhub.errors import ConfigError, HubError
 from ganhub.models import Translator
-from ganhub.models._base import best_device
 from ganhub.models.esrgan import ESRGAN
+from ganhub.nn.devices import choose_device
 
 ROOM = 64 * 2**20  # bytes that a network may take beside its weights: positions, masks of attention
 _drawing = threading.Lock()  # held while a network draws from torch's own generator, which all threads share
@@ -68,16 +68,17 @@ def open_upscaler(path: str | Path, *, device: str | torch.device = "cpu") -> Tr
         An ``ESRGAN`` or a ``SpandrelUpscaler``, in ``eval()`` and float32.
 
     Raises:
-        ConfigError: Another suffix, other channels, another purpose, or spandrel is needed and missing.
+        ConfigError: Another suffix, other channels, another purpose, spandrel is needed and missing, or there is no
+            such device.
         HubError: A file that is missing or broken, needs code to be opened, or holds no network that is known.
     """
-    path = Path(path)
+    place, path = choose_device(device), Path(path)
     tensors = read_weights(path)
     try:
         model = ESRGAN.from_tensors(tensors)
     except ConfigError:  # raised for its relatives too, such as ESRGAN+, which spandrel knows
         model = SpandrelUpscaler(_described(tensors, path.name))
-    return model.to(best_device() if device == "auto" else device).eval()
+    return model.to(place).eval()
 
 
 def _described(tensors: dict[str, Tensor], name: str) -> Any:

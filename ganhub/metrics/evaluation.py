@@ -28,6 +28,7 @@ from ganhub.models import LatentGenerator
 BATCH = 64
 USUAL = ("kernel", "precision", "recall", "density", "coverage")
 KNOWN = (*METRICS, "classes", "memorisation")
+MOST_PICTURES = 1_000_000  # generated ones; more would take days
 MOST_PIXELS = 600_000_000  # of training pictures that are searched for copies
 
 
@@ -105,8 +106,8 @@ def evaluate(
             raise MetricError(f"There is no metric '{name}'. Choose from: {', '.join(KNOWN)}.")
     if "classes" in asked and not conditional:
         raise MetricError(f"This {model.architecture} knows no classes: leave the metric 'classes' out.")
-    if n < 2:
-        raise MetricError(f"Measuring takes 2 pictures or more, not {n}.")
+    if not 2 <= n <= MOST_PICTURES:
+        raise MetricError(f"Measuring takes from 2 to {MOST_PICTURES:,} pictures, not {n}.")
     store = FeatureStore(network)
     count = min(n, len(real)) if len(real) else n
     pictures, labels = read(real, count, "reading pictures", on_step)
@@ -175,9 +176,15 @@ def read(
     return torch.cat(images), None if labels[0] is None else torch.cat(labels)
 
 
-def feature_cache() -> Path:
-    """Where features of real pictures are kept: $GANHUB_CACHE/features, or ~/.cache/ganhub/features."""
-    return Path(os.environ.get("GANHUB_CACHE") or Path.home() / ".cache" / "ganhub") / "features"
+def feature_cache() -> Path | None:
+    """Where features of real pictures are kept: $GANHUB_CACHE/features, or ~/.cache/ganhub/features.
+
+    None where nobody knows the user's home: then they are computed each time.
+    """
+    home = os.path.expanduser("~")
+    if folder := os.environ.get("GANHUB_CACHE") or ("" if home == "~" else os.path.join(home, ".cache", "ganhub")):
+        return Path(os.path.expanduser(folder)) / "features"
+    return None
 
 
 def features_of(
@@ -190,18 +197,19 @@ def features_of(
     digest = hashlib.sha256(f"{network.name} {network.weights} {network.resize} {tuple(pictures.shape)}".encode())
     for part in pictures.split(256):
         digest.update(to_uint8(part).numpy().tobytes())
-    path = (cache or feature_cache()) / f"{network.name}-{digest.hexdigest()[:32]}.safetensors"
-    try:
-        found = load_file(path)["features"]
+    folder = cache or feature_cache()
+    path = folder and folder / f"{network.name}-{digest.hexdigest()[:32]}.safetensors"
+    with suppress(OSError, SafetensorError, KeyError):  # not there yet, or cut off
+        found = load_file(path)["features"] if path else torch.empty(0)
         if found.shape == (len(pictures), network.dim):
             return found
-    except (OSError, SafetensorError, KeyError):  # not there yet, or cut off
-        pass
     rows = []
     for first in range(0, len(pictures), BATCH):
         rows.append(network(pictures[first : first + BATCH]))
         on_step("measuring real pictures", min(first + BATCH, len(pictures)), len(pictures))
     features = torch.cat(rows)
+    if path is None:
+        return features
     # A full or read-only disk costs the next run its time, nothing else.
     with suppress(OSError, SafetensorError):
         path.parent.mkdir(parents=True, exist_ok=True)

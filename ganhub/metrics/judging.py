@@ -162,6 +162,7 @@ def read_answers(path: str | Path) -> tuple[list[Answer], int]:
     Raises:
         MetricError: The file is missing or cannot be read.
     """
+    _no_pipe(path)
     try:
         lines = Path(path).read_bytes().split(b"\n")
     except FileNotFoundError:
@@ -180,6 +181,11 @@ def read_answers(path: str | Path) -> tuple[list[Answer], int]:
     return list(answers.values()), damaged
 
 
+def _no_pipe(path: str | Path) -> None:
+    if os.path.exists(path) and not os.path.isfile(path):  # opening a pipe, or a device, would wait for ever
+        raise MetricError(f"Answers cannot be kept in {path}, which is no file: name another by --answers.")
+
+
 class AnswerFile:
     """A file that answers about one subject are appended to; many threads may.
 
@@ -194,6 +200,7 @@ class AnswerFile:
     def __init__(self, path: str | Path, subject: Subject) -> None:
         self.path, self.subject = Path(path), subject
         self._lock = threading.Lock()
+        _no_pipe(self.path)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("ab"):

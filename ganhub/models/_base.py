@@ -20,6 +20,7 @@ from ganhub import cards, hub, hub_upload
 from ganhub._version import __version__
 from ganhub.config import BaseConfig, nearest
 from ganhub.errors import ConfigError, HubError, ImageError
+from ganhub.nn.devices import choose_device
 
 MAX_PARAMETERS = 4_000_000_000  # 16 GB in float32: more is a mistake in the config, not a GAN
 MAX_CALLS = 20_000  # of torch, while a network is built: the largest family here takes 1,600
@@ -185,7 +186,9 @@ class Model(nn.Module):
 
         Raises:
             HubError: When something is missing, broken or does not fit, with what to do about it.
+            ConfigError: When there is no such device.
         """
+        device = choose_device(device)  # before anything is fetched
         folder = hub.locate(
             pretrained_model_name_or_path,
             revision=revision, subfolder=subfolder, variant=variant, token=token, cache_dir=cache_dir,
@@ -197,6 +200,7 @@ class Model(nn.Module):
     def from_folder(cls, folder: str | Path, *, variant: str | None = None, dtype: torch.dtype | None = None,
                     device: str | torch.device = "cpu") -> Self:
         """Load from a folder on this disk; see :meth:`from_pretrained`."""
+        place = choose_device(device)
         folder = Path(folder)
         fields = hub.read_config(folder)
         architecture, version = fields.pop("architecture", None), str(fields.pop("ganhub_version", ""))
@@ -215,7 +219,7 @@ class Model(nn.Module):
         with torch.device("cpu"), _NoDraws():  # every weight comes from the file
             model = model_class(config).float()  # whatever torch's default dtype is: half would round the weights
         model.load_state_dict(hub.read_tensors(folder, variant), strict=True)
-        return model.to(device=best_device() if device == "auto" else device, dtype=dtype or torch.float32).eval()
+        return model.to(device=place, dtype=dtype or torch.float32).eval()
 
 
 class _NoDraws(TorchFunctionMode):
@@ -279,13 +283,6 @@ def _newer(version: str) -> bool:
         return [int(part) for part in text.split(".")[:3] if re.fullmatch("[0-9]{1,6}", part)]
 
     return numbers(version) > numbers(__version__)
-
-
-def best_device() -> torch.device:
-    """The fastest kind of device on this machine: cuda, then mps, then the CPU."""
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
 def list_architectures() -> list[str]:

@@ -149,7 +149,7 @@ def read_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     except RecursionError:
         raise ConfigError(f"The recipe {path} is nested too deep: take out some of its brackets.") from None
     except ValueError as error:  # TOMLDecodeError, UnicodeDecodeError, too large
-        raise ConfigError(f"The recipe {path} is not valid TOML: {error}.") from None
+        raise ConfigError(f"The recipe {path} is not valid TOML in UTF-8: {error}.") from None
     written = copy.deepcopy(tables)
     for override in overrides:
         apply_override(tables, override)

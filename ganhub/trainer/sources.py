@@ -7,6 +7,7 @@ Face ``datasets``. Every picture is opened by :mod:`ganhub.images` and by nothin
 from __future__ import annotations
 
 import inspect
+import os
 import re
 import shutil
 from collections import Counter
@@ -94,7 +95,7 @@ def open_source(config: DataConfig, channels: int, labelled: bool) -> Source | S
 
     # Small classes are left out for every model, so that all of them see, and are kept from, the same pictures.
     labels = config.labels if labelled or config.smallest_class else None
-    path = Path(config.path).expanduser()
+    path = Path(os.path.expanduser(config.path))
     common = {"split": config.split, "labels": labels, "channels": channels, "background": config.background}
     if path.suffix.lower() == ".npz" and path.is_file():
         return open_npz(path, key=config.images, memory_bytes=config.memory_gb * 1024**3, **common)
@@ -169,7 +170,7 @@ def open_dataset(
     try:
         info = load_dataset_builder(path).info
         size = (info.download_size or 0) + (info.dataset_size or 0)
-        streaming = streaming or size > 0.5 * shutil.disk_usage(Path.home()).free
+        streaming = streaming or size > 0.5 * _free_bytes()
         data = load_dataset(path, split=split, streaming=streaming)
     except Exception as error:  # datasets raises a wide family here, from HTTP to Arrow; all mean the same to a user
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
@@ -210,6 +211,16 @@ def open_dataset(
         data = data.take(limit) if limit else data
         return Stream(data, entry, class_names, min(known, limit) if limit else known)
     return _RowSource(data, entry, class_names)
+
+
+def _free_bytes() -> int:
+    """Free space where downloaded datasets are kept."""
+    from datasets import config
+
+    folder = Path(config.HF_DATASETS_CACHE)
+    while not os.path.isdir(folder) and folder != folder.parent:
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
 
 
 class _RowSource(Source):

@@ -1,0 +1,166 @@
+"""No command ends in a traceback: one table of bad things, driven over every option of every command.
+
+A new command needs a row in ``ROWS``: a line that works, and quickly. All else follows from its options.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import sys
+import typing
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+import typer
+
+from ganhub.cli import cli, main
+from ganhub.images import save_image
+from ganhub.models import get_architecture
+
+COMMANDS = typer.main.get_command(cli).commands
+MODELS = {"tiny": "dcgan", "styles": "stylegan2", "painter": "gatys", "larger": "srgan", "filler": "inpainting"}
+# Of each command what works; P is the folder of `place`. Files are written into P/out only.
+ROWS = {
+    "app": "--port 1",  # refused, as nobody may take it, or it is taken: the app never starts here
+    "augment": "P/labelled --by generator --model classes --times 2 --out P/out/grown",
+    "card": "P/models/tiny",
+    "evaluate": "tiny --data P/photos --n 4 --metrics kernel --extractor vgg-lite",
+    "inpaint": "P/photos/0.png --mask P/mask.png --model filler --out P/out/filled.png",
+    "judge": "tiny --data P/photos --n 2 --answers P/out/answers.jsonl --report",
+    "list": "",
+    "project": "P/photos/0.png --model styles --out P/out/projected --steps 2",
+    "sample": "tiny --n 2 --out P/out/grid.png",
+    "style": "P/photos/0.png --style P/photos/1.png --model painter --out P/out/painted.png",
+    "translate": "P/photos/0.png --model larger --out P/out/translated.png",
+    "upscale": "P/photos/0.png --model larger --out P/out/large.png",
+    "walk": "tiny --seeds 1,2 --frames 3 --out P/out/walk.gif",
+}
+NUMBERS = {int: ["-1", str(2**31), str(2**70)], float: ["nan", "inf", "-1"]}
+DEVICES = ["gpu", "cuda:99", "mps:99", "", "cuda:x", "meta"]
+WORDS = ["a\nb\x1b[2J", ""]  # a line end and what clears a terminal
+# Not there (and the name is that of a markup), too long, a link to itself, a folder that is a file, a pipe that nobody
+# writes to or reads, bytes that are no UTF-8, the home of somebody unknown.
+PATHS = ["P/out/[/red].png", "x" * 5000, "P/loop/in.png", "P/mask.png/in.png", "P/pipe.png",
+         os.fsdecode(b"\xff.png"), "~nobody-has-this-name/x.png", *WORDS]  # fmt: skip
+PLACES = {"--model", "--style", "--outside", "--data", ""}  # texts that may be paths; the rest are of type Path
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Tiny models, pictures, a mask, and things that cannot be used."""
+    place = tmp_path_factory.mktemp("place")
+    tiny = {name: get_architecture(kind).tiny() for name, kind in MODELS.items()}
+    kind = get_architecture("gatys")
+    tiny["painter"] = kind(kind.Config(steps=1, sizes=1))
+    tiny["classes"] = get_architecture("conditional-gan").tiny()
+    for name, model in tiny.items():
+        model.save_pretrained(place / "models" / name)
+    for i in range(4):
+        save_image(torch.rand(1, 3, 16, 16) * 2 - 1, place / "photos" / f"{i}.png")
+    for label in tiny["classes"].config.class_names:
+        save_image(torch.rand(1, 1, 8, 8) * 2 - 1, place / "labelled" / label / "0.png")
+    save_image(torch.eye(16)[None, None] * 2 - 1, place / "mask.png")
+    (place / "out").mkdir()
+    (place / "loop").symlink_to("loop")
+    os.mkfifo(place / "pipe.png")
+    yield place
+
+
+@pytest.fixture
+def ganhub(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Callable[..., tuple[int, str, str]]]:
+    """``ganhub ...`` as the installed command runs it: exit status, output, and what the error stream holds."""
+    monkeypatch.setenv("GANHUB_MODELS", str(place / "models"))
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.chdir(place / "out")
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["ganhub", *arguments])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        return stop.value.code, *capsys.readouterr()
+
+    def too_long(*_: object) -> None:
+        pytest.fail("this command hangs")
+
+    before, kept = signal.signal(signal.SIGALRM, too_long), _contents(place)
+    signal.alarm(100)
+    try:
+        yield run
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+    assert kept.items() <= _contents(place).items(), "something that existed was lost"
+
+
+def _contents(place: Path) -> dict[str, str]:
+    return {
+        str(path): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in place.rglob("*") if path.is_file() and place / "out" not in path.parents
+    }  # fmt: skip
+
+
+def line_of(command: str, place: Path) -> list[str]:
+    return [part.replace("P/", f"{place}/") for part in ROWS[command].split()]
+
+
+def is_a_sentence(status: int, error: str) -> bool:
+    """Whether an error stream holds what a person can read: nothing raw, and not that ganhub is at fault."""
+    raw = "Traceback" in error or "fault of ganhub" in error or "\x1b" in error
+    if raw or status not in (0, 1, 2):
+        return False
+    return status != 1 or error.splitlines()[-1].startswith("ganhub: ") or "\n  " in error
+
+
+def test_every_command_has_a_row() -> None:
+    assert sorted(set(COMMANDS) - set(ROWS)) == [], "add a line that works to ROWS"
+
+
+@pytest.mark.parametrize("command", sorted(set(COMMANDS) - {"app", "judge"}))
+def test_the_row_works(command: str, place: Path, ganhub: Callable) -> None:
+    status, _, error = ganhub(command, *line_of(command, place))
+    assert status == 0, error
+
+
+def options() -> list[tuple[str, str]]:
+    return [
+        (name, parameter.opts[-1] if parameter.param_type_name == "option" else "")
+        for name, command in sorted(COMMANDS.items())
+        for parameter in command.params
+        if not getattr(parameter, "is_flag", False) and "--host" not in parameter.opts  # test_addresses.py
+    ]
+
+
+def bad_values(command: str, option: str) -> list[str]:
+    if option == "--device":
+        return DEVICES
+    name = next(one.name for one in COMMANDS[command].params if option in one.opts) if option else ""
+    kind = typing.get_type_hints(COMMANDS[command].callback).get(name)
+    kinds = {kind, *typing.get_args(kind)}
+    numbers = next((NUMBERS[one] for one in NUMBERS if one in kinds), None)
+    return numbers or (PATHS if option in PLACES or Path in kinds else WORDS)
+
+
+@pytest.mark.parametrize(("command", "option"), options())
+def test_bad_things(command: str, option: str, place: Path, ganhub: Callable) -> None:
+    wrong = []
+    for value in bad_values(command, option):
+        if "pipe" in value and option in ("--out", "--pairs"):
+            continue  # a finished picture is put in its place
+        line = line_of(command, place)
+        value = value.replace("P/", f"{place}/")
+        if not option:
+            line[:1] = [value]
+        elif option in line:
+            line[line.index(option) + 1] = value
+        else:
+            line += [option, value]
+        status, _, error = ganhub(command, *line)
+        if not is_a_sentence(status, error) or option == "--device" and status != 1:
+            wrong.append(f"{option} {value[:40]!r}: {status} {error[-600:]}")
+    assert wrong == []
