@@ -7,6 +7,7 @@ the new one. A process that is killed leaves its folder behind; the next write b
 
 from __future__ import annotations
 
+import errno
 import functools
 import hashlib
 import json
@@ -28,6 +29,11 @@ MAX_DIGITS = 40  # of one number
 _SURROGATE = re.compile("[\ud800-\udfff]")  # half a character: it can be neither printed nor stored
 _TEMPORARY = re.compile(r"\.ganhub-([0-9a-f]{8})-(\d+)-[0-9a-f]{8}\.tmp")
 _FORGOTTEN = 24 * 3600  # seconds after which a temporary folder is left over, whoever made it
+
+
+def expanded(path: str | os.PathLike[str]) -> Path:
+    """A path as a person types it, ``~`` and all; where nobody knows the home it stays as it is."""
+    return Path(os.path.expanduser(path))  # Path.expanduser raises there
 
 
 # --- Reading what others wrote ------------------------------------------------------------
@@ -104,17 +110,41 @@ def _look_through(value: Any, longest: int) -> None:
 # --- Writing ------------------------------------------------------------------------------
 
 
+def check_place(path: Path) -> None:
+    """Raise where a file cannot be put: known before the work, not after it.
+
+    Raises:
+        OSError: A folder, a pipe or a device has this name, what should be a folder on the way is none, or nobody but
+            others may write there. Folders that are missing are none of these.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        mode = stat.S_IFREG
+    if not stat.S_ISREG(mode):
+        what = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
+        raise FileExistsError(errno.EEXIST, f"it is {what}", str(path))
+    folder = next((place for place in path.parents if os.path.lexists(place)), Path())
+    if not os.path.isdir(folder):
+        raise NotADirectoryError(errno.ENOTDIR, f"{folder} is no folder", str(folder))
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, f"you may not write into {folder}", str(folder))
+
+
 def put_in_place(files: Mapping[Path, Callable[[Path], object]], *, sync: bool = False) -> None:
     """Write files, path -> what fills it; none is put in place before all are written.
 
-    Each is filled under its own name in a hidden folder beside its place. What was there stays when one fails.
+    Each is filled under its own name in a hidden folder beside its place. What was there stays when one fails. A pipe
+    or a device is never replaced.
 
     Args:
         sync: Wait until the disk has them.
 
     Raises:
-        OSError: And whatever a filling function raises.
+        OSError: As :func:`check_place`, and whatever a filling function raises.
     """
+    for path in files:
+        check_place(path)
     folders: dict[Path, Path] = {}
     try:
         for path, fill in files.items():

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from ganhub.config import nearest
 from ganhub.errors import HubError
+from ganhub.files import expanded
 from ganhub.folder import (
     CONFIG,
     PLAIN_NAME,
@@ -72,12 +73,8 @@ def _shelves() -> list[Path]:
     package = Path(__file__).resolve().parent
     shelves = [Path("model_cards")]
     if os.environ.get("GANHUB_MODELS"):
-        shelves.append(_expanded(os.environ["GANHUB_MODELS"]))
+        shelves.append(expanded(os.environ["GANHUB_MODELS"]))
     return [*shelves, package / "model_cards", package.parent / "model_cards"]
-
-
-def _expanded(path: str | Path) -> Path:
-    return Path(os.path.expanduser(path))  # ~NAME of nobody stays as it is
 
 
 def find_local(source: str | Path, subfolder: str | None = None) -> Path | None:
@@ -86,7 +83,7 @@ def find_local(source: str | Path, subfolder: str | None = None) -> Path | None:
     A folder that is no model does not hide one of the same short name: "adain" is the model also beside a folder of
     pictures with that name, and "./adain" is always the folder.
     """
-    path, text = _expanded(source), str(source)
+    path, text = expanded(source), str(source)
     if not PLAIN_NAME.fullmatch(text) or (isinstance(source, Path) and os.path.isdir(path)):
         return path if os.path.isdir(path) else None
     below = Path(checked_subfolder(subfolder)) / CONFIG

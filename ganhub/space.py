@@ -20,12 +20,15 @@ from ganhub.hub_upload import pushed_files
 PACKAGE = Path(__file__).resolve().parent
 APP = '''"""The app: ``python app.py`` prints its address. A Space runs this file too."""
 
-from ganhub.app import create_app, launch_options
+from ganhub.console import in_sentences
 
-demo = create_app()
+with in_sentences():
+    from ganhub.app import create_app, serve
 
-if __name__ == "__main__":
-    demo.launch(**launch_options())
+    demo = create_app()
+
+    if __name__ == "__main__":
+        serve(demo)
 '''
 # What a visitor needs to find every tab at work, in the order of the menus.
 USUAL = (

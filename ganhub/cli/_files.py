@@ -17,6 +17,7 @@ from ganhub.cli._inputs import progress, say
 from ganhub.collection import SUFFIXES, Listing, Picture, list_pictures
 from ganhub.console import LIST, printable, sentence
 from ganhub.errors import ConfigError, GanhubError
+from ganhub.files import check_place
 
 FILMS = tuple(video.READERS)
 Force = Annotated[bool, typer.Option("--force", help="Overwrite files that are there.")]
@@ -113,8 +114,8 @@ def targets(arguments: Sequence[str], out: Path, read: Sequence[str], films: boo
     film = films and is_film(found[0])
     written = (".mp4", ".gif") if film else tuple(images.SUFFIXES)
     one_file = len(found) == 1 and out.suffix and not out.is_dir()
-    if one_file and out.suffix.lower() not in written and not any(map(_is_many, arguments)):
-        raise ConfigError(f"{out.name}: end --out in {', '.join(written)}.")
+    if one_file and not any(map(_is_many, arguments)):
+        must_end_in(out, written)
     if one_file and out.suffix.lower() in written:
         jobs = [(found[0], out)]
     else:
@@ -148,13 +149,27 @@ def written_as(source: Path, films: bool) -> str:
     return source.suffix if suffix in images.SUFFIXES else ".png"
 
 
+def must_end_in(out: Path, suffixes: Iterable[str], option: str = "--out") -> None:
+    """Raise ConfigError unless a file's name says which of some kinds it is."""
+    if out.suffix.lower() not in suffixes:
+        raise ConfigError(f"{out.name or out}: end {option} in {', '.join(suffixes)}.")
+
+
 def may_write(targets: Iterable[Path], force: bool) -> None:
     """Ask before files are overwritten; refuse where there is nobody to ask, as in a script.
 
+    Called before the work, so that it also says what cannot be written anyway.
+
     Raises:
-        ConfigError: Some of the files are there, ``force`` is not set, and nobody has said yes.
+        ConfigError: One cannot be written, or some are there, ``force`` is not set, and nobody has said yes.
     """
-    there = [target for target in targets if target.is_file()]
+    targets = list(targets)
+    for target in targets:
+        try:
+            check_place(target)
+        except OSError as error:
+            raise ConfigError(f"{target} cannot be written ({error.strerror}): choose another place.") from None
+    there = [target for target in targets if os.path.isfile(target)]
     if force or not there:
         return
     named = f"{there[0]} is" if len(there) == 1 else f"{len(there)} of the files to write, such as {there[0]}, are"

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ganhub import cards, hub, images
-from ganhub.cli._files import may_write
+from ganhub.cli._files import may_write, must_end_in
 from ganhub.cli._inputs import data_config, in_words, open_generator, say, split_overrides
 from ganhub.durations import in_words as in_time
 from ganhub.errors import ConfigError, MetricError
+from ganhub.folder import CARD, METRICS
 from ganhub.metrics.evaluation import KNOWN, MOST_PICTURES, Evaluation
 from ganhub.metrics.extractors import extractor as make_extractor
 from ganhub.models import LatentGenerator
@@ -76,7 +77,10 @@ def evaluate(
         raise ConfigError(f"{sources[0]} is no folder on this disk, so its card cannot be written: leave --record out.")
     if held_out and held_out == split:
         raise ConfigError(f"The split {split} cannot be trained on and held out at once: leave --held-out out.")
+    if record:
+        may_write([folder / name for name in (METRICS, CARD, PAIRS)], force=True)
     if pairs is not None:
+        must_end_in(pairs, images.SUFFIXES, "--pairs")
         may_write([pairs], force)
     config = data_config(data, overrides, split=split)
 

@@ -11,7 +11,7 @@ import torch
 import typer
 
 from ganhub import images, latents, video
-from ganhub.cli._files import Force, may_write
+from ganhub.cli._files import Force, may_write, must_end_in
 from ganhub.cli._forecast import Forecast
 from ganhub.cli._inputs import open_generator, progress, say
 from ganhub.console import printable
@@ -41,8 +41,7 @@ def walk(
 ) -> None:
     """Walk from seed to seed at an even pace and save the film."""
     way = _seeds(seeds)
-    if out.suffix.lower() not in (".mp4", ".gif"):  # before the work, not after it
-        raise ConfigError(f"{out.name} does not say what kind of film: end --out in .mp4 or .gif.")
+    must_end_in(out, (".mp4", ".gif"))  # before the work, not after it
     may_write([out], force)
     generator = open_generator(model, device)
     most = MAX_PIXELS // math.prod(generator.config.size)

@@ -9,7 +9,7 @@ import typer
 
 from ganhub import hub, images
 from ganhub.cli._enlarge import chosen
-from ganhub.cli._files import Force, may_write
+from ganhub.cli._files import Force, may_write, must_end_in
 from ganhub.cli._inputs import open_generator, say
 from ganhub.errors import ConfigError, GanhubError
 from ganhub.models import get_architecture, list_architectures
@@ -63,6 +63,7 @@ def sample(
         raise ConfigError(f"--n must be from 1 to {MAX_PICTURES}, not {n}.")
     if not 0 <= seed <= 2**32 - n:
         raise ConfigError(f"--seed must be from 0 to {2**32 - n}, not {seed}.")
+    must_end_in(out, images.SUFFIXES)
     may_write([out], force)
     generator = open_generator(model, device)
     larger, how = chosen(scale, enlarge, generator.config.size, generator.config.channels)

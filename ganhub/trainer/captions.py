@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from ganhub.errors import DataError
+from ganhub.files import read_within
 
 MOST_BYTES = 256 * 1024**2  # of the text: a million long captions
 MOST_WORDS = 100  # different values of one attribute; more are no attribute
@@ -85,7 +87,7 @@ def _word(value: object) -> str:
 
 def _load(path: Path) -> dict:
     try:
-        if path.suffix.lower() == ".zip":
+        if path.suffix.lower() == ".zip" and os.path.isfile(path):  # a pipe would be waited for without end
             with zipfile.ZipFile(path) as archive:
                 names = [info for info in archive.infolist() if info.filename.lower().endswith(".json")]
                 if len(names) != 1:
@@ -94,9 +96,7 @@ def _load(path: Path) -> dict:
                     raise DataError(f"{path} unpacks to more than {MOST_BYTES // 1024**2} MB and is not read.")
                 data = json.loads(archive.read(names[0]).decode("utf-8-sig"))
         else:
-            if path.stat().st_size > MOST_BYTES:
-                raise DataError(f"{path} is larger than {MOST_BYTES // 1024**2} MB and is not read.")
-            data = json.loads(path.read_text("utf-8-sig"))
+            data = json.loads(read_within(path, MOST_BYTES).decode("utf-8-sig"))
     except OSError as error:
         raise DataError(f"The captions {path} cannot be read ({error.strerror}): is data.captions right?") from None
     except (ValueError, RecursionError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:

@@ -77,7 +77,7 @@ def read_log(out: Path) -> list[dict[str, Any]]:
 
 def trim_log(out: Path, images_seen: int) -> None:
     """Drop what a crashed run logged after the checkpoint from which it resumes."""
-    path = (out / LOG).resolve()  # a link stays a link
+    path = Path(os.path.realpath(out / LOG))  # a link stays a link
     if not path.is_file():
         return
     lines = read_log(out)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
 from ganhub.config import nearest
 from ganhub.errors import ConfigError
+from ganhub.files import expanded
 from ganhub.trainer.recipe import Recipe, read_recipe
 
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -26,8 +28,8 @@ def find_recipe(text: str) -> Path:
     Raises:
         ConfigError: Neither a file nor a name; the nearest name is given, and all of them.
     """
-    path, known = Path(text).expanduser(), list_recipes()
-    if path.is_file():
+    path, known = expanded(text), list_recipes()
+    if os.path.isfile(path):
         return path
     name = text.removesuffix(".toml").replace("-", "_")
     if name in known:

@@ -22,6 +22,7 @@ from ganhub import images
 from ganhub.collection import class_order, composed
 from ganhub.errors import DataError
 from ganhub.extras import needed_for
+from ganhub.files import expanded
 
 if TYPE_CHECKING:
     from ganhub.trainer.data import DataConfig
@@ -95,15 +96,16 @@ def open_source(config: DataConfig, channels: int, labelled: bool) -> Source | S
 
     # Small classes are left out for every model, so that all of them see, and are kept from, the same pictures.
     labels = config.labels if labelled or config.smallest_class else None
-    path = Path(os.path.expanduser(config.path))
+    path = expanded(config.path)
+    there, is_folder, is_file = (check(path) for check in (os.path.exists, os.path.isdir, os.path.isfile))
     common = {"split": config.split, "labels": labels, "channels": channels, "background": config.background}
-    if path.suffix.lower() == ".npz" and path.is_file():
+    if path.suffix.lower() == ".npz" and is_file:
         return open_npz(path, key=config.images, memory_bytes=config.memory_gb * 1024**3, **common)
-    if path.is_dir() and any(path.rglob("*.parquet")) or not path.exists() and HUB_ID.fullmatch(config.path):
+    if is_folder and any(path.rglob("*.parquet")) or not there and HUB_ID.fullmatch(config.path):
         return open_dataset(config.path, key=config.images, streaming=config.streaming, limit=config.limit, **common)
-    if path.is_dir() or path.suffix.lower() == ".zip" and path.is_file():
+    if is_folder or path.suffix.lower() == ".zip" and is_file:
         return open_folder(path, only=config.only, **common)
-    if path.exists():
+    if there:
         raise DataError(f"{path} is neither a folder nor a .zip or .npz file; put the pictures in a folder or a zip.")
     raise DataError(f"{path} does not exist; set data.path to a folder, .zip, .npz or Hub dataset (owner/name).")
 

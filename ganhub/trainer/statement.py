@@ -7,6 +7,7 @@ command line states it anew. Recipes that are built in Python, or edited, are st
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ganhub import cards, hub
 from ganhub.config import BaseConfig
 from ganhub.errors import HubError
+from ganhub.files import expanded
 from ganhub.folder import CARD
 from ganhub.trainer.arrays import ArraySource
 from ganhub.trainer.data import DataConfig
@@ -102,9 +104,13 @@ def _shown(key: str, value: Any) -> str:
     return _place(str(value)) if key.endswith((".path", ".init")) else str(value)
 
 
+def _name(path: Path) -> str:
+    return os.path.basename(os.path.realpath(path))
+
+
 def _place(path: str) -> str:
-    local = Path(path).expanduser()
-    return path if HUB_ID.fullmatch(path) and not local.exists() else local.resolve().name
+    local = expanded(path)
+    return path if HUB_ID.fullmatch(path) and not os.path.exists(local) else _name(local)
 
 
 def describe(pictures: Pictures) -> dict[str, Any]:
@@ -144,8 +150,8 @@ def _collection(pictures: Pictures) -> str:
 
 
 def _kind(path: str, source: Source | Stream) -> str:
-    local = Path(path).expanduser()
-    if not local.exists():
+    local = expanded(path)
+    if not os.path.exists(local):
         return "the streamed dataset" if isinstance(source, Stream) else "the dataset"
     return "the folder" if local.is_dir() else "the file"
 
@@ -161,15 +167,15 @@ def _has_split(split: str, source: Source | Stream) -> bool:
 
 def _hub_ids(pictures: Pictures) -> list[str]:
     path = pictures.config.path
-    return [path] if HUB_ID.fullmatch(path) and not Path(path).expanduser().exists() else []
+    return [path] if HUB_ID.fullmatch(path) and not os.path.exists(expanded(path)) else []
 
 
 def started_from(init: str) -> list[dict[str, Any]]:
     """The models whose weights a run starts from, nearest first: what their cards say of data and licence."""
     if not init:
         return []
-    here = Path(init).expanduser().exists()
-    found: dict[str, Any] = {"name": init if hub.is_repo_id(init) and not here else Path(init).resolve().name}
+    here = os.path.exists(expanded(init))
+    found: dict[str, Any] = {"name": init if hub.is_repo_id(init) and not here else _name(Path(init))}
     if hub.is_repo_id(init) and not here:
         found["hub"] = True
     try:
