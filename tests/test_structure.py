@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # Imports go down. A new module is put on its floor here and in CONTRIBUTING.md.
 FLOORS = {
     0: "_version config errors folder _hub_errors hub _card_parts cards images tiling large_pictures colour video "
-    "provenance nn losses collection",
+    "provenance nn losses collection layout",
     1: "objectives",
     2: "models",
     3: "latents search metrics styling translating restoring",
