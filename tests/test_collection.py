@@ -14,8 +14,9 @@ import pytest
 from PIL import Image
 
 from ganhub import collection
-from ganhub.collection import list_pictures, parts_in, split_named
+from ganhub.collection import list_pictures
 from ganhub.errors import DataError
+from ganhub.layout import parts_in, split_named
 from ganhub.trainer.data import DataConfig
 from ganhub.trainer.sources import Source, open_source
 

@@ -20,7 +20,8 @@ ROOT = Path(__file__).resolve().parent.parent
 # Imports go down. A new module is put on its floor here and in CONTRIBUTING.md.
 FLOORS = {
     0: "_version config durations errors console addresses files folder _hub_errors hub_download hub hub_visitors "
-    "hub_upload extras _card_parts cards collection images tiling large_pictures colour video provenance nn losses",
+    "hub_upload extras _card_parts cards collection layout images tiling large_pictures colour video provenance nn "
+    "losses",
     1: "objectives",
     2: "models",
     3: "latents search metrics styling translating restoring",

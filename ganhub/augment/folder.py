@@ -15,8 +15,9 @@ from typing import Any
 from torch import Tensor
 
 from ganhub import images
-from ganhub.collection import Listing, Picture, class_order, composed, lies_in_one, list_pictures, parts_in
+from ganhub.collection import Listing, Picture, class_order, composed, list_pictures
 from ganhub.errors import ConfigError, DataError, ImageError
+from ganhub.layout import lies_in_one, parts_in
 
 OnStep = Callable[[int, int], None]
 MOST = 100_000  # pictures of a class in the end

@@ -13,8 +13,9 @@ from numpy.lib import format as npy
 from torch import Tensor
 
 from ganhub import images
-from ganhub.collection import DAMAGED, composed, open_zip, shown, split_named
+from ganhub.collection import DAMAGED, composed, open_zip, shown
 from ganhub.errors import DataError
+from ganhub.layout import split_named
 from ganhub.trainer.sources import Entry, Source, classes_of
 
 PICTURES = ("x", "images", "image", "imgs", "data")

@@ -1,0 +1,197 @@
+"""How good are the show-pieces? One table, each figure beside the real pictures' own.
+
+    python benchmarks/showpieces.py model_cards/stylegan2-heroes training/recipes/stylegan2_heroes.toml heroes-32.npz
+    python benchmarks/showpieces.py model_cards/stylegan2-avatars training/recipes/stylegan2_avatars.toml \\
+        avatars-64.npz --captions avatars-64-captions.zip
+
+Protocol: 5,000 samples, seeds 0 to 4,999, truncation 1, classes in the proportions of the held-out pictures. Real are
+the pictures that the recipe's ``data.holdout`` kept out of training; "real" figures are those of one half of them
+against the other. Class and attributes are read by one convolutional network with a head for each, trained on the
+training pictures alone (its accuracy on held-out ones is stated); the shares that it reads in samples are compared with
+those that it reads in held-out pictures of the same classes (total variation: half the sum of the differences).
+Within-class distance: mean Euclidean distance between two pictures of a class, in pixels, transparent parts on white.
+Precision, recall and kernel distance: features of efficientnet-lite0, k = 3. Near-copies: ganhub.metrics.memorisation.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT)]
+
+from ganhub import AutoModel, cards, images  # noqa: E402
+from ganhub.metrics import extractor  # noqa: E402
+from ganhub.metrics.distances import kernel_distance  # noqa: E402
+from ganhub.metrics.manifold import manifold  # noqa: E402
+from ganhub.metrics.memorisation import memorisation, worst_pairs  # noqa: E402
+from ganhub.metrics.scores import intra_class_diversity  # noqa: E402
+from ganhub.trainer import Pictures, open_data, read_recipe  # noqa: E402
+
+ATTRIBUTES = ("hair_colour", "skin", "background", "glasses", "beard", "mood")
+Labels = dict[str, Tensor]
+
+
+class Reader(nn.Module):
+    """Pictures [N, C, H, W] in [-1, 1] -> logits of each question, {"class": [N, K], ...}."""
+
+    def __init__(self, channels: int, questions: dict[str, int]) -> None:
+        super().__init__()
+
+        def block(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+            conv = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+            return nn.Sequential(conv, nn.BatchNorm2d(outputs), nn.ReLU())
+
+        self.body = nn.Sequential(
+            block(channels, 24), block(24, 48, 2), block(48, 48), block(48, 96, 2), block(96, 96), block(96, 96, 2),
+            nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Dropout(0.2),
+        )  # fmt: skip
+        self.heads = nn.ModuleDict({name: nn.Linear(96 * 16, count) for name, count in questions.items()})
+
+    def forward(self, pictures: Tensor) -> dict[str, Tensor]:
+        x = self.body(pictures)
+        return {name: head(x) for name, head in self.heads.items()}
+
+
+def answers(pictures: Pictures, first: int, count: int, names: list[str]) -> tuple[Tensor, Labels]:
+    """Pictures and what is known of them; -1 where nothing is."""
+    batch = pictures.batch(first, count)
+    known = {name: pictures.attribute(name, first, count) for name in names}
+    return batch.images, {"class": batch.labels, **known}
+
+
+def train_reader(pictures: Pictures, names: list[str], epochs: int, say: Callable[[str], None]) -> Reader:
+    """Train on all training pictures, shifted by up to two pixels."""
+    torch.manual_seed(0)
+    counts = {name: len(pictures.captions.names[name]) for name in names}
+    reader = Reader(pictures.batch(0, 1).images.shape[1], {"class": len(pictures.class_names), **counts})
+    reader = reader.to(memory_format=torch.channels_last)
+    steps, size = epochs * len(pictures) // 100, 100
+    optimiser = torch.optim.AdamW(reader.parameters(), lr=1e-3, weight_decay=0.05)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, total_steps=steps, pct_start=0.2)
+    shifts = torch.Generator().manual_seed(0)
+    for step in range(steps):
+        x, known = answers(pictures, step * size, size, names)
+        dx, dy = torch.randint(-2, 3, (2,), generator=shifts).tolist()
+        read = reader(x.roll((dx, dy), (2, 3)).contiguous(memory_format=torch.channels_last))
+        losses = [F.cross_entropy(read[k], known[k], ignore_index=-1) for k in read if (known[k] >= 0).any()]
+        optimiser.zero_grad(set_to_none=True)
+        sum(losses).backward()
+        optimiser.step()
+        schedule.step()
+        if step % 100 == 0:
+            say(f"reader: step {step} of {steps}, loss {sum(losses).item():.2f}")
+    return reader.eval()
+
+
+@torch.inference_mode()
+def read(reader: Reader, pictures: Tensor) -> Labels:
+    """The most likely answer of each question, [N]."""
+    parts = [{name: x.argmax(1) for name, x in reader(part).items()} for part in pictures.split(250)]
+    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+
+
+def right(found: Tensor, known: Tensor) -> float:
+    """Share of right answers where the answer is known."""
+    return (found == known)[known >= 0].float().mean().item()
+
+
+def variation(first: Tensor, second: Tensor) -> float:
+    """Total variation between the shares of the values of two lists."""
+    most = int(max(first.max(), second.max())) + 1
+    shares = [torch.bincount(x, minlength=most) / len(x) for x in (first, second)]
+    return (shares[0] - shares[1]).abs().sum().item() / 2
+
+
+def on_white(pictures: Tensor) -> Tensor:
+    """RGB of RGBA pictures on white."""
+    return 1 + (pictures[:, :3] - 1) * (pictures[:, 3:] + 1) / 2 if pictures.shape[1] == 4 else pictures
+
+
+def half_transparent(pictures: Tensor) -> float:
+    """Share of alpha strictly between 0.05 and 0.95 of 1."""
+    alpha = (pictures[:, 3] + 1) / 2
+    return ((alpha > 0.05) & (alpha < 0.95)).float().mean().item()
+
+
+def measure(model, training: Pictures, held: Pictures, n: int, epochs: int, say: Callable[[str], None]) -> dict:
+    """All figures as {name: {"samples": ..., "real": ...}}, and the pictures for a look."""
+    names = [name for name in ATTRIBUTES if held.captions and name in held.captions.names]
+    real, known = answers(held, 0, len(held), names)
+    asked = known["class"].repeat(n // len(real) + 1)[:n]
+    samples = torch.cat([model.sample(len(part), label=part, seed=i * 250) for i, part in enumerate(asked.split(250))])
+    half = len(real) // 2
+    reader = train_reader(training, names, epochs, say)
+    found, own = read(reader, samples), read(reader, real)
+    result = {"class read right": (right(found["class"], asked), right(own["class"], known["class"]))}
+    for name in names:
+        accuracy = right(own[name], known[name])
+        seen = {k: v[known[name] >= 0] for k, v in own.items()}
+        asked_for = torch.isin(asked, known["class"][known[name] >= 0].unique())  # classes in which it is known at all
+        result[f"{name}: total variation (read right: {accuracy:.3f})"] = (
+            variation(found[name][asked_for], seen[name]),
+            variation(seen[name][: len(seen[name]) // 2], seen[name][len(seen[name]) // 2 :]),
+        )
+    flat, flat_real = on_white(samples).flatten(1), on_white(real).flatten(1)
+    spread = intra_class_diversity(flat_real, known["class"])
+    result["within-class distance over the data's"] = intra_class_diversity(flat, asked) / spread, 1.0
+    if samples.shape[1] == 4:
+        result["half-transparent share of alpha"] = half_transparent(samples), half_transparent(real)
+    network = extractor()
+    features = [torch.cat([network(on_white(part)) for part in x.split(64)]) for x in (samples, real)]
+    mine, theirs = manifold(features[1], features[0]), manifold(features[1][:half], features[1][half:])
+    result["precision"], result["recall"] = (mine.precision, theirs.precision), (mine.recall, theirs.recall)
+    result["kernel distance"] = tuple(
+        kernel_distance(a, b).value for a, b in ((features[1], features[0]), (features[1][:half], features[1][half:]))
+    )
+    trained = torch.cat([training.batch(i, min(500, len(training) - i)).images for i in range(0, len(training), 500)])
+    report = memorisation(on_white(samples[:1000]), on_white(trained), on_white(real[:1000]))
+    result["near-copies"] = report.copies, report.held_copies
+    return {"figures": result, "beside": worst_pairs(report, samples[:1000], trained, 16)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model")
+    parser.add_argument("recipe")
+    parser.add_argument("data", help="overrides data.path of the recipe")
+    parser.add_argument("--captions", default="", help="overrides data.captions")
+    parser.add_argument("--n", type=int, default=5000)
+    parser.add_argument("--epochs", type=int, default=3, help="of the network that reads classes and attributes")
+    parser.add_argument("--json", action="store_true", help="write the figures into MODEL/metrics.json and its card")
+    arguments = parser.parse_args()
+
+    def say(text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    model = AutoModel.from_pretrained(arguments.model)
+    c, overrides = model.config, [f"data.path={arguments.data}", f"data.captions={arguments.captions}"]
+    parts = []
+    for part in ("training", "holdout"):
+        recipe = read_recipe(arguments.recipe, [*overrides, f"data.part={part}"])
+        size = {"height": c.size[0], "width": c.size[1], "channels": c.channels}
+        parts.append(open_data(recipe.data, **size, labelled=True))
+    measured = measure(model, *parts, arguments.n, arguments.epochs, say)
+    print(f"| {Path(arguments.model).name} | samples | real |\n|---|---:|---:|")
+    for name, (samples, real) in measured["figures"].items():
+        print(f"| {name} | {samples:.4f} | {real:.4f} |")
+    images.save_grid(measured["beside"], Path(arguments.model) / "nearest.png", columns=16)
+    if arguments.json:
+        protocol = (
+            f"{arguments.n} samples (seeds from 0, truncation 1) beside {len(parts[1])} pictures kept out of training; "
+            "real: one half of these against the other (benchmarks/showpieces.py)"
+        )
+        numbers = {name: round(samples, 4) for name, (samples, _) in measured["figures"].items()}
+        numbers |= {f"{name}, real": round(real, 4) for name, (_, real) in measured["figures"].items()}
+        cards.record(arguments.model, "showpiece", {**numbers, "protocol": protocol}, model.card_facts())
+
+
+if __name__ == "__main__":
+    main()
