@@ -26,7 +26,8 @@ from ganhub.models import get_architecture
 pytest_plugins = ["tests.hub_server"]
 # The Hub client hands its HTTP library bytes in the old way.
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
-COMMANDS = typer.main.get_command(cli).commands
+GROUP = typer.main.get_command(cli)  # built once: else it would be built anew for each of 500 lines
+COMMANDS = GROUP.commands
 MODELS = {"tiny": "dcgan", "styles": "stylegan2", "painter": "gatys", "larger": "srgan", "filler": "inpainting"}
 # Of each command what works; P is the folder of `place`. Files are written into P/out only.
 ROWS = {
@@ -92,6 +93,7 @@ def ganhub(
     """``ganhub ...`` as the installed command runs it: exit status, output, and what the error stream holds."""
     monkeypatch.setenv("GANHUB_MODELS", str(place / "models"))
     monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr("ganhub.cli.cli", GROUP)
     monkeypatch.chdir(place / "out")
 
     def run(*arguments: str) -> tuple[int, str, str]:
