@@ -100,8 +100,7 @@ def _described(tensors: dict[str, Tensor], name: str) -> Any:
 
 
 class _Bounded(TorchFunctionMode):
-    """Within, no more than so many bytes and so many new tensors: a name or one small tensor may ask for a huge network,
-    or for a hundred thousand layers."""
+    """Within, no more than so many bytes and new tensors: one small tensor may ask for a huge network, or a deep one."""
 
     def __init__(self, most: int, tensors: int) -> None:
         super().__init__()
