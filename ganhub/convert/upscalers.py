@@ -99,7 +99,7 @@ def _described(tensors: dict[str, Tensor], name: str) -> Any:
 
 
 class _Bounded(TorchFunctionMode):
-    """Within, no more than so many bytes and so many new tensors: a name or one small tensor may ask for a huge network,
+    """Within, no more than so many bytes and so many new tensors: one name or small tensor may ask for a huge network,
     or for a hundred thousand layers."""
 
     def __init__(self, most: int, tensors: int) -> None:
