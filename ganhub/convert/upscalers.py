@@ -100,7 +100,7 @@ def _described(tensors: dict[str, Tensor], name: str) -> Any:
 
 
 class _Bounded(TorchFunctionMode):
-    """Within, no more than so many bytes and new tensors: one small tensor may ask for a huge network, or a deep one."""
+    """Within, no more than so many bytes and new tensors: a small tensor may ask for a huge network, or a deep one."""
 
     def __init__(self, most: int, tensors: int) -> None:
         super().__init__()

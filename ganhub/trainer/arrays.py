@@ -52,7 +52,7 @@ class _File:
 
     def __init__(self, path: Path) -> None:
         self.path, self.archive = path, open_zip(path)
-        members = [info for info in self.archive.infolist() if not info.is_dir()]
+        members = [info for info in self.archive.infolist() if info.filename and not info.is_dir()]
         self.members = {info.filename.removesuffix(".npy"): info for info in members}
 
     def find(self, asked: str, usual: Sequence[str], field: str, what: str) -> str:
