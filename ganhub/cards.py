@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from ganhub import _card_parts as parts
+from ganhub.console import printable
 from ganhub.errors import HubError
 from ganhub.files import MAX_DEPTH, read_within
 from ganhub.folder import CARD, CONFIG, METRICS, clipped, read_json, write_atomic
@@ -106,7 +107,7 @@ def write_card(folder: str | Path, facts: Mapping[str, Any]) -> Path:
     config, metrics, path = _read(folder / CONFIG), _read(folder / METRICS), folder / CARD
     old = read_card(path) if path.is_file() else ""
     outside = _BLOCK.sub("", old)
-    known: dict[str, Any] = {"name": os.path.basename(os.path.realpath(folder))}
+    known: dict[str, Any] = {"name": printable(os.path.basename(os.path.realpath(folder)))}
     # A picture that a person has put elsewhere in the card is not shown twice.
     known |= {k: (folder / file).is_file() and f"({file})" not in outside for k, file in PICTURES.items()}
     told = ("architecture", "class_names", "num_classes", "style_names")

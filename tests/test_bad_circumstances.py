@@ -1,15 +1,17 @@
 """No command ends in a traceback: one table of bad things, driven over every option of every command.
 
-A new command needs a row in ``ROWS``: a line that works, and quickly. All else follows from its options.
+A new command needs a row in ``ROWS``: a line that works, and quickly, with its arguments before its options. All else
+follows from these.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import signal
+import stat
 import sys
 import typing
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,6 +23,9 @@ from ganhub.cli import cli, main
 from ganhub.images import save_image
 from ganhub.models import get_architecture
 
+pytest_plugins = ["tests.hub_server"]
+# The Hub client hands its HTTP library bytes in the old way.
+pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
 COMMANDS = typer.main.get_command(cli).commands
 MODELS = {"tiny": "dcgan", "styles": "stylegan2", "painter": "gatys", "larger": "srgan", "filler": "inpainting"}
 # Of each command what works; P is the folder of `place`. Files are written into P/out only.
@@ -29,24 +34,33 @@ ROWS = {
     "augment": "P/labelled --by generator --model classes --times 2 --out P/out/grown",
     "card": "P/models/tiny",
     "evaluate": "tiny --data P/photos --n 4 --metrics kernel --extractor vgg-lite",
-    "inpaint": "P/photos/0.png --mask P/mask.png --model filler --out P/out/filled.png",
+    "inpaint": "P/photos/0.png --mask P/mask.png --model filler --out P/out/filled.png --force",
     "judge": "tiny --data P/photos --n 2 --answers P/out/answers.jsonl --report",
     "list": "",
-    "project": "P/photos/0.png --model styles --out P/out/projected --steps 2",
-    "sample": "tiny --n 2 --out P/out/grid.png",
-    "style": "P/photos/0.png --style P/photos/1.png --model painter --out P/out/painted.png",
-    "translate": "P/photos/0.png --model larger --out P/out/translated.png",
-    "upscale": "P/photos/0.png --model larger --out P/out/large.png",
-    "walk": "tiny --seeds 1,2 --frames 3 --out P/out/walk.gif",
+    "project": "P/photos/0.png --model styles --out P/out/projected --steps 1 --force",
+    "push": "tiny someone/tiny",
+    "push-space": "someone/space --models tiny",
+    "sample": "tiny --n 2 --out P/out/grid.png --force",
+    "style": "P/photos/0.png --style P/photos/1.png --model painter --out P/out/painted.png --force",
+    "train": "P/recipe.toml P/photos --out P/out/run",
+    "translate": "P/photos/0.png --model larger --out P/out/translated.png --force",
+    "upscale": "P/photos/0.png --model larger --out P/out/large.png --force",
+    "walk": "tiny --seeds 1,2 --frames 3 --out P/out/walk.gif --force",
 }
+RECIPE = """
+model = {architecture = "mlp-gan", image_size = 8, channels = 3, latent_dim = 4}
+objective = {name = "adversarial"}
+train = {images = 8, batch_size = 4, watch = false}
+data = {path = "P/photos"}
+"""
 NUMBERS = {int: ["-1", str(2**31), str(2**70)], float: ["nan", "inf", "-1"]}
-DEVICES = ["gpu", "cuda:99", "mps:99", "", "cuda:x", "meta"]
+DEVICES = ["gpu", "cuda:99", "meta"]  # no such name, not on this machine, nothing can be computed there
 WORDS = ["a\nb\x1b[2J", ""]  # a line end and what clears a terminal
-# Not there (and the name is that of a markup), too long, a link to itself, a folder that is a file, a pipe that nobody
-# writes to or reads, bytes that are no UTF-8, the home of somebody unknown.
-PATHS = ["P/out/[/red].png", "x" * 5000, "P/loop/in.png", "P/mask.png/in.png", "P/pipe.png",
-         os.fsdecode(b"\xff.png"), "~nobody-has-this-name/x.png", *WORDS]  # fmt: skip
-PLACES = {"--model", "--style", "--outside", "--data", ""}  # texts that may be paths; the rest are of type Path
+# Not there, in the home of somebody unknown, with a name that is a markup, no UTF-8, a line end and what clears a
+# terminal; then one too long, a link to itself, a folder that is a file, a pipe that nobody uses, nothing at all.
+PATHS = [os.fsdecode(b"~nobody-has-this-name/[/red]\xff\n\x1b[2J.png"), "x" * 5000, "P/loop/in.png",
+         "P/mask.png/in.png", "P/pipe.png", ""]  # fmt: skip
+PLACES = {"--model", "--models", "--style", "--outside", "--data"}  # texts that may be paths, as all arguments are
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +81,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (place / "out").mkdir()
     (place / "loop").symlink_to("loop")
     os.mkfifo(place / "pipe.png")
+    (place / "recipe.toml").write_text(RECIPE.replace("P/", f"{place}/"))
     yield place
 
 
@@ -98,11 +113,9 @@ def ganhub(
     assert kept.items() <= _contents(place).items(), "something that existed was lost"
 
 
-def _contents(place: Path) -> dict[str, str]:
-    return {
-        str(path): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in place.rglob("*") if path.is_file() and place / "out" not in path.parents
-    }  # fmt: skip
+def _contents(place: Path) -> dict[str, int]:
+    files = (path for path in place.rglob("*") if path.is_file() and place / "out" not in path.parents)
+    return {str(path): zlib.crc32(path.read_bytes()) for path in files}
 
 
 def line_of(command: str, place: Path) -> list[str]:
@@ -121,41 +134,50 @@ def test_every_command_has_a_row() -> None:
     assert sorted(set(COMMANDS) - set(ROWS)) == [], "add a line that works to ROWS"
 
 
+@pytest.fixture
+def hub(request: pytest.FixtureRequest, command: str) -> None:
+    """A Hub on this machine, and somebody logged in, for the commands that push."""
+    if command.startswith("push"):
+        request.getfixturevalue("someone")
+
+
 @pytest.mark.parametrize("command", sorted(set(COMMANDS) - {"app", "judge"}))
-def test_the_row_works(command: str, place: Path, ganhub: Callable) -> None:
+def test_the_row_works(command: str, place: Path, ganhub: Callable, hub: None) -> None:
     status, _, error = ganhub(command, *line_of(command, place))
     assert status == 0, error
 
 
 def options() -> list[tuple[str, str]]:
-    return [
-        (name, parameter.opts[-1] if parameter.param_type_name == "option" else "")
-        for name, command in sorted(COMMANDS.items())
-        for parameter in command.params
-        if not getattr(parameter, "is_flag", False) and "--host" not in parameter.opts  # test_addresses.py
-    ]
+    """(command, option) of all that takes a value; an argument is "argument 0" and so on."""
+    found = []
+    for name, command in sorted(COMMANDS.items()):
+        arguments = [one for one in command.params if one.param_type_name == "argument"]
+        found += [(name, f"argument {number}") for number in range(len(arguments))]
+        others = [one for one in command.params if one not in arguments and not getattr(one, "is_flag", False)]
+        found += [(name, one.opts[-1]) for one in others if "--host" not in one.opts]  # test_addresses.py
+    return found
 
 
 def bad_values(command: str, option: str) -> list[str]:
     if option == "--device":
         return DEVICES
-    name = next(one.name for one in COMMANDS[command].params if option in one.opts) if option else ""
+    if option in PLACES or option.startswith("argument"):
+        return PATHS
+    name = next(one.name for one in COMMANDS[command].params if option in one.opts)
     kind = typing.get_type_hints(COMMANDS[command].callback).get(name)
     kinds = {kind, *typing.get_args(kind)}
     numbers = next((NUMBERS[one] for one in NUMBERS if one in kinds), None)
-    return numbers or (PATHS if option in PLACES or Path in kinds else WORDS)
+    return numbers or (PATHS if Path in kinds else WORDS)
 
 
 @pytest.mark.parametrize(("command", "option"), options())
-def test_bad_things(command: str, option: str, place: Path, ganhub: Callable) -> None:
+def test_bad_things(command: str, option: str, place: Path, ganhub: Callable, hub: None) -> None:
     wrong = []
     for value in bad_values(command, option):
-        if "pipe" in value and option in ("--out", "--pairs"):
-            continue  # a finished picture is put in its place
         line = line_of(command, place)
         value = value.replace("P/", f"{place}/")
-        if not option:
-            line[:1] = [value]
+        if option.startswith("argument"):
+            line[int(option.split()[1])] = value
         elif option in line:
             line[line.index(option) + 1] = value
         else:
@@ -163,4 +185,15 @@ def test_bad_things(command: str, option: str, place: Path, ganhub: Callable) ->
         status, _, error = ganhub(command, *line)
         if not is_a_sentence(status, error) or option == "--device" and status != 1:
             wrong.append(f"{option} {value[:40]!r}: {status} {error[-600:]}")
+    assert stat.S_ISFIFO(os.stat(place / "pipe.png").st_mode), "a pipe was replaced by a file"
     assert wrong == []
+
+
+@pytest.mark.parametrize("command", ["card", "evaluate", "push", "sample", "walk"])
+def test_a_config_that_is_a_pipe(command: str, place: Path, ganhub: Callable, hub: None) -> None:
+    folder = place / "out" / "piped"
+    if not folder.is_dir():
+        folder.mkdir()
+        os.mkfifo(folder / "config.json")
+    status, _, error = ganhub(command, str(folder), *line_of(command, place)[1:])
+    assert status == 1 and is_a_sentence(status, error) and "config.json" in error, error

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from ganhub import images
 from ganhub.config import BaseConfig
+from ganhub.console import printable
 from ganhub.errors import DataError, GanhubError
 from ganhub.objectives._base import Batch
 from ganhub.trainer.arrays import ArraySource
@@ -205,7 +206,7 @@ class Pictures:
         if self.skipped:
             named = "; ".join(self.skipped[:5]) + ("; ..." if len(self.skipped) > 5 else "")
             said.append(f"{len(self.skipped)} of the pictures cannot be used and are left out: {named}")
-        return list(dict.fromkeys([*said, *(self.other.remarks() if self.other else ())]))
+        return list(dict.fromkeys([*map(printable, said), *(self.other.remarks() if self.other else ())]))
 
     @property
     def streamed(self) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import torch
 
+from ganhub.console import printable
 from ganhub.durations import in_words
 from ganhub.trainer.checkpoint import list_checkpoints
 from ganhub.trainer.loop import Trainer
@@ -51,7 +52,7 @@ def announcement(trainer: Trainer) -> str:
     length = f"{left:,} pictures"
     if speed is not None:
         length += f" take {in_words(left / speed[0])} here ({speed[0]:,.3g} a second, {speed[1]})"
-    return f"{length}. Ctrl-C stops and saves; the same command goes on. Samples: {trainer.out / 'grids'}."
+    return f"{length}. Ctrl-C stops and saves; the same command goes on. Samples: {printable(trainer.out / 'grids')}."
 
 
 def measure(trainer: Trainer, steps: int = STEPS) -> float:

@@ -14,6 +14,7 @@ import torch
 
 from ganhub import cards, hub, images
 from ganhub._card_parts import is_number
+from ganhub.console import printable
 from ganhub.errors import HubError, TrainingError
 from ganhub.folder import CARD, CONFIG, disk_is_full, make_folder, weights_name, write_atomic
 from ganhub.models import LatentGenerator
@@ -150,7 +151,7 @@ def write_hub_folder(trainer: Trainer, folder: Path | None = None) -> None:
     write_curves(log, out / "curves.png")
     write_short_log(log, out / "training")
     for place, one in {"": model, **trainer.ema.companions}.items():
-        name = f"{out.name}/{place}" if place else out.name
+        name = printable(f"{out.name}/{place}" if place else out.name)
         one.save_pretrained(out / place, dtype=half, card={"name": name})
         cards.record(out / place, "training", numbers, one.card_facts())
 

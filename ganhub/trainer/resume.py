@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ganhub.console import printable
 from ganhub.errors import ConfigError, TrainingError
 from ganhub.folder import CONFIG, weights_name
 from ganhub.trainer.identity import check_same_run
@@ -87,7 +88,7 @@ def restore(trainer: Trainer, state: dict[str, Any]) -> None:
     if trainer.main and not finished:
         trim_log(trainer.out, trainer.images_seen)
         anew = f" From here on: {'; '.join(changes)}." if changes else ""
-        print(f"Resuming {trainer.out} after {trainer.images_seen:,} pictures.{anew}")
+        print(f"Resuming {printable(trainer.out)} after {trainer.images_seen:,} pictures.{anew}")
 
 
 def _go_on(trainer: Trainer, held: dict[str, Any] | None, changes: list[str]) -> None:
@@ -111,7 +112,7 @@ def finish_again(trainer: Trainer) -> bool:
         told = restate(trainer)
         done = f"The card now has the new {', '.join(told)}; nothing else" if told else "Nothing"
         print(
-            f"The run in {trainer.out} is finished, after {trainer.images_seen:,} pictures. {done} was changed. "
-            f"To train on, set train.images above {trainer.images_seen:,}."
+            f"The run in {printable(trainer.out)} is finished, after {trainer.images_seen:,} pictures. {done} was "
+            f"changed. To train on, set train.images above {trainer.images_seen:,}."
         )
     return True

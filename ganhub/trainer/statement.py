@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ganhub import cards, hub
 from ganhub.config import BaseConfig
+from ganhub.console import printable
 from ganhub.errors import HubError
 from ganhub.files import expanded
 from ganhub.folder import CARD
@@ -105,7 +106,7 @@ def _shown(key: str, value: Any) -> str:
 
 
 def _name(path: Path) -> str:
-    return os.path.basename(os.path.realpath(path))
+    return printable(os.path.basename(os.path.realpath(path)))
 
 
 def _place(path: str) -> str:
