@@ -127,7 +127,7 @@ def read_tensors(folder: str | Path, variant: str | None = None) -> dict[str, Te
         try:
             tensors |= load_file(path)
         except (SafetensorError, OSError) as error:
-            raise HubError(f"{path} cannot be read as safetensors ({error}): fetch it again.") from error
+            raise HubError(f"{path} cannot be read as safetensors ({clipped(error)}): fetch it again.") from error
     return tensors
 
 
@@ -229,6 +229,8 @@ def _what_it_is(start: bytes, length: int, size: int) -> str:
             "this is a pickle (or a zip around one), which can run code, so it is not opened; ask the author "
             "for safetensors or convert it."
         )
+    if start[8:9] == b"{" and _HEADER_LIMIT < length <= size:
+        return f"its header is larger than {_HEADER_LIMIT / 1e6:g} MB; ask the author for fewer tensors in one file."
     if size < 8 or (start[8:9] == b"{" and length <= _HEADER_LIMIT):
         return "it is truncated; fetch the file again."
     return "its content is something else; ask the author for safetensors or fetch the file again."

@@ -7,12 +7,24 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import gradio as gr
 
 from ganhub.app.shield import Limits, Twin, guard, middleware, own_folder, raw_editor
 
 LIMITS = Limits(json=20_000, upload=100_000, text=500, depth=6, values=300, waiting=2, slow_address=1, unheard=0.5)
+
+
+def paths(routes: Iterable[Any]) -> Iterator[str]:
+    """The paths of routes, and of the routers among them."""
+    for route in routes:
+        inner = getattr(route, "original_router", None)
+        if inner is not None:
+            yield from paths(inner.routes)
+        elif hasattr(route, "path"):
+            yield route.path
 
 
 def main(port: int) -> None:
@@ -28,7 +40,7 @@ def main(port: int) -> None:
         server_port=port, server_name="127.0.0.1", prevent_thread_lock=True, quiet=True, ssr_mode=False,
         max_file_size="90kb", app_kwargs={"middleware": middleware(LIMITS)},
     )  # fmt: skip
-    print(json.dumps([route.path for route in app.app.routes if hasattr(route, "path")]), flush=True)
+    print(json.dumps(list(paths(app.app.routes))), flush=True)
     app.block_thread()
 
 

@@ -142,6 +142,21 @@ def test_a_network_is_no_larger_than_its_weights(tmp_path, monkeypatch):
     assert max(built, default=0) < wide * wide, "no such layer was ever there"
 
 
+def test_a_number_in_a_name_does_not_build_a_hundred_thousand_layers(tmp_path, monkeypatch):
+    """Compact counts its layers by the largest number in their names."""
+    from spandrel.architectures.Compact import Compact
+
+    state = Compact(num_in_ch=3, num_out_ch=3, num_feat=4, num_conv=2, upscale=2).state_dict()
+    last = max(state, key=lambda name: int(name.split(".")[1]))
+    state[last.replace(last.split(".")[1], "200000")] = state[last]
+    torch.save(state, tmp_path / "a.pth")
+    built, before = [], nn.Conv2d.reset_parameters
+    monkeypatch.setattr(nn.Conv2d, "reset_parameters", lambda own: (built.append(own), before(own)))
+    with pytest.raises(HubError, match="no network that ganhub or spandrel"):
+        open_upscaler(tmp_path / "a.pth")
+    assert len(built) < 5000
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_any_damage_is_one_of_our_own_errors(own, tmp_path):
     """Bytes flipped, cut off and exchanged at places that a seed draws."""

@@ -10,7 +10,7 @@ import pytest
 from tests import fuzzing, fuzzing_hub
 
 KINDS = {**fuzzing.KINDS, "hub": fuzzing_hub.repositories}
-CASES = {"configs": 120, "safetensors": 200, "folders": 20, "pickles": 40, "pictures": 400, "hub": 12}
+CASES = {"configs": 120, "safetensors": 200, "folders": 20, "pickles": 40, "pictures": 400, "hub": 12, "npz": 250}
 
 
 @pytest.mark.parametrize("kind", list(CASES))

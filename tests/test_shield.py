@@ -121,8 +121,8 @@ def test_every_route_of_gradio_was_decided(served: SimpleNamespace) -> None:
         "/gradio_api/undo-vibe-edit", "/gradio_api/vibe-code", "/gradio_api/vibe-starter-queries",
     }  # fmt: skip
     closed = {path.rstrip("/") for path in paths - opened}
-    rest = {path for path in closed - known_closed if not path.startswith(
-        ("/gradio_api/stream", "/gradio_api/proxy", "/gradio_api/file/", "/gradio_api/custom_component"))}  # fmt: skip
+    families = ("stream", "proxy", "file/", "custom_component", "run-history")
+    rest = {path for path in closed - known_closed if not path.startswith(tuple(f"{API}/{name}" for name in families))}
     assert not rest and {"/", "/config", "/gradio_api/upload", "/gradio_api/queue/join"} <= opened
 
 

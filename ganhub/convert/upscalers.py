@@ -86,9 +86,9 @@ def _described(tensors: dict[str, Tensor], name: str) -> Any:
         import spandrel
     except (ImportError, RuntimeError) as error:  # the second: torchvision, which it needs, beside another torch
         raise ConfigError(f'{name} is no ESRGAN; others need spandrel: pip install "ganhub[upscalers]".') from error
-    most = ROOM + 4 * sum(4 * x.numel() for x in tensors.values())
+    most = ROOM + 16 * sum(x.numel() for x in tensors.values())
     try:
-        with torch.device("cpu"), _Bounded(most):
+        with torch.device("cpu"), _Bounded(most, 20 * len(tensors) + 2000):
             found = spandrel.ModelLoader().load_from_state_dict(tensors)
     except Exception as error:  # names like those of a network, and shapes that are not
         raise HubError(f"{name} is of no network that ganhub or spandrel {spandrel.__version__} knows.") from error
@@ -100,11 +100,11 @@ def _described(tensors: dict[str, Tensor], name: str) -> Any:
 
 
 class _Bounded(TorchFunctionMode):
-    """Within, no more than so many bytes of new tensors: a name or one small tensor may ask for a huge network."""
+    """Within, no more than so many bytes and new tensors: a small tensor may ask for a huge network, or a deep one."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, tensors: int) -> None:
         super().__init__()
-        self.left = most
+        self.left, self.tensors = most, tensors
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None
@@ -112,7 +112,8 @@ class _Bounded(TorchFunctionMode):
         kwargs = kwargs or {}
         if func in _MAKERS:
             self.left -= func(*args, **{**kwargs, "device": "meta"}).nbytes
-            if self.left < 0:
+            self.tensors -= 1
+            if self.left < 0 or self.tensors < 0:
                 raise ConfigError("The network would be larger than its weights.")
         return func(*args, **kwargs)
 

@@ -20,6 +20,7 @@ from ganhub import cards, hub, hub_upload
 from ganhub._version import __version__
 from ganhub.config import BaseConfig, nearest
 from ganhub.errors import ConfigError, HubError, ImageError
+from ganhub.folder import clipped
 from ganhub.nn.devices import choose_device
 
 MAX_PARAMETERS = 4_000_000_000  # 16 GB in float32: more is a mistake in the config, not a GAN
@@ -208,11 +209,13 @@ class Model(nn.Module):
             model_class = get_architecture(architecture)
             config = model_class.Config.from_dict(fields)
         except ConfigError as error:
+            reason = clipped(error, 800)  # it may quote what the file says, at any length
             if _newer(version):
                 raise HubError(
-                    f"{folder.name} was saved by ganhub {version}, this is {__version__}: upgrade ganhub. ({error})"
+                    f"{folder.name} was saved by ganhub {clipped(version, 40)}, this is {__version__}: upgrade ganhub. "
+                    f"({reason})"
                 ) from None
-            raise HubError(f"{folder.name}/config.json: {error}") from None
+            raise HubError(f"{folder.name}/config.json: {reason}") from None
         if not issubclass(model_class, cls):
             raise HubError(f"{folder.name} holds a {architecture}, not a {cls.__name__}; load it with AutoModel.")
         _check_shapes(folder.name, model_class._shapes(config), hub.read_shapes(folder, variant))

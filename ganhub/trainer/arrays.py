@@ -15,6 +15,7 @@ from torch import Tensor
 from ganhub import images
 from ganhub.collection import DAMAGED, composed, open_zip, shown
 from ganhub.errors import DataError
+from ganhub.folder import clipped
 from ganhub.layout import split_named
 from ganhub.trainer.sources import Entry, Source, classes_of
 
@@ -51,7 +52,7 @@ class _File:
 
     def __init__(self, path: Path) -> None:
         self.path, self.archive = path, open_zip(path)
-        members = [info for info in self.archive.infolist() if not info.is_dir()]
+        members = [info for info in self.archive.infolist() if info.filename and not info.is_dir()]
         self.members = {info.filename.removesuffix(".npy"): info for info in members}
 
     def find(self, asked: str, usual: Sequence[str], field: str, what: str) -> str:
@@ -104,7 +105,7 @@ class _File:
             )
 
     def _unreadable(self, key: str, error: BaseException) -> DataError:
-        return DataError(f'"{key}" of {self.path} is no readable array: {error}')
+        return DataError(f'"{clipped(key, 100)}" of {self.path} is no readable array: {clipped(str(error), 200)}')
 
 
 def open_npz(
@@ -199,7 +200,10 @@ def _one_hot(values: np.ndarray) -> bool:
 def _texts(values: np.ndarray) -> list[Any]:
     if values.dtype.kind == "S":
         return [composed(value.decode("utf-8", "replace")) for value in values.tolist()]
-    return [composed(value) for value in values.tolist()] if values.dtype.kind == "U" else values.tolist()
+    try:
+        return [composed(value) for value in values.tolist()] if values.dtype.kind == "U" else values.tolist()
+    except (IndexError, ValueError):  # numbers that stand for no character
+        raise DataError("A list of words in the .npz holds what is no text: write it anew.") from None
 
 
 def _class_names(file: _File, taken: Sequence[str], count: int) -> tuple[str, ...]:
