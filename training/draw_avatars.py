@@ -13,7 +13,7 @@ Portrait i of a style is DiceBear's of the seed "STYLE-(i + seed)"; then all are
 pinned packages gives the arrays of the 40,000 portraits that stylegan2-avatars learned from. (The file's own bytes
 differ: it was packed by another method.) Portraits of a seed beyond all counts, such as 5,000, are new ones.
 
-Blocks of portraits are kept in ``--parts`` until all are packed: a run that was stopped goes on where it was.
+Blocks of portraits are kept in ``--parts``: a run that was stopped goes on where it was.
 
 The designs, which name their designers and have these licences:
 
@@ -26,7 +26,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import subprocess
 import sys
 import time
@@ -159,7 +158,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seed", type=whole(0, 10**9), default=0, help="number of each style's first portrait")
     parser.add_argument("--side", type=whole(16, 512), default=64, help="pixels")
     parser.add_argument("--lines", action="store_true", help="draw the line drawing of each, too")
-    parser.add_argument("--parts", type=Path, help="folder for what is drawn so far; default OUT.parts, removed at the end")
+    parser.add_argument("--parts", type=Path, help="folder for what is drawn so far; default: OUT with .parts")
     asked = parser.parse_args(arguments)
     if asked.out.suffix != ".npz":
         parser.error(f"--out must end in .npz, and {asked.out} does not")
@@ -168,9 +167,8 @@ def main(arguments: list[str] | None = None) -> None:
     draw(parts, *what)
     for path in pack(parts, asked.out, *what):
         print(f"{path}: {len(STYLES) * asked.count:,} portraits")
+    print(f"{parts} is not needed any more, unless for more portraits.")
     print(__doc__[__doc__.index("The designs") :].strip())
-    if asked.parts is None:
-        shutil.rmtree(parts)
 
 
 if __name__ == "__main__":
