@@ -10,11 +10,12 @@ import * as collection from '@dicebear/collection';
 import { Resvg } from '@resvg/resvg-js';
 
 const BACKGROUNDS = ['b6e3f4', 'c0aede', 'c8ecd0', 'ffd5dc', 'ffdfbf', 'ffffff'];
-// Heads that leave a wide rim are enlarged (per cent); rare glasses are drawn more often.
+// Heads that leave a wide rim are enlarged (per cent); rare glasses are drawn more often; no mask hides a mouth.
 const OPTIONS = {
   adventurer: { scale: 125, glassesProbability: 25 },
   'big-smile': { scale: 115 },
   lorelei: { glassesProbability: 25 },
+  'open-peeps': { maskProbability: 0 },
 };
 const OUTLINED = ['adventurer', 'lorelei', 'open-peeps']; // the other styles have areas of colour without an outline
 const SHAPES = /<(mask|defs|metadata)\b.*?<\/\1>|<(?:path|circle|ellipse|rect|g)\b[^>]*>/gs; // or what only serves them
