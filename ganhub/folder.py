@@ -314,7 +314,8 @@ def write_together(files: Mapping[Path, Callable[[Path], object]]) -> None:
                 "save again."
             ) from error
         if isinstance(error, OSError):
-            raise HubError(f"{path} cannot be written ({error.strerror}): choose another folder.") from error
+            where = error.filename if error.filename in map(str, files) else path  # or a name inside the hidden folder
+            raise HubError(f"{where} cannot be written ({error.strerror}): choose another folder.") from error
         raise
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from ganhub.cli._enlarge import chosen
 from ganhub.cli._files import may_write
 from ganhub.cli.evaluate import CLASSES, told
 from ganhub.durations import in_words
-from ganhub.errors import ConfigError, HubError
+from ganhub.errors import ConfigError, HubError, ImageError
+from ganhub.files import check_place
 from ganhub.images import load_image, save_image
 from ganhub.metrics.evaluation import Evaluation
 from ganhub.metrics.protocol import Protocol, Result
@@ -151,3 +153,47 @@ def test_evaluate_says_whose_class_accuracy_it_is() -> None:
     assert CLASSES in told(Evaluation([result], None, None))
     other = Result(name="kernel", label="Kernel distance", value=0.5, better="lower", protocol=how)
     assert "linear classifier" not in told(Evaluation([other], None, None))
+
+
+# ---- places where nothing can be written
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no such pipes here")
+@pytest.mark.parametrize("command", ["sample", "walk", "project", "style", "translate", "upscale", "inpaint"])
+def test_what_cannot_be_written_is_known_before_the_work(place: Path, command: str) -> None:
+    """No model is looked for: there is none of this name."""
+    Path("link").symlink_to("link")
+    words = COMMANDS[command].replace("STYLE", "dots").replace("tiny-", "no-such-").split()[:-1]
+    kind = "gif" if command == "walk" else "png"
+    os.mkfifo(f"pipe.{kind}")
+    for out in (f"pipe.{kind}", f"photo.png/in.{kind}", f"link/in.{kind}", f"{300 * 'x'}.{kind}"):
+        result = invoke(*words, out, "--force")
+        assert isinstance(result.exception, ConfigError), (out, result.exception)
+        assert "cannot be written" in str(result.exception)
+    assert Path(f"pipe.{kind}").is_fifo()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no such pipes here")
+def test_a_pipe_is_never_replaced(place: Path) -> None:
+    Path("full").mkdir()
+    for name in ("pipe.png", "full/config.json"):
+        os.mkfifo(name)
+    with pytest.raises(ImageError, match=r"pipe.png cannot be written \(it is a pipe or a device\)"):
+        save_image(torch.zeros(1, 3, 4, 4), "pipe.png")
+    with pytest.raises(HubError, match=r"config.json cannot be written \(it is a pipe or a device\)"):
+        get_architecture("dcgan").tiny().save_pretrained("full")
+    with pytest.raises(HubError, match="it is no regular file"):
+        AutoModel.from_pretrained("./full")
+    assert Path("pipe.png").is_fifo() and Path("full/config.json").is_fifo()
+    assert sorted(os.listdir("full")) == ["config.json"], "nothing is half there"
+    Path("linked.png").symlink_to("photo.png")
+    save_image(torch.zeros(1, 3, 4, 4), "linked.png")  # a file that a link names is a file
+
+
+def test_where_files_can_be_put(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("a")
+    for fine in ("a.txt", "new/folders/on/the/way.txt", "b.txt"):
+        check_place(tmp_path / fine)
+    for wrong, why in ((".", "it is a folder"), ("a.txt/b.txt", "Not a dir"), ("a.txt/b/c.txt", "Not a dir")):
+        with pytest.raises(OSError, match=why):
+            check_place(tmp_path / wrong)

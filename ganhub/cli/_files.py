@@ -72,10 +72,10 @@ def sources(arguments: Sequence[str], films: bool = True) -> list[Path]:
             listing = _listed(text, films)
             files = [picture.place for picture in listing.pictures]
             said = listing.passed_over_sentence()
-            if not files and not Path(text).is_dir() and not said:
+            if not files and not os.path.isdir(text) and not said:
                 raise ConfigError(f"No file fits the pattern {text}.")
             if not files:
-                where = f"the folder {text}" if Path(text).is_dir() else f"the pattern {text}"
+                where = f"the folder {text}" if os.path.isdir(text) else f"the pattern {text}"
                 raise ConfigError(f"There are no photos{' or films' if films else ''} in {where}. {said}".rstrip())
             if said:
                 say(said, err=True)
@@ -85,21 +85,21 @@ def sources(arguments: Sequence[str], films: bool = True) -> list[Path]:
 
 def _is_many(text: str) -> bool:
     """Whether an argument stands for any number of files: a folder or a pattern."""
-    return Path(text).is_dir() or glob.has_magic(text) and not Path(text).exists()
+    return os.path.isdir(text) or glob.has_magic(text) and not os.path.exists(text)
 
 
 def _listed(text: str, films: bool) -> Listing:
     wanted = SUFFIXES | set(FILMS) if films else SUFFIXES
-    if Path(text).is_dir():
+    if os.path.isdir(text):
         listing = list_pictures(Path(text), deep=False, suffixes=wanted)
         for table in listing.tables:
             listing.pass_over(table.parts)
         return listing
     listing = Listing(Path(text))
     for path in sorted(map(Path, glob.glob(text, recursive=True))):
-        if path.suffix.lower() in wanted and path.is_file():
+        if path.suffix.lower() in wanted and os.path.isfile(path):
             listing.pictures.append(Picture(path.parts, path))
-        elif path.is_file():
+        elif os.path.isfile(path):
             listing.pass_over(path.parts)
     return listing
 
@@ -113,7 +113,7 @@ def targets(arguments: Sequence[str], out: Path, read: Sequence[str], films: boo
     found = sources(arguments, films)
     film = films and is_film(found[0])
     written = (".mp4", ".gif") if film else tuple(images.SUFFIXES)
-    one_file = len(found) == 1 and out.suffix and not out.is_dir()
+    one_file = len(found) == 1 and out.suffix and not os.path.isdir(out)
     if one_file and not any(map(_is_many, arguments)):
         must_end_in(out, written)
     if one_file and out.suffix.lower() in written:
@@ -128,7 +128,7 @@ def targets(arguments: Sequence[str], out: Path, read: Sequence[str], films: boo
 
 
 def _into_folder(found: Sequence[Path], out: Path, films: bool) -> list[tuple[Path, Path]]:
-    if out.is_file() or out.suffix.lower() in (*images.SUFFIXES, *FILMS) and not out.is_dir():
+    if os.path.isfile(out) or out.suffix.lower() in (*images.SUFFIXES, *FILMS) and not os.path.isdir(out):
         raise ConfigError(f"{len(found)} photos do not fit into one file: let --out name a folder, not {out}.")
     jobs, taken = [], set()
     for source in found:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -67,7 +68,7 @@ def in_words(config: DataConfig) -> str:
         for key, value in given.items()
         if value != usual[key] and key not in UNSAID
     ]
-    name = config.path if hub.is_repo_id(config.path) and not Path(config.path).exists() else Path(config.path).name
+    name = config.path if hub.is_repo_id(config.path) and not os.path.exists(config.path) else Path(config.path).name
     return ", ".join([name, *changed])
 
 

@@ -158,7 +158,7 @@ def _style(painter: Stylizer, name: str) -> Tensor | str:
     """What ``--style`` names, checked before anything is written."""
     if name in painter.style_names:
         return name
-    if not Path(name).is_file():
+    if not os.path.isfile(name):
         known = painter.style_names
         hint = nearest(name, known) if known else ""
         raise ConfigError(f"There is no style and no picture file '{name}'.{hint}"
@@ -179,7 +179,7 @@ def _digest(path: Path) -> str:
 
 def _name(source: str) -> str:
     """A model or picture without the folders of this machine."""
-    return source if hub.is_repo_id(source) and not Path(source).exists() else Path(source).name
+    return source if hub.is_repo_id(source) and not os.path.exists(source) else Path(source).name
 
 
 def _listed(labels: list[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -73,7 +74,7 @@ def evaluate(
     asked = [name.strip() for name in metrics.split(",") if name.strip()]
     generator = open_generator(sources[0], device)
     folder = hub.find_local(sources[0]) or Path(sources[0])
-    if record and not folder.is_dir():
+    if record and not os.path.isdir(folder):
         raise ConfigError(f"{sources[0]} is no folder on this disk, so its card cannot be written: leave --record out.")
     if held_out and held_out == split:
         raise ConfigError(f"The split {split} cannot be trained on and held out at once: leave --held-out out.")

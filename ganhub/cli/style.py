@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -161,7 +162,7 @@ def _weighted(text: str) -> Named:
         weight = float(number)
     except ValueError:
         return text, 1.0
-    if not colon or not name or Path(text).is_file():
+    if not colon or not name or os.path.isfile(text):
         return text, 1.0
     if not 0 <= weight < math.inf:
         raise ConfigError(f"The weight of a style must be 0 or more, not {number!r} as in {text!r}.")
@@ -169,15 +170,15 @@ def _weighted(text: str) -> Named:
 
 
 def _is_picture(text: str) -> bool:
-    return Path(_weighted(text)[0]).is_file()
+    return os.path.isfile(_weighted(text)[0])
 
 
 def _style(name: str, stylizer: Stylizer) -> Tensor | str:
     if name in stylizer.style_names:
         return name
-    if stylizer.reads_pictures and (Path(name).is_file() or not stylizer.style_names):
+    if stylizer.reads_pictures and (os.path.isfile(name) or not stylizer.style_names):
         return images.load_image(name, max_side=STYLE_SIDE)
-    if Path(name).is_file():
+    if os.path.isfile(name):
         raise ConfigError(
             f"This {stylizer.architecture} paints only the styles it was trained on, not {name}: name one of "
             f"{', '.join(stylizer.style_names)}, or take --model {READING}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
@@ -82,7 +83,7 @@ def inpaint(
 
 def _open(name: str, device: str, verb: type[Model], does: str) -> Model:
     path = Path(name)
-    if verb is Translator and path.suffix.lower() in SUFFIXES and path.is_file():
+    if verb is Translator and path.suffix.lower() in SUFFIXES and os.path.isfile(path):
         return open_upscaler(path, device=device)
     model = AutoModel.from_pretrained(name, device=device)
     if not isinstance(model, verb):
