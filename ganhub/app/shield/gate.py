@@ -15,18 +15,21 @@ from urllib.parse import parse_qs
 from gradio.routes import file_upload_statuses
 
 from ganhub.app.shield import disk, routes
+from ganhub.app.shield.forms import fields, plain_type
 from ganhub.app.shield.limits import Limits
 from ganhub.app.shield.payload import NO_UPLOAD, Refused, all_paths, is_upload, parse
 from ganhub.app.shield.queue import Listeners
-from ganhub.app.shield.visitors import Visitors, address, check_host, header
+from ganhub.app.shield.visitors import Visitors, address, check_host, forget_names, header
 
 log = logging.getLogger(__name__)
+API = "/gradio_api"
 SESSION = re.compile(r"[\w.-]{1,64}")
 DRAINED = 200_000_000  # bytes of a body that is too large which are read, and thrown away, before the refusal
 LOOK, TIDY = 2.0, 5  # seconds between two looks at the queue, and looks between two at the disk
 WATCHED = 512  # uploads whose progress is told
 SPOOL = 1_000_000  # bytes of a body that wait in memory; more wait in a file without a name
 RANGE = re.compile(r"bytes=\d{1,12}-\d{0,12}|bytes=-\d{1,12}")
+OF_FILES = (b"host", b"cookie", b"range", b"if-none-match", b"if-modified-since", b"origin", b"accept-encoding")
 # On every answer: what is served is what its type says; a file is no page of this site, whatever it holds.
 SAFE = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"same-origin"))
 SAFE_FILE = ((b"content-security-policy", b"sandbox; default-src 'none'; style-src 'unsafe-inline'"),)
@@ -63,7 +66,7 @@ class Shield:
                 return
             await self.app(scope, receive, send)
             return
-        receive = _Watched(receive)
+        receive, answer = _Watched(receive), _Answer(send, scope["path"])
         try:
             self._check_head(scope)
             if scope["method"] == "HEAD" and scope["path"] == "/":
@@ -73,14 +76,23 @@ class Shield:
                 return
             scope["ganhub.address"] = who = address(scope)
             with self.visitors.answering(who):
-                body = await self._admit(scope, receive)
-                with self._heard(scope):
-                    await self.app(scope, body, _signed(send, scope["path"]))
+                await self._hand_on(scope, receive, answer)
+        except Refused as refusal:
+            await answer.refuse(refusal)
+
+    async def _hand_on(self, scope: dict[str, Any], receive: _Watched, answer: _Answer) -> None:
+        try:
+            body = await self._admit(scope, receive)
+            with self._heard(scope):
+                await self.app(scope, body, answer)
         except Refused as refusal:
             if refusal.status == 413 and (_length(scope) or 0) <= DRAINED:
-                while not receive.ended:  # a browser shows the sentence only once it has sent everything
-                    await receive()
-            await _answer(send, refusal)
+                await receive.drain(DRAINED)  # a browser shows the sentence only once it has sent everything
+            raise
+        except Exception as error:  # of Gradio's routes, for requests that they do not expect; listeners are calm
+            kind, text = type(error).__name__, str(error)
+            log.warning("Gradio did not answer %s %.200r: %s %.300r", scope["method"], scope["path"], kind, text)
+            raise Refused(400, "The app cannot answer this request: check its address and its values.") from error
 
     @contextmanager
     def _heard(self, scope: dict[str, Any]) -> Iterator[None]:
@@ -108,6 +120,7 @@ class Shield:
             try:
                 app = server.get_blocks()
                 await self.listeners.end_unheard(app._queue)
+                self.listeners.forget_idle(app._queue)
                 if turn % TIDY == 0:
                     await asyncio.to_thread(disk.keep_tidy, app, self.limits)
                 for table in (file_upload_statuses._signals, file_upload_statuses._statuses):
@@ -118,16 +131,18 @@ class Shield:
 
     def _check_head(self, scope: dict[str, Any]) -> None:
         """Refuse by what is known before the body: the address, the name of the host, the headers."""
-        path, root, app = scope["path"], scope.get("root_path", ""), scope.get("app")
-        if root and path.startswith(root + "/"):
-            path = path[len(root) :]
+        path, app = _route(scope), scope.get("app")
         size = sum(len(key) + len(value) for key, value in scope["headers"])
         if size > self.limits.head or len(path) + len(scope["query_string"]) > self.limits.head:
             raise Refused(431, "The request's headers are too long.")
         login = getattr(app, "auth", None) is not None or getattr(app, "auth_dependency", None) is not None
-        check_host(scope, shared=bool(getattr(getattr(app, "blocks", None), "share", False)))
+        shared = bool(getattr(getattr(app, "blocks", None), "share", False))
+        check_host(scope, shared=shared)
+        forget_names(scope, shared=shared)
         if scope["method"] != "OPTIONS" and not routes.is_open(scope["method"], path, login=login):
             raise Refused(404, "There is nothing here.")
+        if path.startswith(f"{API}/file="):  # a part of a file is answered with all headers of the request
+            scope["headers"] = [pair for pair in scope["headers"] if pair[0] in OF_FILES]
         if (wanted := header(scope, b"range")) and not RANGE.fullmatch(wanted):
             scope["headers"] = [pair for pair in scope["headers"] if pair[0] != b"range"]
         for name in ("session_hash", "upload_id"):
@@ -138,16 +153,16 @@ class Shield:
         """What the app receives instead: the body, after it was read and checked within its bounds."""
         if scope["method"] not in ("POST", "PUT", "PATCH"):
             return receive
-        path, kind = scope["path"].rstrip("/"), header(scope, b"content-type").lower()
-        if path.endswith("/upload"):
+        path = _route(scope).rstrip("/")  # the whole of it: an endpoint may be called "upload", too
+        if path == f"{API}/upload":
+            plain_type(scope)
             self._check_length(scope, self.limits.upload)
             self.visitors.sends(scope["ganhub.address"], _length(scope) or 0)
             return _Bounded(receive, self.limits.upload, lambda n: self._count(scope, n))
-        if path.endswith("/component_server"):
-            if not kind.startswith("multipart/form-data"):
-                raise Refused(415, "Pictures of a canvas come as a form.")
+        if path == f"{API}/component_server":
+            plain_type(scope)
             return await self._spooled(scope, receive)
-        if "login" in path:
+        if path == "/login":
             self._check_length(scope, self.limits.head)
             return _Bounded(receive, self.limits.head)
         return await self._json(scope, receive)
@@ -170,7 +185,10 @@ class Shield:
                 raise Refused(413, f"This is too large: at most {self.limits.json / 1e6:.1f} MB are read.")
         value = parse(bytes(body), self.limits)
         if isinstance(value, dict):
-            self._check_session(scope, value.get("session_hash"))
+            name = value.get("session_hash")
+            if name is None and _route(scope).startswith(f"{API}/call/"):  # Gradio gives it one of its own
+                self.visitors.begins(scope["ganhub.address"])
+            self._check_session(scope, name)
             # Those of "data" are refused by the listener, so that the page shows the sentence (payload.check_files).
             if not all(is_upload(path) for path in all_paths({**value, "data": None})):
                 raise Refused(403, NO_UPLOAD)
@@ -184,9 +202,13 @@ class Shield:
         if name is None:
             return
         _check_session(name)
-        holder = getattr(scope.get("app"), "state_holder", ())
+        holder, who = scope["app"].state_holder, scope["ganhub.address"]
         if name not in holder:
-            self.visitors.begins(scope["ganhub.address"])
+            self.visitors.begins(who)
+            oldest = self.visitors.keeps(who, name, holder.time_last_used)
+            if oldest is not None:
+                holder.session_data.pop(oldest, None)
+                holder.time_last_used.pop(oldest, None)
 
     async def _spooled(self, scope: dict[str, Any], receive: Receive) -> Receive:
         """The whole body before the app sees any of it: a caller who leaves in the middle leaves no file behind."""
@@ -201,6 +223,10 @@ class Shield:
                 spool.write(chunk)
             self._count(scope, size)
             spool.seek(0)
+            for name, value in await fields(scope, spool):
+                if name == "session_hash":
+                    self._check_session(scope, value)
+            spool.seek(0)
             return _Replayed(receive, _pieces(spool, until_here.pop_all()))
 
 
@@ -214,6 +240,11 @@ class _Watched:
         message = await self._receive()
         self.ended = not message.get("more_body", False)
         return message
+
+    async def drain(self, most: int) -> None:
+        """Read what is left of the body, and throw it away; not more than so many bytes."""
+        while not self.ended and most > 0:
+            most -= len((await self()).get("body", b""))
 
 
 class _Bounded:
@@ -272,20 +303,30 @@ def _check_session(name: Any) -> None:
         raise Refused(400, "A session's name is up to 64 letters, digits, dots and dashes.")
 
 
-def _signed(send: Send, path: str) -> Send:
-    """Send answers with the headers that keep a browser from taking an upload for a page of this site."""
-    more = SAFE + (SAFE_FILE if "/gradio_api/file=" in path else ())
+def _route(scope: dict[str, Any]) -> str:
+    """The decoded path, without what a proxy put before it."""
+    path, root = scope["path"], scope.get("root_path", "")
+    return path[len(root) :] if root and path.startswith(root + "/") else path
 
-    async def signed(message: dict[str, Any]) -> None:
+
+class _Answer:
+    """Sends an answer with the headers that keep a browser from taking an upload for a page of this site."""
+
+    def __init__(self, send: Send, path: str) -> None:
+        self._send, self._begun = send, False
+        self._more = SAFE + (SAFE_FILE if f"{API}/file=" in path else ())
+
+    async def __call__(self, message: dict[str, Any]) -> None:
         if message["type"] == "http.response.start":
-            message = {**message, "headers": [*message.get("headers", ()), *more]}
-        await send(message)
+            self._begun = True
+            message = {**message, "headers": [*message.get("headers", ()), *self._more]}
+        await self._send(message)
 
-    return signed
-
-
-async def _answer(send: Send, refusal: Refused) -> None:
-    body = json.dumps({"detail": str(refusal), "error": str(refusal)}).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), *SAFE]
-    await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    async def refuse(self, refusal: Refused) -> None:
+        """A refusal instead of the app's answer; where that has begun, its end."""
+        body = b""
+        if not self._begun:
+            body = json.dumps({"detail": str(refusal), "error": str(refusal)}).encode()
+            headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), *SAFE]
+            await self._send({"type": "http.response.start", "status": refusal.status, "headers": headers})
+        await self._send({"type": "http.response.body", "body": body})

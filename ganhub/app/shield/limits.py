@@ -20,6 +20,7 @@ class Limits:
         values: Numbers, texts, lists and objects in one.
         text: Characters of one text in it.
         sessions: Sessions whose state is kept; the one used longest ago makes room.
+        sessions_address: The same of one address, so that no single one takes the state of all others.
         requests: Requests of one address that are answered at the same time, streams included.
         new_sessions: Sessions that one address may begin in a minute.
         uploads: Bytes that one address may upload in ten minutes.
@@ -39,6 +40,7 @@ class Limits:
     values: int = 6_000
     text: int = 16 * 1024
     sessions: int = 200
+    sessions_address: int = 100
     requests: int = 256
     new_sessions: int = 240
     uploads: int = 300 * MB

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import os
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +16,7 @@ from ganhub.app.shield.limits import Limits
 from ganhub.errors import GanhubError
 
 LARGEST = 2**63  # what the answer's encoder can write
+SURROGATE = re.compile("[\ud800-\udfff]")  # half of a character, which no answer can quote
 NO_UPLOAD = "A file of the request is no upload: upload it first."
 
 
@@ -45,10 +48,15 @@ def parse(body: bytes, limits: Limits) -> Any:
             todo += [(item, depth + 1) for pair in part.items() for item in pair]
         elif isinstance(part, list):
             todo += [(item, depth + 1) for item in part]
-        elif isinstance(part, str) and len(part) > limits.text:
-            raise Refused(413, f"A text of the request is too long: at most {limits.text} characters are read.")
+        elif isinstance(part, str):
+            if len(part) > limits.text:
+                raise Refused(413, f"A text of the request is too long: at most {limits.text} characters are read.")
+            if SURROGATE.search(part):
+                raise Refused(400, "A text of the request is no Unicode.")
         elif isinstance(part, int) and not -LARGEST <= part < LARGEST:
             raise Refused(400, "A number of the request is too large.")
+        elif isinstance(part, float) and not math.isfinite(part):
+            raise Refused(400, "A number of the request is infinite, or none at all.")
     return value
 
 

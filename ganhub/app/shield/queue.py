@@ -86,6 +86,7 @@ class Listeners:
     def __init__(self, patience: float) -> None:
         self._patience = patience
         self._open: dict[str, int] = {}
+        self._idle: dict[str, float] = {}  # sessions without work that is not done, and since when
 
     def comes(self, session: str) -> None:
         """A stream of a session was opened."""
@@ -104,3 +105,18 @@ class Listeners:
             heard = event.session_hash in self._open or event._id in self._open
             if not heard and event.enqueue_time < since:
                 await queue.clean_events(event_id=event._id)
+
+    def forget_idle(self, queue: Queue) -> None:
+        """Drop what Gradio keeps of sessions that are done and that nobody has listened to for a while.
+
+        Gradio keeps the messages of 2,000 sessions: the next one takes those of the oldest, which may be at work. The
+        names of their jobs it keeps for ever.
+        """
+        now, busy = time.monotonic(), {event.session_hash for event in queue.event_ids_to_events.values()}
+        messages, names = queue.pending_messages_per_session, queue.pending_event_ids_session
+        idle = {*messages, *names} - busy - self._open.keys()
+        self._idle = {session: self._idle.get(session, now) for session in idle}
+        for session, since in list(self._idle.items()):
+            if since < now - 3 * self._patience:
+                for table in (messages, names, self._idle):
+                    table.pop(session, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import socket
 import time
 from collections import deque
@@ -15,6 +16,7 @@ from ganhub.app.shield.limits import Limits
 from ganhub.app.shield.payload import Refused
 
 MOST_ADDRESSES = 4096  # that are remembered
+HOST = re.compile(r"(?:[\w.-]{1,253}|\[[\da-fA-F:.]{2,45}\])(?::[0-9]{1,5})?", re.ASCII)
 Scope = Mapping
 
 
@@ -36,8 +38,13 @@ def address(scope: Scope) -> str:
 
     ``$GANHUB_PROXIES`` is how many proxies of one's own stand before the app: each appends the address that it saw to
     ``X-Forwarded-For``, so the visitor's is that many places from the right, and what a visitor wrote there himself is
-    further left. On a Space it is the rightmost address that is not the Space's own network.
+    further left. On a Space it is the rightmost address that is not the Space's own network. Of IPv6 it is the network
+    of 64 bits, as whoever has one address there has all of these.
     """
+    return _network(_told_address(scope))
+
+
+def _told_address(scope: Scope) -> str:
     host, port = scope.get("client") or ("", 0)
     if port == 0 and host:  # uvicorn took it from the header, which it does for callers on this machine only
         host = "127.0.0.1"
@@ -48,6 +55,16 @@ def address(scope: Scope) -> str:
     if on_a_space() and not proxies:
         return next((part[:64] for part in reversed(told) if _is_public(part)), host)
     return host
+
+
+def _network(text: str) -> str:
+    try:
+        found = ipaddress.ip_address(text)
+    except ValueError:
+        return text
+    if found.version == 4 or found.ipv4_mapped:
+        return str(getattr(found, "ipv4_mapped", None) or found)
+    return str(ipaddress.IPv6Network((int(found) >> 64 << 64, 64)))
 
 
 def _is_public(text: str) -> bool:
@@ -71,7 +88,7 @@ def check_host(scope: Scope, *, shared: bool = False) -> None:
     Args:
         shared: Whether the app was given a public link, whose tunnel ends on this machine.
     """
-    hosts = {name.strip().lower() for name in os.environ.get("GANHUB_HOSTS", "").split(",") if name.strip()}
+    hosts = _listed_hosts()
     local = _is_loopback((scope.get("server") or ("",))[0] or "")
     if shared or on_a_space() or not (local or hosts):
         return
@@ -85,6 +102,27 @@ def check_host(scope: Scope, *, shared: bool = False) -> None:
         page = _name(origin.partition("://")[2])
         if not (page in hosts or _is_own(page)):
             raise Refused(403, "A page of another site may not ask this app.")
+
+
+def forget_names(scope: dict[str, Any], *, shared: bool = False) -> None:
+    """Take from a request the names of hosts that no proxy of one's own told.
+
+    Gradio believes ``X-Forwarded-Host`` of anybody, and keeps the first one in what it tells all later visitors of its
+    API.
+
+    Raises:
+        Refused: A host that is no name.
+    """
+    hosts = [header(scope, name).partition(",")[0].strip() for name in (b"host", b"x-forwarded-host")]
+    if not all(HOST.fullmatch(host) for host in hosts if host):
+        raise Refused(400, "The request's host is no name.")
+    known = shared or on_a_space() or os.environ.get("GANHUB_PROXIES") or _name(hosts[1]) in _listed_hosts()
+    gone = (b"x-gradio-server",) if known else (b"x-gradio-server", b"x-forwarded-host")
+    scope["headers"] = [pair for pair in scope["headers"] if pair[0] not in gone]
+
+
+def _listed_hosts() -> set[str]:
+    return {name.strip().lower() for name in os.environ.get("GANHUB_HOSTS", "").split(",") if name.strip()}
 
 
 def _name(host: str) -> str:
@@ -120,6 +158,7 @@ class Visitors:
         self._open: dict[str, int] = {}
         self._begun: dict[str, deque[float]] = {}
         self._sent: dict[str, deque[tuple[float, int]]] = {}
+        self._sessions: dict[str, deque[str]] = {}
 
     @contextmanager
     def answering(self, who: str) -> Iterator[None]:
@@ -141,6 +180,19 @@ class Visitors:
         if len(begun) >= self.limits.new_sessions:
             raise Refused(429, "Too many new sessions of this address: wait a minute.")
         begun.append(time.monotonic())
+
+    def keeps(self, who: str, session: str, used: dict[str, Any]) -> str | None:
+        """Count a session whose state is kept; the one of this address that has to make room for it, or None.
+
+        Args:
+            used: When each session whose state is kept was last used.
+        """
+        sessions = _of(self._sessions, who)
+        for name in [name for name in sessions if name not in used]:
+            sessions.remove(name)
+        oldest = min(sessions, key=used.__getitem__) if len(sessions) >= self.limits.sessions_address else None
+        sessions.append(session)
+        return oldest
 
     def sends(self, who: str, size: int) -> None:
         """Count bytes that an address uploads."""
