@@ -172,7 +172,7 @@ def classes() -> LatentGenerator:
     "label",
     [1, np.int64(1), np.uint8(1), np.array(1), torch.tensor(1), [1, 1], (np.int32(1), 1), np.array([1, 1]),
      np.ones(2, np.uint16), torch.tensor([1, 1]), [torch.tensor(1), np.int64(1)], iter([1, 1])],
-    ids=str,
+    ids=lambda label: type(label).__name__,
 )  # fmt: skip
 def test_whole_numbers_of_any_kind_are_labels(classes, label):
     assert torch.equal(classes.sample(2, label=label, seed=3), classes.sample(2, label=1, seed=3))

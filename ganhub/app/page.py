@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from ganhub.app import _parts as parts
+from ganhub.app.drawings import Drawings
 from ganhub.app.jobs import Jobs
 from ganhub.app.library import Library
 from ganhub.app.shield import Limits, guard, middleware, own_folder
@@ -29,16 +30,16 @@ def create_app(library: Library | None = None) -> gr.Blocks:
         library: Where models come from; by default the model folders of this machine and the Hub.
     """
     own_folder()
-    library, jobs = library or Library(), Jobs()
+    library, jobs, drawings = library or Library(), Jobs(), Drawings()
     with gr.Blocks(title="ganhub", analytics_enabled=False, delete_cache=(DAY // 24, DAY // 4)) as app:
         gr.HTML(HEADER, container=False, padding=False, elem_classes="masthead-block")
         with gr.Tabs() as tabs:
             with gr.Tab("Generate", id="generate"):
-                wall = generate.build(library, jobs)
+                wall = generate.build(library, jobs, drawings)
             with gr.Tab("Interpolate", id="interpolate") as interpolate_tab:
-                path = interpolate.build(library, jobs)
+                path = interpolate.build(library, jobs, drawings)
             with gr.Tab("Conditional", id="conditional") as conditional_tab:
-                conditional.build(library, jobs)
+                conditional.build(library, jobs, drawings)
             with gr.Tab("Style", id="style") as style_tab:
                 easel = style.build(library, jobs)
             if library.names(Translator, task="translate"):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import gradio as gr
+from gradio.utils import MatplotlibBackendMananger
 from starlette.middleware import Middleware
 
 from ganhub.app.shield.disk import own_folder
@@ -25,6 +26,8 @@ __all__ = ["Limits", "Shield", "Twin", "guard", "middleware", "own_folder", "raw
 def guard(app: gr.Blocks, twins: Mapping[int, Twin] | None = None, limits: Limits | None = None) -> None:
     """Guard an app's listeners: their files, and their places in the queue. Called after ``app.queue``."""
     check_files(app)
+    with MatplotlibBackendMananger():  # Gradio imports it in the first call, which stops the server for seconds
+        pass
     guard_queue(app, limits or Limits.from_environment(), twins)
 
 

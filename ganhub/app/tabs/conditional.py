@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from ganhub.app import _parts as parts
+from ganhub.app.drawings import Drawings
 from ganhub.app.jobs import Jobs, Progress, Report
 from ganhub.app.library import Library
 from ganhub.errors import ConfigError
@@ -18,7 +19,7 @@ MAX_STYLES = 12
 SHOWN = 8  # classes that are chosen when a model is
 
 
-def build(library: Library, jobs: Jobs) -> None:
+def build(library: Library, jobs: Jobs, drawings: Drawings) -> None:
     """Lay the tab out."""
     with gr.Row():
         with gr.Column(scale=1, min_width=290):
@@ -56,15 +57,14 @@ def build(library: Library, jobs: Jobs) -> None:
 
         def work(report: Report) -> list[tuple[str, str]]:
             generator = library.open(model, LatentGenerator)
-            labels = [generator.class_index(name) for name in chosen]  # says what is wrong before anything is drawn
+            for name in chosen:
+                generator.class_index(name)  # says what is wrong before anything is drawn
             pictures = []
-            for name, label in zip(chosen, labels, strict=True):
+            for name in chosen:
                 for column in range(columns):
                     report(len(pictures), len(chosen) * columns)
-                    image = generator.sample(1, label=label, seed=first + column, truncation=psi)
-                    file = f"{model}-{name}-seed-{first + column}"
-                    notes = {"model": model, "label": name, "seed": first + column, "truncation": psi}
-                    pictures.append((parts.save_png(image, file, **notes), str(name)))
+                    path = drawings.path_of(generator, model, first + column, psi, name)
+                    pictures.append((path, str(name)))
             return pictures
 
         def show(progress: Progress | None) -> tuple:

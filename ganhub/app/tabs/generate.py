@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import gradio as gr
 
 from ganhub.app import _parts as parts
+from ganhub.app.drawings import Drawings
 from ganhub.app.jobs import Jobs, Progress, Report
 from ganhub.app.library import Library
 from ganhub.models import LatentGenerator
@@ -15,7 +16,7 @@ MAX_COUNT = 64
 EXAMPLES = (("First sixteen", 16, 0, 1.0), ("Sixty-four at once", 64, 1000, 1.0), ("The most typical", 16, 0, 0.5))
 
 
-def build(library: Library, jobs: Jobs) -> dict[str, gr.components.Component]:
+def build(library: Library, jobs: Jobs, drawings: Drawings) -> dict[str, gr.components.Component]:
     """Lay the tab out; returns "model", "seed" (of the click), "send" and "edit" (buttons), "first" (a wall)."""
     with gr.Row():
         with gr.Column(scale=1, min_width=290):
@@ -61,12 +62,9 @@ def build(library: Library, jobs: Jobs) -> dict[str, gr.components.Component]:
         def work(report: Report) -> list[tuple[str, str]]:
             generator = library.open(model, LatentGenerator)
             pictures = []
-            for i in range(how_many):  # one at a time: the bits of a picture must not depend on its neighbours
+            for i in range(how_many):
                 report(i, how_many)
-                image = generator.sample(1, seed=first + i, truncation=psi)
-                name = f"{model}-seed-{first + i}"
-                path = parts.save_png(image, name, model=model, seed=first + i, truncation=psi)
-                pictures.append((path, f"seed {first + i}"))
+                pictures.append((drawings.path_of(generator, model, first + i, psi), f"seed {first + i}"))
             return pictures
 
         def show(progress: Progress | None) -> tuple:

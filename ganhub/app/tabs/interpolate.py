@@ -10,6 +10,7 @@ import torch
 
 from ganhub import images, latents, video
 from ganhub.app import _parts as parts
+from ganhub.app.drawings import Drawings
 from ganhub.app.jobs import Jobs, Progress, Report
 from ganhub.app.library import Library
 from ganhub.errors import ConfigError
@@ -28,7 +29,7 @@ EXAMPLES = (
 )
 
 
-def build(library: Library, jobs: Jobs) -> dict:
+def build(library: Library, jobs: Jobs, drawings: Drawings) -> dict:
     """Lay the tab out; returns "seeds", the box with the seeds, and "suggest", which fills the wall to pick from."""
     with gr.Row():
         with gr.Column(scale=1, min_width=290):
@@ -127,10 +128,7 @@ def build(library: Library, jobs: Jobs) -> dict:
         if shown:
             return gr.skip()
         generator = library.open(model, LatentGenerator)
-        return [
-            (parts.save_png(generator.sample(1, seed=seed), f"{model}-seed-{seed}", seed=seed), f"seed {seed}")
-            for seed in range(18)
-        ]
+        return [(drawings.path_of(generator, model, seed), f"seed {seed}") for seed in range(18)]
 
     def add(seeds: str, pictures: list[tuple[str, str]] | None, event: gr.SelectData) -> str:
         seed = parts.example(pictures or (), event.index)[1].removeprefix("seed ")
