@@ -103,7 +103,7 @@ def test_a_card_without_markers_is_left_alone(folder: Path) -> None:
     [
         (lambda folder: (folder / "config.json").unlink(), "has no config.json"),
         (lambda folder: (folder / "config.json").write_text('{"architecture": "dcgn"}'), "Did you mean 'dcgan'"),
-        (lambda folder: (folder / "config.json").write_text("{}"), "There is no architecture 'None'"),
+        (lambda folder: (folder / "config.json").write_text("{}"), "There is no architecture None"),
         (lambda folder: (folder / "metrics.json").write_text("{"), "metrics.json is not valid JSON"),
         (lambda folder: (folder / "metrics.json").write_text("[]"), "metrics.json holds a list"),
         (lambda folder: (folder / "README.md").write_bytes(b"\xff\xfe"), "README.md is not UTF-8"),

@@ -169,7 +169,7 @@ def test_what_training_held_out_is_what_copies_are_told_by(saved, pictures):
         (["--metrics", "kernle"], "no metric 'kernle'"),
         (["--metrics", "classes"], "knows no classes"),
         (["--extractor", "vgglite"], "Did you mean 'vgg-lite'"),
-        (["--n", "1"], "2 pictures or more"),
+        (["--n", "1"], "from 2 to"),
         (["--metrics", "frechet", "--n", "50", "--extractor", "vgg-lite"], "needs at least 401 pictures"),
         (["--split", "validation"], "validation"),
         (["--held-out", "train"], "trained on and held out at once"),
