@@ -326,6 +326,9 @@ def test_a_path_that_looks_like_a_name_on_the_hub_is_told_to_be_missing(monkeypa
     monkeypatch.setattr(datasets, "load_dataset_builder", unreachable)  # else it would be asked for
     with pytest.raises(DataError, match="There is no folder or file photos/cats here, and as a dataset of the Hub it"):
         opened(Path("photos/cats"))
+    for name in ("photos/cats.zip", "photos/cats.NPZ"):  # a file, which the Hub is not asked for
+        with pytest.raises(DataError, match=f"{name} does not exist; set data.path to"):
+            opened(Path(name))
 
 
 def test_broken_pictures_are_listed_without_double_stops(tmp_path):

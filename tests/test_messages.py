@@ -57,6 +57,14 @@ def test_each_kind_of_model_names_its_own_command(tmp_path: Path) -> None:
     assert get_architecture("cyclegan").tiny().command("x").startswith("ganhub translate PHOTO")
 
 
+def test_a_kind_of_model_has_its_article() -> None:
+    from ganhub.cli._inputs import kind_of
+    from ganhub.models import get_architecture
+
+    kinds = {name: kind_of(get_architecture(name).tiny()) for name in ("inpainting", "dcgan", "srgan")}
+    assert kinds == {"inpainting": "an inpainter", "dcgan": "a latent generator", "srgan": "a translator"}
+
+
 def test_every_extra_of_the_project_is_known() -> None:
     """A package that an extra brings has its line in the table, under the extra that brings it."""
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]

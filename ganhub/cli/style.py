@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ganhub import images, styling, video
 from ganhub.cli import _files as files
-from ganhub.cli._inputs import say
+from ganhub.cli._inputs import kind_of, say
 from ganhub.config import nearest
 from ganhub.errors import ConfigError
 from ganhub.models import AutoModel, Stylizer
@@ -72,7 +72,7 @@ def style(
     stylizer = AutoModel.from_pretrained(model, device=device)
     if not isinstance(stylizer, Stylizer):
         raise ConfigError(
-            f"{model} is a {stylizer.verb.replace('_', ' ')}, which does not paint: name a stylizer, such as gatys, or "
+            f"{model} is {kind_of(stylizer)}, which does not paint: name a stylizer, such as gatys, or "
             f"run `{stylizer.command(model)}`."
         )
     options = {

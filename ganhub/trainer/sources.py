@@ -101,7 +101,8 @@ def open_source(config: DataConfig, channels: int, labelled: bool) -> Source | S
     common = {"split": config.split, "labels": labels, "channels": channels, "background": config.background}
     if path.suffix.lower() == ".npz" and is_file:
         return open_npz(path, key=config.images, memory_bytes=config.memory_gb * 1024**3, **common)
-    if is_folder and any(path.rglob("*.parquet")) or not there and HUB_ID.fullmatch(config.path):
+    a_file = path.suffix.lower() in (".zip", ".npz")  # which no dataset's name ends in
+    if is_folder and any(path.rglob("*.parquet")) or not there and not a_file and HUB_ID.fullmatch(config.path):
         return open_dataset(config.path, key=config.images, streaming=config.streaming, limit=config.limit, **common)
     if is_folder or path.suffix.lower() == ".zip" and is_file:
         return open_folder(path, only=config.only, **common)
