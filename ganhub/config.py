@@ -9,9 +9,11 @@ import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, NewType, Self
 
 from ganhub.errors import ConfigError
+
+Seed = NewType("Seed", int)  # any whole number: what draws from it takes 64 bits of it
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -99,7 +101,10 @@ def _coerce(value: Any, hint: Any, where: str) -> Any:
     elif hint is int and isinstance(value, int) and not isinstance(value, bool):
         if abs(value) < 2**63:
             return value
+    elif hint is Seed and isinstance(value, int) and not isinstance(value, bool):
+        if abs(value) < 2**512:  # so that it can be written
+            return value
     elif hint in (str, bool) and isinstance(value, hint):
         return value
-    name = getattr(hint, "__name__", str(hint))
+    name = "int" if hint is Seed else getattr(hint, "__name__", str(hint))
     raise ConfigError(f"{where} must be of type {name}, not {reprlib.repr(value)}.")

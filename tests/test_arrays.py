@@ -12,7 +12,7 @@ from PIL import Image
 
 from ganhub import images
 from ganhub.errors import DataError
-from ganhub.trainer.data import DataConfig
+from ganhub.trainer.data import DataConfig, open_data
 from ganhub.trainer.sources import open_source
 
 NOISE = np.random.default_rng(5)
@@ -85,7 +85,7 @@ def test_labels_in_words(tmp_path):
         ({"x": X, "y": Y - 1}, {}, "class indices from 0, not -1"),
         ({"x": X, "y": Y + 10**12}, {}, "these are too many"),
         ({"x": X, "y": np.where(Y == 1, np.nan, Y)}, {}, "have no label"),
-        ({"x": X[..., :2], "y": Y}, {}, "has 6 channels"),
+        ({"x": X[..., :2], "y": Y}, {}, r"has the shape .*4 \(with alpha\)"),
     ],
 )
 def test_arrays_that_cannot_be_used_are_sentences(tmp_path, arrays, fields, sentence):
@@ -154,3 +154,21 @@ def test_small_classes_leave_an_array_as_they_leave_a_folder(tmp_path):
     config = DataConfig(path=str(saved(tmp_path, x=X, y=Y)), smallest_class=3)
     data = open_data(config, height=6, width=6, channels=3, labelled=True)
     assert data.class_names == ("0", "2") and len(data) == 6
+
+
+def test_arrays_that_are_no_pictures_say_what_to_do(tmp_path):
+    with pytest.raises(DataError, match=r"not float32 \(8, 6, 7, 3\): save them again with values from 0 to 255, by"):
+        opened(saved(tmp_path, x=X / np.float32(255)), labelled=False)
+    with pytest.raises(DataError, match=r"has the shape \(8, 6, 7, 2\); pictures are \[N, H, W, C\] with C = 1"):
+        opened(saved(tmp_path, x=X[..., :2]), labelled=False)
+
+
+def test_classes_without_pictures_are_said_and_can_be_left_out(tmp_path):
+    """Labels that count from 1, as those of EMNIST's letters do."""
+    path = saved(tmp_path, x=X, y=Y + 1)
+    (note,) = opened(path).notes
+    assert "has no pictures of 1 of its 4 classes (0)" in note and "data.smallest_class=1" in note
+    assert opened(saved(tmp_path, x=X, y=Y)).notes == () == opened(path, labelled=False).notes
+    path = saved(tmp_path, x=X, y=Y + 1)
+    fewer = open_data(DataConfig(path=str(path), smallest_class=1), height=6, width=6, channels=3, labelled=True)
+    assert fewer.class_names == ("1", "2", "3") and fewer.remarks() == []

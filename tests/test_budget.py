@@ -46,7 +46,7 @@ def test_a_budget_that_is_over_before_the_first_step_is_a_sentence(monkeypatch):
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
     budget = Budget(0.5)
     clock[0] += 45
-    with pytest.raises(ConfigError, match=r"train.minutes = 0.5 is over before the first step.*at least 2 minutes"):
+    with pytest.raises(ConfigError, match=r"0.5 is over before the first step.*Set train.minutes=2 or more"):
         budget.start(0)
 
 

@@ -17,7 +17,7 @@ from ganhub import collection
 from ganhub.collection import list_pictures
 from ganhub.errors import DataError
 from ganhub.layout import parts_in, split_named
-from ganhub.trainer.data import DataConfig
+from ganhub.trainer.data import DataConfig, open_data
 from ganhub.trainer.sources import Source, open_source
 
 
@@ -284,7 +284,8 @@ def test_what_a_table_leaves_out_is_said(tmp_path):
         ("metadata.csv", "file_name,label\n1.png,a\n2.png\n", "no label in metadata.csv"),
         ("metadata.csv", "file_name,label\n1.png,a\n1.png,b\n", "two labels, 'a' and 'b'"),
         ("metadata.csv", "file_name,label\nq.png,a\n", "names none of its pictures: it names q.png"),
-        ("metadata.csv", "picture,label\n1.png,a\n", 'no column "file_name"'),
+        ("metadata.csv", "picture,label\n1.png,a\n", r'no column "file_name" \(it has: picture, label\): give'),
+        ("metadata.csv", "File;label\n1.png;a\n", r'no column "file_name" \(it has: File, label\)'),
         ("metadata.csv", "file_name,label\n1.png,ä\n".encode("latin-1"), "not UTF-8 text"),
         ("metadata.csv", "file_name,label\n1.png," + "a" * 200_000, "no readable table"),
         ("dataset.json", '{"labels": null}', "dataset.json of .* has none"),
@@ -314,3 +315,21 @@ def test_the_data_sets_of_stylegan_are_read_with_their_labels(tmp_path):
             assert opened(place, labels="folder").class_names == ("00000", "00001", "00002")
     (root / around / "dataset.json").write_text('{"images": [], "annotations": []}')  # another format of that name
     assert opened(root).class_names == ("00000", "00001", "00002")
+
+
+def test_a_path_that_looks_like_a_name_on_the_hub_is_told_to_be_missing(monkeypatch):
+    import datasets
+
+    def unreachable(path: str, **_: object) -> None:
+        raise ConnectionError(f"Couldn't reach '{path}' on the Hub")
+
+    monkeypatch.setattr(datasets, "load_dataset_builder", unreachable)  # else it would be asked for
+    with pytest.raises(DataError, match="There is no folder or file photos/cats here, and as a dataset of the Hub it"):
+        opened(Path("photos/cats"))
+
+
+def test_broken_pictures_are_listed_without_double_stops(tmp_path):
+    laid(laid(tmp_path, "1.png", "2.png"), "a.png", "b.png", data=b"")
+    pictures = open_data(DataConfig(path=str(tmp_path)), height=8, width=8, channels=1, labelled=False)
+    (remark,) = pictures.remarks()
+    assert remark.startswith("2 of the pictures cannot be used") and ".;" not in remark and remark.endswith("picture.")

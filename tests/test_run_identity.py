@@ -129,7 +129,8 @@ def test_every_setting_is_applied_said_or_refused():
     train = {field.name for field in dataclasses.fields(TrainConfig)}
     kinds = identity.FIXED, identity.TOLD, identity.SILENT
     assert train <= set().union(*kinds) and sum(map(len, kinds)) == len(set().union(*kinds))
-    data = {field.name for field in dataclasses.fields(DataConfig)} - {"path", "memory_gb", "streaming", "other"}
+    nothing = {"path", "memory_gb", "streaming", "other", "captions"}  # paths, and what changes no picture
+    data = {field.name for field in dataclasses.fields(DataConfig)} - nothing
     kinds = identity.FIXED_DATA, identity.TOLD_DATA, identity.CHOOSING
     assert data == set().union(*kinds) and sum(map(len, kinds)) == len(data)
     assert identity.CHOOSING | identity.FIXED_DATA <= statement.OTHER_PICTURES | statement.OTHER_CHOICE
@@ -287,3 +288,24 @@ def test_data_identity_of_arrays_is_of_their_contents(tmp_path):
     assert first["count"] == second["count"] == 40 and first["names"] == second["names"]
     assert first["sample"] != second["sample"] and len(first["sample"]) == identity.SAMPLE
     assert first == json.loads(json.dumps(first))
+
+
+def test_another_number_of_channels_is_not_told_as_other_pictures(tmp_path, data):
+    trainer(tmp_path / "run", data, model={"channels": 1}).run()
+    said = refusal(trainer(tmp_path / "run", data, model={"channels": 3}, train={"images": 24}))
+    assert "channels was 1 and is 3 now" in said and "other pictures" not in said
+    shells(tmp_path / "others", seed=9)
+    said = refusal(trainer(tmp_path / "run", tmp_path / "others", model={"channels": 1}, train={"images": 24}))
+    assert "with other contents" in said
+
+
+def test_a_run_does_not_begin_among_the_pictures_that_it_learns_from(tmp_path, data):
+    """Its grids would be pictures of the collection when it goes on."""
+    before = files(data)
+    for out in (data, data / "run", data / "cone" / "run"):
+        with pytest.raises(TrainingError, match="lies in .*shells, so what the run draws .* take an --out folder"):
+            trainer(out, data).run()
+        assert {name: kept for name, kept in files(data).items() if name.name != ".lock"} == before
+    trainer(data / "run", data, data={"only": "cone/*"}).run()  # here its grids are none of them
+    trainer(data / "run", data, data={"only": "cone/*"}, train={"images": 24}).run()
+    trainer(tmp_path, data).run()  # around the pictures is no harm: the listing begins below

@@ -209,3 +209,21 @@ def test_train_auto_from_pictures_to_a_model(here: Path) -> None:
     assert "20 pictures in grey: 12 pixels a side" in said and "Small grey pictures" in said
     assert "The same without auto: ganhub train dcgan_landscapes grey --out run model.channels=1" in said
     assert AutoModel.from_pretrained("run").config.channels == 1
+
+
+def test_the_end_of_a_run_says_what_is_there_and_how_to_look_at_it(here: Path) -> None:
+    said = run("tiny.toml", "mine", "--out", "a run", "train.images=16")
+    assert "Finished: a run is a model folder. Try it: ganhub sample 'a run' --out grid.png" in said
+    assert "Finished:" not in run("tiny.toml", "mine", "--out", "a run", "train.images=16")
+
+
+def test_auto_names_each_setting_once(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ganhub.cli import train
+
+    spoken: list[str] = []
+    monkeypatch.setattr(train, "say", lambda text, err=False: spoken.append(text))
+    paint(Path("buttons"), 20, (9, 9))
+    _, changed = train._choose("buttons", ["train.images=64", "data.flip=false"], Path("run"))
+    keys = [text.partition("=")[0] for text in changed]
+    assert len(set(keys)) == len(keys) and "train.images=64" in changed and "data.flip=false" in changed
+    assert any("32 x 32 pixels, enlarged from 9," in text for text in spoken)

@@ -209,3 +209,12 @@ def test_a_start_from_the_hub_is_the_base_model(mine: Path, hub_server, someone:
     AutoModel.from_pretrained(out).push_to_hub("someone/more")
     assert "The card of someone/more states no licence of its weights" in capsys.readouterr().err
     assert started_from("") == []
+
+
+def test_captions_are_named_without_their_place(mine, tmp_path):
+    """They are a file of this machine: its last name alone is for everybody."""
+    words = tmp_path / "words.json"
+    words.write_text(json.dumps({"caption_en": ["a shell"] * 9, "attributes": [{}] * 9}))
+    settings = [f"data.path={mine / 'shells'}", f"data.captions={words}"]
+    _, block, _ = run("dcgan_landscapes", tmp_path / "run", *settings)
+    assert "data.captions = words.json" in block and str(tmp_path) not in block

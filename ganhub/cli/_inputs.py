@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ganhub.trainer import DataConfig
 
 # Of the data's settings, what does not change which pictures they are or how they look.
-UNSAID = ("path", "seed", "split", "streaming", "memory_gb", "labels", "other", "pairing")
+UNSAID = ("path", "seed", "split", "streaming", "memory_gb", "labels", "other", "pairing", "captions")
 
 
 def say(text: str, err: bool = False) -> None:

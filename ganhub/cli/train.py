@@ -74,6 +74,8 @@ def start(recipe: str, data: str | None, overrides: Sequence[str], out: str | Pa
     if (text := announcement(trainer)) and trainer.main:
         say(text, err=True)
     done = trainer.run()
+    if text and trainer.main and trainer.images_seen >= trainer.train.images:
+        say(f"Finished: {done} is a model folder. Try it: {trainer.model.command(shlex.quote(str(done)))}", err=True)
     part()
     return done
 
@@ -82,7 +84,7 @@ def _choose(data: str, overrides: Sequence[str], out: Path) -> tuple[str, list[s
     from ganhub.trainer.auto import auto_recipe
 
     found, choice = auto_recipe(data)
-    changed = [*choice.overrides, *overrides]
+    changed = list({text.partition("=")[0]: text for text in [*choice.overrides, *overrides]}.values())
     if speaks_first():
         say(found.sentence(), err=True)
         for reason in choice.reasons:

@@ -33,9 +33,11 @@ AT_ONCE = 1000  # pictures whose channels are converted together
 class ArraySource(Source):
     """Pictures of one uint8 array, kept as [N, C, H, W]."""
 
-    def __init__(self, array: np.ndarray, labels: Sequence[int], class_names: Sequence[str], key: str) -> None:
+    def __init__(
+        self, array: np.ndarray, labels: Sequence[int], class_names: Sequence[str], key: str, notes: Sequence[str] = ()
+    ) -> None:
         entries = [Entry(f"{key}[{i}]", int(label), lambda i=i: self.read([i])) for i, label in enumerate(labels)]
-        super().__init__(entries, class_names)
+        super().__init__(entries, class_names, notes)
         self.array, self.key = array, key
 
     def read(self, indices: Sequence[int]) -> Tensor:
@@ -120,17 +122,27 @@ def open_npz(
     key = file.find(key, _usual(split), "data.images", f'pictures of the part "{split}"')
     shape, dtype = file.header(key)
     if dtype != np.uint8 or len(shape) not in (3, 4) or 0 in shape[1:]:
-        raise DataError(f'"{key}" of {path} must be uint8 pictures [N, H, W] or [N, H, W, C], not {dtype} {shape}.')
+        raise DataError(
+            f'"{key}" of {path} must be uint8 pictures [N, H, W] or [N, H, W, C], not {dtype} {shape}: save them again '
+            'with values from 0 to 255, by .astype("uint8").'
+        )
     have = _channel_count(shape)
     if have not in images.CHANNEL_MODES:
-        raise DataError(f'"{key}" of {path} has {have} channels; pictures have 1 (grey), 3 (RGB) or 4 (with alpha).')
+        raise DataError(
+            f'"{key}" of {path} has the shape {shape}; pictures are [N, H, W, C] with C = 1 (grey), 3 (RGB) or 4 (with '
+            "alpha): save them again like that."
+        )
     size = float(np.prod(shape, dtype=np.float64))
     file.check(key, max(size, size / have * channels), memory_bytes)
     label_key = "" if labels is None else _label_key(file, key, labels, split)
     array = _with_channels(file.read(key, memory_bytes), channels, background)
     if labels is None:
         return ArraySource(array, [-1] * len(array), (), key)
-    return ArraySource(array, *_classes(file, key, label_key, len(array), memory_bytes), key)
+    indices, class_names = _classes(file, key, label_key, len(array), memory_bytes)
+    empty = [class_names[index] for index in sorted(set(range(len(class_names))) - set(indices))]
+    said = f"has no pictures of {len(empty):,} of its {len(class_names):,} classes ({shown(empty)})"
+    notes = [f'"{key}" of {path} {said}, as its labels are numbers from 0: data.smallest_class=1 leaves such out.']
+    return ArraySource(array, indices, class_names, key, notes if empty else ())
 
 
 # Names

@@ -219,6 +219,8 @@ def _finish(found: Found, name: str, side: int, reasons: list[str], count: int, 
     images = _length(recipe.train.images, count, USUAL[name])
     overrides += [f"train.images={images}", f"train.cooldown={recipe.train.cooldown * images // recipe.train.images}"]
     crops = "crops with a little to spare" if spare else "no room for crops"
+    if found.sides[0] < side:
+        crops = f"enlarged from {found.sides[0]}"
     reasons = [*reasons, f"{side} x {side} pixels, {crops}, {'mirrored' if colour else 'not mirrored'}, "
                          f"{'a fifth held out to measure with' if count >= 200 else 'none held out'}; "
                          f"{images:,} pictures long."]  # fmt: skip

@@ -55,7 +55,7 @@ class Budget:
             took = time.monotonic() - self.began
             raise ConfigError(
                 f"train.minutes = {self.seconds / 60:g} is over before the first step: reading the data and building "
-                f"the networks took {took:.0f} s. Give it at least {max(math.ceil(took / 30), 1)} minutes."
+                f"the networks took {took:.0f} s. Set train.minutes={max(math.ceil(took / 30), 1)} or more."
             )
         self._first = time.monotonic(), images_seen
 

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from ganhub import images
-from ganhub.config import BaseConfig
+from ganhub.config import BaseConfig, Seed
 from ganhub.console import printable
 from ganhub.errors import DataError, GanhubError
 from ganhub.objectives._base import Batch
@@ -85,7 +85,7 @@ class DataConfig(BaseConfig):
     captions: str = ""
     streaming: bool = False
     memory_gb: float = 2.0
-    seed: int = 0
+    seed: Seed = Seed(0)
     half: str = ""
     pairing: str = ""
     other: dict[str, Any] = field(default_factory=dict)
@@ -204,8 +204,9 @@ class Pictures:
         """Sentences on all that was left out so far, for whoever started this."""
         said = list(self.notes)
         if self.skipped:
-            named = "; ".join(self.skipped[:5]) + ("; ..." if len(self.skipped) > 5 else "")
-            said.append(f"{len(self.skipped)} of the pictures cannot be used and are left out: {named}")
+            named = "; ".join(note.rstrip(".") for note in self.skipped[:5])
+            end = "; ..." if len(self.skipped) > 5 else "."
+            said.append(f"{len(self.skipped)} of the pictures cannot be used and are left out: {named}{end}")
         return list(dict.fromkeys([*map(printable, said), *(self.other.remarks() if self.other else ())]))
 
     @property

@@ -183,17 +183,22 @@ def _rows_of(found: Listing, names: Sequence[str], column: str) -> tuple[dict[st
 
 def _csv_rows(text: str, where: str) -> Iterator[dict[str, Any]]:
     """Rows of a table that has a column file_name; of a spreadsheet's semicolons or tabs too."""
+    columns: list[str] = []
     try:
         for delimiter in ",;\t":
             reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
-            if "file_name" in (reader.fieldnames or ()):
+            columns = max(columns, [str(name) for name in reader.fieldnames or ()], key=len)
+            if "file_name" in columns:
                 for row in reader:
                     row.pop(None, None)  # more values than columns
                     yield row
                 return
     except csv.Error as error:
         raise DataError(f"{where} is no readable table: {error}.") from error
-    raise DataError(f'{where} has no column "file_name": name the pictures there, or set data.labels = "folder".')
+    raise DataError(
+        f'{where} has no column "file_name" (it has: {shown(columns) or "none"}): give that name to the column with '
+        'the names of the pictures, or set data.labels = "folder".'
+    )
 
 
 def _json_lines(text: str, where: str) -> Iterator[dict[str, Any]]:

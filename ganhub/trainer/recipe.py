@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from ganhub.config import BaseConfig, nearest
+from ganhub.config import BaseConfig, Seed, nearest
 from ganhub.errors import ConfigError
 from ganhub.files import read_within
 from ganhub.trainer.data import DataConfig
@@ -66,7 +66,7 @@ class TrainConfig(BaseConfig):
     compile: bool = False
     threads: int = 0
     init: str = ""
-    seed: int = 0
+    seed: Seed = Seed(0)
     log_every: int = 2_000
     grid_every: int = 50_000
     checkpoint_every: int = 50_000

@@ -9,6 +9,7 @@ import torch
 
 from ganhub.console import printable
 from ganhub.errors import ConfigError, TrainingError
+from ganhub.files import expanded
 from ganhub.folder import CONFIG, weights_name
 from ganhub.trainer.identity import check_same_run
 from ganhub.trainer.report import hardware, is_published, restate, trim_log
@@ -45,13 +46,20 @@ def begin(trainer: Trainer) -> None:
     """Begin a run in a folder without checkpoints.
 
     Raises:
-        TrainingError: When a model lies there: training would write over it.
+        TrainingError: When a model lies there, which training would write over, or the folder is one of the pictures'.
     """
     if all((trainer.out / name).is_file() for name in (CONFIG, weights_name())):
         raise TrainingError(
             f"{trainer.out} holds a model and no checkpoints from which its training could go on. "
             f"Take another --out folder (there, train.init={trainer.out} starts from this model)."
         )
+    for pictures in filter(None, (trainer.data, trainer.data.other)):
+        place = expanded(pictures.config.path).resolve()
+        if place.is_dir() and not pictures.config.only and trainer.out.resolve().is_relative_to(place):
+            raise TrainingError(
+                f"The run's folder {trainer.out} lies in {pictures.config.path}, so what the run draws would be taken "
+                "for pictures to learn from: take an --out folder elsewhere."
+            )
     if trainer.main:
         trim_log(trainer.out, 0)  # what a run that left no checkpoint logged
 

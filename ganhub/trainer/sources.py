@@ -176,7 +176,9 @@ def open_dataset(
         data = load_dataset(path, split=split, streaming=streaming)
     except Exception as error:  # datasets raises a wide family here, from HTTP to Arrow; all mean the same to a user
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise DataError(f"The dataset {path} (split {split}) cannot be loaded: {reason}") from error
+        here = "" if os.path.exists(expanded(path)) else f"There is no folder or file {path} here, and as a dataset "
+        what = f"{here}of the Hub it" if here else f"The dataset {path}"
+        raise DataError(f"{what} (split {split}) cannot be loaded: {reason}") from error
     features = data.features or {}
     columns = [name for name, kind in features.items() if isinstance(kind, Image)]
     if key and key not in columns or not columns:

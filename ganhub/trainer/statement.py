@@ -102,7 +102,7 @@ def _defaults(table: str, config: type[BaseConfig]) -> dict[str, Any]:
 
 def _shown(key: str, value: Any) -> str:
     """A setting's value for everybody's eyes: of a path the last name alone."""
-    return _place(str(value)) if key.endswith((".path", ".init")) else str(value)
+    return _place(str(value)) if key.endswith((".path", ".init", ".captions")) else str(value)
 
 
 def _name(path: Path) -> str:
