@@ -287,6 +287,11 @@ def test_sentences_tell_no_folders_and_are_short(folder: str) -> None:
     assert parts.told(f"{here} is not a picture.") == "holiday.png is not a picture."
     assert parts.told(f"'{Path.cwd()}/ganhub/x.py', and {Path.home()}/models/a.json: no.") == "'x.py', and a.json: no."
     assert parts.told("owner/name is no model.") == "owner/name is no model."
+    assert parts.told("/data/models/dcgan/config.json: '/opt/x/y.pt'.") == "config.json: 'y.pt'."
+    assert (
+        parts.told("See https://a.example/b/c/d, 1/2/3 or <b>a</b>/x.")
+        == "See https://a.example/b/c/d, 1/2/3 or <b>a</b>/x."
+    )
     assert len(parts.told("x" * 10**6)) < 700
     with pytest.raises(gr.Error) as error:
         parts.calm(lambda: (_ for _ in ()).throw(HubError(f"{here} <b>")))()

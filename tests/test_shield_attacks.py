@@ -111,6 +111,15 @@ def test_an_endless_body_is_not_read_to_its_end() -> None:
     assert len(read) == 10
 
 
+def test_a_connection_whose_body_goes_on_is_closed(served: SimpleNamespace) -> None:
+    """The server would read on after its answer, as fast as it can."""
+    assert served.client.request("GET", "/config", content=b"x").headers["connection"] == "close"
+    assert served.client.request("GET", "/config", content=iter([b"x"])).status_code == 400
+    assert post(served, "nothing", b"x" * 100_000).headers["connection"] == "close"
+    plain = (served.client.get("/config"), post(served, "upload", form(('name="files"; filename="a"', b"x")), FORM))
+    assert all(answer.status_code == 200 and "connection" not in answer.headers for answer in plain)
+
+
 # ---- headers
 
 

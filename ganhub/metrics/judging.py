@@ -27,6 +27,7 @@ from ganhub.nn.random import uniform
 
 KINDS = {"real-or-made": ("real", "made"), "a-or-b": ("left", "right")}  # kind -> the two answers
 SHOWN = {"real-or-made": (("real",), ("made",)), "a-or-b": (("A", "B"), ("B", "A"))}  # kind -> the two truths
+MAX_ANSWERS = 100_000  # of one file: 30 MB, which are read whenever a judge comes to the end
 MAX_QUESTIONS = 500  # more tires any judge, and all pictures are made before the first is shown
 
 
@@ -222,12 +223,14 @@ class AnswerFile:
         """Put an answer on the disk before returning; False, and no line, if this judge answered this before.
 
         Raises:
-            MetricError: The disk is full, or the file is gone.
+            MetricError: The disk or the file is full, or the file is gone.
         """
         line = json.dumps(answer.to_dict(), ensure_ascii=False).encode() + b"\n"
         with self._lock:
             if answer.key in self._keys:
                 return False
+            if len(self._keys) >= MAX_ANSWERS:
+                raise MetricError(f"{self.path} holds {MAX_ANSWERS:,} answers: name another file by --answers.")
             try:
                 with self.path.open("ab+", buffering=0) as file:
                     size = file.seek(0, os.SEEK_END)
