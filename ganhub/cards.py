@@ -43,6 +43,7 @@ _USAGE = {
 }
 _FRONT_MATTER = re.compile(r"\ufeff?\s*---[ \t]*\r?\n(.*?)^---[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE)
 _BLOCK = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
+_LOADED = re.compile(r'(^model = ganhub\.AutoModel\.from_pretrained\()".*"\)$', re.MULTILINE)
 _GENERATED = re.compile(r"<!-- ganhub:metadata (\{.*?\}) -->")
 _SECTION = re.compile(rf"^{parts.HEADING}[ \t]*\r?\n.*?(?=^## |\Z)", re.DOTALL | re.MULTILINE)
 _MAX_FRONT = 200_000  # characters of the front matter
@@ -172,6 +173,14 @@ def read_card(path: str | Path) -> str:
 def has_markers(text: str) -> bool:
     """Whether a card has a generated block (and so may be refreshed)."""
     return _BLOCK.search(text) is not None
+
+
+def loaded_from(card: str, name: str) -> str:
+    """A card whose generated block loads the model by ``name``, as it is called on the Hub."""
+    if (block := _BLOCK.search(card)) is None:
+        return card
+    named = _LOADED.sub(lambda line: f'{line[1]}"{name}")', block[0], count=1)
+    return card[: block.start()] + named + card[block.end() :]
 
 
 def warn_of_licence(card: str, where: str) -> None:

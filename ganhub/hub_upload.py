@@ -14,9 +14,11 @@ from ganhub import cards
 from ganhub._hub_errors import explain, retried
 from ganhub.errors import HubError
 from ganhub.folder import CARD, PLAIN_NAME, read_config
-from ganhub.hub import client, is_repo_id
+from ganhub.hub import OWNER, client, is_repo_id
 
 _PUSHED = {".json", ".safetensors", ".md", ".png", ".jpg", ".gif", ".webp", ".mp4", ".toml", ".txt", ".jsonl"}
+# What a run keeps for itself: training/ has what others go on from, and best/ is a model folder of its own.
+_OF_A_RUN = {"checkpoints", "grids", "best", "log.jsonl"}
 
 
 def push_folder(
@@ -33,8 +35,9 @@ def push_folder(
 ) -> str:
     """Push a model folder as one commit, making the repository when it is missing; the address of the commit.
 
-    Each file goes as it lies there. The card on the Hub is never lost: its generated block is replaced and the text
-    outside it kept; a card without the markers of that block was written by hand and is left alone.
+    Each file goes as it lies there; the card says how to load it from ``repo_id``. The card on the Hub is never lost:
+    its generated block is replaced and the text outside it kept; a card without the markers of that block was written
+    by hand and is left alone.
 
     Args:
         private: Of a repository that is made here; one that exists stays as it is.
@@ -49,6 +52,8 @@ def push_folder(
     folder = Path(folder)
     read_config(folder)
     files: dict[str, Path | bytes] = {name: folder / name for name in pushed_files(folder, include_training)}
+    if CARD in files:
+        files[CARD] = cards.loaded_from(cards.read_card(folder / CARD), repo_id.removeprefix(f"{OWNER}/")).encode()
     if tag is not None and (create_pr or not PLAIN_NAME.fullmatch(tag)):
         raise HubError(f"{tag!r} cannot be the tag: write a name such as v1.0, and no pull request beside it.")
     return upload(
@@ -133,10 +138,10 @@ def upload(
 
 
 def _is_pushed(name: Path, include_training: bool) -> bool:
-    left_out = {"checkpoints"} if include_training else {"checkpoints", "training"}
+    left_out = _OF_A_RUN if include_training else {*_OF_A_RUN, "training"}
     return (
         (name.suffix in _PUSHED or name.name in ("LICENSE", "NOTICE"))
-        and name.parts[0] not in left_out
+        and not left_out.intersection(name.parts[:1] if include_training else name.parts)
         and not any(part.startswith(".") or part == "__pycache__" for part in name.parts)
     )
 

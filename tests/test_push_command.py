@@ -66,6 +66,38 @@ def test_the_folder_s_own_bytes_are_pushed(hub_server, someone: str, little: Pat
     assert "training/model.safetensors" not in hub_server.files(REPO)
 
 
+def test_what_a_run_keeps_for_itself_stays_at_home(hub_server, someone: str, little: Path) -> None:
+    """Its grids, its whole log, and the best weights so far, which are a model folder of their own."""
+    (little / "grids").mkdir()
+    (little / "grids" / "000000064.png").write_bytes(b"grid")
+    (little / "log.jsonl").write_text("{}")
+    (little / "training" / "log.jsonl").write_text("{}")
+    get_architecture("dcgan").tiny().save_pretrained(little / "best")
+    get_architecture("dcgan").tiny().save_pretrained(little / "best" / "training")
+    get_architecture("dcgan").tiny().save_pretrained(little / "reverse")
+    run("push", little, REPO)
+    beside = {name for name in hub_server.files(REPO) if name.endswith((".jsonl", ".safetensors")) or "grid" in name}
+    assert beside == {"model.safetensors", "reverse/model.safetensors"}
+    run("push", little, REPO, "--training")
+    assert {name for name in hub_server.files(REPO) if name not in beside and "training" in name} >= {
+        "training/model.safetensors", "training/log.jsonl",
+    }  # fmt: skip
+    assert not any(name.startswith(("best", "grids", "log")) for name in hub_server.files(REPO))
+    run("push", little / "best", "someone/best")
+    assert "model.safetensors" in hub_server.files("someone/best")
+
+
+def test_the_card_on_the_hub_says_how_to_load_it_from_there(hub_server, someone: str, little: Path) -> None:
+    before = (little / "README.md").read_bytes()
+    assert b'from_pretrained("little")' in before
+    run("push", little, REPO)
+    assert f'AutoModel.from_pretrained("{REPO}")'.encode() in hub_server.files(REPO)["README.md"]
+    assert (little / "README.md").read_bytes() == before, "the folder's own card stays as it is"
+    own = cards.loaded_from(before.decode() + '\nmodel = ganhub.AutoModel.from_pretrained("mine")\n', "a/b")
+    assert 'from_pretrained("a/b")' in own and own.endswith('from_pretrained("mine")\n'), "a person's text stays"
+    assert cards.loaded_from("By hand.", "a/b") == "By hand."
+
+
 def test_a_pull_request_leaves_main_alone(hub_server, someone: str, little: Path) -> None:
     run("push", little, REPO)
     before = hub_server.repos[REPO].refs["main"]

@@ -78,7 +78,8 @@ def sample(
         wanted = int(label)
     pictures = larger(generator.sample(n, label=wanted, seed=seed, truncation=truncation))
     images.save_grid(pictures, out, columns=columns)
-    say(f"{n} pictures of seeds {seed} to {seed + n - 1}{f', {how},' if how else ''} in {out}")
+    drawn = f"{n} pictures of seeds {seed} to {seed + n - 1}" if n > 1 else f"1 picture of seed {seed}"
+    say(f"{drawn}{f', {how},' if how else ''} in {out}")
 
 
 def add_to(cli: typer.Typer) -> None:
