@@ -12,6 +12,7 @@ T = TypeVar("T")
 
 PATIENCE = 0.25  # seconds: work that ends sooner shows no progress, so that quick tabs do not flicker
 INTERVAL = 0.25  # between two looks at the progress
+BREATH = 0.003  # after each step: work of many small steps would keep Python's lock, and the server from answering
 LOOK_EVERY = 0.75  # between two early looks: a page on a busy machine that gets more never comes to its own buttons
 WORD_FROM = 0.5  # and at the latest so long after one, however slow the work: the listener must be able to leave
 
@@ -145,6 +146,7 @@ class Job(Generic[T]):
             self._preview = preview if preview is not None else self._preview
             self._progress = Progress(step, steps, time.monotonic() - self._began, preview)
             self._changed.notify_all()
+        time.sleep(BREATH)
 
 
 class Jobs:
