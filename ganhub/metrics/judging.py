@@ -396,8 +396,5 @@ def _protocol(answers: Sequence[Answer], judges: int) -> str:
     plans = sorted({(answer.plan_seed, answer.questions) for answer in answers})
     drawn = " and ".join(f"{n} questions of seed {seed}" for seed, n in plans)
     data = f"; real ones: {subject.data}" if subject.data else ""
-    return f"{_people(judges)}, {drawn}, {asked}, blinded, shown at {subject.side} px{data} (ganhub judge)"
-
-
-def _people(count: int) -> str:
-    return "1 person" if count == 1 else f"{count} people"
+    people = "1 person" if judges == 1 else f"{judges} people"
+    return f"{people}, {drawn}, {asked}, blinded, shown at {subject.side} px{data} (ganhub judge)"
