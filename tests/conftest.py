@@ -44,7 +44,7 @@ LONGEST = (
 )  # fmt: skip
 
 # They are imported by test files, and are plugins too: assertions in them explain themselves all the same.
-pytest.register_assert_rewrite("tests.app_server", "tests.browser", "tests.hub_server")
+pytest.register_assert_rewrite("tests.app_server", "tests.browser", "tests.hub_server", "tests.shield_server")
 
 _outside: list[str] = []  # attempts to leave the machine since the current test began
 

@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 from ganhub.cli import cli, main
 from ganhub.errors import ConfigError, MetricError
 from ganhub.images import load_image, to_uint8
+from ganhub.metrics import judging
 from ganhub.metrics.judging import Answer, AnswerFile, Subject, plan, read_answers, summarise, wilson
 from ganhub.models import get_architecture
 
@@ -130,6 +131,17 @@ def test_plans_follow_their_seed() -> None:
 
 
 # ---- the file
+
+
+def test_a_file_holds_so_many_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judging, "MAX_ANSWERS", 2)
+    file = AnswerFile(tmp_path / "answers.jsonl", ONE)
+    for number in (1, 2):
+        assert file.append(answer(ONE, number, ("made",), "real"))
+    assert not file.append(answer(ONE, 2, ("made",), "made"))
+    with pytest.raises(MetricError, match="holds 2 answers: name another file"):
+        file.append(answer(ONE, 3, ("made",), "real"))
+    assert len(file.answers()) == 2
 
 
 def test_answers_come_back_and_are_kept_once(tmp_path: Path) -> None:

@@ -153,7 +153,7 @@ def test_direction_sentences():
     for make, says in (
         (lambda: latents.direction(model, "klass:0>1"), "Did you mean 'class'.*class:FIRST>SECOND as in class:0>1"),
         (lambda: latents.difference_direction(model, 0, 0), "the same class"),
-        (lambda: latents.difference_direction(model, 0, 5), "no class 5"),
+        (lambda: latents.difference_direction(model, 0, 5), "no class '5'"),
         (lambda: latents.difference_direction(toy(), 0, 1), "knows no classes"),
         (lambda: latents.principal_directions(model, 9), "ask for 1 to 8"),
         (lambda: latents.principal_directions(model, 2, samples=1), "samples must be"),

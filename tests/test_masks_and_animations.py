@@ -61,7 +61,7 @@ def test_a_gif_of_one_frame_is_a_picture(place):
 def test_an_animation_of_which_one_frame_is_used_says_so(place):
     said = "only the first frame of an animation"
     for name in ("moves.gif", "moves.webp"):
-        assert said in run("upscale", name, "--model", "enlarges", "--out", "a.png")
+        assert said in run("upscale", name, "--model", "enlarges", "--out", f"{name}.png")
     assert said in run("style", "moves.webp", "--style", "dots", "--model", "paints", "--out", "b.png")
     for name in ("still.gif", "photo.png"):
-        assert said not in run("upscale", name, "--model", "enlarges", "--out", "a.png")
+        assert said not in run("upscale", name, "--model", "enlarges", "--out", f"{name}.png")

@@ -180,7 +180,7 @@ def test_a_config_that_asks_for_a_terabyte_is_refused_unallocated(tmp_path):
     with pytest.raises(ConfigError, match="parameters"):
         AutoModel.from_config({"architecture": "mlp-gan", "image_size": 4096, "hidden_dim": 65_536})
     edit_config(folder, hidden_dim=10**30)
-    with pytest.raises(HubError, match="hidden_dim must be from 1 to 65536"):
+    with pytest.raises(HubError, match="hidden_dim must be"):
         AutoModel.from_pretrained(folder)
 
 

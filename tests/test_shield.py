@@ -5,16 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
-import httpx
 import pytest
 import torch
 from gradio.data_classes import FileData
@@ -27,10 +23,10 @@ from ganhub.app.shield.queue import Listeners, refusal
 from ganhub.app.shield.visitors import Visitors, address, check_host
 from ganhub.errors import ConfigError, HubError
 from ganhub.images import encode_png
-from tests.app_server import ROOT, free_port
 from tests.shield_app import LIMITS
+from tests.shield_server import API, call
 
-API = "/gradio_api"
+pytest_plugins = ["tests.shield_server"]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -291,6 +287,11 @@ def test_sentences_tell_no_folders_and_are_short(folder: str) -> None:
     assert parts.told(f"{here} is not a picture.") == "holiday.png is not a picture."
     assert parts.told(f"'{Path.cwd()}/ganhub/x.py', and {Path.home()}/models/a.json: no.") == "'x.py', and a.json: no."
     assert parts.told("owner/name is no model.") == "owner/name is no model."
+    assert parts.told("/data/models/dcgan/config.json: '/opt/x/y.pt'.") == "config.json: 'y.pt'."
+    assert (
+        parts.told("See https://a.example/b/c/d, 1/2/3 or <b>a</b>/x.")
+        == "See https://a.example/b/c/d, 1/2/3 or <b>a</b>/x."
+    )
     assert len(parts.told("x" * 10**6)) < 700
     with pytest.raises(gr.Error) as error:
         parts.calm(lambda: (_ for _ in ()).throw(HubError(f"{here} <b>")))()
@@ -298,36 +299,6 @@ def test_sentences_tell_no_folders_and_are_short(folder: str) -> None:
 
 
 # ---- over HTTP
-
-
-@pytest.fixture(scope="module")
-def served() -> Iterator[SimpleNamespace]:
-    """A small app with each kind of input behind the gate: "client", "routes" of Gradio, "canvas" (its id)."""
-    port = free_port()
-    command = [sys.executable, str(ROOT / "tests" / "shield_app.py"), str(port)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
-    try:
-        lines = iter(process.stdout.readline, "")
-        paths = json.loads(next(line for line in lines if line.startswith("[")))
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30) as client:
-            parts = client.get("/config").json()["components"]
-            canvas = next(part["id"] for part in parts if part["type"] == "imageeditor")
-            yield SimpleNamespace(client=client, routes=paths, canvas=canvas)
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def call(served: SimpleNamespace, data: list, session: str = "s1", **more: Any) -> tuple[int, Any]:
-    """The status of a join, and the last message of the job, or the refusal's sentence."""
-    body = {"data": data, "fn_index": 0, "session_hash": session, **more}
-    answer = served.client.post(f"{API}/queue/join", json=body)
-    if answer.status_code != 200:
-        return answer.status_code, answer.json()["detail"]
-    with served.client.stream("GET", f"{API}/queue/data", params={"session_hash": session}) as stream:
-        messages = [json.loads(line[6:]) for line in stream.iter_lines() if line.startswith("data: ")]
-    return 200, next(m for m in messages if m["msg"] == "process_completed")
 
 
 def test_files_of_a_request_are_uploads(served: SimpleNamespace, tmp_path: Path) -> None:

@@ -36,6 +36,9 @@ T = TypeVar("T")
 MAX_SEED = 2**32 - 1
 STOP_WAIT = 20  # seconds that a press of Stop waits for the end of the step at work
 MAX_SENTENCE = 600  # characters of an error that a visitor reads
+FOLDERS = re.compile(
+    r"(?<![\w/:.~-])/(?:[^\s'\"<>:;,/]+/)+"
+)  # of a path that begins at the root, without the last name
 MAX_KEPT = 512  # files in the scratch folder; Gradio has its own copy of each by the time it is pruned
 _scratch: list[Path] = []
 _numbers = itertools.count()
@@ -77,6 +80,7 @@ def told(sentence: str) -> str:
     roots = {get_upload_folder(), tempfile.gettempdir(), os.getcwd(), os.path.expanduser("~"), *map(str, _scratch)}
     for root in sorted({*roots, *map(os.path.realpath, roots)} - {"/", ""}, key=len, reverse=True):
         sentence = re.sub(rf"{re.escape(root)}[\\/](?:[^\s'\"<>:;,]*[\\/])?", "", sentence)
+    sentence = FOLDERS.sub("", sentence)  # those of $GANHUB_MODELS, of $HF_HOME, of Python
     return sentence if len(sentence) <= MAX_SENTENCE else f"{sentence[:MAX_SENTENCE]} …"
 
 
@@ -304,9 +308,7 @@ def run_and_stop(label: str, jobs: Jobs, tab: str) -> tuple[gr.Button, gr.HTML]:
 # ---- the model menu
 
 
-def model_menu(
-    library: Library, verb: type[Model], tab: str, *, conditional: bool = False, task: str = ""
-) -> tuple:
+def model_menu(library: Library, verb: type[Model], tab: str, *, conditional: bool = False, task: str = "") -> tuple:
     """A menu of the models with a verb, which also takes a Hub id, and a line about the chosen one.
 
     Returns:

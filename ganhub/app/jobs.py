@@ -5,13 +5,15 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
 PATIENCE = 0.25  # seconds: work that ends sooner shows no progress, so that quick tabs do not flicker
-INTERVAL = 0.1  # between two looks at the progress
+INTERVAL = 0.25  # between two looks at the progress
+BREATH = 0.003  # after each step: work of many small steps would keep Python's lock, and the server from answering
+LOOK_EVERY = 0.75  # between two early looks: a page on a busy machine that gets more never comes to its own buttons
 WORD_FROM = 0.5  # and at the latest so long after one, however slow the work: the listener must be able to leave
 
 
@@ -52,8 +54,8 @@ Report = Callable[..., None]  # report(step, steps, preview=None); raises Stoppe
 class Job(Generic[T]):
     """Runs ``work(report)`` in a thread.
 
-    ``for progress in job`` gives the newest progress whenever there is some (older ones are skipped when the listener
-    is slow) and ends with the work. Leaving the loop early, as a closed generator does, stops the work.
+    ``for progress in job`` gives the newest progress a few times a second (older ones are skipped, early looks come
+    less often) and ends with the work. Leaving the loop early, as a closed generator does, stops the work.
     """
 
     def __init__(self, work: Callable[[Report], T]) -> None:
@@ -103,7 +105,7 @@ class Job(Generic[T]):
         return self._result
 
     def __iter__(self) -> Iterator[Progress]:
-        pause = PATIENCE
+        pause, looked = PATIENCE, 0.0
         try:
             while not self._wait_for_end(pause):
                 with self._changed:
@@ -112,6 +114,11 @@ class Job(Generic[T]):
                 if ended:
                     return
                 self._told, pause = progress, INTERVAL
+                if progress is not None and progress.preview is not None:
+                    if time.monotonic() - looked < LOOK_EVERY:
+                        progress = replace(progress, preview=None)
+                    else:
+                        looked = time.monotonic()
                 yield progress or Progress(0, 0, time.monotonic() - self._began)
         finally:
             if not self._ended:
@@ -139,6 +146,7 @@ class Job(Generic[T]):
             self._preview = preview if preview is not None else self._preview
             self._progress = Progress(step, steps, time.monotonic() - self._began, preview)
             self._changed.notify_all()
+        time.sleep(BREATH)
 
 
 class Jobs:

@@ -25,7 +25,7 @@ Source = str | os.PathLike[str] | bytes | BinaryIO
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 MAX_PIXELS = 64 * 1024 * 1024  # 64 megapixels: 192 MB of RGB, the most that one upload may cost
 MAX_BYTES = 1 << 30  # of a file
-MAX_WRITTEN_OUT = 4_000_000  # pixels of a PPM whose numbers are text: read one by one
+MAX_ONE_BY_ONE = 4_000_000  # numbers, or runs of pixels, that Pillow reads by decoders which are written in Python
 CHANNEL_MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 
 _WELCOME = "use PNG, JPEG, WebP, GIF, BMP, TIFF or PPM"
@@ -93,7 +93,8 @@ def _opened(file: BinaryIO, name: str) -> tuple[Image.Image, headers.Tags]:
         raise ImageError(f"{name} was opened as text: open it in binary mode ('rb').")
     if not head:
         raise ImageError(f"{name} is empty: choose a file that holds a picture.")
-    if file.seek(0, io.SEEK_END) - origin > MAX_BYTES:
+    end = file.seek(0, io.SEEK_END)
+    if end - origin > MAX_BYTES:
         raise ImageError(f"{name} has more than {MAX_BYTES >> 30} GB: make it smaller first.")
     file.seek(origin)
     tags, profile = {}, b""
@@ -102,6 +103,10 @@ def _opened(file: BinaryIO, name: str) -> tuple[Image.Image, headers.Tags]:
             tags = headers.read_tags(file)
         elif head.startswith(b"\x89PNG"):
             file, profile = headers.lean_png(file)
+        elif head.startswith(b"\xff\xd8"):
+            headers.require_few_segments(file)
+        elif head.startswith(b"GIF8"):
+            headers.require_short_comments(file)
     except Refusal as refusal:
         raise ImageError(f"{name} {_DAMAGED}") from refusal
     if headers.is_misread(tags):
@@ -116,11 +121,19 @@ def _opened(file: BinaryIO, name: str) -> tuple[Image.Image, headers.Tags]:
     if max(width, height) > MAX_SIDE or width * height > MAX_PIXELS:
         limit = f"{MAX_SIDE:,} pixels a side and 64 megapixels"
         raise ImageError(f"{name} is {width} x {height} pixels; the limit is {limit}: make it smaller first.")
-    if head[:2] in (b"P1", b"P2", b"P3") and width * height > MAX_WRITTEN_OUT:
-        raise ImageError(f"{name} is {width} x {height} pixels written out as text: save it as PNG first.")
+    if _one_by_one(picture, end - origin) > MAX_ONE_BY_ONE:
+        raise ImageError(f"{name} is {width} x {height} pixels that are read one by one: save it as PNG first.")
     if profile:
         picture.info["icc_profile"] = profile
     return picture, tags
+
+
+def _one_by_one(picture: Image.Image, size: int) -> int:
+    """Numbers or runs that a slow decoder reads: of a PPM as text or of an odd scale, of a packed BMP; 0 for others."""
+    decoder = picture.tile[0][0] if picture.tile else ""
+    if decoder in ("ppm", "ppm_plain"):
+        return picture.width * picture.height * len(picture.getbands())
+    return size // 2 if decoder == "bmp_rle" else 0
 
 
 def _decode(file: BinaryIO, name: str) -> Image.Image:

@@ -63,4 +63,4 @@ def _scale(picture: Image.Image, bits: int) -> tuple[float, float]:
             return 0.0, most
     if high == low:
         low, high = looks[0], looks[-1]
-    return (low, high) if high > low else (low, low + 1)
+    return (low, high) if high > low else (low, low + max(1.0, abs(low)))

@@ -16,6 +16,10 @@ MAX_PROFILE = 16 << 20  # bytes of a colour profile, unpacked; those of printers
 MAX_CHUNKS = 500_000  # of a PNG
 MAX_SCANNED = 1 << 30  # scans of a JPEG times its pixels: 16 scans of 64 megapixels; usual are 10
 MAX_TAGS = 256 << 20  # bytes of a TIFF's tags together
+MAX_SEGMENTS = 20_000  # of a JPEG before its pixels, bytes that fill the gaps counted in; a long profile has 255
+MAX_COMMENTS = 256 << 10  # bytes of a GIF's comments; Pillow joins them block by block, in quadratic time
+COMMENT = 64  # bytes that one more comment counts as
+MAX_BLOCKS = 1 << 20  # of a GIF up to its second frame: 256 MB
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 _WHOLE_NUMBERS = {1: "B", 3: "H", 4: "I", 16: "Q"}  # TIFF's kinds that are read, and how struct calls them
 _SIZES = (0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8, 8, 8)  # bytes of each kind
@@ -107,6 +111,61 @@ def require_few_scans(file: BinaryIO, pixels: int) -> None:
         if scans * pixels > MAX_SCANNED and scans > 1:
             raise Refusal("is painted in so many scans that it takes very long")
     file.seek(start)
+
+
+def require_few_segments(file: BinaryIO) -> None:
+    """Raise Refusal for a JPEG with very many parts, or bytes between them, before its pixels: Pillow keeps each part.
+
+    ``file`` stands at its beginning, and stands there again.
+    """
+    start = file.tell()
+    place = start + 2
+    for _ in range(MAX_SEGMENTS):
+        file.seek(place)
+        head = file.read(4)
+        if len(head) < 4 or head[:2] == b"\xff\xda":
+            break
+        bare = head[1] in (0x00, 0x01, 0xFF) or 0xD0 <= head[1] <= 0xD9
+        place += 1 if head[0] != 0xFF or bare else 2 + max(2, int.from_bytes(head[2:], "big"))
+    else:
+        raise Refusal("has more parts than a JPEG needs")
+    file.seek(start)
+
+
+def require_short_comments(file: BinaryIO) -> None:
+    """Raise Refusal for a GIF with long or many comments, or very many blocks, before its second frame.
+
+    ``file`` stands at its beginning, and stands there again.
+    """
+    start, begun, comments, in_comment = file.tell(), False, 0, False
+    screen = file.read(13)
+    place = start + 13 + _palette_size(screen[10:11])
+    inside = False  # an extension or a frame, whose blocks follow
+    for _ in range(MAX_BLOCKS):
+        file.seek(place)
+        head = file.read(10)
+        if not head or (not inside and (head[:1] == b";" or (head[:1] == b"," and begun))):
+            break
+        if inside:
+            inside, place = head[0] > 0, place + 1 + head[0]
+            comments += head[0] if in_comment else 0
+        elif head[:1] == b"!":
+            inside, in_comment, place = True, head[1:2] == b"\xfe", place + 2
+            comments += COMMENT if in_comment else 0
+        elif head[:1] == b",":
+            inside, in_comment, begun, place = True, False, True, place + 11 + _palette_size(head[9:10])
+        else:
+            place += 1
+        if comments > MAX_COMMENTS:
+            raise Refusal("has longer comments than a GIF needs")
+    else:
+        raise Refusal("has more blocks than a GIF needs")
+    file.seek(start)
+
+
+def _palette_size(flags: bytes) -> int:
+    """Bytes of a GIF's palette, by the byte of flags that says how long it is, or 0."""
+    return 3 << (flags[0] & 7) + 1 if flags and flags[0] & 128 else 0
 
 
 def read_tags(file: BinaryIO) -> Tags:

@@ -27,7 +27,7 @@ from ganhub.nn.random import uniform
 
 KINDS = {"real-or-made": ("real", "made"), "a-or-b": ("left", "right")}  # kind -> the two answers
 SHOWN = {"real-or-made": (("real",), ("made",)), "a-or-b": (("A", "B"), ("B", "A"))}  # kind -> the two truths
-MAX_QUESTIONS = 500  # more tires any judge, and all pictures are made before the first is shown
+MAX_ANSWERS, MAX_QUESTIONS = 100_000, 500  # of one file (30 MB, read at each judge's end); of one judge, who tires
 
 
 # ---- questions
@@ -68,11 +68,9 @@ def plan(kind: str, n: int, seed: int) -> list[Question]:
         raise ConfigError(f"--seed must be from 0 to {2**32 - 1}, not {seed}.")
     sides = torch.arange(n, device="cpu") % 2 == 0  # True: the second truth
     order = uniform([seed], n, stream=21)[0].argsort(stable=True)
-    # Consecutive seeds give every class of a conditional model its turn; where they start is far from the samples of
-    # the card (seeds 0 to 63), which a judge may know by heart.
+    # Far from the samples of the card (seeds 0 to 63), which a judge may know by heart.
     first_seed = 1000 + int(uniform([seed], 1, stream=22).item() * 2**31)
-    counts = {False: 0, True: 0}
-    pictures = []
+    counts, pictures = {False: 0, True: 0}, []
     for second in sides.tolist():
         key = second or kind == "a-or-b"
         pictures.append((SHOWN[kind][second], counts[key] + (first_seed if key else 0)))
@@ -222,12 +220,14 @@ class AnswerFile:
         """Put an answer on the disk before returning; False, and no line, if this judge answered this before.
 
         Raises:
-            MetricError: The disk is full, or the file is gone.
+            MetricError: The disk or the file is full, or the file is gone.
         """
         line = json.dumps(answer.to_dict(), ensure_ascii=False).encode() + b"\n"
         with self._lock:
             if answer.key in self._keys:
                 return False
+            if len(self._keys) >= MAX_ANSWERS:
+                raise MetricError(f"{self.path} holds {MAX_ANSWERS:,} answers: name another file by --answers.")
             try:
                 with self.path.open("ab+", buffering=0) as file:
                     size = file.seek(0, os.SEEK_END)
@@ -390,10 +390,10 @@ def _protocol(answers: Sequence[Answer], judges: int) -> str:
         "real-or-made": "one picture at a time, real or made, half of each",
         "a-or-b": "two pictures of one seed side by side, which is better, sides drawn",
     }[subject.kind]
-    plans = sorted({(answer.plan_seed, answer.questions) for answer in answers})
+    plans = sorted({(a.plan_seed, a.questions) for a in answers})
     drawn = " and ".join(f"{n} questions of seed {seed}" for seed, n in plans)
-    data = f"; real ones: {subject.data}" if subject.data else ""
-    return f"{_people(judges)}, {drawn}, {asked}, blinded, shown at {subject.side} px{data} (ganhub judge)"
+    return f"{_people(judges)}, {drawn}, {asked}, blinded, shown at {subject.side} px" + (
+        f"; real ones: {subject.data} (ganhub judge)" if subject.data else " (ganhub judge)")  # fmt: skip
 
 
 def _people(count: int) -> str:

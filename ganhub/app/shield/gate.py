@@ -66,7 +66,8 @@ class Shield:
                 return
             await self.app(scope, receive, send)
             return
-        receive, answer = _Watched(receive), _Answer(send, scope["path"])
+        receive = _Watched(receive, none=not (_length(scope) or header(scope, b"transfer-encoding")))
+        answer = _Answer(send, scope["path"], receive)
         try:
             self._check_head(scope)
             if scope["method"] == "HEAD" and scope["path"] == "/":
@@ -132,6 +133,8 @@ class Shield:
     def _check_head(self, scope: dict[str, Any]) -> None:
         """Refuse by what is known before the body: the address, the name of the host, the headers."""
         path, app = _route(scope), scope.get("app")
+        if scope["method"] in ("GET", "HEAD", "OPTIONS") and (_length(scope) or header(scope, b"transfer-encoding")):
+            raise Refused(400, "This request has no use for a body.")
         size = sum(len(key) + len(value) for key, value in scope["headers"])
         if size > self.limits.head or len(path) + len(scope["query_string"]) > self.limits.head:
             raise Refused(431, "The request's headers are too long.")
@@ -231,10 +234,10 @@ class Shield:
 
 
 class _Watched:
-    """The messages of a request; ``ended`` once its body is over, or the caller is gone."""
+    """The messages of a request; ``ended`` once its body is over, or the caller is gone, or where it has ``none``."""
 
-    def __init__(self, receive: Receive) -> None:
-        self._receive, self.ended = receive, False
+    def __init__(self, receive: Receive, *, none: bool = False) -> None:
+        self._receive, self.ended = receive, none
 
     async def __call__(self) -> dict[str, Any]:
         message = await self._receive()
@@ -310,16 +313,20 @@ def _route(scope: dict[str, Any]) -> str:
 
 
 class _Answer:
-    """Sends an answer with the headers that keep a browser from taking an upload for a page of this site."""
+    """Sends an answer with the headers that keep a browser from taking an upload for a page of this site.
 
-    def __init__(self, send: Send, path: str) -> None:
-        self._send, self._begun = send, False
+    It closes the connection where the request goes on: the server would read the rest for ever, and throw it away.
+    """
+
+    def __init__(self, send: Send, path: str, request: _Watched) -> None:
+        self._send, self._request, self._begun = send, request, False
         self._more = SAFE + (SAFE_FILE if f"{API}/file=" in path else ())
 
     async def __call__(self, message: dict[str, Any]) -> None:
         if message["type"] == "http.response.start":
             self._begun = True
-            message = {**message, "headers": [*message.get("headers", ()), *self._more]}
+            close = () if self._request.ended else ((b"connection", b"close"),)
+            message = {**message, "headers": [*message.get("headers", ()), *self._more, *close]}
         await self._send(message)
 
     async def refuse(self, refusal: Refused) -> None:
@@ -327,6 +334,6 @@ class _Answer:
         body = b""
         if not self._begun:
             body = json.dumps({"detail": str(refusal), "error": str(refusal)}).encode()
-            headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), *SAFE]
-            await self._send({"type": "http.response.start", "status": refusal.status, "headers": headers})
+            headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+            await self({"type": "http.response.start", "status": refusal.status, "headers": headers})
         await self._send({"type": "http.response.body", "body": body})
