@@ -49,6 +49,7 @@ def push_folder(
     Raises:
         HubError: No such folder, no ``config.json``, no permission, no network.
     """
+    require_repo_id(repo_id)
     folder = Path(folder)
     read_config(folder)
     files: dict[str, Path | bytes] = {name: folder / name for name in pushed_files(folder, include_training)}
@@ -96,8 +97,7 @@ def upload(
     """
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
-    if not is_repo_id(repo_id):
-        raise HubError(f"{repo_id!r} is no Hub {'Space' if space else 'model'} id: write it as owner/name.")
+    require_repo_id(repo_id, space)
     where = {"repo_type": "space" if space else "model"}
     try:
         api = client(token)
@@ -135,6 +135,12 @@ def upload(
     except Exception as error:
         raise explain(error, repo_id, branch, pushing=True) from error
     return str(commit.pr_url or commit.commit_url)
+
+
+def require_repo_id(repo_id: str, space: bool = False) -> None:
+    """Raise HubError unless something can be pushed to ``repo_id``."""
+    if not is_repo_id(repo_id):
+        raise HubError(f"{repo_id!r} is no Hub {'Space' if space else 'model'} id: write it as owner/name.")
 
 
 def _is_pushed(name: Path, include_training: bool) -> bool:

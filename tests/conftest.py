@@ -118,6 +118,16 @@ def _same_start() -> None:
     torch.manual_seed(0)
 
 
+@pytest.fixture(autouse=True)
+def _nothing_left_switched() -> object:
+    """Fail a test that leaves PyTorch's own switches as it does not find them: the next one would fail for it."""
+    found = torch.is_grad_enabled(), torch.get_default_dtype(), torch.get_default_device()
+    yield
+    left = torch.is_grad_enabled(), torch.get_default_dtype(), torch.get_default_device()
+    torch.set_grad_enabled(found[0])
+    assert left == found, f"this test found gradients, type and device as {found} and left them as {left}"
+
+
 @pytest.fixture
 def models_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder that ``$GANHUB_MODELS`` names for this test."""

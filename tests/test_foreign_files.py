@@ -105,6 +105,7 @@ def test_layers_without_end(tmp_path: Path) -> None:
     folder = saved(tmp_path / "m", "inpainting", dilations=[1] * 9_000)
     with pytest.raises(GanhubError, match="more layers than any network"):
         AutoModel.from_pretrained(folder)
+    assert torch.is_grad_enabled(), "gradients stayed off for whoever uses this thread next"
     with base._NoDraws() as counted:
         torch.zeros(2)
     assert counted.calls == 1

@@ -83,7 +83,7 @@ def test_plain_models_rgba_and_sentences():
         assert path_length(model, n=2).value > 0
     conditional = toy(num_classes=2)
     assert "class 1" in path_length(conditional, n=2, label=1).protocol.settings
-    with pytest.raises(ConfigError, match="no class 7"):
+    with pytest.raises(ConfigError, match="no class '7'"):
         path_length(conditional, n=2, label=7)
     for model, arguments, says in (
         (get_architecture("dcgan").tiny(), {"space": "w"}, "dcgan has no space 'w'"),

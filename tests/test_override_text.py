@@ -32,5 +32,5 @@ def test_quotes_are_those_of_toml_and_numbers_stay_numbers():
 
 
 def test_a_value_holds_no_table():
-    with pytest.raises(ConfigError, match="data.path holds a value, not a table"):
+    with pytest.raises(ConfigError, match="data.path holds a value of its own, no table"):
         data_config("x", ["data.path.more=1"])

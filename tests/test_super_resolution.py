@@ -228,7 +228,7 @@ def test_files_of_other_networks_are_refused():
 
 
 def test_a_small_file_that_claims_a_huge_network_takes_no_memory():
-    claims = {"conv_first.weight": torch.zeros(512, 3, 1, 1), "body.0.rdb1.conv1.weight": torch.zeros(512, 1)}
+    claims = {"conv_first.weight": torch.zeros(512, 3, 1, 1), "body.0.rdb1.conv1.weight": torch.zeros(512, 1, 1, 1)}
     with pytest.raises(ConfigError, match="parameters.*are built|what differs"):
         ESRGAN.from_tensors({**claims, "body.63.rdb1.conv1.bias": torch.zeros(1)})  # 27 GB
 

@@ -31,6 +31,7 @@ def push(
     Log in first with `hf auth login`. What the Hub holds already is not sent again, so the same command goes on after a
     break. What a person wrote into the card on the Hub stays.
     """
+    hub_upload.require_repo_id(repo)
     here = hub.find_local(folder)
     if here is None:
         raise HubError(f"There is no folder {folder}: name the folder of a run or of a saved model.")
@@ -73,6 +74,7 @@ def push_space(
     names = [name.strip() for name in models.split(",") if name.strip()]
     if models and not names:
         raise ConfigError("--models names no model: write names with commas between them.")
+    hub_upload.require_repo_id(repo, space=True)
     files = space.space_files(names, torch_index)
     size = sum(len(content) if isinstance(content, bytes) else content.stat().st_size for content in files.values())
     shown = sorted({name.split("/")[1] for name in files if name.startswith("model_cards/")})

@@ -144,13 +144,13 @@ def read_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     path = Path(path)
     try:
         tables = tomllib.loads(read_within(path, MAX_RECIPE).decode("utf-8-sig"))
+        written = copy.deepcopy(tables)
     except OSError as error:
         raise ConfigError(f"The recipe {path} cannot be read ({error.strerror}). Is the path right?") from None
     except RecursionError:
         raise ConfigError(f"The recipe {path} is nested too deep: take out some of its brackets.") from None
     except ValueError as error:  # TOMLDecodeError, UnicodeDecodeError, too large
         raise ConfigError(f"The recipe {path} is not valid TOML in UTF-8: {error}.") from None
-    written = copy.deepcopy(tables)
     for override in overrides:
         apply_override(tables, override)
     given = frozenset(override.partition("=")[0] for override in overrides)
