@@ -60,9 +60,7 @@ def keep_colours(photo: Tensor, painted: Tensor, how: str = "luminance", *, out:
     return out
 
 
-def recoloured(
-    picture: Tensor, palettes: Sequence[tuple[Tensor, float]], *, out: Tensor | None = None
-) -> Tensor:
+def recoloured(picture: Tensor, palettes: Sequence[tuple[Tensor, float]], *, out: Tensor | None = None) -> Tensor:
     """The picture with the mean and covariance of the palettes' colours.
 
     x -> A x + b with A = S^(1/2) C^(-1/2), C and S the covariances of the picture and of the palettes: the linear

@@ -28,6 +28,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
 class BaseConfig:
     """Base of every config. A subclass checks its fields in ``__post_init__`` with :meth:`require`."""
 
+    table = ""  # of a recipe, in which users write these fields; sentences then name it instead of the class
+
     def require(self, holds: bool, sentence: str) -> None:
         """Raise :class:`ConfigError` with ``sentence`` unless ``holds``."""
         if not holds:
@@ -52,21 +54,20 @@ class BaseConfig:
         """
         fields = {f.name: f for f in dataclasses.fields(cls)}
         hints = typing.get_type_hints(cls)
+        name = f"[{cls.table}]" if cls.table else cls.__name__
         values = {}
         for key, value in data.items():
             if key not in fields:
                 known = ", ".join(fields)
-                raise ConfigError(
-                    f"{cls.__name__} has no field {reprlib.repr(key)}.{nearest(key, fields)} It knows: {known}."
-                )
-            values[key] = _coerce(value, hints[key], f"{cls.__name__}.{key}")
+                raise ConfigError(f"{name} has no field {reprlib.repr(key)}.{nearest(key, fields)} It knows: {known}.")
+            values[key] = _coerce(value, hints[key], f"{cls.table or cls.__name__}.{key}")
         missing = [
-            name
-            for name, f in fields.items()
-            if name not in values and f.default is f.default_factory is dataclasses.MISSING
+            key
+            for key, f in fields.items()
+            if key not in values and f.default is f.default_factory is dataclasses.MISSING
         ]
         if missing:
-            raise ConfigError(f"{cls.__name__} needs a value for {', '.join(missing)}.")
+            raise ConfigError(f"{name} needs a value for {', '.join(missing)}.")
         return cls(**values)
 
 

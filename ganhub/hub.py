@@ -93,8 +93,15 @@ def find_local(source: str | Path, subfolder: str | None = None) -> Path | None:
 
 
 def owner() -> str:
-    """Whose repositories short names mean on the Hub."""
-    return os.environ.get("GANHUB_OWNER") or OWNER
+    """Whose repositories short names mean on the Hub.
+
+    Raises:
+        HubError: ``$GANHUB_OWNER`` is no name of a user or organisation.
+    """
+    name = os.environ.get("GANHUB_OWNER") or OWNER
+    if not is_repo_id(f"{name}/name"):
+        raise HubError(f"$GANHUB_OWNER is {clipped(repr(name), 100)}, no name of a Hub user: write the name alone.")
+    return name
 
 
 def repo_of(source: str | Path) -> str | None:
@@ -170,6 +177,4 @@ def locate(
     except HubError as error:
         if repo_id == source:
             raise
-        raise HubError(
-            f"{_missing(source)} Tried: {_tried(str(source))}, and {repo_id} on the Hub. {error}"
-        ) from error
+        raise HubError(f"{_missing(source)} Tried: {_tried(str(source))}, and {repo_id} on the Hub. {error}") from error

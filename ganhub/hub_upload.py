@@ -158,9 +158,7 @@ def _card_there(repo_id: str, branch: str | None, token: bool | str | None, repo
 
     with tempfile.TemporaryDirectory() as fresh:  # not the user's cache: an old card there must not win
         try:
-            path = hf_hub_download(
-                repo_id, CARD, revision=branch, token=token, cache_dir=fresh, repo_type=repo_type
-            )
+            path = hf_hub_download(repo_id, CARD, revision=branch, token=token, cache_dir=fresh, repo_type=repo_type)
         except LocalEntryNotFoundError:
             raise
         except EntryNotFoundError:

@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner
 
+from ganhub.app._parts import picture_file
 from ganhub.cli import cli
 from ganhub.images import load_image
 from ganhub.models.fast_style import FastStyle
@@ -65,3 +66,12 @@ def test_an_animation_of_which_one_frame_is_used_says_so(place):
     assert said in run("style", "moves.webp", "--style", "dots", "--model", "paints", "--out", "b.png")
     for name in ("still.gif", "photo.png"):
         assert said not in run("upscale", name, "--model", "enlarges", "--out", f"{name}.png")
+
+
+def test_the_app_says_so_too(place, capsys):
+    frames = [Image.new("RGB", (24, 24), colour) for colour in ("red", "blue")]
+    frames[0].save(place / "two.gif", save_all=True, append_images=frames[1:])
+    frames[0].save(place / "one.gif")
+    assert picture_file("content", str(place / "one.gif")) and capsys.readouterr().out == ""  # outside a page it prints
+    assert picture_file("content", str(place / "two.gif")) == str(place / "two.gif")
+    assert "content picture is an animation: only its first frame" in capsys.readouterr().out

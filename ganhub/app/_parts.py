@@ -183,9 +183,11 @@ def unchecked(component: T) -> T:
 
 
 def picture_file(name: str, path: Any) -> str:
-    """The path of an upload, or a sentence that asks for one."""
+    """The path of an upload, or a sentence that asks for one; of an animation the visitor is told what is used."""
     if not isinstance(path, str) or not path:
         raise ConfigError(f"There is no {name} picture yet: upload one, or click an example.")
+    if images.is_animated(path):
+        gr.Info(f"The {name} picture is an animation: only its first frame is used.")
     return path
 
 

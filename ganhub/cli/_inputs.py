@@ -30,6 +30,13 @@ def say(text: str, err: bool = False) -> None:
     typer.echo("\n".join(map(printable, text.split("\n"))), err=err)
 
 
+def place(text: str) -> Path:
+    """Read ``--out``; an empty one, as a shell leaves of a variable without a value, means no folder."""
+    if not text.strip():
+        raise typer.BadParameter("it is empty: name a file or folder.")
+    return Path(text)
+
+
 def split_overrides(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     """Tell names of models from ``table.key=value``."""
     overrides = [text for text in arguments if re.match(r"\w+\.\w+=", text)]

@@ -28,7 +28,7 @@ from ganhub.augment import (
     train_generator,
 )
 from ganhub.cli._forecast import Forecast
-from ganhub.cli._inputs import kind_of, open_generator, say
+from ganhub.cli._inputs import kind_of, open_generator, place, say
 from ganhub.config import nearest
 from ganhub.errors import ConfigError
 from ganhub.extras import needed_for
@@ -42,7 +42,9 @@ SMALLEST_STYLE = 64  # pixels a side; smaller pictures of a style are enlarged
 def augment(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Pictures in one sub-folder for each class.")],
     by: Annotated[str, typer.Option(help="generator: samples of a GAN of these classes. style: the same, repainted.")],
-    out: Annotated[Path, typer.Option(help="A new folder: copies of the originals, the new pictures, augment.json.")],
+    out: Annotated[
+        Path, typer.Option(parser=place, help="A new folder: copies of the originals, the new pictures, augment.json.")
+    ],
     per_class: Annotated[int | None, typer.Option(help="How many pictures each class has in the end.")] = None,
     times: Annotated[int | None, typer.Option(help="How many times its own; 2 without --per-class.")] = None,
     model: Annotated[
@@ -184,8 +186,10 @@ def _name(source: str) -> str:
 
 def _listed(labels: list[str]) -> str:
     named = ", ".join(f"'{label}'" for label in labels[:5])
-    return f"The class {named}" if len(labels) == 1 else f"Each of {len(labels)} classes ({named}" + (
-        ", ...)" if len(labels) > 5 else ")"
+    return (
+        f"The class {named}"
+        if len(labels) == 1
+        else f"Each of {len(labels)} classes ({named}" + (", ...)" if len(labels) > 5 else ")")
     )
 
 

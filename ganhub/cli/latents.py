@@ -13,7 +13,7 @@ import typer
 from ganhub import images, latents, video
 from ganhub.cli._files import Force, may_write, must_end_in
 from ganhub.cli._forecast import Forecast
-from ganhub.cli._inputs import open_generator, progress, say
+from ganhub.cli._inputs import open_generator, place, progress, say
 from ganhub.console import printable
 from ganhub.errors import ConfigError
 from ganhub.latents import Projection
@@ -35,7 +35,7 @@ def walk(
     truncation: Annotated[float, typer.Option(help="Below 1: more typical, less varied.")] = 1.0,
     pace: Annotated[str, typer.Option(help="latent, or picture: frames differ equally, for more work.")] = "latent",
     fps: Annotated[float, typer.Option(help="Frames a second.")] = 24,
-    out: Annotated[Path, typer.Option(help="The film to write: .mp4 or .gif.")] = Path("walk.mp4"),
+    out: Annotated[Path, typer.Option(parser=place, help="The film to write: .mp4 or .gif.")] = Path("walk.mp4"),
     force: Force = False,
     device: Annotated[str, typer.Option(help="cpu, cuda, mps or auto.")] = "auto",
 ) -> None:
@@ -64,7 +64,7 @@ def walk(
 def project(
     photo: Annotated[Path, typer.Argument(help="The picture to bring into the model's latent space.")],
     model: Annotated[str, typer.Option(help="A folder, a name from `ganhub list`, or owner/name on the Hub.")],
-    out: Annotated[Path, typer.Option(help="Folder for projected.png, edits.png and w.safetensors.")],
+    out: Annotated[Path, typer.Option(parser=place, help="Folder for projected.png, edits.png and w.safetensors.")],
     label: Annotated[str | None, typer.Option(help="Class name or index; the nearest without it.")] = None,
     space: Annotated[str, typer.Option(help="w+ comes closer to the photo, w edits more cleanly.")] = "w+",
     steps: Annotated[int, typer.Option(help="Steps of the descent.")] = 300,

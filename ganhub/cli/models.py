@@ -10,7 +10,7 @@ import typer
 from ganhub import hub, images
 from ganhub.cli._enlarge import chosen
 from ganhub.cli._files import Force, may_write, must_end_in
-from ganhub.cli._inputs import open_generator, say
+from ganhub.cli._inputs import open_generator, place, say
 from ganhub.errors import ConfigError, GanhubError
 from ganhub.models import get_architecture, list_architectures
 
@@ -54,7 +54,7 @@ def sample(
             "those below 64 pixels, else the upscaler where it is on this machine."
         ),
     ] = "auto",
-    out: Annotated[Path, typer.Option(help="The grid to write: .png, .jpg or .webp.")] = Path("grid.png"),
+    out: Annotated[Path, typer.Option(parser=place, help="The grid to write: .png, .jpg or .webp.")] = Path("grid.png"),
     force: Force = False,
     device: Annotated[str, typer.Option(help="cpu, cuda, mps or auto.")] = "auto",
 ) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ganhub import images, styling, video
 from ganhub.cli import _files as files
-from ganhub.cli._inputs import kind_of, say
+from ganhub.cli._inputs import kind_of, place, say
 from ganhub.config import nearest
 from ganhub.errors import ConfigError
 from ganhub.models import AutoModel, Stylizer
@@ -30,7 +30,7 @@ def style(
     styles: Annotated[
         list[str], typer.Option("--style", help="A painting, or a style the model knows; may be repeated, as name:0.7.")
     ],
-    out: Annotated[Path, typer.Option(help="The file to write; a folder for several photos.")],
+    out: Annotated[Path, typer.Option(parser=place, help="The file to write; a folder for several photos.")],
     model: Annotated[
         str,
         typer.Option(
@@ -156,7 +156,7 @@ def _styles(texts: Sequence[str], stylizer: Stylizer, what: str) -> list[tuple[T
 
 
 def _weighted(text: str) -> Named:
-    """"waves:0.7" -> ("waves", 0.7); a path may hold a colon, and what has no number counts 1."""
+    """ "waves:0.7" -> ("waves", 0.7); a path may hold a colon, and what has no number counts 1."""
     name, colon, number = text.rpartition(":")
     try:
         weight = float(number)

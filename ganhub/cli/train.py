@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from ganhub.cli._inputs import say, split_overrides
+from ganhub.cli._inputs import place, say, split_overrides
 from ganhub.errors import ConfigError
 from ganhub.extras import needed_for
 from ganhub.nn.processes import part, speaks_first
@@ -22,7 +22,7 @@ def train(
     recipe: Annotated[
         str, typer.Argument(help="A .toml file, the name of a recipe that comes with ganhub, or auto: look and choose.")
     ],
-    out: Annotated[Path, typer.Option(help="Folder of the run; it ends as a model folder.")],
+    out: Annotated[Path, typer.Option(parser=place, help="Folder of the run; it ends as a model folder.")],
     arguments: Annotated[
         list[str] | None,
         typer.Argument(

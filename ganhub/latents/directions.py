@@ -261,6 +261,7 @@ def direction(model: StyleGenerator, name: str) -> Direction:
         return found
     return replace(found, name=f"{text}@{layers[0]}-{layers[1]}", layers=layers)
 
+
 def edit(w: Tensor, direction: Direction, amount: float, layers: Layers = None) -> Tensor:
     """Move points along a direction.
 

@@ -303,5 +303,3 @@ def _spread(model: StyleGenerator, label: int | None) -> tuple[Tensor, Tensor]:
     points = sample_w(model, 1_000, label=label)[0].to(model.device)
     mean = points.mean(0)
     return mean, (points - mean).square().mean().sqrt().clamp_min(1e-6)
-
-

@@ -135,8 +135,15 @@ class Model(nn.Module):
         parameters = sum(p.numel() for p in self.parameters())
         return {"architecture": self.architecture, "verb": self.verb, "paper": self.paper, "parameters": parameters}
 
-    def push_to_hub(self, repo_id: str, *, variant: str | None = None, dtype: torch.dtype | None = None,
-                    card: dict[str, Any] | None = None, **options: Any) -> str:
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        variant: str | None = None,
+        dtype: torch.dtype | None = None,
+        card: dict[str, Any] | None = None,
+        **options: Any,
+    ) -> str:
         """Save to a temporary folder and push it in one commit; a card that a person edited is kept.
 
         Args:
@@ -198,8 +205,14 @@ class Model(nn.Module):
         return cls.from_folder(folder, variant=variant, dtype=dtype, device=device)
 
     @classmethod
-    def from_folder(cls, folder: str | Path, *, variant: str | None = None, dtype: torch.dtype | None = None,
-                    device: str | torch.device = "cpu") -> Self:
+    def from_folder(
+        cls,
+        folder: str | Path,
+        *,
+        variant: str | None = None,
+        dtype: torch.dtype | None = None,
+        device: str | torch.device = "cpu",
+    ) -> Self:
         """Load from a folder on this disk; see :meth:`from_pretrained`."""
         place = choose_device(device)
         folder = Path(folder)

@@ -53,9 +53,12 @@ class Inpainter(Model):
     def hole(self, image: Tensor, mask: Tensor) -> Tensor:
         """Where ``mask`` is white, bool [1 or N, 1, H, W]; raises ImageError as :meth:`inpaint` does."""
         n, _, height, width = image.shape
-        if not isinstance(mask, Tensor) or mask.dim() != 4 or tuple(mask.shape[1:]) != (1, height, width) or len(
-            mask
-        ) not in (1, n):
+        if (
+            not isinstance(mask, Tensor)
+            or mask.dim() != 4
+            or tuple(mask.shape[1:]) != (1, height, width)
+            or len(mask) not in (1, n)
+        ):
             got = list(mask.shape) if isinstance(mask, Tensor) else type(mask).__name__
             raise ImageError(f"The mask must be grey and of the picture's size, [1, 1, {height}, {width}], not {got}.")
         hole = (mask > 0).to(image.device)

@@ -132,8 +132,15 @@ class LatentGenerator(Model):
         """Noise inputs of each seed, [N, noise_dim], the same bits in any batch and for any device."""
         return normal(seeds, self.noise_dim, stream=NOISE_STREAM).to(self.device, self.dtype)
 
-    def generate(self, z: Tensor, label: Tensor | None = None, *, truncation: float = 1.0,
-                 noise: Tensor | None = None, batch_size: int = 64) -> Tensor:
+    def generate(
+        self,
+        z: Tensor,
+        label: Tensor | None = None,
+        *,
+        truncation: float = 1.0,
+        noise: Tensor | None = None,
+        batch_size: int = 64,
+    ) -> Tensor:
         """Pictures of given latents.
 
         Args:
@@ -160,6 +167,7 @@ class LatentGenerator(Model):
     @torch.no_grad()
     def _in_batches(self, make: Callable[..., Tensor], batch_size: int, *inputs: Tensor | None) -> Tensor:
         """``make`` on parts of inputs that share their length, moved to the model; clamped and joined."""
+
         def part(x: Tensor | None, start: int) -> Tensor | None:
             if x is None:
                 return None
@@ -171,8 +179,14 @@ class LatentGenerator(Model):
         shape = (0, self.config.channels, *self.config.size)
         return torch.cat(pictures).clamp(-1, 1) if pictures else torch.empty(shape, device=self.device)
 
-    def sample(self, n: int = 1, *, label: int | str | Sequence[int | str] | Tensor | None = None, seed: int = 0,
-               truncation: float = 1.0) -> Tensor:
+    def sample(
+        self,
+        n: int = 1,
+        *,
+        label: int | str | Sequence[int | str] | Tensor | None = None,
+        seed: int = 0,
+        truncation: float = 1.0,
+    ) -> Tensor:
         """Make n pictures; picture i is the picture of seed + i, whatever n is.
 
         Args:
@@ -265,6 +279,7 @@ class StyleGenerator(LatentGenerator):
         Returns:
             float32 [N, C, H, W] in [-1, 1] on the model's device.
         """
+
         def make(w: Tensor, noise: Tensor | None) -> Tensor:
             return self.synthesise(w, self.noise([0]).expand(len(w), -1) if noise is None else noise)
 

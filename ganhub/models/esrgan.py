@@ -116,9 +116,7 @@ class ESRGAN(Translator, architecture="esrgan"):
     """Wang et al. 2018: larger pictures, sharper."""
 
     Config = ESRGANConfig
-    paper = (
-        "ESRGAN: Enhanced Super-Resolution Generative Adversarial Networks (Wang et al. 2018, arXiv:1809.00219)"
-    )
+    paper = "ESRGAN: Enhanced Super-Resolution Generative Adversarial Networks (Wang et al. 2018, arXiv:1809.00219)"
     default_objective = "super-resolution"
     config: ESRGANConfig
 

@@ -51,9 +51,18 @@ class ProjectedDiscriminator(nn.Module):
         ConfigError: For pictures too small, an unknown network, or no layer of use.
     """
 
-    def __init__(self, size: tuple[int, int], channels: int = 3, num_classes: int = 0, *, network: str = "vgg-lite",
-                 layers: Sequence[str] = LAYERS, width: int = 64, pixel_head: bool = False,
-                 read_classes: bool = False) -> None:
+    def __init__(
+        self,
+        size: tuple[int, int],
+        channels: int = 3,
+        num_classes: int = 0,
+        *,
+        network: str = "vgg-lite",
+        layers: Sequence[str] = LAYERS,
+        width: int = 64,
+        pixel_head: bool = False,
+        read_classes: bool = False,
+    ) -> None:
         super().__init__()
         if min(size) < MIN_SIDE:
             raise ConfigError(
@@ -169,8 +178,16 @@ class Head(nn.Module):
         full_size: One 3x3 convolution more, before the map is made smaller.
     """
 
-    def __init__(self, width: int, halvings: int, num_classes: int = 0, *, read: bool = False, compare: bool = False,
-                 full_size: bool = False) -> None:
+    def __init__(
+        self,
+        width: int,
+        halvings: int,
+        num_classes: int = 0,
+        *,
+        read: bool = False,
+        compare: bool = False,
+        full_size: bool = False,
+    ) -> None:
         super().__init__()
         self.first = _Layer(width) if full_size else None
         shrink: list[nn.Module] = []

@@ -70,7 +70,6 @@ class Budget:
         return max(self.seconds_left, 0.0) * speed
 
 
-
 def free_threads() -> int:
     """Threads of this machine that nothing else keeps busy now, at least 1.
 

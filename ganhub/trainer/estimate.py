@@ -52,6 +52,8 @@ def announcement(trainer: Trainer) -> str:
     length = f"{left:,} pictures"
     if speed is not None:
         length += f" take {in_words(left / speed[0])} here ({speed[0]:,.3g} a second, {speed[1]})"
+    if trainer.train.minutes:
+        length += f"; train.minutes ends the run after {in_words(trainer.train.minutes * 60)}"
     return f"{length}. Ctrl-C stops and saves; the same command goes on. Samples: {printable(trainer.out / 'grids')}."
 
 

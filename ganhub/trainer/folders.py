@@ -110,9 +110,7 @@ def _of_folders(found: Listing, layout: Layout, pictures: list[Picture]) -> list
     return notes
 
 
-def _by_rows(
-    found: Listing, pictures: list[Picture], rows: dict[str, Any], column: str, named: str
-) -> Labelled:
+def _by_rows(found: Listing, pictures: list[Picture], rows: dict[str, Any], column: str, named: str) -> Labelled:
     keys = [composed(picture.name) for picture in pictures]
     kept = [(picture, rows[key]) for picture, key in zip(pictures, keys, strict=True) if key in rows]
     left = [picture.name for picture, key in zip(pictures, keys, strict=True) if key not in rows]

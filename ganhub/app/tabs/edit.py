@@ -307,7 +307,7 @@ def menu(classes: Sequence[str] = ()) -> list[tuple[str, str]]:
 
 
 def in_words(name: str) -> str:
-    """"pca:2" -> "Principal 3", "class:cat>dog" -> "cat to dog"; other names stay."""
+    """ "pca:2" -> "Principal 3", "class:cat>dog" -> "cat to dog"; other names stay."""
     kind, _, rest = str(name).partition(":")
     if kind in KINDS and rest.isdecimal():
         return f"{KINDS[kind]} {int(rest) + 1}"

@@ -230,6 +230,7 @@ def blended(stylizer: Stylizer, chosen: tuple[str | None, str | None], share: fl
     if not stylizer.reads_pictures:
         read = str
     else:
+
         def read(path: str | None) -> Tensor:
             return images.load_image(parts.picture_file("style", path), max_side=512)
 
