@@ -65,7 +65,9 @@ def test_a_port_of_the_environment(text: str, environment: dict[str, str]) -> No
 
 
 @pytest.mark.parametrize("name", ["all_proxy", "ALL_PROXY", "https_proxy", "http_proxy"])
-@pytest.mark.parametrize("url", ["socks5h://127.0.0.1:9", "socks://127.0.0.1:9", "socks4://[::1", "http://a:b:c", "://"])
+@pytest.mark.parametrize(
+    "url", ["socks5h://127.0.0.1:9", "socks://127.0.0.1:9", "socks4://[::1", "http://a:b:c", "://"]
+)
 def test_a_proxy_that_cannot_be_used(name: str, url: str, environment: dict[str, str]) -> None:
     environment |= {name: url, "no_proxy": "fe80::/10,[::1],intern.example,日本"}
     settle_proxies("10.1.2.3")

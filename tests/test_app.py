@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import numpy as np
 import pytest
 from gradio_client import Client, handle_file
@@ -14,6 +16,7 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 from ganhub.app import Library
+from ganhub.app._parts import run_and_stop
 from ganhub.app.jobs import Job, Jobs, Stopped
 from ganhub.errors import GanhubError
 from ganhub.images import load_image
@@ -241,9 +244,7 @@ def test_style_refusals(client: Client, photo: str, tmp_path: Path) -> None:
     for path, says in ((text, "not a picture"), (wide, "20000 x 10"), (bomb, "64 megapixels")):
         with pytest.raises(AppError, match=says):
             paint(client, str(path), photo)
-    assert "There is no style picture yet" in refusal(
-        client, *style_call(photo, None), api_name="/style"
-    )
+    assert "There is no style picture yet" in refusal(client, *style_call(photo, None), api_name="/style")
     for arguments, says in (
         ((1, 10**6), "Size"), ((7,), "Strength"), ((1, 96, 1e9), "Stroke size"), ((1, 96, 1, "mine"), "Colours")
     ):  # fmt: skip
@@ -279,6 +280,36 @@ def test_stopping_ends_the_worker(server: Server, client: Client, photo: str, ho
     else:
         job.cancel()
     wait_until(lambda: server.workers() == 0)
+
+
+def test_a_stop_that_waits_takes_no_thread() -> None:
+    """Fifty Stops wait for one step that does not end, and threads, which serve the files, are all free."""
+    jobs, begun, end = Jobs(), threading.Event(), threading.Event()
+
+    def one_long_step(report: Any) -> None:
+        begun.set()
+        end.wait(60)
+        report(1, 2)
+
+    class Request:
+        session_hash = "me"
+
+    with gr.Blocks() as page:
+        run_and_stop("Run", jobs, "tab")
+    stop = next(fn.fn for fn in page.fns.values() if fn.api_name == "stop_tab")
+    job = jobs.start(("me", "tab"), one_long_step)
+    begun.wait(10)
+
+    async def many() -> tuple[int, list[str]]:
+        before = threading.active_count()
+        waiting = [asyncio.create_task(stop(Request())) for _ in range(50)]
+        await asyncio.sleep(0.2)
+        threads = threading.active_count() - before
+        end.set()
+        return threads, await asyncio.gather(*waiting)
+
+    threads, told = asyncio.run(many())
+    assert threads == 0 and set(told) == {"Stopped."} and job.stopped
 
 
 def test_a_job_ends_with_its_listener() -> None:

@@ -153,6 +153,23 @@ def test_refusals_of_a_photo(server: Server, photo: str, client: Client, tmp_pat
     assert client.predict(MODEL, "5", api_name="/send_to_edit") == (MODEL, 5)
 
 
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        (edits(["smile"], 1.0), "There is no direction 'smile'"),
+        (edits(["pca:0"], 99.0), "Principal 1 must be from -4 to 4"),
+        (edits(mixed="coarse", seed=-3), "The seed to mix in must be from 0"),
+        (edits(truncation=9), "Truncation must be from 0 to 1.5"),
+    ],
+)
+def test_a_slip_in_the_edits_is_said_before_the_projection(
+    client: Client, server: Server, photo: str, asked: tuple, says: str
+) -> None:
+    job = client.submit(MODEL, "any", handle_file(photo), 1000, *asked, api_name="/edit_photo")
+    assert says in str(job.exception(timeout=60))
+    assert "Step 1 of" not in str(job.outputs()) and server.workers() == 0, "it was said after steps of the projection"
+
+
 def test_names_in_words() -> None:
     assert [in_words(name) for name in ("pca:0", "sefa:3", "class:cat>dog", "pca:0@fine", "mine")] == [
         "Principal 1", "Weights 4", "cat to dog", "pca:0@fine", "mine"

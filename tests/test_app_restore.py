@@ -170,4 +170,3 @@ class TestBrowser:
         visit.not_wider_than_the_window()
         visit.shot("restore")
         visit.close()
-

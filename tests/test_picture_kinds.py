@@ -185,6 +185,7 @@ def test_deep_pictures_are_turned_too():
 
 def profile(gammas: float, primaries: tuple = (), name: str = "test") -> bytes:
     """A profile of version 2: power curves, and for colours where red, green and blue lie in XYZ under D50."""
+
     def number(value: float) -> bytes:
         return struct.pack(">i", round(value * 65536))
 

@@ -49,9 +49,7 @@ def textbook_modulated_conv(x, weight, style, demodulate, up=False):
     if demodulate:
         w = w / (w.square().sum((2, 3, 4), keepdim=True) + 1e-8).sqrt()
     if up:
-        x = F.conv_transpose2d(
-            x.reshape(1, -1, height, width), w.transpose(1, 2).flatten(0, 1), stride=2, groups=n
-        )
+        x = F.conv_transpose2d(x.reshape(1, -1, height, width), w.transpose(1, 2).flatten(0, 1), stride=2, groups=n)
     else:
         x = F.conv2d(x.reshape(1, -1, height, width), w.flatten(0, 1), padding=weight.shape[-1] // 2, groups=n)
     return x.view(n, -1, *x.shape[2:])
@@ -149,8 +147,14 @@ def test_every_power_of_two_builds_with_the_papers_channels(size):
 
 @pytest.mark.parametrize(
     "height, width, named",
-    [(100, 0, "96 x 96 or 112 x 112"), (33, 0, "32 x 32 or 40 x 40"), (64, 100, "64 x 96"), (96, 127, "96 x 128"),
-     (4, 0, "8 x 8"), (7, 8, "8 x 8")],
+    [
+        (100, 0, "96 x 96 or 112 x 112"),
+        (33, 0, "32 x 32 or 40 x 40"),
+        (64, 100, "64 x 96"),
+        (96, 127, "96 x 128"),
+        (4, 0, "8 x 8"),
+        (7, 8, "8 x 8"),
+    ],
 )
 def test_sizes_that_do_not_halve_name_the_nearest_that_do(height, width, named):
     with pytest.raises(ConfigError, match=named):

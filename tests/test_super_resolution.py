@@ -137,9 +137,7 @@ def test_losses_before_and_after_the_discriminator_begins():
     feature = 2 - 2 * torch.stack(angles).mean().item()  # |a - b|^2 of vectors of length 1
     real, fake = (objective.discriminator(x).sigmoid() for x in (data.images, made))
     assert numbers["feature"].item() == pytest.approx(feature, rel=1e-3)
-    assert numbers["loss"].item() == pytest.approx(
-        2 * pixel + 3 * feature - 0.5 * fake.log().mean().item(), rel=1e-3
-    )
+    assert numbers["loss"].item() == pytest.approx(2 * pixel + 3 * feature - 0.5 * fake.log().mean().item(), rel=1e-3)
     loss = objective.discriminator_loss(data)["loss"].item()
     real, fake = (objective.discriminator(x).sigmoid() for x in (data.images, made))
     assert loss == pytest.approx(-(real.log().mean() + (1 - fake).log().mean()).item(), rel=1e-2)
