@@ -5,16 +5,27 @@ Gradio leaves event loops and sockets to the collector, which would be warnings 
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Coroutine, Iterable, Iterator
+from typing import Any, TypeVar
 
 import gradio as gr
 
 from ganhub.app.shield import Limits, Twin, guard, middleware, own_folder, raw_editor
 
+T = TypeVar("T")
 LIMITS = Limits(json=20_000, upload=100_000, text=500, depth=6, values=300, waiting=2, slow_address=1, unheard=0.5)
+
+
+def run_async(coroutine: Coroutine[Any, Any, T]) -> T:
+    """What a coroutine returns. ``asyncio.run`` would drop the loop that Gradio has for this thread, unclosed."""
+    loop = asyncio.new_event_loop()
+    try:
+        return loop.run_until_complete(coroutine)
+    finally:
+        loop.close()
 
 
 def paths(routes: Iterable[Any]) -> Iterator[str]:

@@ -22,6 +22,7 @@ from ganhub.errors import GanhubError
 from ganhub.images import load_image
 from ganhub.models import AutoModel, LatentGenerator, Stylizer, get_architecture
 from tests.app_server import Server, refusal, wait_until
+from tests.shield_app import run_async
 
 pytest_plugins = ["tests.app_server", "tests.hub_server"]
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # gradio_client leaves its streams to the collector
@@ -294,13 +295,13 @@ def test_a_stop_that_waits_takes_no_thread() -> None:
     class Request:
         session_hash = "me"
 
-    with gr.Blocks() as page:
-        run_and_stop("Run", jobs, "tab")
-    stop = next(fn.fn for fn in page.fns.values() if fn.api_name == "stop_tab")
     job = jobs.start(("me", "tab"), one_long_step)
     begun.wait(10)
 
     async def many() -> tuple[int, list[str]]:
+        with gr.Blocks() as page:
+            run_and_stop("Run", jobs, "tab")
+        stop = next(fn.fn for fn in page.fns.values() if fn.api_name == "stop_tab")
         before = threading.active_count()
         waiting = [asyncio.create_task(stop(Request())) for _ in range(50)]
         await asyncio.sleep(0.2)
@@ -308,7 +309,7 @@ def test_a_stop_that_waits_takes_no_thread() -> None:
         end.set()
         return threads, await asyncio.gather(*waiting)
 
-    threads, told = asyncio.run(many())
+    threads, told = run_async(many())
     assert threads == 0 and set(told) == {"Stopped."} and job.stopped
 
 

@@ -13,7 +13,6 @@ from ganhub.app.library import Library, bytes_of
 from ganhub.errors import GanhubError, HubError
 from ganhub.models import get_architecture
 
-
 pytest_plugins = ["tests.hub_server"]
 
 

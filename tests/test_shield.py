@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import time
@@ -23,7 +22,7 @@ from ganhub.app.shield.queue import Listeners, refusal
 from ganhub.app.shield.visitors import Visitors, address, check_host
 from ganhub.errors import ConfigError, HubError
 from ganhub.images import encode_png
-from tests.shield_app import LIMITS
+from tests.shield_app import LIMITS, run_async
 from tests.shield_server import API, call
 
 pytest_plugins = ["tests.shield_server"]
@@ -228,10 +227,10 @@ def test_work_that_nobody_listens_to_ends() -> None:
 
     listeners = Listeners(0)
     listeners.comes("heard")
-    asyncio.run(listeners.end_unheard(Queue()))
+    run_async(listeners.end_unheard(Queue()))
     assert dropped == ["unheard"]
     listeners.leaves("heard")
-    asyncio.run(listeners.end_unheard(Queue()))
+    run_async(listeners.end_unheard(Queue()))
     assert dropped == ["unheard", "heard", "unheard"]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 from types import SimpleNamespace
@@ -15,7 +14,7 @@ from ganhub.app.shield.gate import _Watched
 from ganhub.app.shield.payload import Refused, parse
 from ganhub.app.shield.queue import Listeners
 from ganhub.app.shield.visitors import Visitors, address, forget_names
-from tests.shield_app import LIMITS
+from tests.shield_app import LIMITS, run_async
 from tests.shield_server import API
 
 pytest_plugins = ["tests.shield_server"]
@@ -107,7 +106,7 @@ def test_an_endless_body_is_not_read_to_its_end() -> None:
         read.append(1)
         return {"type": "http.request", "body": bytes(100), "more_body": True}
 
-    asyncio.run(_Watched(endless).drain(1000))
+    run_async(_Watched(endless).drain(1000))
     assert len(read) == 10
 
 
