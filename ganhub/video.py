@@ -109,16 +109,18 @@ def _pixels(frame: Tensor, factor: int) -> Tensor:
     if frame.shape[0] == 4:
         alpha = (frame[3:].clamp(-1, 1) + 1) / 2
         frame = frame[:3] * alpha + (1 - alpha)
-    frame = _enlarge(frame.expand(3, -1, -1), factor)
-    odd_height, odd_width = frame.shape[-2] % 2, frame.shape[-1] % 2
-    frame = F.pad(frame[None], (0, odd_width, 0, odd_height), mode="replicate")[0]
-    return to_uint8(frame).permute(1, 2, 0).contiguous()
+    pixels = _enlarge(to_uint8(frame.expand(3, -1, -1)), factor)
+    if pixels.shape[-2] % 2:
+        pixels = torch.cat([pixels, pixels[:, -1:]], dim=-2)
+    if pixels.shape[-1] % 2:
+        pixels = torch.cat([pixels, pixels[:, :, -1:]], dim=-1)
+    return pixels.permute(1, 2, 0).contiguous()
 
 
 def _encode(frames: Iterable[Tensor], size: tuple[int, int], factor: int, place: Path, fps: float) -> None:
     with needed_for("Writing a film"):
         import av
-        from av.video.reformatter import ColorRange, Colorspace
+        from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
     encoder = next((name for name in _ENCODERS if name in av.codecs_available), None)
     if encoder is None:
@@ -130,13 +132,15 @@ def _encode(frames: Iterable[Tensor], size: tuple[int, int], factor: int, place:
             height, width = size
             stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
             if encoder == "libx264":
-                stream.options = {"crf": "18", "preset": "medium"}
+                stream.options = {"crf": "18", "preset": "faster"}
             # Say which colours these are, or players guess by the size of the picture: BT.709, 16..235.
             context = stream.codec_context
             context.colorspace = context.color_primaries = context.color_trc = context.color_range = 1
+            convert = VideoReformatter()  # one for all: its tables take longer than a small frame
             for image in frames:
                 frame = av.VideoFrame.from_ndarray(_pixels(image, factor).numpy(), format="rgb24")
-                frame = frame.reformat(
+                frame = convert.reformat(
+                    frame,
                     format="yuv420p",
                     dst_colorspace=Colorspace.ITU709,
                     src_color_range=ColorRange.JPEG,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from ganhub.app.drawings import Drawings
+from ganhub.app.drawings import Drawings, at_once
 from ganhub.images import load_image, open_image, to_uint8
 from ganhub.models import get_architecture
 
@@ -52,3 +52,25 @@ def test_another_model_of_the_same_name_has_pictures_of_its_own(generator):
     del other
     gc.collect()
     assert len(drawings._paths) == 1, "what is gone is forgotten"
+
+
+def test_a_wall_is_drawn_in_few_goes_and_what_is_there_is_not_drawn_again(generator):
+    drawings, told = Drawings(), []
+    wanted = [(seed, seed % 2) for seed in range(5)] + [(0, 0)]
+    first = drawings.paths_of(generator, "tiny", wanted[1:3], 0.7)
+    paths = drawings.paths_of(generator, "tiny", wanted, 0.7, lambda *at: told.append(at))
+    assert paths[1:3] == first and paths[5] == paths[0] and len(set(paths)) == 5
+    assert told == [(3, 6)], "the three that were not there in one go"
+    for path, (seed, label) in zip(paths, wanted, strict=True):
+        alone = to_uint8(generator.sample(1, seed=seed, truncation=0.7, label=label)).int()
+        assert (to_uint8(load_image(path, channels=generator.config.channels)).int() - alone).abs().max() <= 1
+
+
+def test_large_pictures_are_drawn_one_by_one(generator, monkeypatch):
+    height, width = generator.config.size
+    monkeypatch.setattr("ganhub.app.drawings.PIXELS_AT_ONCE", 2 * height * width)
+    told = []
+    Drawings().paths_of(generator, "tiny", [(seed, None) for seed in range(5)], 1.0, lambda *at: told.append(at))
+    assert told == [(0, 5), (2, 5), (4, 5)]
+    monkeypatch.setattr("ganhub.app.drawings.PIXELS_AT_ONCE", 1)
+    assert at_once(generator) == 1

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
 import functools
 import html
 import inspect
-import itertools
 import logging
 import math
 import os
 import re
-import shutil
 import tempfile
 import uuid
 from collections.abc import Callable, Generator, Iterable, Sequence
@@ -24,6 +21,7 @@ from gradio.utils import get_upload_folder
 from torch import Tensor
 
 from ganhub import images
+from ganhub.app.drawings import file_name, result_folder
 from ganhub.app.jobs import Job, Jobs, Progress, Report
 from ganhub.app.library import Entry, Library, class_names
 from ganhub.app.shield import raw_editor
@@ -39,9 +37,6 @@ MAX_SENTENCE = 600  # characters of an error that a visitor reads
 FOLDERS = re.compile(
     r"(?<![\w/:.~-])/(?:[^\s'\"<>:;,/]+/)+"
 )  # of a path that begins at the root, without the last name
-MAX_KEPT = 512  # files in the scratch folder; Gradio has its own copy of each by the time it is pruned
-_scratch: list[Path] = []
-_numbers = itertools.count()
 
 
 # ---- errors
@@ -77,7 +72,7 @@ def calm_all(app: gr.Blocks) -> None:
 
 def told(sentence: str) -> str:
     """A sentence as a visitor may read it: no folders of the server, and not longer than can be read."""
-    roots = {get_upload_folder(), tempfile.gettempdir(), os.getcwd(), os.path.expanduser("~"), *map(str, _scratch)}
+    roots = {get_upload_folder(), tempfile.gettempdir(), os.getcwd(), os.path.expanduser("~")}
     for root in sorted({*roots, *map(os.path.realpath, roots)} - {"/", ""}, key=len, reverse=True):
         sentence = re.sub(rf"{re.escape(root)}[\\/](?:[^\s'\"<>:;,]*[\\/])?", "", sentence)
     sentence = FOLDERS.sub("", sentence)  # those of $GANHUB_MODELS, of $HF_HOME, of Python
@@ -195,18 +190,8 @@ def picture_file(name: str, path: Any) -> str:
 
 
 def scratch(name: str) -> Path:
-    """A fresh path in this process's scratch folder; the oldest files there are deleted from time to time."""
-    if not _scratch:
-        _scratch.append(Path(tempfile.mkdtemp(prefix="ganhub-")))
-        atexit.register(shutil.rmtree, _scratch[0], ignore_errors=True)
-    index = next(_numbers)
-    if index % 64 == 0:
-        folders = sorted(_scratch[0].iterdir(), key=lambda path: int(path.name))
-        for folder in folders[:-MAX_KEPT]:
-            shutil.rmtree(folder, ignore_errors=True)
-    folder = _scratch[0] / str(index)
-    folder.mkdir()
-    return folder / re.sub(r"[^A-Za-z0-9._-]+", "-", name)
+    """A fresh path for a result, from which Gradio serves it without a copy."""
+    return result_folder() / file_name(name)
 
 
 def save_png(image: Tensor, name: str, **notes: object) -> str:

@@ -1,27 +1,62 @@
 """Pictures of seeds that were asked for lately: each is drawn once and served to all who ask for it.
 
 Every page opens on the same wall, and neighbours on a wall overlap, so on a busy page most pictures are there already.
-The bits of a picture depend on model, seed, class and truncation alone, so nobody can tell.
+A picture depends on model, seed, class and truncation alone, so nobody can tell.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import secrets
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
-from gradio.utils import get_upload_folder
+import torch
 
 from ganhub import images
+from ganhub.app.jobs import Report
+from ganhub.app.shield import results_place
+from ganhub.errors import ImageError
 from ganhub.models import LatentGenerator
 
 MOST = 4096  # pictures of one model that are remembered
+PIXELS_AT_ONCE = 2**15  # more is hardly faster, and takes memory in each thread
 
-Key = tuple[str, int, float, str | int | None]
+Wanted = tuple[int, str | int | None]  # seed, class
+Key = tuple[str, float, int, str | int | None]
+
+
+def at_once(generator: LatentGenerator) -> int:
+    """How many pictures are drawn in one go: small ones many, large ones one by one, so that Stop is heeded soon."""
+    return max(1, min(32, PIXELS_AT_ONCE // math.prod(generator.config.size)))
+
+
+def result_folder() -> Path:
+    """A new folder for results where Gradio serves them from, under a name that nobody can guess.
+
+    The quota of the disk deletes what was not asked for lately.
+    """
+    folder = results_place() / secrets.token_hex(8)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def file_name(text: str) -> str:
+    """A name for a file of any text."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text)
+
+
+def written(path: Path, content: bytes) -> None:
+    """Write a file that nobody else knows of; ImageError where the disk is full."""
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise ImageError(f"The picture cannot be kept here ({error.strerror}): free space.") from error
 
 
 class Drawings:
@@ -39,30 +74,53 @@ class Drawings:
         self, generator: LatentGenerator, model: str, seed: int, truncation: float = 1.0,
         label: str | int | None = None,
     ) -> str:  # fmt: skip
-        """The PNG of one picture.
+        """The PNG of one picture: :meth:`paths_of` with one seed."""
+        return self.paths_of(generator, model, [(seed, label)], truncation)[0]
+
+    def paths_of(
+        self, generator: LatentGenerator, model: str, wanted: Sequence[Wanted], truncation: float = 1.0,
+        report: Report | None = None,
+    ) -> list[str]:  # fmt: skip
+        """The PNGs of pictures, in order; those that are not there yet are drawn :func:`at_once` many at a time.
 
         Args:
-            generator: Draws it, one at a time: the bits of a picture must not depend on its neighbours.
-            model: Its name, for the file's.
-            label: Name or index of a class, of a model that has classes; None leaves it to the seed.
+            model: The generator's name, for the files'.
+            wanted: Seed and class of each; None as the class leaves it to the seed.
+            report: Is told after how many of them it goes on.
         """
-        key = (model, seed, truncation, label)
-        path = self._known(generator, key)
-        if path is None:
-            picture = generator.sample(1, seed=seed, truncation=truncation, label=label)
+        paths = {asked: self._known(generator, (model, truncation, *asked)) for asked in wanted}
+        missing = [asked for asked, path in paths.items() if path is None]
+        step = at_once(generator)
+        for start in range(0, len(missing), step):
+            if report is not None:
+                report(len(wanted) - len(missing) + start, len(wanted))
+            part = missing[start : start + step]
+            paths |= zip(part, self._draw(generator, model, part, truncation), strict=True)
+        return [str(paths[asked]) for asked in wanted]
+
+    def _draw(self, generator: LatentGenerator, model: str, wanted: Sequence[Wanted], truncation: float) -> list[Path]:
+        """Draw pictures in one batch and write their files, in a folder that nobody can guess."""
+        seeds = [seed for seed, _ in wanted]
+        labels = [generator.labels(1, label, seed) for seed, label in wanted]
+        pictures = generator.generate(
+            generator.latent(seeds), None if labels[0] is None else torch.cat(labels), truncation=truncation,
+            noise=generator.noise(seeds) if generator.noise_dim else None,
+        ).cpu()  # fmt: skip
+        folder = result_folder()
+        drawn = []
+        for picture, (seed, label) in zip(pictures, wanted, strict=True):
             asked = {} if label is None else {"label": label}
-            words = [model, *map(str, asked.values()), "seed", str(seed)]
-            folder = Path(get_upload_folder(), "drawn", secrets.token_hex(8))
-            folder.mkdir(parents=True)
-            path = folder / (re.sub(r"[^A-Za-z0-9._-]+", "-", "-".join(words)) + ".png")
             facts = {"software": "ganhub", "model": model, "seed": seed, "truncation": truncation, **asked}
-            images.save_image(picture, path, metadata={name: str(fact) for name, fact in facts.items()})
-            with self._lock:
-                paths = self._paths.setdefault(generator, OrderedDict())
-                paths[key] = path
-                while len(paths) > MOST:
-                    paths.popitem(last=False)
-        return str(path)
+            path = folder / file_name("-".join([model, *map(str, asked.values()), "seed", str(seed)]) + ".png")
+            # Nobody knows the place yet, so there is nobody who could see half of it.
+            written(path, images.encode_png(picture, metadata={name: str(fact) for name, fact in facts.items()}))
+            drawn.append(path)
+        with self._lock:
+            known = self._paths.setdefault(generator, OrderedDict())
+            known |= {(model, truncation, *asked): path for asked, path in zip(wanted, drawn, strict=True)}
+            while len(known) > MOST:
+                known.popitem(last=False)
+        return drawn
 
     def _known(self, generator: LatentGenerator, key: Key) -> Path | None:
         with self._lock:

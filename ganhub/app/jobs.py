@@ -12,7 +12,8 @@ T = TypeVar("T")
 
 PATIENCE = 0.25  # seconds: work that ends sooner shows no progress, so that quick tabs do not flicker
 INTERVAL = 0.25  # between two looks at the progress
-BREATH = 0.003  # after each step: work of many small steps would keep Python's lock, and the server from answering
+BREATH = 0.003  # seconds of rest after BREATHE_EVERY: small steps would keep Python's lock, and the server waiting
+BREATHE_EVERY = 0.02
 LOOK_EVERY = 0.75  # between two early looks: a page on a busy machine that gets more never comes to its own buttons
 WORD_FROM = 0.5  # and at the latest so long after one, however slow the work: the listener must be able to leave
 
@@ -65,7 +66,7 @@ class Job(Generic[T]):
         self._preview: object = None
         self._result: T | None = None
         self._error: BaseException | None = None
-        self._began, self._finished, self._ended = time.monotonic(), 0.0, False
+        self._began, self._finished, self._ended, self._breathed = time.monotonic(), 0.0, False, 0.0
         self.thread = threading.Thread(target=self._run, name="ganhub-job", daemon=True)
         self.thread.start()
 
@@ -146,7 +147,9 @@ class Job(Generic[T]):
             self._preview = preview if preview is not None else self._preview
             self._progress = Progress(step, steps, time.monotonic() - self._began, preview)
             self._changed.notify_all()
-        time.sleep(BREATH)
+        if time.monotonic() - self._breathed > BREATHE_EVERY:
+            time.sleep(BREATH)
+            self._breathed = time.monotonic()
 
 
 class Jobs:

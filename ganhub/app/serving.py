@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 from typing import Any
 
@@ -28,9 +29,23 @@ def serve(
     host = host or os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1"
     check_address(host, port)
     settle_proxies(host)
+    give_memory_back()
     if ":" in host and not host.startswith("["):
         host = f"[{host}]"  # as Gradio puts it into its address
     try:
         page.launch(server_port=port, server_name=host, **(options or launch_options()))
     except OSError as error:
         raise ConfigError(f"The page cannot be served at {host} ({error}): choose another --port or --host.") from error
+
+
+def give_memory_back() -> None:
+    """Tell the C library, where it is GNU's, to give the memory of pictures back to the system at once.
+
+    Each job has a thread of its own, and by default each thread keeps what it has used: 45 visitors cost 110 MB more.
+    """
+    try:
+        settings = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):
+        return
+    settings(-8, 2)  # M_ARENA_MAX, from malloc.h: threads share two heaps
+    settings(-3, 131_072)  # M_MMAP_THRESHOLD: what is larger lies in no heap

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import gradio as gr
+from gradio.data_classes import _StaticFiles
 from gradio.utils import get_upload_folder
 
 from ganhub.app.shield.limits import Limits
@@ -33,8 +34,19 @@ def own_folder() -> str:
             Path(above).mkdir(parents=True, exist_ok=True)
         _own.append(tempfile.mkdtemp(prefix="ganhub-app-", dir=above))
         os.environ["GRADIO_TEMP_DIR"] = _own[0]
+        # Files of a static folder Gradio serves as they lie there. For each of the others it asks for many real paths,
+        # in the thread that answers everybody: for walls that took longer than to draw them.
+        gr.set_static_paths(results_place())
+        _StaticFiles.all_paths.sort(
+            key=lambda place: place != results_place()
+        )  # asked first, as it is most often right
         atexit.register(shutil.rmtree, _own[0], ignore_errors=True)
     return _own[0]
+
+
+def results_place() -> Path:
+    """The folder that holds the app's own results, and no uploads."""
+    return Path(get_upload_folder(), "made")
 
 
 def in_use(app: gr.Blocks) -> set[str]:

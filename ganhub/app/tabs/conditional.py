@@ -59,13 +59,9 @@ def build(library: Library, jobs: Jobs, drawings: Drawings) -> None:
             generator = library.open(model, LatentGenerator)
             for name in chosen:
                 generator.class_index(name)  # says what is wrong before anything is drawn
-            pictures = []
-            for name in chosen:
-                for column in range(columns):
-                    report(len(pictures), len(chosen) * columns)
-                    path = drawings.path_of(generator, model, first + column, psi, name)
-                    pictures.append((path, str(name)))
-            return pictures
+            wanted = [(first + column, name) for name in chosen for column in range(columns)]
+            paths = drawings.paths_of(generator, model, wanted, psi, report)
+            return [(path, str(name)) for path, (_, name) in zip(paths, wanted, strict=True)]
 
         def show(progress: Progress | None) -> tuple:
             return gr.skip(), "" if progress is None else parts.bar(progress, "Picture")

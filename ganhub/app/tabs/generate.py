@@ -61,11 +61,9 @@ def build(library: Library, jobs: Jobs, drawings: Drawings) -> dict[str, gr.comp
 
         def work(report: Report) -> list[tuple[str, str]]:
             generator = library.open(model, LatentGenerator)
-            pictures = []
-            for i in range(how_many):
-                report(i, how_many)
-                pictures.append((drawings.path_of(generator, model, first + i, psi), f"seed {first + i}"))
-            return pictures
+            wanted = [(seed, None) for seed in range(first, first + how_many)]
+            paths = drawings.paths_of(generator, model, wanted, psi, report)
+            return [(path, f"seed {seed}") for path, (seed, _) in zip(paths, wanted, strict=True)]
 
         def show(progress: Progress | None) -> tuple:
             return gr.skip(), "" if progress is None else parts.bar(progress, "Picture")

@@ -10,7 +10,7 @@ import torch
 
 from ganhub import images, latents, video
 from ganhub.app import _parts as parts
-from ganhub.app.drawings import Drawings
+from ganhub.app.drawings import Drawings, at_once
 from ganhub.app.jobs import Jobs, Progress, Report
 from ganhub.app.library import Library
 from ganhub.errors import ConfigError
@@ -89,7 +89,7 @@ def build(library: Library, jobs: Jobs, drawings: Drawings) -> dict:
                 raise ConfigError(f"{how_many} frames of this size do not fit: ask for at most {fit}.")
             coming = latents.frames_of(
                 generator, way, how_many, label=None if wanted in (None, "", ANY) else wanted, loop=bool(loop),
-                space="w" if isinstance(generator, StyleGenerator) else "z",
+                space="w" if isinstance(generator, StyleGenerator) else "z", batch_size=at_once(generator),
             )  # fmt: skip
             report(0, how_many)
             made = []
@@ -128,7 +128,8 @@ def build(library: Library, jobs: Jobs, drawings: Drawings) -> dict:
         if shown:
             return gr.skip()
         generator = library.open(model, LatentGenerator)
-        return [(drawings.path_of(generator, model, seed), f"seed {seed}") for seed in range(18)]
+        paths = drawings.paths_of(generator, model, [(seed, None) for seed in range(18)])
+        return [(path, f"seed {seed}") for seed, path in enumerate(paths)]
 
     def add(seeds: str, pictures: list[tuple[str, str]] | None, event: gr.SelectData) -> str:
         seed = parts.example(pictures or (), event.index)[1].removeprefix("seed ")
