@@ -67,6 +67,8 @@ class DataConfig(BaseConfig):
             What ``other`` does not say about crops, flips, limit and holdout is then as it is here.
     """
 
+    table = "data"
+
     path: str
     split: str = "train"
     images: str = ""

@@ -53,6 +53,8 @@ class TrainConfig(BaseConfig):
         limits: Where they fail, likewise.
     """
 
+    table = "train"
+
     images: int = 1_000_000
     minutes: float = 0.0
     batch_size: int = 64
