@@ -296,7 +296,7 @@ def test_every_shipped_recipe_takes_two_steps(path, tmp_path, monkeypatch):
     x = np.random.default_rng(0).integers(0, 256, (256, *size, channels), dtype=np.uint8)
     np.savez(tmp_path / "pictures.npz", train_x=x, train_y=np.arange(256) % max(getattr(c, "num_classes", 0), 1))
     overrides = [f"data.path={tmp_path / 'pictures.npz'}", "data.images=", "data.labels=", "data.only="]
-    overrides += ["data.split=train", "train.batch_size=8", "train.images=16"]
+    overrides += ["data.split=train", "train.batch_size=4", "train.images=8"]
     if recipe.data.pairing:  # two folders of pictures with the same names
         sides = (recipe.data.only or "one/*", recipe.data.other.get("only", "two/*"))
         for i, only in product(range(8), sides):
