@@ -39,10 +39,12 @@ from torch import Tensor, nn
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT)]
 
-from ganhub import AutoModel, augment, cards, images  # noqa: E402
-from ganhub.folder import write_atomic  # noqa: E402
+from ganhub import AutoModel, augment, images  # noqa: E402
+from ganhub.data import open_data  # noqa: E402
+from ganhub.hub import cards  # noqa: E402
+from ganhub.hub.folder import write_atomic  # noqa: E402
 from ganhub.nn.precision import has_bf16  # noqa: E402
-from ganhub.trainer import make_recipe, open_data  # noqa: E402
+from ganhub.trainer import make_recipe  # noqa: E402
 
 SIDE = 32  # pixels
 REAL, MADE = 20, 60  # pictures of a class

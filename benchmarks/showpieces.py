@@ -27,13 +27,15 @@ from torch import Tensor, nn
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT)]
 
-from ganhub import AutoModel, cards, images  # noqa: E402
+from ganhub import AutoModel, images  # noqa: E402
+from ganhub.data import Pictures, open_data  # noqa: E402
+from ganhub.hub import cards  # noqa: E402
 from ganhub.metrics import extractor  # noqa: E402
 from ganhub.metrics.distances import kernel_distance  # noqa: E402
 from ganhub.metrics.manifold import manifold  # noqa: E402
 from ganhub.metrics.memorisation import memorisation, worst_pairs  # noqa: E402
 from ganhub.metrics.scores import intra_class_diversity  # noqa: E402
-from ganhub.trainer import Pictures, open_data, read_recipe  # noqa: E402
+from ganhub.trainer import read_recipe  # noqa: E402
 
 ATTRIBUTES = ("hair_colour", "skin", "background", "glasses", "beard", "mood")
 Labels = dict[str, Tensor]

@@ -1,6 +1,6 @@
 """What a Space holds: app.py, the package, chosen models, requirements and the front matter that starts it.
 
-A Space is filled over HTTP (:func:`ganhub.hub_upload.upload`): the Hub refuses plain git pushes of binary files, which
+A Space is filled over HTTP (:func:`ganhub.hub.uploads.upload`): the Hub refuses plain git pushes of binary files, which
 weights and sample pictures are.
 """
 
@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ganhub import hub
-from ganhub.cards import join_front_matter, split_front_matter
 from ganhub.errors import ConfigError, HubError
-from ganhub.folder import CARD
-from ganhub.hub_upload import pushed_files
+from ganhub.hub.cards import join_front_matter, split_front_matter
+from ganhub.hub.folder import CARD
+from ganhub.hub.uploads import pushed_files
 
 PACKAGE = Path(__file__).resolve().parent
 APP = '''"""The app: ``python app.py`` prints its address. A Space runs this file too."""

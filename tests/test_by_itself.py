@@ -13,7 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ganhub import latents, styling, translating
+from ganhub import latents
+from ganhub.apply import styling, translating
 from ganhub.convert import SpandrelUpscaler
 from ganhub.errors import ConfigError, HubError, ImageError
 from ganhub.models import AutoModel, Inpainter, LatentGenerator, Stylizer, get_architecture

@@ -8,10 +8,10 @@ import zipfile
 import numpy as np
 import pytest
 
+from ganhub.data import DataConfig, open_data
+from ganhub.data.captions import read_captions
 from ganhub.errors import ConfigError, DataError
 from ganhub.images import to_uint8
-from ganhub.trainer import DataConfig, open_data
-from ganhub.trainer.captions import read_captions
 
 ENTRIES = {
     "caption_en": ["a sad cat", "a cat with glasses", "a cat"],

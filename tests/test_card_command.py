@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from ganhub import cards
 from ganhub.cli import cli, main
+from ganhub.hub import cards
 from ganhub.images import load_image
 from ganhub.models import get_architecture
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ganhub import _card_parts, cards
 from ganhub.errors import HubError
+from ganhub.hub import _card_parts, cards
 from ganhub.models import get_architecture
 
 FACTS = {

@@ -16,10 +16,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from ganhub import AutoModel, cards, hub
+from ganhub import AutoModel, hub
 from ganhub.cli import main
 from ganhub.console import in_sentences, printable
 from ganhub.errors import ConfigError, GanhubError
+from ganhub.hub import cards
 from ganhub.images import save_image
 from ganhub.metrics.evaluation import feature_cache
 from ganhub.models import get_architecture

@@ -12,11 +12,11 @@ from torch import Tensor
 from typer.testing import CliRunner
 
 from ganhub.cli import cli
+from ganhub.data import DataConfig, open_data
 from ganhub.errors import GanhubError, MetricError
 from ganhub.metrics import Result, compare, evaluate, extractor, kernel_distance
 from ganhub.metrics.evaluation import feature_cache, features_of
 from ganhub.models import LatentGenerator, get_architecture
-from ganhub.trainer import DataConfig, open_data
 
 SIZE = 16
 COUNT = 240

@@ -14,8 +14,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from ganhub import files, hub, hub_visitors
+from ganhub import files, hub
 from ganhub.errors import HubError
+from ganhub.hub import visitors
 from ganhub.trainer.checkpoint import save_checkpoint
 
 
@@ -234,7 +235,7 @@ def test_repo_ids(text: str) -> None:
 def test_what_is_no_repo_id(text: object) -> None:
     assert not hub.is_repo_id(text)
     with pytest.raises(HubError, match="owner/name"):
-        hub_visitors.locate_repo(text)
+        visitors.locate_repo(text)
 
 
 def test_local_places_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, models_folder: Path) -> None:

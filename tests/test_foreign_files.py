@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 import torch
 
-from ganhub import cards, files, hub
+from ganhub import files, hub
 from ganhub.app.library import Library
 from ganhub.errors import ConfigError, GanhubError, HubError
+from ganhub.hub import cards
 from ganhub.models import AutoModel, LatentGenerator, get_architecture
 from ganhub.models import _base as base
 from ganhub.trainer import make_recipe, read_recipe

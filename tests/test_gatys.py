@@ -9,8 +9,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ganhub.colour import recoloured
 from ganhub.errors import ConfigError, GanhubError, ImageError
+from ganhub.images.colour import recoloured
 from ganhub.models import AutoModel, Stylizer, list_architectures
 from ganhub.models.gatys import Gatys, GatysConfig, _Loss
 from ganhub.nn.features import FeatureNetwork

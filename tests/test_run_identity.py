@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 import torch
 
+from ganhub.data import DataConfig, open_data
 from ganhub.errors import ConfigError, GanhubError, TrainingError
 from ganhub.images import load_image, save_image
 from ganhub.models import get_architecture
-from ganhub.trainer import DataConfig, TrainConfig, Trainer, identity, make_recipe, open_data, statement
+from ganhub.trainer import TrainConfig, Trainer, identity, make_recipe, statement
 from ganhub.trainer.checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
 from ganhub.trainer.report import read_log
 

@@ -19,22 +19,21 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # Imports go down. A new module is put on its floor here and in CONTRIBUTING.md.
 FLOORS = {
-    0: "_version config durations errors console addresses files folder _hub_errors hub_download hub hub_visitors "
-    "hub_upload extras _card_parts cards collection layout images tiling large_pictures colour video provenance nn "
-    "losses",
+    0: "_version config durations errors console addresses files extras images hub nn losses",
     1: "objectives",
     2: "models",
-    3: "latents search metrics styling translating restoring",
-    4: "trainer augment convert export space",
-    5: "app cli __main__",
+    3: "latents metrics apply data",
+    4: "trainer convert export augment space",
+    5: "zoo creation",
+    6: "app cli __main__",
 }
 FLOOR = {f"ganhub.{name}": floor for floor, names in FLOORS.items() for name in names.split()}
 
 # Third parties that have few doors into the house.
 DOORS = {
     "gradio": ("app.py", "ganhub/app/"),
-    "huggingface_hub": ("ganhub/hub_download.py", "ganhub/hub_upload.py", "ganhub/hub_visitors.py"),
-    "PIL": ("ganhub/images/", "ganhub/provenance.py"),
+    "huggingface_hub": ("ganhub/hub/",),
+    "PIL": ("ganhub/images/",),
 }
 RUN_CODE = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 

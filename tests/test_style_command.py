@@ -12,9 +12,11 @@ import torch
 from PIL import Image, ImageCms
 from typer.testing import CliRunner
 
-from ganhub import images, styling, video
+from ganhub import images
+from ganhub.apply import styling
 from ganhub.cli import cli, main
 from ganhub.cli.style import _weighted
+from ganhub.images import video
 from ganhub.models.arbitrary_style import ArbitraryStyle
 from ganhub.models.fast_style import FastStyle
 from ganhub.models.gatys import Gatys

@@ -20,7 +20,7 @@ from torch import nn
 
 from ganhub import AutoModel, list_architectures
 from ganhub.errors import ConfigError, GanhubError, TrainingError
-from ganhub.folder import read_tensors
+from ganhub.hub.folder import read_tensors
 from ganhub.images import from_uint8, load_image, save_image
 from ganhub.models import LatentGenerator, get_architecture
 from ganhub.trainer import Trainer, make_recipe, read_recipe

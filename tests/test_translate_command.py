@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from PIL import Image
 from typer.testing import CliRunner
 
-from ganhub import AutoModel, translating
+from ganhub import AutoModel
+from ganhub.apply import translating
 from ganhub.cli import cli
 from ganhub.errors import ConfigError, ImageError
 from ganhub.images import load_image, resize, save_image

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from ganhub import AutoModel, cards
+from ganhub import AutoModel
+from ganhub.hub import cards
 from ganhub.images import save_image
 from ganhub.models import get_architecture
 from ganhub.trainer import Trainer, make_recipe, read_recipe

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from ganhub.errors import ImageError
-from ganhub.video import open_video, save_video
+from ganhub.images.video import open_video, save_video
 
 
 def decode(path) -> tuple[dict[str, object], torch.Tensor]:

@@ -2,7 +2,7 @@
 
 A model is named as the menu names it: a folder's name for the models on this machine, owner/name for one on the
 Hub. What a visitor types is never taken for a path, no token goes with a visitor's request, and a Hub model's size is
-asked before it is downloaded (see :func:`ganhub.hub_visitors.locate_repo`).
+asked before it is downloaded (see :func:`ganhub.hub.visitors.locate_repo`).
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ from pathlib import Path
 from typing import TypeVar
 from weakref import WeakValueDictionary
 
-from ganhub import hub, hub_visitors
+from ganhub import hub
 from ganhub.app.jobs import heed_stop
 from ganhub.config import BaseConfig, nearest
 from ganhub.errors import GanhubError, HubError
+from ganhub.hub import visitors
 from ganhub.models import LatentGenerator, Model, get_architecture
 
 MAX_NAME = 200  # characters
@@ -174,7 +175,7 @@ class Library:
                 "ganhub model on the Hugging Face Hub."
             )
         try:
-            return hub_visitors.locate_repo(
+            return visitors.locate_repo(
                 repo_id, token=False, max_bytes=self.max_bytes, cache_dir=self.cache_dir, heed=heed_stop
             )
         except HubError as error:

@@ -118,10 +118,11 @@ def train_generator(labelled: Labelled, run: str | Path, *, recipe: Recipe, quie
         ConfigError: When the run in that folder was begun with other pictures or another recipe.
         TrainingError: When the run was stopped (Ctrl-C) before its end; the same call goes on.
     """
-    from ganhub import cards
-    from ganhub.trainer import Pictures, Trainer
+    from ganhub.data import Pictures
+    from ganhub.data.sources import Entry, Source
+    from ganhub.hub import cards
+    from ganhub.trainer import Trainer
     from ganhub.trainer.estimate import announcement
-    from ganhub.trainer.sources import Entry, Source
 
     run, side, channels = Path(run), recipe.model["image_size"], recipe.model["channels"]
     tables = {name: table for name, table in recipe.tables.items() if name != "data"}  # it has a path of this machine

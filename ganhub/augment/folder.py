@@ -15,9 +15,9 @@ from typing import Any
 from torch import Tensor
 
 from ganhub import images
-from ganhub.collection import Listing, Picture, class_order, composed, list_pictures
+from ganhub.data.collection import Listing, Picture, class_order, composed, list_pictures
+from ganhub.data.layout import lies_in_one, parts_in
 from ganhub.errors import ConfigError, DataError, ImageError
-from ganhub.layout import lies_in_one, parts_in
 
 OnStep = Callable[[int, int], None]
 MOST = 100_000  # pictures of a class in the end

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ganhub import images, translating
+from ganhub import images
+from ganhub.apply import translating
 from ganhub.errors import ConfigError, HubError
 from ganhub.models import AutoModel, Translator
 

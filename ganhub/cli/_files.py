@@ -11,13 +11,14 @@ from typing import Annotated
 
 import typer
 
-from ganhub import images, video
+from ganhub import images
 from ganhub.cli._forecast import Forecast
 from ganhub.cli._inputs import progress, say
-from ganhub.collection import SUFFIXES, Listing, Picture, list_pictures
 from ganhub.console import LIST, printable, sentence
+from ganhub.data.collection import SUFFIXES, Listing, Picture, list_pictures
 from ganhub.errors import ConfigError, GanhubError
 from ganhub.files import check_place
+from ganhub.images import video
 
 FILMS = tuple(video.READERS)
 Force = Annotated[bool, typer.Option("--force", help="Overwrite files that are there.")]

@@ -19,7 +19,7 @@ from ganhub.models import AutoModel, LatentGenerator, Model
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from ganhub.trainer import DataConfig
+    from ganhub.data import DataConfig
 
 # Of the data's settings, what does not change which pictures they are or how they look.
 UNSAID = ("path", "seed", "split", "streaming", "memory_gb", "labels", "other", "pairing", "captions")

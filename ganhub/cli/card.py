@@ -7,10 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from ganhub import cards, hub
+from ganhub import hub
 from ganhub.cli._inputs import say
 from ganhub.config import nearest
 from ganhub.errors import HubError
+from ganhub.hub import cards
 from ganhub.models import AutoModel, list_architectures
 from ganhub.nn.features import FEATURE_NETWORKS
 

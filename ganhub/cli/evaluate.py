@@ -10,18 +10,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganhub import cards, hub, images
+from ganhub import hub, images
 from ganhub.cli._files import may_write, must_end_in
 from ganhub.cli._inputs import data_config, in_words, open_generator, say, split_overrides
 from ganhub.durations import in_words as in_time
 from ganhub.errors import ConfigError, MetricError
-from ganhub.folder import CARD, METRICS
+from ganhub.hub import cards
+from ganhub.hub.folder import CARD, METRICS
 from ganhub.metrics.evaluation import KNOWN, MOST_PICTURES, Evaluation
 from ganhub.metrics.extractors import extractor as make_extractor
 from ganhub.models import LatentGenerator
 
 if TYPE_CHECKING:
-    from ganhub.trainer import Pictures
+    from ganhub.data import Pictures
 
 PAIRS = "memorisation.png"
 SOME = 16  # pictures by which the time is measured
@@ -88,8 +89,8 @@ def evaluate(
     from rich.console import Console
     from rich.progress import Progress
 
+    from ganhub.data import open_data
     from ganhub.metrics.evaluation import evaluate as measure
-    from ganhub.trainer import open_data
 
     c = generator.config
     size = {"height": c.size[0], "width": c.size[1], "channels": c.channels}

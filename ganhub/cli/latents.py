@@ -10,12 +10,13 @@ from typing import Annotated
 import torch
 import typer
 
-from ganhub import images, latents, video
+from ganhub import images, latents
 from ganhub.cli._files import Force, may_write, must_end_in
 from ganhub.cli._forecast import Forecast
 from ganhub.cli._inputs import open_generator, place, progress, say
 from ganhub.console import printable
 from ganhub.errors import ConfigError
+from ganhub.images import video
 from ganhub.latents import Projection
 from ganhub.models import StyleGenerator
 

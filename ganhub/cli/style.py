@@ -12,11 +12,13 @@ from typing import Annotated
 import typer
 from torch import Tensor
 
-from ganhub import images, styling, video
+from ganhub import images
+from ganhub.apply import styling
 from ganhub.cli import _files as files
 from ganhub.cli._inputs import kind_of, place, say
 from ganhub.config import nearest
 from ganhub.errors import ConfigError
+from ganhub.images import video
 from ganhub.models import AutoModel, Stylizer
 
 NAMING, READING = "fast-style", "arbitrary-style"  # what paints styles with names, and pictures, unless one says else

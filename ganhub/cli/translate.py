@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 from torch import Tensor
 
-from ganhub import images, translating
+from ganhub import images
+from ganhub.apply import translating
 from ganhub.cli import _files as files
 from ganhub.convert import SUFFIXES, open_upscaler
 from ganhub.errors import ConfigError

@@ -16,11 +16,12 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from ganhub import cards, hub, hub_upload
+from ganhub import hub
 from ganhub._version import __version__
 from ganhub.config import BaseConfig, nearest
 from ganhub.errors import ConfigError, HubError, ImageError
-from ganhub.folder import clipped
+from ganhub.hub import cards, uploads
+from ganhub.hub.folder import clipped
 from ganhub.nn.devices import choose_device
 
 MAX_PARAMETERS = 4_000_000_000  # 16 GB in float32: more is a mistake in the config, not a GAN
@@ -114,16 +115,17 @@ class Model(nn.Module):
             save_directory: The folder; made when missing. Hand-written parts of a card in it survive.
             variant: Writes model.VARIANT.safetensors, for example "fp16".
             dtype: Floating tensors are stored in this type, for example torch.float16.
-            card: Facts for the card (licence, datasets, recipe, ...); see :func:`ganhub.cards.render_card`.
+            card: Facts for the card (licence, datasets, recipe, ...); see :func:`ganhub.hub.cards.render_card`.
             repo_id: Where to push; the folder's name by default.
-            push_to_hub: Push the folder after writing it; ``push_options`` go to :func:`ganhub.hub_upload.push_folder`.
+            push_to_hub: Push the folder after writing it; ``push_options`` are those of
+                :func:`ganhub.hub.uploads.push_folder`.
         """
         folder = Path(save_directory)
         config = {"architecture": self.architecture, "ganhub_version": __version__, **self.config.to_dict()}
         hub.write_folder(folder, config, self.state_dict(), variant=variant, dtype=dtype)
         cards.write_card(folder, {**self.card_facts(), **(card or {})})
         if push_to_hub:
-            hub_upload.push_folder(folder, repo_id or folder.name, **push_options)
+            uploads.push_folder(folder, repo_id or folder.name, **push_options)
         return folder
 
     def command(self, name: str) -> str:
@@ -131,7 +133,7 @@ class Model(nn.Module):
         raise NotImplementedError(f"{type(self).__name__} has no verb.")
 
     def card_facts(self) -> dict[str, Any]:
-        """What the model itself can say for its card; see :func:`ganhub.cards.render_card`."""
+        """What the model itself can say for its card; see :func:`ganhub.hub.cards.render_card`."""
         parameters = sum(p.numel() for p in self.parameters())
         return {"architecture": self.architecture, "verb": self.verb, "paper": self.paper, "parameters": parameters}
 
@@ -156,7 +158,7 @@ class Model(nn.Module):
         """
         with tempfile.TemporaryDirectory() as folder:
             self.save_pretrained(folder, variant=variant, dtype=dtype, card={"name": repo_id, **(card or {})})
-            return hub_upload.push_folder(folder, repo_id, **options)
+            return uploads.push_folder(folder, repo_id, **options)
 
     @classmethod
     def from_pretrained(

@@ -23,7 +23,7 @@ class Stylizer(Model):
 
     verb = "stylizer"
     reads_pictures: ClassVar[bool] = True  # whether a style may be a picture; else it is one of ``style_names``
-    tiles: ClassVar[bool] = True  # whether a large picture may be painted in pieces, see ganhub.styling
+    tiles: ClassVar[bool] = True  # whether a large picture may be painted in pieces, see ganhub.apply.styling
     margin: ClassVar[int] = 64  # pixels about a tile whose painting its border may have spoilt: the network's field
 
     @property

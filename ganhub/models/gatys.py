@@ -19,9 +19,9 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from ganhub.colour import recoloured
 from ganhub.config import BaseConfig
 from ganhub.images import resize
+from ganhub.images.colour import recoloured
 from ganhub.losses.perceptual import content_distance, gram, gram_distance
 from ganhub.models._stylizer import SMALLEST_SIDE, OnStep, Stylizer
 from ganhub.nn.precision import has_bf16

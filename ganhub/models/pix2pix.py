@@ -21,9 +21,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ganhub.colour import from_lab, to_lab
 from ganhub.config import BaseConfig
 from ganhub.errors import ConfigError
+from ganhub.images.colour import from_lab, to_lab
 from ganhub.losses.adversarial import discriminator_loss, non_saturating_generator_loss, score_statistics
 from ganhub.models._translator import Translator
 from ganhub.nn.blocks import PatchDiscriminator, initialise

@@ -1,10 +1,9 @@
-"""Training: a recipe, one loop for all families, data, checkpoints."""
+"""Training: a recipe, one loop for all families, checkpoints, reports."""
 
 from ganhub.extras import needed_for
 
-with needed_for("Training, and reading pictures as a recipe does,"):
-    from ganhub.trainer.data import DataConfig, Pictures, open_data
+with needed_for("Training"):
     from ganhub.trainer.loop import Trainer
     from ganhub.trainer.recipe import Recipe, TrainConfig, make_recipe, read_recipe
 
-__all__ = ["DataConfig", "Pictures", "Recipe", "TrainConfig", "Trainer", "make_recipe", "open_data", "read_recipe"]
+__all__ = ["Recipe", "TrainConfig", "Trainer", "make_recipe", "read_recipe"]

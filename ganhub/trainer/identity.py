@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch.nn import functional as F
 
+from ganhub.data.sources import Entry, Stream
 from ganhub.errors import ConfigError, GanhubError
-from ganhub.trainer.sources import Entry, Stream
 
 if TYPE_CHECKING:
-    from ganhub.trainer.data import Pictures
+    from ganhub.data.pictures import Pictures
     from ganhub.trainer.loop import Trainer
 
 SAMPLE = 16  # pictures of a collection whose contents are looked at

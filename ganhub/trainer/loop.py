@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from ganhub.config import nearest
+from ganhub.data.pictures import Pictures, open_data
 from ganhub.errors import ConfigError, ProcessDied, TrainingError
 from ganhub.models import LatentGenerator, Model, get_architecture
 from ganhub.nn.precision import has_bf16, why_no_compiler
@@ -23,7 +24,6 @@ from ganhub.nn.processes import total
 from ganhub.objectives import BaseObjective, Phase, get_objective
 from ganhub.trainer.budget import Budget
 from ganhub.trainer.checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
-from ganhub.trainer.data import Pictures, open_data
 from ganhub.trainer.ema import EMA
 from ganhub.trainer.identity import fingerprint
 from ganhub.trainer.lock import hold

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from ganhub.config import BaseConfig, Seed, nearest
+from ganhub.data.config import DataConfig
 from ganhub.errors import ConfigError
 from ganhub.files import read_within
-from ganhub.trainer.data import DataConfig
 
 MAX_RECIPE = 1_000_000  # bytes
 TABLES = ("model", "objective", "train", "data")
@@ -52,6 +52,8 @@ class TrainConfig(BaseConfig):
         intended_use: What the weights are good for, in a sentence or two, for the card.
         limits: Where they fail, likewise.
     """
+
+    table = "train"
 
     images: int = 1_000_000
     minutes: float = 0.0

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ganhub import cards, hub, images
-from ganhub._card_parts import is_number
+from ganhub import hub, images
 from ganhub.console import printable
 from ganhub.errors import HubError, TrainingError
-from ganhub.folder import CARD, CONFIG, disk_is_full, make_folder, weights_name, write_atomic
+from ganhub.hub import cards
+from ganhub.hub._card_parts import is_number
+from ganhub.hub.folder import CARD, CONFIG, disk_is_full, make_folder, weights_name, write_atomic
 from ganhub.models import LatentGenerator
 from ganhub.objectives import BaseObjective
 from ganhub.trainer.curves import thin_log, write_curves

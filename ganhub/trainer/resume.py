@@ -10,7 +10,7 @@ import torch
 from ganhub.console import printable
 from ganhub.errors import ConfigError, TrainingError
 from ganhub.files import expanded
-from ganhub.folder import CONFIG, weights_name
+from ganhub.hub.folder import CONFIG, weights_name
 from ganhub.trainer.identity import check_same_run
 from ganhub.trainer.report import hardware, is_published, restate, trim_log
 from ganhub.trainer.statement import started_from

@@ -12,19 +12,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganhub import cards, hub
+from ganhub import hub
 from ganhub.config import BaseConfig
 from ganhub.console import printable
+from ganhub.data.arrays import ArraySource
+from ganhub.data.config import DataConfig
+from ganhub.data.sources import HUB_ID, Source, Stream
 from ganhub.errors import HubError
 from ganhub.files import expanded
-from ganhub.folder import CARD
-from ganhub.trainer.arrays import ArraySource
-from ganhub.trainer.data import DataConfig
+from ganhub.hub import cards
+from ganhub.hub.folder import CARD
 from ganhub.trainer.recipe import Recipe, TrainConfig
-from ganhub.trainer.sources import HUB_ID, Source, Stream
 
 if TYPE_CHECKING:
-    from ganhub.trainer.data import Pictures
+    from ganhub.data.pictures import Pictures
     from ganhub.trainer.loop import Trainer
 
 TEXTS = ("dataset", "licence", "intended_use", "limits")

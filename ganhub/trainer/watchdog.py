@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ganhub.data.pictures import Pictures
 from ganhub.errors import HubError, MetricError
 from ganhub.images import from_uint8, to_uint8
 from ganhub.metrics.distances import kernel_distance
@@ -24,7 +25,6 @@ from ganhub.metrics.extractors import extractor
 from ganhub.metrics.protocol import Protocol, Result
 from ganhub.models import LatentGenerator
 from ganhub.nn.features import MIN_SIDE, feature_network
-from ganhub.trainer.data import Pictures
 
 LOOK, CHECK = 64, 512  # pictures
 LOOKS = 50  # in a run, about

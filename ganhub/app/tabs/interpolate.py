@@ -8,12 +8,13 @@ from collections.abc import Iterator
 import gradio as gr
 import torch
 
-from ganhub import images, latents, video
+from ganhub import images, latents
 from ganhub.app import _parts as parts
 from ganhub.app.drawings import Drawings, at_once
 from ganhub.app.jobs import Jobs, Progress, Report
 from ganhub.app.library import Library
 from ganhub.errors import ConfigError
+from ganhub.images import video
 from ganhub.models import LatentGenerator, StyleGenerator
 
 MAX_SEEDS = 8

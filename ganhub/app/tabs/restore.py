@@ -10,17 +10,18 @@ import gradio as gr
 import torch
 from torch import Tensor
 
-from ganhub import images, restoring
+from ganhub import images
 from ganhub.app import _parts as parts
 from ganhub.app.jobs import Jobs, Progress, Report
 from ganhub.app.library import Library
+from ganhub.apply import restoring
 from ganhub.errors import ConfigError
 from ganhub.models import Inpainter, Model, Translator
 
 MOST = 1024  # long side of a photo that is restored here
 ASSETS = Path(__file__).parent.parent / "assets"
 OLD, BRUSHED = str(ASSETS / "old.jpg"), str(ASSETS / "old-brushed.png")
-# Step: its label, and the argument of ganhub.restoring.restore that takes its model.
+# Step: its label, and the argument of ganhub.apply.restoring.restore that takes its model.
 STEPS = {
     "clean": ("Clean", "cleaner"),
     "fill": ("Fill what is painted", "inpainter"),

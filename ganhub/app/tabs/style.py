@@ -10,12 +10,13 @@ from typing import Any
 import gradio as gr
 from torch import Tensor
 
-from ganhub import images, styling
+from ganhub import images
 from ganhub.app import _parts as parts
 from ganhub.app.jobs import Jobs, Progress, Report
 from ganhub.app.library import Library
 from ganhub.app.shield import Twin
 from ganhub.app.swatches import PAIRS
+from ganhub.apply import styling
 from ganhub.models import Stylizer
 
 SIZES = (96, 1600)  # long side in pixels

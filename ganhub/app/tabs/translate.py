@@ -8,11 +8,12 @@ from typing import Any
 
 import gradio as gr
 
-from ganhub import images, translating
+from ganhub import images
 from ganhub.app import _parts as parts
 from ganhub.app.jobs import Jobs, Progress, Report
 from ganhub.app.library import Library
 from ganhub.app.sketches import NAMES
+from ganhub.apply import translating
 from ganhub.errors import ConfigError
 from ganhub.models import Translator
 

@@ -9,8 +9,8 @@ from itertools import count as count_from
 
 import numpy as np
 
+from ganhub.data.sources import Entry, Stream
 from ganhub.errors import DataError
-from ganhub.trainer.sources import Entry, Stream
 
 
 class Tape:

@@ -8,11 +8,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ganhub import tiling
-from ganhub.colour import on_white, visible
+from ganhub.apply import tiling
+from ganhub.apply.large_pictures import in_tiles
 from ganhub.errors import ConfigError, ImageError
 from ganhub.images import resize
-from ganhub.large_pictures import in_tiles
+from ganhub.images.colour import on_white, visible
 from ganhub.models import Inpainter, Translator
 from ganhub.models._translator import require_room
 

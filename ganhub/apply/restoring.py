@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from ganhub import tiling, translating
+from ganhub.apply import tiling, translating
 from ganhub.errors import ConfigError
 from ganhub.models import Inpainter, Translator
 from ganhub.models._translator import require_room

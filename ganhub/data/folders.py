@@ -13,10 +13,10 @@ from typing import Any
 from torch import Tensor
 
 from ganhub import images
-from ganhub.collection import Listing, Picture, composed, counted, list_pictures, shown
+from ganhub.data.collection import Listing, Picture, composed, counted, list_pictures, shown
+from ganhub.data.layout import Layout, layout_of
+from ganhub.data.sources import Entry, Source, classes_of
 from ganhub.errors import DataError
-from ganhub.layout import Layout, layout_of
-from ganhub.trainer.sources import Entry, Source, classes_of
 
 Labelled = tuple[list[Picture], list[str], list[str]]  # pictures, their labels, what is to be said of them
 

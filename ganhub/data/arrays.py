@@ -13,11 +13,11 @@ from numpy.lib import format as npy
 from torch import Tensor
 
 from ganhub import images
-from ganhub.collection import DAMAGED, composed, open_zip, shown
+from ganhub.data.collection import DAMAGED, composed, open_zip, shown
+from ganhub.data.layout import split_named
+from ganhub.data.sources import Entry, Source, classes_of
 from ganhub.errors import DataError
-from ganhub.folder import clipped
-from ganhub.layout import split_named
-from ganhub.trainer.sources import Entry, Source, classes_of
+from ganhub.hub.folder import clipped
 
 PICTURES = ("x", "images", "image", "imgs", "data")
 LABELS = ("y", "labels", "label", "targets", "target")

@@ -1,7 +1,7 @@
 """What the generated block of a model card shows of metrics.json: the run, the numbers and how they were measured.
 
 A protocol is told once, below the table, however many numbers share it. Everything here is plain dictionaries in and
-Markdown out; :mod:`ganhub.cards` puts the parts together.
+Markdown out; :mod:`ganhub.hub.cards` puts the parts together.
 """
 
 from __future__ import annotations

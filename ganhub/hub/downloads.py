@@ -15,10 +15,10 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
-from ganhub._hub_errors import explain, retried, short, unreachable
 from ganhub._version import __version__
 from ganhub.errors import HubError
-from ganhub.folder import (
+from ganhub.hub._errors import explain, retried, short, unreachable
+from ganhub.hub.folder import (
     CARD,
     CONFIG,
     MAX_CONFIG,

@@ -1,17 +1,10 @@
-"""Folders and Hub repositories: (config, tensors) in, (config, tensors) out.
+"""From a name to a folder.
 
-A Hub folder holds ``config.json``, ``model.safetensors``, ``README.md`` (the card), ``metrics.json`` and
-``samples.png``; optionally ``training/``, which inference never reads. ``folder.py`` reads and writes one on the
-disk; this file finds it, ``hub_download.py`` fetches it (``hub_visitors.py`` for the visitors of a web page),
-``hub_upload.py`` pushes it. They know no model class, and those three are the only ones that import
-``huggingface_hub`` (inside the functions, so that ``import ganhub`` stays quick). Whatever goes wrong comes out as one
-:class:`~ganhub.errors.HubError` sentence that says what to do.
-
-**Names.** Everywhere a model is named, the first of these answers: a path (anything with a slash or a dot in front,
-such as ``./mine``); a model folder of that name in the working directory; ``./model_cards/NAME``;
-``$GANHUB_MODELS/NAME``; the models that come with ganhub (all of them in a clone, those without large weights in an
-installed package); and ``OWNER/NAME`` on the Hub, from its cache where there is no network. OWNER is ``ganhub``, or
-what ``$GANHUB_OWNER`` says.
+Everywhere a model is named, the first of these answers: a path (anything with a slash or a dot in front, such as
+``./mine``); a model folder of that name in the working directory; ``./model_cards/NAME``; ``$GANHUB_MODELS/NAME``; the
+models that come with ganhub (all of them in a clone, those without large weights in an installed package); and
+``OWNER/NAME`` on the Hub, from its cache where there is no network. OWNER is ``ganhub``, or what ``$GANHUB_OWNER``
+says.
 """
 
 from __future__ import annotations
@@ -23,28 +16,16 @@ from pathlib import Path
 from ganhub.config import nearest
 from ganhub.errors import HubError
 from ganhub.files import expanded
-from ganhub.folder import (
+from ganhub.hub.downloads import Repository, checked_subfolder
+from ganhub.hub.folder import (
     CONFIG,
     PLAIN_NAME,
     clipped,
-    read_config,
-    read_shapes,
-    read_tensors,
-    weights_name,
-    write_atomic,
-    write_folder,
 )
-from ganhub.hub_download import Repository, checked_subfolder, client
-
-__all__ = ["client", "find_local", "is_repo_id", "list_local", "locate", "owner", "read_config", "read_shapes",
-           "read_tensors", "repo_of", "weights_name", "write_atomic", "write_folder"]  # fmt: skip
 
 OWNER = "ganhub"  # who publishes the models that have short names; $GANHUB_OWNER names another
 _PART = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_])?"
 _REPO_ID = re.compile(rf"{_PART}/{_PART}")
-
-
-# --- From a name to a folder ------------------------------------------------------------
 
 
 def is_repo_id(text: str) -> bool:

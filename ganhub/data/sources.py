@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from ganhub import images
-from ganhub.collection import class_order, composed
+from ganhub.data.collection import class_order, composed
 from ganhub.errors import DataError
 from ganhub.extras import needed_for
 from ganhub.files import expanded
 
 if TYPE_CHECKING:
-    from ganhub.trainer.data import DataConfig
+    from ganhub.data.config import DataConfig
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
@@ -91,8 +91,8 @@ def open_source(config: DataConfig, channels: int, labelled: bool) -> Source | S
     Raises:
         DataError: If there is nothing there, or labels are missing.
     """
-    from ganhub.trainer.arrays import open_npz  # these two build on this file
-    from ganhub.trainer.folders import open_folder
+    from ganhub.data.arrays import open_npz  # these two build on this file
+    from ganhub.data.folders import open_folder
 
     # Small classes are left out for every model, so that all of them see, and are kept from, the same pictures.
     labels = config.labels if labelled or config.smallest_class else None

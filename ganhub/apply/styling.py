@@ -13,12 +13,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ganhub import colour, tiling
+from ganhub.apply import tiling
+from ganhub.apply.large_pictures import in_tiles
 from ganhub.errors import ConfigError, ImageError
-from ganhub.large_pictures import in_tiles
+from ganhub.images import colour
+from ganhub.images.video import Smoother
 from ganhub.models import Stylizer
 from ganhub.models._stylizer import SMALLEST_SIDE, OnStep
-from ganhub.video import Smoother
 
 Style = Tensor | str | Sequence[tuple[Tensor | str, float]]
 WHOLE = 1_500_000  # pixels that are painted as one where ``tile`` is "auto"
@@ -108,7 +109,7 @@ def paint_frames(
         stylizer: Any model that paints.
         frames: [1, C, H, W] each, all of one size, in [-1, 1]; an iterator is read as it is needed.
         style: As of :func:`paint`.
-        smoothing: See :class:`ganhub.video.Smoother`; 0 leaves every frame as it was painted.
+        smoothing: See :class:`ganhub.images.video.Smoother`; 0 leaves every frame as it was painted.
         **options: Of :func:`paint`; ``on_step`` is called for every frame.
 
     Yields:

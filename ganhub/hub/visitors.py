@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ganhub.errors import HubError
-from ganhub.folder import clipped
 from ganhub.hub import is_repo_id
-from ganhub.hub_download import Repository, Watch
+from ganhub.hub.downloads import Repository, Watch
+from ganhub.hub.folder import clipped
 
 AT_ONCE = 8  # downloads
 WAITING = 32  # requests that wait for their turn; one more is refused

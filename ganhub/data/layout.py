@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ganhub.collection import Picture, composed
+from ganhub.data.collection import Picture, composed
 from ganhub.errors import DataError
 
 _SPLITS = {

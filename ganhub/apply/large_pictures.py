@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
-from ganhub import tiling
+from ganhub.apply import tiling
 from ganhub.nn.instance_norm import InstanceNorm, shared_statistics
 
 # In so many rounds over all tiles the statistics are gathered. As many as there are layers make tiles equal to the
@@ -30,7 +30,7 @@ def in_tiles(
         model: Holds the :class:`~ganhub.nn.instance_norm.InstanceNorm` modules, or none.
         function: What ``model`` makes of tiles: [B, C, h, w] -> [B, C', h * scale, w * scale].
         picture: [1, C, H, W].
-        grid: From :func:`ganhub.tiling.grid`, for this picture's size.
+        grid: From :func:`ganhub.apply.tiling.grid`, for this picture's size.
         on_step: Called with (step, steps, None) after each batch of tiles; an exception that it raises ends the work.
         scale: How much larger the result is.
 

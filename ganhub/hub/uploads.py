@@ -10,11 +10,11 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from ganhub import cards
-from ganhub._hub_errors import explain, retried
 from ganhub.errors import HubError
-from ganhub.folder import CARD, PLAIN_NAME, read_config
-from ganhub.hub import OWNER, client, is_repo_id
+from ganhub.hub import cards, client, is_repo_id
+from ganhub.hub._errors import explain, retried
+from ganhub.hub.folder import CARD, PLAIN_NAME, read_config
+from ganhub.hub.names import OWNER
 
 _PUSHED = {".json", ".safetensors", ".md", ".png", ".jpg", ".gif", ".webp", ".mp4", ".toml", ".txt", ".jsonl"}
 # What a run keeps for itself: training/ has what others go on from, and best/ is a model folder of its own.

@@ -19,11 +19,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ganhub import _card_parts as parts
 from ganhub.console import printable
 from ganhub.errors import HubError
 from ganhub.files import MAX_DEPTH, read_within
-from ganhub.folder import CARD, CONFIG, METRICS, clipped, read_json, write_atomic
+from ganhub.hub import _card_parts as parts
+from ganhub.hub.folder import CARD, CONFIG, METRICS, clipped, read_json, write_atomic
 
 BEGIN, END = "<!-- ganhub:begin -->", "<!-- ganhub:end -->"
 PIPELINE_TAGS = {
@@ -208,7 +208,7 @@ def merge_card(old: str, new: str) -> str:
     new_front, new_body = split_front_matter(new)
     block = _BLOCK.search(new_body)
     if block is None:
-        raise HubError(f"The new card has no {BEGIN} ... {END}: render it with ganhub.cards.")
+        raise HubError(f"The new card has no {BEGIN} ... {END}: render it with ganhub.hub.cards.")
     before, after = _BLOCK.split(old_body, maxsplit=1)
     generated = _generated(old)
     after, prose = _merge_prose(after, new_body[block.end() :], str(generated.get("prose", "")))
