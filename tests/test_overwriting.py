@@ -197,3 +197,10 @@ def test_where_files_can_be_put(tmp_path: Path) -> None:
     for wrong, why in ((".", "it is a folder"), ("a.txt/b.txt", "Not a dir"), ("a.txt/b/c.txt", "Not a dir")):
         with pytest.raises(OSError, match=why):
             check_place(tmp_path / wrong)
+
+
+def test_an_empty_place_is_refused_by_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(cli, ["train", "dcgan_landscapes", "pictures", "--out", ""])
+    assert result.exit_code == 2 and "it is empty: name a file or folder" in " ".join(result.output.split())
+    assert list(tmp_path.iterdir()) == []

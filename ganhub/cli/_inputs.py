@@ -30,9 +30,9 @@ def say(text: str, err: bool = False) -> None:
     typer.echo("\n".join(map(printable, text.split("\n"))), err=err)
 
 
-def place(text: str) -> Path:
-    """Read ``--out``; an empty one, as a shell leaves of a variable without a value, means no folder."""
-    if not text.strip():
+def place(text: str | Path) -> Path:
+    """Read ``--out`` or its default; an empty one, as a shell leaves of an unset variable, is refused."""
+    if not str(text).strip():
         raise typer.BadParameter("it is empty: name a file or folder.")
     return Path(text)
 
