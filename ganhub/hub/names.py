@@ -51,7 +51,7 @@ def list_local() -> dict[str, Path]:
 
 
 def _shelves() -> list[Path]:
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parent.parent
     shelves = [Path("model_cards")]
     if os.environ.get("GANHUB_MODELS"):
         shelves.append(expanded(os.environ["GANHUB_MODELS"]))
