@@ -92,7 +92,7 @@ def test_what_was_tried_is_listed(published: Path, monkeypatch) -> None:
     with pytest.raises(HubError, match=r"\$GANHUB_MODELS \(not set\)"):
         AutoModel.from_pretrained("litle")
     monkeypatch.setenv("GANHUB_OWNER", "no such owner")
-    with pytest.raises(HubError, match="Give a folder, owner/name"):
+    with pytest.raises(HubError, match="GANHUB_OWNER is .no such owner., no name of a Hub user"):
         AutoModel.from_pretrained("litle")
 
 
