@@ -65,13 +65,27 @@ def require_label(label: Tensor | None) -> Tensor:
 
 
 class LatentGenerator(Model):
-    """Makes pictures from latents z ~ N(0, I): ``forward(z, label)`` and, around it, ``sample``."""
+    """Generates pictures of latents z ~ N(0, I): ``forward`` and, around it, ``sample``."""
 
     verb = "latent_generator"
     config: LatentConfig
 
     def command(self, name: str) -> str:
         return f"ganhub sample {name} --out grid.png"
+
+    def forward(self, z: Tensor, label: Tensor | None = None, noise: Tensor | None = None) -> Tensor:
+        """Pictures of latents, with gradients.
+
+        Args:
+            z: [N, latent_dim], on the model's device and of its dtype.
+            label: Class indices [N] for a conditional model, else None.
+            noise: [N, noise_dim] as :meth:`noise` gives it; None takes that of seed 0 for every picture. Families
+                without noise inputs ignore it.
+
+        Returns:
+            [N, C, H, W], in [-1, 1] or about.
+        """
+        raise NotImplementedError
 
     def latent(self, seeds: Seeds) -> Tensor:
         """z of each seed, [N, latent_dim], the same bits in any batch and for any device."""
@@ -87,7 +101,7 @@ class LatentGenerator(Model):
         Returns:
             [N, C, H, W], in [-1, 1] or about.
         """
-        return self(self.latent(seeds), label)
+        return self(self.latent(seeds), label, self._noise_of(seeds))
 
     def class_index(self, label: int | str) -> int:
         """Index of a class given by index or name; anything else raises ConfigError and says what exists."""
@@ -132,6 +146,9 @@ class LatentGenerator(Model):
         """Noise inputs of each seed, [N, noise_dim], the same bits in any batch and for any device."""
         return normal(seeds, self.noise_dim, stream=NOISE_STREAM).to(self.device, self.dtype)
 
+    def _noise_of(self, seeds: Seeds) -> Tensor | None:
+        return self.noise(seeds) if self.noise_dim else None
+
     def generate(
         self,
         z: Tensor,
@@ -162,7 +179,7 @@ class LatentGenerator(Model):
                                 batch_size, z, label, noise)  # fmt: skip
 
     def _truncated(self, z: Tensor, label: Tensor | None, truncation: float, noise: Tensor | None) -> Tensor:
-        return self(z * truncation, label)
+        return self(z * truncation, label, noise)
 
     @torch.no_grad()
     def _in_batches(self, make: Callable[..., Tensor], batch_size: int, *inputs: Tensor | None) -> Tensor:
@@ -203,8 +220,8 @@ class LatentGenerator(Model):
         if n < 0:
             raise ConfigError(f"n must be 0 or more, not {n}.")
         seeds = range(seed, seed + n)
-        noise = self.noise(seeds) if self.noise_dim else None
-        return self.generate(self.latent(seeds), self.labels(n, label, seed), truncation=truncation, noise=noise)
+        labels, noise = self.labels(n, label, seed), self._noise_of(seeds)
+        return self.generate(self.latent(seeds), labels, truncation=truncation, noise=noise)
 
 
 class StyleGenerator(LatentGenerator):

@@ -244,12 +244,6 @@ class FastGAN(LatentGenerator, architecture="fastgan"):
         maps = noise.split([size**2 for size in sizes], dim=1)
         return self.generator(z, [one.view(-1, 1, size, size) for one, size in zip(maps, sizes, strict=True)])
 
-    def make(self, seeds: Sequence[int] | Tensor, label: Tensor | None = None) -> Tensor:
-        return self(self.latent(seeds), label, self.noise(seeds))
-
-    def _truncated(self, z: Tensor, label: Tensor | None, truncation: float, noise: Tensor | None) -> Tensor:
-        return self(z * truncation, label, noise)
-
     def adversary(self) -> Discriminator:
         return Discriminator(self.config)
 

@@ -228,9 +228,8 @@ class ProgressiveGAN(LatentGenerator, architecture="progressive-gan"):
         super().__init__(config)
         self.generator = Generator(self.config)
 
-    def forward(self, z: Tensor, label: Tensor | None = None, truncation: float = 1.0) -> Tensor:
-        images = self.generator(z, label, truncation)
-        return _enlarge(images, self.config.image_size // images.shape[-1])
+    def forward(self, z: Tensor, label: Tensor | None = None, noise: Tensor | None = None) -> Tensor:
+        return self._truncated(z, label, 1.0, noise)
 
     def make(self, seeds: Sequence[int] | Tensor, label: Tensor | None = None) -> Tensor:
         """Pictures of seeds at the size that the growth has reached, [N, C, S, S], with gradients."""
@@ -243,7 +242,8 @@ class ProgressiveGAN(LatentGenerator, architecture="progressive-gan"):
     def _truncated(self, z: Tensor, label: Tensor | None, truncation: float, noise: Tensor | None) -> Tensor:
         # z lies on a sphere, so its length says nothing. Scaled behind the normalisation it moves the dense layer's
         # output towards its mean over all z.
-        return self(z, label, truncation)
+        images = self.generator(z, label, truncation)
+        return _enlarge(images, self.config.image_size // images.shape[-1])
 
     def adversary(self) -> Critic:
         """Build a critic as far grown as the model is."""
