@@ -24,7 +24,7 @@ from ganhub.models._verbs import LatentConfig, LatentGenerator
 from ganhub.nn.ada import build_augment
 from ganhub.nn.batch_norm import BatchNorm2d
 from ganhub.nn.blocks import pyramid
-from ganhub.nn.features import feature_network
+from ganhub.nn.features import Frozen, feature_network
 from ganhub.nn.random import uniform
 from ganhub.objectives import BaseObjective, Batch, Phase
 
@@ -292,7 +292,7 @@ class FastGANObjective(BaseObjective, name="fastgan"):
         doublings = min(len(c.sizes) - 3, 4)  # to half the picture's size, to 128 at most
         self.whole, self.part = (Decoder(width, c.channels, doublings) for width in (coarse, fine))
         self.augment = build_augment(config.augment)
-        self._judges = (feature_network("vgg-lite"),)  # in a tuple: it is frozen, so no part of the state dict
+        self.features = Frozen(feature_network("vgg-lite"))
 
     def players(self) -> dict[str, list[nn.Module]]:
         return {"discriminator": [self.discriminator, self.whole, self.part], "generator": [self.model]}
@@ -340,10 +340,9 @@ class FastGANObjective(BaseObjective, name="fastgan"):
 
     def _distance(self, drawn: Tensor, images: Tensor) -> Tensor:
         """Squared difference of features, scaled to length 1 at each place (Zhang et al. 2018, arXiv:1801.03924)."""
-        network = self._judges[0].to(images.device)
         with torch.no_grad():
-            wanted = network(_rgb(F.interpolate(images, size=drawn.shape[2:], mode="area")), JUDGES)
-        found = network(_rgb(drawn), JUDGES)
+            wanted = self.features.network(_rgb(F.interpolate(images, size=drawn.shape[2:], mode="area")), JUDGES)
+        found = self.features.network(_rgb(drawn), JUDGES)
         distances = [
             (F.normalize(found[name].float(), dim=1) - F.normalize(wanted[name].float(), dim=1)).square().sum(1).mean()
             for name in JUDGES

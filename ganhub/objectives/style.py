@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from ganhub.config import BaseConfig
 from ganhub.errors import ConfigError
 from ganhub.losses.perceptual import content_distance, gram, gram_distance
-from ganhub.nn.features import feature_network
+from ganhub.nn.features import Frozen, feature_network
 from ganhub.nn.random import normal
 from ganhub.objectives._base import BaseObjective, Batch, Phase
 
@@ -68,14 +68,9 @@ class StyleObjective(BaseObjective, name="style"):
         super().__init__(model, config)
         if not hasattr(model, "painter"):
             raise ConfigError('The objective "style" trains networks that paint in one pass, such as fast-style.')
-        with torch.random.fork_rng(devices=[]):
-            self._network = [feature_network(config.network)]  # frozen: no part of the state dict
+        self.features = Frozen(feature_network(config.network))
         self._known: dict[tuple[int, int], dict[str, Tensor]] = {}  # Gram matrices by label and scale
         self.layers = tuple(dict.fromkeys((*config.style_layers, config.content_layer)))
-
-    def _apply(self, fn, recurse: bool = True):
-        self._network[0]._apply(fn)  # it goes where the objective goes
-        return super()._apply(fn, recurse)
 
     def players(self) -> dict[str, list[nn.Module]]:
         return {"painter": self.model.learners()}
@@ -134,9 +129,8 @@ class StyleObjective(BaseObjective, name="style"):
         return {name: gram(x) for name, x in seen.items()}
 
     def look(self, images: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
-        """Features of the loss network's trunk: vgg-lite's heads only widen what it knows to VGG-19's channels."""
-        network = self._network[0]
-        return getattr(network.body, "trunk", network)(images.contiguous(memory_format=torch.channels_last), layers)
+        """Features of the loss network's trunk."""
+        return self.features.network.trunk(images.contiguous(memory_format=torch.channels_last), layers)
 
 
 def freed(features: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ from ganhub.losses.adversarial import (
 )
 from ganhub.losses.perceptual import unit_distance
 from ganhub.nn.degrade import Degradation, DegradationConfig
-from ganhub.nn.features import feature_network
+from ganhub.nn.features import Frozen, feature_network
 from ganhub.objectives._base import BaseObjective, Batch, Phase
 
 
@@ -67,18 +67,11 @@ class SuperResolutionObjective(BaseObjective, name="super-resolution"):
         if not hasattr(model, "scale"):
             raise ConfigError('The objective "super-resolution" trains translators, such as srgan.')
         self.degrade = Degradation(config, model.scale)
-        self._network: list[nn.Module] = []
         if config.adversarial_from:
             self.discriminator = model.adversary()
-            with torch.random.fork_rng(devices=[]):
-                self._network.append(feature_network(config.network))  # frozen: no part of the state dict
-            if unknown := set(config.layers) - set(known := self._network[0].layers):
+            self.features = Frozen(feature_network(config.network))
+            if unknown := set(config.layers) - set(known := self.features.network.layers):
                 raise ConfigError(f"{config.network} has no layer '{min(unknown)}'.{nearest(min(unknown), known)}")
-
-    def _apply(self, fn, recurse: bool = True):
-        for network in self._network:  # it goes where the objective goes
-            network._apply(fn)
-        return super()._apply(fn, recurse)
 
     def players(self) -> dict[str, list[nn.Module]]:
         players = {"generator": [self.model]}
@@ -104,8 +97,8 @@ class SuperResolutionObjective(BaseObjective, name="super-resolution"):
         if not self.playing:
             return {"loss": pixel, "pixel": pixel.detach()}
         with torch.no_grad():
-            wanted = self._network[0](batch.images, config.layers)
-        feature = unit_distance(self._network[0](made, config.layers), wanted).mean()
+            wanted = self.features.network(batch.images, config.layers)
+        feature = unit_distance(self.features.network(made, config.layers), wanted).mean()
         fake = self.discriminator(made).float()
         if config.relativistic:
             fooled = relativistic_average_loss(fake, self.discriminator(batch.images).float())
