@@ -40,6 +40,19 @@ def wasserstein_generator_loss(fake_scores: Tensor) -> Tensor:
     return -fake_scores.mean()
 
 
+def hinge_loss(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
+    """E[max(0, 1 - D(x))] + E[max(0, 1 + D(G(z)))], the discriminator's side of the hinge game.
+
+    Section 3 of "Geometric GAN" (Lim, Ye 2017, arXiv:1705.02894): a score beyond the margin of 1 earns nothing more.
+    The generator's side is :func:`wasserstein_generator_loss`.
+
+    Args:
+        real_scores: Logits of real pictures, any shape.
+        fake_scores: Logits of fake ones, any shape.
+    """
+    return F.relu(1 - real_scores).mean() + F.relu(1 + fake_scores).mean()
+
+
 def least_squares_loss(scores: Tensor, target: float) -> Tensor:
     """E[(D(x) - target)^2], equation 2 of "Least Squares Generative Adversarial Networks" (Mao et al. 2017,
     arXiv:1611.04076): 1 for what should count as real, 0 for what should not."""

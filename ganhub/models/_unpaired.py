@@ -11,6 +11,7 @@ from ganhub.config import BaseConfig
 from ganhub.models._translator import Translator
 from ganhub.nn.blocks import PatchDiscriminator
 from ganhub.nn.residual import ResidualGenerator
+from ganhub.objectives._base import BaseObjective, Batch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,3 +58,15 @@ class UnpairedTranslator(Translator):
 
     def forward(self, images: Tensor) -> Tensor:
         return self.generator(images)
+
+
+class UnpairedObjective(BaseObjective):
+    """An objective that learns from two collections without pairs."""
+
+    def sides(self) -> tuple[int, int]:
+        return 32, 4
+
+    def both(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Pictures of the two collections, [N, 3, H, W] each."""
+        name = type(self.model).__name__
+        return batch.pair(f"{name} learns from two collections: name the second one in data.other.path.")

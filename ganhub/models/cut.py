@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from ganhub.config import BaseConfig
 from ganhub.errors import ConfigError
 from ganhub.losses.adversarial import least_squares_loss, score_statistics
-from ganhub.models._unpaired import UnpairedTranslator
+from ganhub.models._unpaired import UnpairedObjective, UnpairedTranslator
 from ganhub.nn.random import uniform
-from ganhub.objectives._base import BaseObjective, Batch, Phase
+from ganhub.objectives._base import Batch, Phase
 
 PLACES = 0x901  # keeps what a seed draws of places apart from what else is drawn of it
 
@@ -73,7 +73,7 @@ class ContrastiveConfig(BaseConfig):
         self.require_range(2, 1024, "dim")
 
 
-class ContrastiveObjective(BaseObjective, name="contrastive"):
+class ContrastiveObjective(UnpairedObjective, name="contrastive"):
     """Equations 1 and 5, with the least-squares losses of CycleGAN as in appendix C."""
 
     Config = ContrastiveConfig
@@ -97,15 +97,6 @@ class ContrastiveObjective(BaseObjective, name="contrastive"):
             Phase(player="generator", loss=self.generator_loss),
             Phase(player="discriminator", loss=self.discriminator_loss),
         ]
-
-    def sides(self) -> tuple[int, int]:
-        return 32, 4
-
-    def both(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Pictures of the two collections."""
-        if batch.other is None:
-            raise ConfigError("CUT learns from two collections: name the second one in data.other.path.")
-        return batch.images, batch.other.images
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
         """Equation 5: fool the discriminator, keep each patch recognisable, leave paintings alone."""

@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from ganhub.config import BaseConfig
 from ganhub.errors import ConfigError
 from ganhub.losses.adversarial import least_squares_loss, score_statistics
-from ganhub.models._unpaired import UnpairedTranslator
+from ganhub.models._unpaired import UnpairedObjective, UnpairedTranslator
 from ganhub.nn.random import uniform
-from ganhub.objectives._base import BaseObjective, Batch, Phase
+from ganhub.objectives._base import Batch, Phase
 
 POOL = 0x801  # keeps what a seed draws for the pool apart from what else is drawn of it
 
@@ -87,7 +87,7 @@ class CycleConfig(BaseConfig):
         self.require_range(0, 10_000, "pool")
 
 
-class CycleObjective(BaseObjective, name="cycle"):
+class CycleObjective(UnpairedObjective, name="cycle"):
     """Equations 1 to 3 with the least-squares losses of section 4."""
 
     Config = CycleConfig
@@ -112,15 +112,6 @@ class CycleObjective(BaseObjective, name="cycle"):
             Phase(player="generator", loss=self.generator_loss),
             Phase(player="discriminator", loss=self.discriminator_loss),
         ]
-
-    def sides(self) -> tuple[int, int]:
-        return 32, 4
-
-    def both(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Pictures of the two collections."""
-        if batch.other is None:
-            raise ConfigError("CycleGAN learns from two collections: name the second one in data.other.path.")
-        return batch.images, batch.other.images
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
         """Both directions: fool the discriminator, come back, and leave alone what is there already."""

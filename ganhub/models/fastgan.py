@@ -19,14 +19,13 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from ganhub.config import BaseConfig
 from ganhub.errors import ConfigError
-from ganhub.losses.adversarial import score_statistics
+from ganhub.losses.adversarial import hinge_loss, score_statistics
 from ganhub.models._verbs import LatentConfig, LatentGenerator
-from ganhub.nn.ada import build_augment
 from ganhub.nn.batch_norm import BatchNorm2d
 from ganhub.nn.blocks import pyramid
 from ganhub.nn.features import Frozen, feature_network
 from ganhub.nn.random import uniform
-from ganhub.objectives import BaseObjective, Batch, Phase
+from ganhub.objectives import Batch, GameObjective, Phase
 
 REACH = 4  # doublings that a skip-layer excitation spans: 4 -> 64, 8 -> 128, ...
 CROP_STREAM = 0xC40
@@ -273,7 +272,7 @@ class FastGANObjectiveConfig(BaseConfig):
         self.require(self.reconstruction >= 0, "reconstruction must be 0 (off) or more.")
 
 
-class FastGANObjective(BaseObjective, name="fastgan"):
+class FastGANObjective(GameObjective, name="fastgan"):
     """Equations 2 to 4: a hinge game in which the discriminator also redraws real pictures from its features.
 
     The whole picture is redrawn from the smallest features f2, a quarter of it, at a place drawn anew, from the same
@@ -283,15 +282,13 @@ class FastGANObjective(BaseObjective, name="fastgan"):
     Config = FastGANObjectiveConfig
 
     def __init__(self, model: FastGAN, config: FastGANObjectiveConfig) -> None:
-        super().__init__(model, config)
-        c = model.config
         if not isinstance(model, FastGAN):
             raise ConfigError('The objective "fastgan" trains a fastgan; "projected" trains any model.')
-        self.discriminator = Discriminator(c)
+        super().__init__(model, config)
+        c = model.config
         fine, coarse = self.discriminator.feature_widths
         doublings = min(len(c.sizes) - 3, 4)  # to half the picture's size, to 128 at most
         self.whole, self.part = (Decoder(width, c.channels, doublings) for width in (coarse, fine))
-        self.augment = build_augment(config.augment)
         self.features = Frozen(feature_network("vgg-lite"))
 
     def players(self) -> dict[str, list[nn.Module]]:
@@ -311,7 +308,7 @@ class FastGANObjective(BaseObjective, name="fastgan"):
         real_logits, fake_logits = real_logits.float(), self.discriminator.judge(fake)[0].float()
         scores = real_logits.mean((1, 2)), fake_logits.mean((1, 2))
         numbers = score_statistics(*scores) | self.augment.observe(*scores)
-        loss = F.relu(1 - real_logits).mean() + F.relu(1 + fake_logits).mean()
+        loss = hinge_loss(real_logits, fake_logits)
         if not self.config.reconstruction:
             return {**numbers, "loss": loss}
         reconstruction = self.reconstruction(real, fine, coarse, batch.seeds)

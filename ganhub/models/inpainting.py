@@ -8,7 +8,6 @@ convolutions: what fits on two processor cores. It is a convolution throughout, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -19,11 +18,11 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from ganhub.config import BaseConfig
 from ganhub.errors import ConfigError
-from ganhub.losses.adversarial import score_statistics
+from ganhub.losses.adversarial import hinge_loss, score_statistics
 from ganhub.models._inpainter import Inpainter
 from ganhub.nn.masks import free_form
 from ganhub.nn.vgg_lite import reflect
-from ganhub.objectives._base import BaseObjective, Batch, Phase
+from ganhub.objectives._base import Batch, LateGame
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,31 +148,18 @@ class InpaintingObjectiveConfig(BaseConfig):
         self.require_range(0.05, 0.9, "largest_hole")
 
 
-class InpaintingObjective(BaseObjective, name="inpainting"):
+class InpaintingObjective(LateGame, name="inpainting"):
     """Section 3.3: hinge losses over all patches (equation 4), and absolute differences."""
 
     Config = InpaintingObjectiveConfig
 
     def __init__(self, model: nn.Module, config: InpaintingObjectiveConfig) -> None:
-        super().__init__(model, config)
         if not isinstance(model, Inpainter):
             raise ConfigError('The objective "inpainting" trains inpainters.')
-        self.discriminator, self.playing = model.adversary(), True
-
-    def players(self) -> dict[str, list[nn.Module]]:
-        return {"discriminator": [self.discriminator], "generator": [self.model]}
-
-    def phases(self) -> Sequence[Phase]:
-        return [
-            Phase(player="generator", loss=self.generator_loss),
-            Phase(player="discriminator", loss=self.discriminator_loss, start=self.config.adversarial_from),
-        ]
+        super().__init__(model, config, joins_at=config.adversarial_from)
 
     def sides(self) -> tuple[int, int]:
         return 32, self.model.multiple
-
-    def at(self, images_seen: int) -> None:
-        self.playing = images_seen >= self.config.adversarial_from
 
     def holes(self, batch: Batch) -> Tensor:
         """Of each picture's seed, [N, 1, H, W]."""
@@ -185,7 +171,7 @@ class InpaintingObjective(BaseObjective, name="inpainting"):
         with torch.no_grad():
             made = self.model.fill(batch.images, holes)
         real, fake = self.discriminator(batch.images, holes).float(), self.discriminator(made, holes).float()
-        loss = F.relu(1 - real).mean() + F.relu(1 + fake).mean()
+        loss = hinge_loss(real, fake)
         return {"loss": loss, **score_statistics(real.flatten(), fake.flatten())}
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:

@@ -13,7 +13,6 @@ training is shown to the network at theirs, and what it makes is enlarged; a pho
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -28,7 +27,7 @@ from ganhub.losses.adversarial import discriminator_loss, non_saturating_generat
 from ganhub.models._translator import Translator
 from ganhub.nn.blocks import PatchDiscriminator, initialise
 from ganhub.nn.instance_norm import InstanceNorm
-from ganhub.objectives._base import BaseObjective, Batch, Phase
+from ganhub.objectives._base import Batch, LateGame
 
 UNPAIRED = 'pix2pix learns from pairs: name the other side in data.other.path, and set data.pairing = "name".'
 
@@ -154,9 +153,7 @@ class Pix2Pix(Translator, architecture="pix2pix"):
         if self.config.colours == "lab":
             lab = to_lab(batch.images)
             return lab[:, :1], lab[:, 1:]
-        if batch.other is None:
-            raise ConfigError(UNPAIRED)
-        return batch.images, batch.other.images
+        return batch.pair(UNPAIRED)
 
 
 def _resampled(x: Tensor, size: tuple[int, int]) -> Tensor:
@@ -180,25 +177,15 @@ class Pix2PixObjectiveConfig(BaseConfig):
         self.require(self.adversarial_from >= 0, "adversarial_from must be 0 (at once) or more.")
 
 
-class Pix2PixObjective(BaseObjective, name="pix2pix"):
+class Pix2PixObjective(LateGame, name="pix2pix"):
     """Equations 1, 3 and 4; as in section 3.3 the discriminator's loss is halved."""
 
     Config = Pix2PixObjectiveConfig
 
     def __init__(self, model: nn.Module, config: Pix2PixObjectiveConfig) -> None:
-        super().__init__(model, config)
         if not isinstance(model, Pix2Pix):
             raise ConfigError('The objective "pix2pix" trains the architecture "pix2pix" alone.')
-        self.discriminator, self.playing = model.adversary(), True
-
-    def players(self) -> dict[str, list[nn.Module]]:
-        return {"discriminator": [self.discriminator], "generator": [self.model]}
-
-    def phases(self) -> Sequence[Phase]:
-        return [
-            Phase(player="generator", loss=self.generator_loss),
-            Phase(player="discriminator", loss=self.discriminator_loss, start=self.config.adversarial_from),
-        ]
+        super().__init__(model, config, joins_at=config.adversarial_from)
 
     def sides(self) -> tuple[int, int]:
         return 32, 1
@@ -207,9 +194,6 @@ class Pix2PixObjective(BaseObjective, name="pix2pix"):
         super().check(height, width, paired)
         if self.model.config.colours == "rgb" and not paired:
             raise ConfigError(UNPAIRED)
-
-    def at(self, images_seen: int) -> None:
-        self.playing = images_seen >= self.config.adversarial_from
 
     def judge(self, given: Tensor, made: Tensor) -> Tensor:
         """Scores [N, 1, h, w] of input and output together."""

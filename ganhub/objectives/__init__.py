@@ -1,6 +1,6 @@
 """Objectives that two families or more share, looked up by name."""
 
-from ganhub.objectives._base import BaseObjective, Batch, Phase, get_objective
+from ganhub.objectives._base import BaseObjective, Batch, GameObjective, LateGame, Phase, get_objective
 from ganhub.objectives.adversarial import AdversarialConfig, AdversarialObjective
 from ganhub.objectives.projected import ProjectedConfig, ProjectedObjective
 from ganhub.objectives.relativistic import RelativisticConfig, RelativisticObjective
@@ -13,6 +13,8 @@ __all__ = [
     "AdversarialObjective",
     "BaseObjective",
     "Batch",
+    "GameObjective",
+    "LateGame",
     "Phase",
     "ProjectedConfig",
     "ProjectedObjective",

@@ -11,13 +11,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from ganhub.config import BaseConfig
 from ganhub.losses.adversarial import relativistic_loss, score_statistics
 from ganhub.losses.penalties import r1_penalty
-from ganhub.nn.ada import build_augment
-from ganhub.objectives._base import BaseObjective, Batch, Phase
+from ganhub.objectives._base import Batch, GameObjective, Phase
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,19 +39,11 @@ class RelativisticConfig(BaseConfig):
         self.require(self.penalty_every >= 1, "penalty_every must be 1 or more.")
 
 
-class RelativisticObjective(BaseObjective, name="relativistic"):
+class RelativisticObjective(GameObjective, name="relativistic"):
     """Huang et al. 2024: RpGAN + R1 + R2."""
 
     Config = RelativisticConfig
     second_order = frozenset({"discriminator"})
-
-    def __init__(self, model: nn.Module, config: RelativisticConfig) -> None:
-        super().__init__(model, config)
-        self.discriminator = model.adversary()
-        self.augment = build_augment(config.augment)
-
-    def players(self) -> dict[str, list[nn.Module]]:
-        return {"discriminator": [self.discriminator], "generator": [self.model]}
 
     def phases(self) -> Sequence[Phase]:
         lazy = self.config.gamma and self.config.penalty_every > 1

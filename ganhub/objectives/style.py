@@ -25,6 +25,7 @@ from ganhub.nn.features import Frozen, feature_network
 from ganhub.nn.random import normal
 from ganhub.objectives._base import BaseObjective, Batch, Phase
 
+UNSTYLED = "Style training needs pictures of styles: name their folder in data.other.path."
 ROUND = 1e-4  # rounds the tip of a norm at 0, where its gradient would jump
 GRAIN = 0x501  # keeps a seed's grain apart from what else is drawn of it
 
@@ -80,9 +81,7 @@ class StyleObjective(BaseObjective, name="style"):
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Content, style and variation of what is painted."""
-        if batch.other is None:
-            raise ConfigError("Style training needs pictures of styles: name their folder in data.other.path.")
-        config, styles = self.config, batch.other
+        config, styles = self.config, batch.partner(UNSTYLED)
         # Of a flat picture every layer's deviation would be 0, and its gradient grow a hundredfold from layer to layer.
         grain = normal(batch.seeds, *batch.images.shape[1:], stream=GRAIN).to(batch.images) * config.grain
         painted = self.model.painter(batch.images + grain, self.model.read(styles.images, styles.labels))

@@ -8,7 +8,6 @@ arXiv:1809.00219).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -25,7 +24,7 @@ from ganhub.losses.adversarial import (
 from ganhub.losses.perceptual import unit_distance
 from ganhub.nn.degrade import Degradation, DegradationConfig
 from ganhub.nn.features import Frozen, feature_network
-from ganhub.objectives._base import BaseObjective, Batch, Phase
+from ganhub.objectives._base import Batch, LateGame
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,39 +55,25 @@ class SuperResolutionConfig(DegradationConfig):
         self.require_range(0, 1e6, "pixel_weight", "feature_weight", "adversarial_weight")
 
 
-class SuperResolutionObjective(BaseObjective, name="super-resolution"):
+class SuperResolutionObjective(LateGame, name="super-resolution"):
     """Equations 3 to 6 of Ledig et al.; pixels are compared by their absolute differences, which Lim et al. 2017
     (arXiv:1707.02921) found better."""
 
     Config = SuperResolutionConfig
 
     def __init__(self, model: nn.Module, config: SuperResolutionConfig) -> None:
-        super().__init__(model, config)
         if not hasattr(model, "scale"):
             raise ConfigError('The objective "super-resolution" trains translators, such as srgan.')
+        super().__init__(model, config, joins_at=config.adversarial_from or None)
         self.degrade = Degradation(config, model.scale)
-        if config.adversarial_from:
-            self.discriminator = model.adversary()
+        if self.playing:
             self.features = Frozen(feature_network(config.network))
             if unknown := set(config.layers) - set(known := self.features.network.layers):
                 raise ConfigError(f"{config.network} has no layer '{min(unknown)}'.{nearest(min(unknown), known)}")
 
-    def players(self) -> dict[str, list[nn.Module]]:
-        players = {"generator": [self.model]}
-        return {**players, "discriminator": [self.discriminator]} if self.config.adversarial_from else players
-
-    def phases(self) -> Sequence[Phase]:
-        phases = [Phase(player="generator", loss=self.generator_loss)]
-        if start := self.config.adversarial_from:
-            phases.append(Phase(player="discriminator", loss=self.discriminator_loss, start=start))
-        return phases
-
     def sides(self) -> tuple[int, int]:
         multiple = self.model.scale * self.model.multiple
         return max(16, multiple), multiple
-
-    def at(self, images_seen: int) -> None:
-        self.playing = 0 < self.config.adversarial_from <= images_seen
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
         """Pixels alone, or equation 3 once the discriminator plays."""
