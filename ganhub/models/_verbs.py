@@ -149,6 +149,10 @@ class LatentGenerator(Model):
     def _noise_of(self, seeds: Seeds) -> Tensor | None:
         return self.noise(seeds) if self.noise_dim else None
 
+    def _noise_or_first(self, noise: Tensor | None, n: int) -> Tensor:
+        """``noise``, or where there is none that of seed 0, for n pictures."""
+        return self.noise([0]).expand(n, -1) if noise is None else noise
+
     def generate(
         self,
         z: Tensor,
@@ -222,87 +226,3 @@ class LatentGenerator(Model):
         seeds = range(seed, seed + n)
         labels, noise = self.labels(n, label, seed), self._noise_of(seeds)
         return self.generate(self.latent(seeds), labels, truncation=truncation, noise=noise)
-
-
-class StyleGenerator(LatentGenerator):
-    """A latent generator with an intermediate space W, which is smoother than z and can be edited layer by layer.
-
-    A subclass sets ``style_mean``, a buffer [max(num_classes, 1), style_dim] with the mean of w (of each class), and
-    defines ``map`` and ``synthesise``.
-    """
-
-    style_mean: Tensor
-
-    @property
-    def layers(self) -> int:
-        """L, the number of layers that take a style of their own: w+ is [N, L, style_dim]. Coarse ones come first."""
-        raise NotImplementedError
-
-    def map(self, z: Tensor, label: Tensor | None = None) -> Tensor:
-        """z [N, latent_dim] -> w [N, style_dim], with gradients."""
-        raise NotImplementedError
-
-    def synthesise(self, w: Tensor, noise: Tensor) -> Tensor:
-        """w+ [N, L, style_dim] and noise [N, noise_dim] -> pictures [N, C, H, W] about [-1, 1], with gradients."""
-        raise NotImplementedError
-
-    def style_weights(self) -> list[Tensor]:
-        """What w does in each layer: L matrices [channels, style_dim], constant."""
-        raise NotImplementedError
-
-    def forward(self, z: Tensor, label: Tensor | None = None, noise: Tensor | None = None) -> Tensor:
-        noise = self.noise([0]).expand(len(z), -1) if noise is None else noise
-        return self.synthesise(self.per_layer(self.map(z, label)), noise)
-
-    def per_layer(self, w: Tensor) -> Tensor:
-        """w [N, style_dim] -> w+ [N, L, style_dim], the same in each layer; w+ stays as it is.
-
-        Raises:
-            ConfigError: For any other shape.
-        """
-        width = self.style_mean.shape[1]
-        if w.dim() == 2 and w.shape[1] == width:
-            return w.unsqueeze(1).expand(-1, self.layers, -1)
-        if w.dim() == 3 and tuple(w.shape[1:]) == (self.layers, width):
-            return w
-        raise ConfigError(f"w must be [N, {width}] or [N, {self.layers}, {width}], not {list(w.shape)}.")
-
-    def truncate_w(self, w: Tensor, label: Tensor | None = None, truncation: float = 1.0) -> Tensor:
-        """Scale w's (or w+'s) distance to the mean of its class (without a label, of all): in [0, 1.5].
-
-        Section B of Karras et al. 2019.
-        """
-        require_truncation(truncation)
-        if truncation == 1:
-            return w
-        mean = self.style_mean[label] if label is not None else self.style_mean.mean(0, keepdim=True)
-        mean = mean.to(w).view(-1, *[1] * (w.dim() - 2), w.shape[-1])
-        return mean + truncation * (w - mean)
-
-    @torch.no_grad()
-    def to_w(self, z: Tensor, label: Tensor | None = None, *, truncation: float = 1.0) -> Tensor:
-        """z [N, latent_dim] -> w [N, style_dim], float32 on the model's device."""
-        z, label = z.to(self.device, self.dtype), None if label is None else label.to(self.device)
-        return self.truncate_w(self.map(z, label).float(), label, truncation)
-
-    def from_w(self, w: Tensor, *, noise: Tensor | None = None, batch_size: int = 64) -> Tensor:
-        """Pictures of points in W.
-
-        Args:
-            w: [N, style_dim], or w+ [N, L, style_dim].
-            noise: [N, noise_dim]; None takes that of seed 0 for every picture.
-            batch_size: Pictures made at a time.
-
-        Returns:
-            float32 [N, C, H, W] in [-1, 1] on the model's device.
-        """
-
-        def make(w: Tensor, noise: Tensor | None) -> Tensor:
-            return self.synthesise(w, self.noise([0]).expand(len(w), -1) if noise is None else noise)
-
-        return self._in_batches(make, batch_size, self.per_layer(w), noise)
-
-    def _truncated(self, z: Tensor, label: Tensor | None, truncation: float, noise: Tensor | None) -> Tensor:
-        w = self.truncate_w(self.map(z, label), label, truncation)
-        noise = self.noise([0]).expand(len(z), -1) if noise is None else noise
-        return self.synthesise(self.per_layer(w), noise)

@@ -238,9 +238,8 @@ class FastGAN(LatentGenerator, architecture="fastgan"):
         return sum(size**2 for size in self.config.sizes[1:])
 
     def forward(self, z: Tensor, label: Tensor | None = None, noise: Tensor | None = None) -> Tensor:
-        noise = self.noise([0]).expand(len(z), -1) if noise is None else noise
         sizes = self.config.sizes[1:]
-        maps = noise.split([size**2 for size in sizes], dim=1)
+        maps = self._noise_or_first(noise, len(z)).split([size**2 for size in sizes], dim=1)
         return self.generator(z, [one.view(-1, 1, size, size) for one, size in zip(maps, sizes, strict=True)])
 
     def adversary(self) -> Discriminator:
