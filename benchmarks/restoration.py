@@ -46,9 +46,9 @@ from ganhub.convert import open_upscaler  # noqa: E402
 from ganhub.hub import cards, list_local  # noqa: E402
 from ganhub.images.colour import LAB_RANGE, from_lab, to_lab  # noqa: E402
 from ganhub.metrics import perceptual_distance, psnr, ssim  # noqa: E402
+from ganhub.models.inpainting import free_form  # noqa: E402
 from ganhub.models.srgan import enlarged  # noqa: E402
-from ganhub.nn.degrade import blurred  # noqa: E402
-from ganhub.nn.masks import free_form  # noqa: E402
+from ganhub.objectives.super_resolution import blurred  # noqa: E402
 
 JUDGE = "efficientnet-lite0"
 FAR = f"perceptual distance by {JUDGE}"

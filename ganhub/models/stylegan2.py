@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, Self
+from weakref import WeakKeyDictionary
 
 import torch
 import torch.nn.functional as F
@@ -29,7 +30,6 @@ from ganhub.models._verbs import require_label
 from ganhub.nn.blocks import oblong_pyramid
 from ganhub.nn.equalised import LEAKY_GAIN, EqualisedConv2d, EqualisedLinear, minibatch_deviation
 from ganhub.nn.precision import has_bf16, why_no_compiler
-from ganhub.nn.prepared import PreparesWeights
 from ganhub.nn.processes import process_count, total
 from ganhub.nn.random import normal
 from ganhub.nn.resample import blur, downsample, upsample
@@ -198,6 +198,33 @@ class Discriminator(nn.Module):
             if self.embed is not None:
                 score = score + (x * self.embed(require_label(label))).sum(1) / math.sqrt(x.shape[1])
             return score
+
+
+_kept: WeakKeyDictionary[nn.Module, tuple[list, list]] = WeakKeyDictionary()  # outside: no copy takes it along
+
+
+class PreparesWeights(nn.Module):
+    """A module whose layers with a ``weight`` and a method ``prepare(dtype)`` prepare that weight for inference: once,
+    and kept as long as no weight changes."""
+
+    def prepared(self, dtype: torch.dtype) -> list[Any]:
+        """``prepare(dtype)`` of each such layer, in order; in evaluation without gradients what was kept of it."""
+        layers: list[Any] = [layer for layer in self.modules() if hasattr(layer, "prepare")]
+        if self.training or torch.is_grad_enabled() or any(layer.weight.is_inference() for layer in layers):
+            return [layer.prepare(dtype) for layer in layers]
+        state = [dtype, *((layer.weight._version, layer.weight.data_ptr()) for layer in layers)]
+        known = _kept.get(self)
+        if known is None or known[0] != state:
+            known = _kept[self] = state, [layer.prepare(dtype) for layer in layers]
+        return known[1]
+
+    def train(self, mode: bool = True) -> Self:
+        _kept.pop(self, None)  # a fused optimiser changes weights without counting their version
+        return super().train(mode)
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Self:
+        _kept.pop(self, None)  # another type or device
+        return super()._apply(fn, recurse)
 
 
 class StyleGAN2(PreparesWeights, MappedGenerator, architecture="stylegan2"):
