@@ -22,9 +22,11 @@ from torch.nn.utils.parametrizations import spectral_norm
 from ganhub.errors import ConfigError
 from ganhub.nn.equalised import minibatch_deviation
 from ganhub.nn.features import MIN_SIDE, Frozen, feature_network
+from ganhub.nn.random import normal
 
 LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 SMALLEST = 2  # a layer whose map has fewer places on a side tells a head nothing about places
+PROBE_STREAM = 0xA00  # keeps what the probe draws apart from what else is drawn of the same seeds
 LOGITS = 4  # heads shrink their maps towards so many logits on the shorter side
 
 
@@ -248,9 +250,8 @@ def _halvings(side: int) -> int:
 
 def _probe(size: tuple[int, int]) -> Tensor:
     """Eight pictures of coloured clouds [8, 3, H, W], always the same: to learn how loud a network's features are."""
-    generator = torch.Generator(device="cpu").manual_seed(0)
     images = torch.zeros(8, 3, *size, dtype=torch.float32, device="cpu")
     for side in (2, 4, 8, 16):
-        noise = torch.randn(8, 3, side, side, generator=generator, dtype=torch.float32, device="cpu")
+        noise = normal(range(8), 3, side, side, stream=PROBE_STREAM + side)
         images += F.interpolate(noise, size, mode="bilinear", align_corners=False) / 2
     return images.tanh()
