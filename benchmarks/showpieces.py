@@ -30,6 +30,7 @@ sys.path[:0] = [str(ROOT)]
 from ganhub import AutoModel, images  # noqa: E402
 from ganhub.data import Pictures, open_data  # noqa: E402
 from ganhub.hub import cards  # noqa: E402
+from ganhub.images import on_white  # noqa: E402
 from ganhub.metrics import extractor  # noqa: E402
 from ganhub.metrics.distances import kernel_distance  # noqa: E402
 from ganhub.metrics.manifold import manifold  # noqa: E402
@@ -110,11 +111,6 @@ def variation(first: Tensor, second: Tensor) -> float:
     most = int(max(first.max(), second.max())) + 1
     shares = [torch.bincount(x, minlength=most) / len(x) for x in (first, second)]
     return (shares[0] - shares[1]).abs().sum().item() / 2
-
-
-def on_white(pictures: Tensor) -> Tensor:
-    """RGB of RGBA pictures on white."""
-    return 1 + (pictures[:, :3] - 1) * (pictures[:, 3:] + 1) / 2 if pictures.shape[1] == 4 else pictures
 
 
 def half_transparent(pictures: Tensor) -> float:

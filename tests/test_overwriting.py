@@ -16,7 +16,7 @@ from ganhub.cli._enlarge import chosen
 from ganhub.cli._files import may_write
 from ganhub.cli.evaluate import CLASSES, told
 from ganhub.durations import in_words
-from ganhub.errors import ConfigError, HubError, ImageError
+from ganhub.errors import ConfigError, FileError, HubError
 from ganhub.files import check_place
 from ganhub.images import load_image, save_image
 from ganhub.metrics.evaluation import Evaluation
@@ -178,9 +178,9 @@ def test_a_pipe_is_never_replaced(place: Path) -> None:
     Path("full").mkdir()
     for name in ("pipe.png", "full/config.json"):
         os.mkfifo(name)
-    with pytest.raises(ImageError, match=r"pipe.png cannot be written \(it is a pipe or a device\)"):
+    with pytest.raises(FileError, match=r"pipe.png cannot be written \(it is a pipe or a device\)"):
         save_image(torch.zeros(1, 3, 4, 4), "pipe.png")
-    with pytest.raises(HubError, match=r"config.json cannot be written \(it is a pipe or a device\)"):
+    with pytest.raises(FileError, match=r"config.json cannot be written \(it is a pipe or a device\)"):
         get_architecture("dcgan").tiny().save_pretrained("full")
     with pytest.raises(HubError, match="it is no regular file"):
         AutoModel.from_pretrained("./full")

@@ -11,8 +11,8 @@ from torch import Tensor
 from ganhub.apply import tiling
 from ganhub.apply.large_pictures import in_tiles
 from ganhub.errors import ConfigError, ImageError
-from ganhub.images import resize
-from ganhub.images.colour import on_white, visible
+from ganhub.images import on_white, resize
+from ganhub.images.colour import visible
 from ganhub.models import Inpainter, Translator
 from ganhub.models._translator import require_room
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from ganhub.errors import HubError
-from ganhub.hub.folder import disk_is_full
+from ganhub.files import disk_is_full
 
 WAIT = 0.5  # seconds before the second try; doubles with each further one
 T = TypeVar("T")

@@ -21,9 +21,9 @@ from typing import Any
 
 from ganhub.console import printable
 from ganhub.errors import HubError
-from ganhub.files import MAX_DEPTH, read_within
+from ganhub.files import MAX_DEPTH, read_within, write_atomically
 from ganhub.hub import _card_parts as parts
-from ganhub.hub.folder import CARD, CONFIG, METRICS, clipped, read_json, write_atomic
+from ganhub.hub.folder import CARD, CONFIG, METRICS, clipped, read_json
 
 BEGIN, END = "<!-- ganhub:begin -->", "<!-- ganhub:end -->"
 PIPELINE_TAGS = {
@@ -118,7 +118,7 @@ def write_card(folder: str | Path, facts: Mapping[str, Any]) -> Path:
     known |= {"datasets": run["datasets"]} if isinstance(run.get("datasets"), list) else {}
     new = render_card({**known, **facts}, metrics, read_facts(old))
     text = merge_card(old, new) if old else new
-    write_atomic(path, lambda part: part.write_bytes(text.encode()))
+    write_atomically(path, lambda part: part.write_bytes(text.encode()), sync=True)
     return path
 
 
@@ -149,7 +149,7 @@ def record(folder: str | Path, group: str, numbers: Mapping[str, Any], facts: Ma
     """Put a group of measured numbers, with its ``protocol``, into ``folder/metrics.json`` and refresh the card."""
     path = Path(folder) / METRICS
     text = json.dumps({**_read(path), group: dict(numbers)}, indent=2) + "\n"
-    write_atomic(path, lambda part: part.write_text(text, encoding="utf-8"))
+    write_atomically(path, lambda part: part.write_text(text, encoding="utf-8"), sync=True)
     return write_card(folder, facts)
 
 

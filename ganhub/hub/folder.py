@@ -2,18 +2,18 @@
 
 Reading takes safetensors only and checks the header against the size of the file before anything is
 allocated; a pickle is recognised and never opened. Writing puts each file in place at once, so that a full disk
-or a killed process leaves the old file whole. Every failure is one :class:`~ganhub.errors.HubError` sentence.
+or a killed process leaves the old file whole. Every failure is one sentence: a :class:`~ganhub.errors.HubError`, or a
+:class:`~ganhub.errors.FileError` where something cannot be written.
 """
 
 from __future__ import annotations
 
-import errno
 import json
 import math
 import os
 import re
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from ganhub.errors import HubError
-from ganhub.files import parse_json, put_in_place, read_within, sweep
+from ganhub.files import make_folder, parse_json, read_within, write_together
 
 CONFIG = "config.json"
 CARD = "README.md"
@@ -39,7 +39,6 @@ _DTYPES = {
     "BOOL": torch.bool, "F8_E4M3": torch.float8_e4m3fn, "F8_E5M2": torch.float8_e5m2,
 }  # fmt: skip
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
-_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 Shapes = dict[str, tuple[tuple[int, ...], torch.dtype]]
 
 
@@ -252,7 +251,7 @@ def write_folder(
         tensors: Any device; floating-point ones are stored as ``dtype`` (``None``: as they are).
 
     Raises:
-        HubError: The disk is full or the folder cannot be written; files that were there are untouched.
+        FileError: The disk is full or the folder cannot be written; files that were there are untouched.
     """
     from safetensors.torch import save_file
 
@@ -269,59 +268,7 @@ def write_folder(
         {
             folder / weights_name(variant): lambda path: save_file(stored, path, metadata={"format": "pt"}),
             folder / CONFIG: lambda path: path.write_bytes(text.encode()),
-        }
+        },
+        sync=True,
     )
     return folder
-
-
-def make_folder(folder: Path) -> None:
-    """Make a folder and those above it where they are missing; :class:`HubError` where that cannot be."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise HubError(f"The folder {folder} cannot be made ({error.strerror}): choose another.") from error
-
-
-def write_atomic(path: Path, write: Callable[[Path], object]) -> None:
-    """Let ``write`` fill a temporary file beside ``path``, then put it in place; on trouble the old file stays."""
-    write_together({path: write})
-
-
-def write_together(files: Mapping[Path, Callable[[Path], object]]) -> None:
-    """Write several files, path -> what fills it; none is put in place before all of them are on the disk.
-
-    Raises:
-        HubError: The disk is full or a folder cannot be written; files that were there are untouched.
-    """
-    path = next(iter(files))  # the one at work
-
-    def noted(place: Path, write: Callable[[Path], object]) -> Callable[[Path], None]:
-        def fill(part: Path) -> None:
-            nonlocal path
-            path = place
-            write(part)
-
-        return fill
-
-    try:
-        for folder in {place.parent for place in files}:
-            sweep(folder)
-        put_in_place({place: noted(place, write) for place, write in files.items()}, sync=True)
-    except Exception as error:
-        if disk_is_full(error):
-            raise HubError(
-                f"The disk is full, so {path} was not written and what was there is untouched: free some space and "
-                "save again."
-            ) from error
-        if isinstance(error, OSError):
-            where = error.filename if error.filename in map(str, files) else path  # or a name inside the hidden folder
-            raise HubError(f"{where} cannot be written ({error.strerror}): choose another folder.") from error
-        raise
-
-
-def disk_is_full(error: BaseException) -> bool:
-    """Whether an error, or what caused it, is the system's "no space left"."""
-    # safetensors reports the system's error as text, huggingface_hub as the cause of its own.
-    numbers = {int(number) for number in re.findall(r"os error (\d+)", str(error))}
-    full = bool(_NO_SPACE & (numbers | {getattr(error, "errno", None)}))
-    return full or (error.__cause__ is not None and disk_is_full(error.__cause__))

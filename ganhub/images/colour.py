@@ -163,10 +163,3 @@ def visible(photo: Tensor) -> Tensor:
     shows = ~hidden
     mean = (photo[:, :3] * shows).sum((2, 3), keepdim=True) / shows.sum()
     return torch.where(hidden, mean, photo[:, :3])
-
-
-def on_white(photo: Tensor) -> Tensor:
-    """[1, C, H, W] -> [1, 3, H, W]: as it is seen on paper."""
-    if photo.shape[1] != 4:
-        return photo.expand(-1, 3, -1, -1)
-    return 1 + (photo[:, :3] - 1) * (photo[:, 3:] + 1) / 2

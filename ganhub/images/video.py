@@ -28,7 +28,8 @@ from torch.nn import functional as F
 
 from ganhub.errors import ConfigError, ImageError
 from ganhub.extras import needed_for
-from ganhub.images import MAX_PIXELS, MAX_SIDE, from_uint8, save_gif, to_uint8, write_atomically
+from ganhub.files import write_atomically
+from ganhub.images import MAX_PIXELS, MAX_SIDE, enlarge, from_uint8, on_white, save_gif, to_uint8
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -62,7 +63,8 @@ def save_video(frames: Tensor | Iterable[Tensor], path: str | os.PathLike[str], 
         fps: Frames a second, above 0; at most 120 (.mp4) or 50 (.gif).
 
     Raises:
-        ImageError: No frames, another shape, suffix or speed, or a place that cannot be written to.
+        ImageError: No frames, another shape, suffix or speed.
+        FileError: A place that cannot be written to.
     """
     path = Path(path)
     kind = path.suffix.lower()
@@ -81,7 +83,7 @@ def save_video(frames: Tensor | Iterable[Tensor], path: str | os.PathLike[str], 
     factor = max(1, math.ceil(WATCHABLE / max(first.shape[-2:])))
     shown = chain([first], shown)
     if kind == ".gif":
-        save_gif((_enlarge(frame, factor) for frame in shown), path, fps=fps)
+        save_gif((enlarge(frame, factor) for frame in shown), path, fps=fps)
         return
     write_atomically(path, lambda place: _encode(shown, _pixels(first, factor).shape[:2], factor, place, fps))
 
@@ -99,17 +101,10 @@ def _shown(frames: Iterable[Tensor]) -> Iterator[Tensor]:
         yield frame
 
 
-def _enlarge(frames: Tensor, factor: int) -> Tensor:
-    return frames.repeat_interleave(factor, dim=-2).repeat_interleave(factor, dim=-1)
-
-
 def _pixels(frame: Tensor, factor: int) -> Tensor:
     """[C, H, W] in [-1, 1] -> uint8 [H', W', 3] with even sides."""
     frame = frame.detach().float().cpu()
-    if frame.shape[0] == 4:
-        alpha = (frame[3:].clamp(-1, 1) + 1) / 2
-        frame = frame[:3] * alpha + (1 - alpha)
-    pixels = _enlarge(to_uint8(frame.expand(3, -1, -1)), factor)
+    pixels = enlarge(to_uint8(on_white(frame[None].clamp(-1, 1))[0]), factor)
     if pixels.shape[-2] % 2:
         pixels = torch.cat([pixels, pixels[:, -1:]], dim=-2)
     if pixels.shape[-1] % 2:

@@ -112,9 +112,7 @@ def rgb_views(pictures: Tensor) -> Tensor:
     """Grey repeated; RGBA [N, 4, H, W] laid on white and on black, [2 N, 3, H, W], so that its alpha is seen."""
     if pictures.shape[1] < 4:
         return pictures.expand(-1, 3, -1, -1)
-    alpha = (pictures[:, 3:] + 1) / 2
-    colour = pictures[:, :3] * alpha
-    return torch.cat([colour + (1 - alpha), colour - (1 - alpha)])
+    return torch.cat([images.on_white(pictures), images.on_background(pictures, -1)])
 
 
 def project(

@@ -19,6 +19,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from ganhub.config import BaseConfig
 from ganhub.errors import ConfigError
+from ganhub.images import on_white
 from ganhub.losses.adversarial import hinge_loss, score_statistics
 from ganhub.models._verbs import LatentConfig, LatentGenerator
 from ganhub.nn.batch_norm import BatchNorm2d
@@ -337,8 +338,8 @@ class FastGANObjective(GameObjective, name="fastgan"):
     def _distance(self, drawn: Tensor, images: Tensor) -> Tensor:
         """Squared difference of features, scaled to length 1 at each place (Zhang et al. 2018, arXiv:1801.03924)."""
         with torch.no_grad():
-            wanted = self.features.network(_rgb(F.interpolate(images, size=drawn.shape[2:], mode="area")), JUDGES)
-        found = self.features.network(_rgb(drawn), JUDGES)
+            wanted = self.features.network(on_white(F.interpolate(images, size=drawn.shape[2:], mode="area")), JUDGES)
+        found = self.features.network(on_white(drawn), JUDGES)
         distances = [
             (F.normalize(found[name].float(), dim=1) - F.normalize(wanted[name].float(), dim=1)).square().sum(1).mean()
             for name in JUDGES
@@ -349,10 +350,3 @@ class FastGANObjective(GameObjective, name="fastgan"):
 def _crop(x: Tensor, places: Sequence[tuple[int, int]], side: int) -> Tensor:
     """A square of each picture, its corner at (top, left)."""
     return torch.stack([one[:, y : y + side, z : z + side] for one, (y, z) in zip(x, places, strict=True)])
-
-
-def _rgb(images: Tensor) -> Tensor:
-    """Grey repeated, RGBA laid on white: [N, 3, H, W]."""
-    if images.shape[1] == 4:
-        return 1 + (images[:, :3] - 1) * (images[:, 3:] + 1) / 2
-    return images.expand(-1, 3, -1, -1)

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from ganhub.errors import ConfigError
+from ganhub.images import on_white
 from ganhub.nn.equalised import minibatch_deviation
 from ganhub.nn.features import MIN_SIDE, Frozen, feature_network
 from ganhub.nn.random import normal
@@ -125,12 +126,8 @@ class ProjectedDiscriminator(nn.Module):
         if torch.is_autocast_enabled(device):
             images = images.to(torch.get_autocast_dtype(device))
         pixels = [] if self.pixels is None else [F.conv2d(images, self.pixels.to(images.dtype))]
-        alpha = None
-        if images.shape[1] == 4:
-            alpha = (images[:, 3:] + 1) / 2
-            images = 1 + (images[:, :3] - 1) * alpha
-        elif images.shape[1] == 1:
-            images = images.expand(-1, 3, -1, -1)
+        alpha = (images[:, 3:] + 1) / 2 if images.shape[1] == 4 else None
+        images = on_white(images)
         with torch.autocast(device, enabled=False):  # which would pad in float32
             maps = self._look(images.contiguous(memory_format=torch.channels_last), self.layers)
             return self._mix(list(maps.values()), alpha) + pixels

@@ -15,9 +15,10 @@ import torch
 from ganhub import hub, images
 from ganhub.console import printable
 from ganhub.errors import HubError, TrainingError
+from ganhub.files import disk_is_full, make_folder, write_atomically
 from ganhub.hub import cards
 from ganhub.hub._card_parts import is_number
-from ganhub.hub.folder import CARD, CONFIG, disk_is_full, make_folder, weights_name, write_atomic
+from ganhub.hub.folder import CARD, CONFIG, weights_name
 from ganhub.models import LatentGenerator
 from ganhub.objectives import BaseObjective
 from ganhub.trainer.curves import thin_log, write_curves
@@ -85,7 +86,7 @@ def trim_log(out: Path, images_seen: int) -> None:
     lines = read_log(out)
     kept = "".join(json.dumps(line) + "\n" for line in lines if line["images"] <= images_seen).encode()
     if kept != path.read_bytes():
-        write_atomic(path, lambda part: part.write_bytes(kept))
+        write_atomically(path, lambda part: part.write_bytes(kept), sync=True)
 
 
 def write_grid(model: LatentGenerator, path: Path, *, count: int = 64) -> None:
@@ -186,7 +187,7 @@ def restate(trainer: Trainer) -> list[str]:
 def write_short_log(log: list[dict[str, Any]], folder: Path) -> None:
     """Write at most ``curves.MOST_LINES`` lines of a log to folder/log.jsonl."""
     text = "".join(json.dumps(line) + "\n" for line in thin_log(log))
-    write_atomic(folder / LOG, lambda part: part.write_text(text, encoding="utf-8"))
+    write_atomically(folder / LOG, lambda part: part.write_text(text, encoding="utf-8"), sync=True)
 
 
 def alarms_of(log: list[dict[str, Any]]) -> list[str]:
