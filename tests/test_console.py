@@ -26,7 +26,7 @@ from ganhub.metrics.evaluation import feature_cache
 from ganhub.models import get_architecture
 from ganhub.nn.devices import choose_device
 from ganhub.trainer import read_recipe
-from ganhub.trainer.report import read_log
+from ganhub.trainer.log import read_log
 
 MARK = b"\xef\xbb\xbf"
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import torch
 import torch.nn.functional as F
@@ -127,6 +127,9 @@ class Pix2Pix(Translator, architecture="pix2pix"):
     @classmethod
     def task(cls, config: Pix2PixConfig) -> str:
         return "translate" if config.colours == "rgb" else "colourise"
+
+    def needs(self, side: int) -> dict[str, Any]:
+        return super().needs(self.config.image_size)
 
     @property
     def _channels(self) -> tuple[int, int]:
