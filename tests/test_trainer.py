@@ -77,7 +77,7 @@ def test_resume_is_exact_bit_for_bit(architecture, objective, pictures, tmp_path
     first.save()
     second = start("parts")
     second.run()
-    assert second.images_seen == whole.images_seen and second.step == whole.step
+    assert second.images_seen == whole.images_seen and second.state.step == whole.state.step
     for part in ("model", "objective"):
         assert same(getattr(whole, part).state_dict(), getattr(second, part).state_dict())
     assert same(whole.ema.module.state_dict(), second.ema.module.state_dict())
