@@ -22,7 +22,7 @@ from ganhub.console import in_sentences, printable
 from ganhub.errors import ConfigError, GanhubError
 from ganhub.hub import cards
 from ganhub.images import save_image
-from ganhub.metrics.evaluation import feature_cache
+from ganhub.metrics.reading import feature_cache
 from ganhub.models import get_architecture
 from ganhub.nn.devices import choose_device
 from ganhub.trainer import read_recipe

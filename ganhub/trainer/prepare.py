@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from typing import Any
 
 import torch
 
@@ -71,18 +72,23 @@ def prepare(
         )
         for player, networks in objective.players().items()
     }  # fmt: skip
-    record = {
+    state = RunState(
+        model=model, objective=objective, ema=EMA(model, train.ema_half_life, objective.companions()),
+        optimizers=optimizers, fingerprint=fingerprint(model, objective, train, data),
+        record=_begin_record(device, processes, bf16, train.init),
+    )  # fmt: skip
+    return state, data
+
+
+def _begin_record(device: torch.device, processes: int, bf16: bool, init: str) -> dict[str, Any]:
+    """What the card tells of a run beside its settings; it lies in the checkpoint and grows when the run goes on."""
+    return {
         "id": uuid.uuid4().hex[:16],
         "hardware": [(f"{processes} x " if processes > 1 else "") + hardware(device)],
         "precision": ["bf16" if bf16 else "fp32"],
         "changes": [],
-        "started_from": started_from(train.init),
+        "started_from": started_from(init),
     }
-    state = RunState(
-        model=model, objective=objective, ema=EMA(model, train.ema_half_life, objective.companions()),
-        optimizers=optimizers, fingerprint=fingerprint(model, objective, train, data), record=record,
-    )  # fmt: skip
-    return state, data
 
 
 def build_model(recipe: Recipe) -> Model:
