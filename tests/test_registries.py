@@ -113,7 +113,7 @@ def test_a_new_metric_and_a_new_objective_are_one_file_each(tmp_path: Path) -> N
     (tmp_path / "ganhub" / "objectives" / "brightness.py").write_text(OBJECTIVE.lstrip())
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(tmp_path)], cwd=tmp_path, capture_output=True, text=True,
-        env={**os.environ, "PYTHONPATH": str(tmp_path), "PYTHONSAFEPATH": ""},
+        env={**os.environ, "PYTHONPATH": str(tmp_path), "GANHUB_MODELS": str(ROOT / "model_cards")},
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
 
