@@ -12,7 +12,7 @@ from PIL import Image
 
 from ganhub import images
 from ganhub.data import DataConfig, open_data
-from ganhub.data.sources import open_source
+from ganhub.data.opening import open_source
 from ganhub.errors import DataError
 
 NOISE = np.random.default_rng(5)

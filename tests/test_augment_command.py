@@ -151,7 +151,7 @@ def test_a_stopped_training_goes_on(folder: Path, tmp_path: Path) -> None:
     step = Trainer._step
 
     def stop_after(trainer: Trainer) -> dict[str, Tensor]:
-        trainer.stop_asked = trainer.images_seen >= 64
+        trainer.stop.asked = trainer.images_seen >= 64
         return step(trainer)
 
     with pytest.MonkeyPatch.context() as patch:

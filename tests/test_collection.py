@@ -16,7 +16,8 @@ from PIL import Image
 from ganhub.data import DataConfig, collection, open_data
 from ganhub.data.collection import list_pictures
 from ganhub.data.layout import parts_in, split_named
-from ganhub.data.sources import Source, open_source
+from ganhub.data.opening import open_source
+from ganhub.data.sources import Source
 from ganhub.errors import DataError
 
 

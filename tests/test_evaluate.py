@@ -15,7 +15,7 @@ from ganhub.cli import cli
 from ganhub.data import DataConfig, open_data
 from ganhub.errors import GanhubError, MetricError
 from ganhub.metrics import Result, compare, evaluate, extractor, kernel_distance
-from ganhub.metrics.evaluation import feature_cache, features_of
+from ganhub.metrics.reading import feature_cache, features_of
 from ganhub.models import LatentGenerator, get_architecture
 
 SIZE = 16

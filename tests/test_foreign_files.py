@@ -13,12 +13,13 @@ import torch
 
 from ganhub import files, hub
 from ganhub.app.library import Library
+from ganhub.config import apply_override
 from ganhub.errors import ConfigError, GanhubError, HubError
 from ganhub.hub import cards
 from ganhub.models import AutoModel, LatentGenerator, get_architecture
 from ganhub.models import _base as base
 from ganhub.trainer import make_recipe, read_recipe
-from ganhub.trainer.recipe import apply_override
+from ganhub.trainer.recipe import TABLES
 
 
 def saved(folder: Path, family: str = "mlp-gan", **changes: Any) -> Path:
@@ -185,7 +186,7 @@ def test_overrides_of_another_shape() -> None:
     tables = {"model": 3, "train": {"seed": 1}}
     for text in ("train.seed.x=1", "train.seed.x.y=1", "model.x=1", "train.seed=" + "[" * 3000):
         try:
-            apply_override(tables, text)
+            apply_override(tables, text, TABLES)
             make_recipe({**tables, "model": {}})
         except ConfigError:
             continue

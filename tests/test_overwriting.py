@@ -19,7 +19,7 @@ from ganhub.durations import in_words
 from ganhub.errors import ConfigError, FileError, HubError
 from ganhub.files import check_place
 from ganhub.images import load_image, save_image
-from ganhub.metrics.evaluation import Evaluation
+from ganhub.metrics import Evaluation
 from ganhub.metrics.protocol import Protocol, Result
 from ganhub.models import get_architecture
 from ganhub.models.srgan import SRGAN

@@ -15,7 +15,7 @@ import torch
 from ganhub import AutoModel
 from ganhub.hub.cards import read_metrics
 from ganhub.trainer import Trainer, make_recipe
-from ganhub.trainer.report import read_log
+from ganhub.trainer.log import read_log
 from ganhub.trainer.watchdog import LOOK, Watchdog, judge
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from ganhub import hub
+from ganhub.config import apply_override
 from ganhub.console import printable
 from ganhub.errors import ConfigError
 from ganhub.extras import needed_for
@@ -63,13 +64,13 @@ def open_generator(source: str, device: str) -> LatentGenerator:
 def data_config(path: str, overrides: Sequence[str], **fields: Any) -> DataConfig:
     """The recipe's [data] table for --data and ``data.key=value``."""
     with needed_for("Reading real pictures"):
-        from ganhub.trainer.recipe import apply_override, make_recipe
+        from ganhub.data import DataConfig
     tables: dict[str, Any] = {"data": {"path": path, **fields}}
     for override in overrides:
         if not override.startswith("data."):
             raise ConfigError(f"'{override}' says nothing of the real pictures: write data.key=value.")
-        apply_override(tables, override)
-    return make_recipe(tables).data
+        apply_override(tables, override, {"data": DataConfig})
+    return DataConfig.from_dict(tables["data"])
 
 
 def in_words(config: DataConfig) -> str:

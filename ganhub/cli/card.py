@@ -58,7 +58,7 @@ def _draw(folder: Path) -> Path | None:
         return None
     try:
         from ganhub.trainer.curves import write_curves
-        from ganhub.trainer.report import read_log
+        from ganhub.trainer.log import read_log
     except ImportError as error:
         say(f'The plot is left as it is, drawing it needs {error.name}: pip install "ganhub[train]".')
         return None

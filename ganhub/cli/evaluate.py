@@ -17,7 +17,8 @@ from ganhub.durations import in_words as in_time
 from ganhub.errors import ConfigError, MetricError
 from ganhub.hub import cards
 from ganhub.hub.folder import CARD, METRICS
-from ganhub.metrics.evaluation import KNOWN, MOST_PICTURES, Evaluation
+from ganhub.metrics import list_metrics
+from ganhub.metrics.evaluation import MOST_PICTURES, Evaluation
 from ganhub.metrics.extractors import extractor as make_extractor
 from ganhub.models import LatentGenerator
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from ganhub.data import Pictures
 
 PAIRS = "memorisation.png"
+METRIC_HELP = (
+    f"Comma-separated, of: {', '.join(list_metrics())}. All but {' and '.join(list_metrics(usual=False))} without it."
+)
 SOME = 16  # pictures by which the time is measured
 CLASSES = (
     "Class accuracy: here a linear classifier on the features reads the classes, fitted to the real pictures above. An "
@@ -43,9 +47,7 @@ def evaluate(
         ),
     ],
     data: Annotated[str, typer.Option(help="Real pictures: a folder, .zip, .npz or Hub dataset.")],
-    metrics: Annotated[
-        str, typer.Option(help=f"Comma-separated, of: {', '.join(KNOWN)}. All but frechet and score without it.")
-    ] = "",
+    metrics: Annotated[str, typer.Option(help=METRIC_HELP)] = "",
     n: Annotated[int, typer.Option("--n", help="Made pictures, and real ones as far as there are so many.")] = 2000,
     extractor: Annotated[
         str, typer.Option(help="Whose features: efficientnet-lite0, vgg-lite, or inception (the standard FID's).")

@@ -21,7 +21,8 @@ from ganhub.console import printable
 from ganhub.data.arrays import ArraySource
 from ganhub.data.captions import read_captions
 from ganhub.data.config import DataConfig
-from ganhub.data.sources import Entry, Source, Stream, drop_small_classes, open_source, partnered
+from ganhub.data.opening import open_source
+from ganhub.data.sources import Entry, Source, Stream, drop_small_classes, partnered
 from ganhub.data.tape import Tape
 from ganhub.errors import DataError, GanhubError
 from ganhub.objectives._base import Batch

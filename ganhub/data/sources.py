@@ -1,31 +1,22 @@
-"""Where pictures come from: folders, zips, npz files and Hub datasets, behind one small interface.
+"""Where pictures come from, behind one small interface: what folders, zips, npz files and Hub datasets become.
 
-Folders and zips are read by ``folders.py``, npz files by ``arrays.py``; Hub datasets are loaded or streamed by Hugging
-Face ``datasets``. Every picture is opened by :mod:`ganhub.images` and by nothing else.
+Every picture is opened by :mod:`ganhub.images` and by nothing else.
 """
 
 from __future__ import annotations
 
 import inspect
-import os
 import re
-import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import Tensor
 
-from ganhub import images
 from ganhub.data.collection import class_order, composed
 from ganhub.errors import DataError
-from ganhub.extras import needed_for
-from ganhub.files import expanded
-
-if TYPE_CHECKING:
-    from ganhub.data.config import DataConfig
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
@@ -85,32 +76,6 @@ class Stream:
             yield self._entry(index, row)
 
 
-def open_source(config: DataConfig, channels: int, labelled: bool) -> Source | Stream:
-    """List the pictures that a ``[data]`` table names.
-
-    Raises:
-        DataError: If there is nothing there, or labels are missing.
-    """
-    from ganhub.data.arrays import open_npz  # these two build on this file
-    from ganhub.data.folders import open_folder
-
-    # Small classes are left out for every model, so that all of them see, and are kept from, the same pictures.
-    labels = config.labels if labelled or config.smallest_class else None
-    path = expanded(config.path)
-    there, is_folder, is_file = (check(path) for check in (os.path.exists, os.path.isdir, os.path.isfile))
-    common = {"split": config.split, "labels": labels, "channels": channels, "background": config.background}
-    if path.suffix.lower() == ".npz" and is_file:
-        return open_npz(path, key=config.images, memory_bytes=config.memory_gb * 1024**3, **common)
-    a_file = path.suffix.lower() in (".zip", ".npz")  # which no dataset's name ends in
-    if is_folder and any(path.rglob("*.parquet")) or not there and not a_file and HUB_ID.fullmatch(config.path):
-        return open_dataset(config.path, key=config.images, streaming=config.streaming, limit=config.limit, **common)
-    if is_folder or path.suffix.lower() == ".zip" and is_file:
-        return open_folder(path, only=config.only, **common)
-    if there:
-        raise DataError(f"{path} is neither a folder nor a .zip or .npz file; put the pictures in a folder or a zip.")
-    raise DataError(f"{path} does not exist; set data.path to a folder, .zip, .npz or Hub dataset (owner/name).")
-
-
 def classes_of(values: Sequence[Any], where: str) -> tuple[tuple[str, ...], list[int]]:
     """Return sorted class names (whole numbers in numeric order, before words) and each value's class index."""
     if any(v is None or v == "" or v != v for v in values):
@@ -157,81 +122,3 @@ def drop_small_classes(source: Source, smallest: int) -> Source:
     rows = [i for i, entry in enumerate(source) if entry.label in number]
     labels = [number[source[i].label] for i in rows]
     return source.part(rows, labels, names)
-
-
-# Datasets of the Hub, or parquet files on this disk
-
-
-def open_dataset(
-    path: str, *, split: str, key: str, labels: str | None, channels: int, background: str,
-    streaming: bool, limit: int,
-) -> Source | Stream:  # fmt: skip
-    """Load or stream a dataset by ``datasets``; streamed also when it would not fit on this disk."""
-    with needed_for("Reading a data set of the Hub"):
-        from datasets import ClassLabel, Image, load_dataset, load_dataset_builder
-
-    try:
-        info = load_dataset_builder(path).info
-        size = (info.download_size or 0) + (info.dataset_size or 0)
-        streaming = streaming or size > 0.5 * _free_bytes()
-        data = load_dataset(path, split=split, streaming=streaming)
-    except Exception as error:  # datasets raises a wide family here, from HTTP to Arrow; all mean the same to a user
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        here = "" if os.path.exists(expanded(path)) else f"There is no folder or file {path} here, and as a dataset "
-        what = f"{here}of the Hub it" if here else f"The dataset {path}"
-        raise DataError(f"{what} (split {split}) cannot be loaded: {reason}") from error
-    features = data.features or {}
-    columns = [name for name, kind in features.items() if isinstance(kind, Image)]
-    if key and key not in columns or not columns:
-        raise DataError(f"{path} has no picture column {key or ''}; its columns are {', '.join(features)}.")
-    key = key or columns[0]
-    data = data.cast_column(key, Image(decode=False))
-    class_names, to_index = (), None
-    if labels is not None:
-        found = [n for n, kind in features.items() if isinstance(kind, ClassLabel)]
-        column = labels or ("label" if "label" in features else next(iter(found), ""))
-        if column not in features:
-            raise DataError(f"The model needs labels, and {path} has no column {column or 'label'} to take them from.")
-        if isinstance(features[column], ClassLabel):
-            class_names = tuple(features[column].names)
-            to_index = int
-        elif streaming:
-            raise DataError(f'Column "{column}" of {path} does not name its classes, so {path} cannot be streamed.')
-        else:
-            values = data[column]
-            class_names, indices = classes_of(list(values), path)
-            to_index = dict(zip(values, indices, strict=True)).__getitem__
-
-    def entry(index: int, row: dict) -> Entry:
-        picture = row[key]
-        label = -1 if to_index is None else to_index(row[column])
-        source = picture["bytes"] if picture["bytes"] is not None else picture["path"]
-        return Entry(
-            picture["path"] or f"row {index}", label,
-            lambda: images.load_image(source, channels=channels, background=background),
-        )  # fmt: skip
-
-    if streaming:
-        known = info.splits[split].num_examples if info.splits and split in info.splits else 0
-        data = data.take(limit) if limit else data
-        return Stream(data, entry, class_names, min(known, limit) if limit else known)
-    return _RowSource(data, entry, class_names)
-
-
-def _free_bytes() -> int:
-    """Free space where downloaded datasets are kept."""
-    from datasets import config
-
-    folder = Path(config.HF_DATASETS_CACHE)
-    while not os.path.isdir(folder) and folder != folder.parent:
-        folder = folder.parent
-    return shutil.disk_usage(folder).free
-
-
-class _RowSource(Source):
-    def __init__(self, data: Any, entry: Callable[[int, dict], Entry], class_names: Sequence[str]) -> None:
-        super().__init__(data, class_names)
-        self._entry = entry
-
-    def __getitem__(self, index: int) -> Entry:
-        return self._entry(index, self.entries[index])

@@ -40,6 +40,7 @@ class Model(nn.Module):
     architecture: ClassVar[str] = ""
     verb: ClassVar[str] = ""
     default_objective: ClassVar[str] = ""
+    watched: ClassVar[bool] = False  # whether a run looks out for collapse: it draws pictures from seeds alone
 
     def __init_subclass__(cls, *, architecture: str = "", **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -70,6 +71,32 @@ class Model(nn.Module):
     def adversary(self) -> nn.Module:
         """Build the paper's discriminator or critic: (images [N, C, H, W], labels) -> scores [N]."""
         raise ConfigError(f"{self.architecture} has no adversary: it is not trained in a game.")
+
+    def needs(self, side: int) -> dict[str, Any]:
+        """How the pictures that it is trained on are to be read: arguments of ``ganhub.data.open_data``.
+
+        Args:
+            side: Height and width in pixels that a recipe asks for, which a model that takes any size goes by.
+
+        Returns:
+            ``height``, ``width``, ``channels``, and ``labelled``: whether each picture needs a class.
+        """
+        return {"height": side, "width": side, "channels": 3, "labelled": False}
+
+    def accept(self, data: Any) -> BaseConfig:
+        """Its config for a training on ``data``, the names of classes filled in where it has some.
+
+        Args:
+            data: The pictures, as ``ganhub.data.open_data`` gives them: ``class_names`` and ``other``.
+
+        Raises:
+            ConfigError: They are not what it can learn from, in a sentence that says what to set.
+        """
+        return self.config
+
+    def preview(self, count: int = 64) -> Tensor | None:
+        """What a sheet of samples shows of it, [count, C, H, W] in [-1, 1]; None where it draws nothing by itself."""
+        return None
 
     @classmethod
     def build(cls, config: BaseConfig) -> Self:

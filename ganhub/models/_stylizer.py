@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from ganhub.config import nearest
+from ganhub.config import BaseConfig, nearest
 from ganhub.errors import ConfigError, ImageError
 from ganhub.images import resize
 from ganhub.models._base import Model, finite
@@ -42,6 +42,17 @@ class Stylizer(Model):
 
     def card_facts(self) -> dict[str, Any]:
         return {**super().card_facts(), "style_names": list(self.style_names)}
+
+    def accept(self, data: Any) -> BaseConfig:
+        """Its config; ConfigError where the second collection is not the styles that it knows by name."""
+        names = self.style_names
+        if names and (data.other is None or tuple(data.other.class_names) != names):
+            there = ", ".join(data.other.class_names) if data.other else "nothing"
+            raise ConfigError(
+                f"data.other must hold one picture for each of the model's style_names ({', '.join(names)}), read with "
+                f'labels = "file" and in this order; it holds {there}.'
+            )
+        return self.config
 
     def stylize(
         self,

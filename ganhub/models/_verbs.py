@@ -68,6 +68,7 @@ class LatentGenerator(Model):
     """Generates pictures of latents z ~ N(0, I): ``forward`` and, around it, ``sample``."""
 
     verb = "latent_generator"
+    watched = True
     config: LatentConfig
 
     def command(self, name: str) -> str:
@@ -86,6 +87,28 @@ class LatentGenerator(Model):
             [N, C, H, W], in [-1, 1] or about.
         """
         raise NotImplementedError
+
+    def needs(self, side: int) -> dict[str, Any]:
+        height, width = self.config.size
+        labelled = bool(self.config.num_classes)
+        return {"height": height, "width": width, "channels": self.config.channels, "labelled": labelled}
+
+    def accept(self, data: Any) -> LatentConfig:
+        """Its config with the names of the data's classes; ConfigError where there are more or fewer, or others."""
+        count, names = self.config.num_classes, tuple(data.class_names)
+        if not count:
+            return self.config
+        if len(names) != count:
+            raise ConfigError(
+                f"The data has {len(names)} classes, the model num_classes = {count}: set model.num_classes."
+            )
+        if self.config.class_names not in ((), names):
+            raise ConfigError("The classes of the data are not those that the model was made for.")
+        return type(self.config).from_dict({**self.config.to_dict(), "class_names": names})
+
+    def preview(self, count: int = 64) -> Tensor:
+        """Pictures of seeds 0 to ``count`` - 1, uncurated."""
+        return self.sample(count, seed=0)
 
     def latent(self, seeds: Seeds) -> Tensor:
         """z of each seed, [N, latent_dim], the same bits in any batch and for any device."""

@@ -14,7 +14,7 @@ training is shown to the network at theirs, and what it makes is enlarged; a pho
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import torch
 import torch.nn.functional as F
@@ -126,6 +126,9 @@ class Pix2Pix(Translator, architecture="pix2pix"):
     @classmethod
     def task(cls, config: Pix2PixConfig) -> str:
         return "translate" if config.colours == "rgb" else "colourise"
+
+    def needs(self, side: int) -> dict[str, Any]:
+        return super().needs(self.config.image_size)
 
     @property
     def _channels(self) -> tuple[int, int]:

@@ -190,9 +190,14 @@ class LateGame(BaseObjective):
 _OBJECTIVES: dict[str, type[BaseObjective]] = {}
 
 
+def list_objectives() -> list[str]:
+    """Names of all registered objectives, sorted: of this package, and of families that have their own."""
+    return sorted(_OBJECTIVES)
+
+
 def get_objective(name: str) -> type[BaseObjective]:
     """Return the objective class of that name; an unknown name raises ConfigError and names the nearest."""
     if name not in _OBJECTIVES:
-        known = ", ".join(_OBJECTIVES)
+        known = ", ".join(list_objectives())
         raise ConfigError(f"There is no objective '{name}'.{nearest(name, _OBJECTIVES)} Known: {known}.")
     return _OBJECTIVES[name]

@@ -17,7 +17,8 @@ from torch import Tensor
 
 from ganhub import hub
 from ganhub.data.config import DataConfig
-from ganhub.data.sources import Source, open_source
+from ganhub.data.opening import open_source
+from ganhub.data.sources import Source
 from ganhub.errors import ConfigError, DataError, GanhubError
 from ganhub.trainer.recipe import read_recipe
 from ganhub.trainer.shelf import list_recipes

@@ -1,0 +1,137 @@
+"""A new metric or objective is one new file: dropped into a copy of the package, it is listed and usable."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ganhub.errors import MetricError
+from ganhub.metrics import (
+    FeatureMetric,
+    get_metric,
+    list_feature_metrics,
+    list_metrics,
+    list_pair_metrics,
+)
+from ganhub.models import get_architecture, list_architectures
+from ganhub.objectives import get_objective, list_objectives
+
+ROOT = Path(__file__).resolve().parent.parent
+
+METRIC = '''
+"""How far apart two sets of pictures are in their mean brightness."""
+
+from ganhub.metrics._base import Findings, Metric, Seen
+from ganhub.metrics.protocol import Result
+
+
+class Brightness(Metric, name="brightness"):
+    """The difference of the means."""
+
+    def measure(self, seen: Seen) -> Findings:
+        value = abs(seen.samples.mean() - seen.pictures.mean()).item()
+        protocol = seen.protocol("brightness", extractor="", weights="", resize="")
+        return Findings([Result(name="brightness", label="Brightness", value=value, protocol=protocol)])
+'''
+
+OBJECTIVE = '''
+"""The generator learns nothing but the mean brightness of the data."""
+
+from dataclasses import dataclass
+
+from torch import nn
+
+from ganhub.config import BaseConfig
+from ganhub.objectives._base import BaseObjective, Batch, Phase
+
+
+@dataclass(frozen=True, kw_only=True)
+class BrightnessConfig(BaseConfig):
+    """Attributes:
+    weight: Of the loss.
+    """
+
+    weight: float = 1.0
+
+
+class Brightness(BaseObjective, name="brightness"):
+    """One player."""
+
+    Config = BrightnessConfig
+
+    def players(self) -> dict[str, list[nn.Module]]:
+        return {"generator": [self.model]}
+
+    def phases(self) -> list[Phase]:
+        return [Phase(player="generator", loss=self.loss)]
+
+    def loss(self, batch: Batch) -> dict:
+        fake = self.model.make(batch.seeds, batch.labels)
+        return {"loss": self.config.weight * (fake.mean() - batch.images.mean()).square()}
+'''
+
+SCRIPT = """
+import sys
+from pathlib import Path
+
+import torch
+from typer.testing import CliRunner
+
+import ganhub
+from ganhub.cli import cli
+from ganhub.images import save_image
+from ganhub.metrics import list_metrics
+from ganhub.objectives import list_objectives
+from ganhub.trainer import Trainer, make_recipe
+
+assert Path(ganhub.__file__).is_relative_to(sys.argv[1]), ganhub.__file__
+assert "brightness" in list_metrics() and "brightness" in list_objectives()
+generator = torch.Generator().manual_seed(0)
+for k in range(24):
+    save_image(torch.rand((1, 3, 16, 16), generator=generator) * 2 - 1, Path("pictures") / f"{k}.png")
+config = ganhub.models.get_architecture("dcgan").tiny().config.to_dict()
+tables = {
+    "model": {"architecture": "dcgan", **config}, "objective": {"name": "brightness", "weight": 2.0},
+    "train": {"images": 16, "batch_size": 8, "watch": False}, "data": {"path": "pictures"},
+}
+Trainer(make_recipe(tables), "run", quiet=True).run()
+options = ["--data", "pictures", "--metrics", "brightness", "--n", "24", "--extractor", "vgg-lite", "--record"]
+result = CliRunner().invoke(cli, ["evaluate", "run", *options], catch_exceptions=False)
+assert result.exit_code == 0 and "Brightness" in result.output, result.output
+assert "brightness" in Path("run/metrics.json").read_text("utf-8")
+"""
+
+
+def test_a_new_metric_and_a_new_objective_are_one_file_each(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "ganhub", tmp_path / "ganhub", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "ganhub" / "metrics" / "brightness.py").write_text(METRIC.lstrip())
+    (tmp_path / "ganhub" / "objectives" / "brightness.py").write_text(OBJECTIVE.lstrip())
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(tmp_path)], cwd=tmp_path, capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": str(tmp_path), "GANHUB_MODELS": str(ROOT / "model_cards")},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_lists_hold_what_each_file_declares() -> None:
+    assert list_metrics() == [
+        "kernel", "frechet", "precision", "recall", "density", "coverage", "score", "classes", "memorisation"
+    ]  # fmt: skip
+    assert list_metrics(usual=False) == ["frechet", "score"]
+    assert list_feature_metrics() == [name for name in list_metrics() if isinstance(get_metric(name), FeatureMetric)]
+    assert list_pair_metrics() == ["psnr", "ssim", "perceptual", "lpips"]
+    assert all(get_objective(name).name == name for name in list_objectives())
+    families = [get_architecture(name) for name in list_architectures()]
+    assert {family.default_objective for family in families} - {""} <= set(list_objectives())
+
+
+def test_an_unknown_metric_is_told_the_nearest_and_a_name_is_taken_once() -> None:
+    with pytest.raises(MetricError, match="no metric 'kernle'. Did you mean 'kernel'"):
+        get_metric("kernle")
+    with pytest.raises(MetricError, match="Two metrics are called 'kernel'"):
+        type("Again", (FeatureMetric,), {}, name="kernel")
