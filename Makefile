@@ -33,6 +33,7 @@ docs:  ## write docs/zoo.md and docs/families.md again
 screenshots:  ## take the README's pictures of the app again
 	@$(SETUP) test
 	@GANHUB_SCREENSHOTS=docs/images $(VENV)/python -m pytest tests/test_app_browser.py
+	@$(VENV)/python tools/shrink_pictures.py --max-bytes 330000 docs/images/*.png
 
 clean:  ## remove the environment and what the tools left behind
 	rm -rf .venv .pytest_cache .ruff_cache build dist
