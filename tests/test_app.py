@@ -15,6 +15,7 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
+from ganhub import zoo
 from ganhub.app import Library
 from ganhub.app._parts import run_and_stop
 from ganhub.app.jobs import Job, Jobs, Stopped
@@ -362,10 +363,10 @@ def test_jobs_hand_errors_on_and_replace_their_predecessor() -> None:
 def test_library_lists_by_verb_and_forgets_the_oldest(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GANHUB_MODELS", str(models))
     library = Library(keep=1)
-    assert {"tiny-conditional-gan", "tiny-dcgan"} <= set(library.names(LatentGenerator))
-    assert {"tiny-gatys", "endless"} <= set(library.names(Stylizer))
-    assert "tiny-gatys" not in library.names(LatentGenerator)
-    conditional = library.names(LatentGenerator, conditional=True)
+    assert {"tiny-conditional-gan", "tiny-dcgan"} <= set(zoo.names(LatentGenerator))
+    assert {"tiny-gatys", "endless"} <= set(zoo.names(Stylizer))
+    assert "tiny-gatys" not in zoo.names(LatentGenerator)
+    conditional = zoo.names(LatentGenerator, conditional=True)
     assert "tiny-conditional-gan" in conditional and "tiny-dcgan" not in conditional
     first = library.open("tiny-dcgan")
     assert library.open("tiny-dcgan") is first
@@ -381,7 +382,7 @@ def test_library_reads_a_retrained_model_again(models_folder: Path) -> None:
     tiny.save_pretrained(models_folder / "mine")
     assert library.open("mine") is not before
     (models_folder / "mine" / "config.json").write_text("{broken")
-    assert "mine" not in library.names()  # and the app goes on
+    assert "mine" not in zoo.names()  # and the app goes on
 
 
 def test_a_visitors_hub_id(hub_server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

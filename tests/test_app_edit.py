@@ -14,12 +14,12 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor
 
-from ganhub import latents
+from ganhub import hub, latents, zoo
 from ganhub.app import Library
 from ganhub.app.jobs import Jobs
 from ganhub.app.tabs.edit import build, in_words, menu
 from ganhub.images import fit, load_image
-from ganhub.models import Model, StyleGenerator, get_architecture
+from ganhub.models import StyleGenerator, get_architecture
 from tests.app_server import Server, refusal, wait_until
 
 pytest_plugins = ["tests.app_server"]
@@ -178,21 +178,14 @@ def test_names_in_words() -> None:
     assert not [name for _, name in menu() if name.startswith("class")]
 
 
-class WithoutStyles(Library):
-    """The models of this machine, but for those with a space of styles."""
-
-    def entries(self, verb: type[Model] = Model, **chosen) -> list:
-        found = super().entries(verb, **chosen)
-        return [entry for entry in found if not issubclass(entry.model_class, StyleGenerator)]
-
-
-@pytest.mark.parametrize(("library", "have"), [(WithoutStyles, False), (Library, True)])
-def test_without_a_model_the_tab_says_what_to_do(
-    library: type[Library], have: bool, models: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("have", [False, True])
+def test_without_a_model_the_tab_says_what_to_do(have: bool, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GANHUB_MODELS", str(models))
+    styled = set(zoo.names(StyleGenerator))
+    here = {name: folder for name, folder in hub.list_local().items() if have or name not in styled}
+    monkeypatch.setattr(hub, "list_local", lambda: here)
     with gr.Blocks(analytics_enabled=False) as page:
-        tab = build(library(), Jobs())
+        tab = build(Library(), Jobs())
     parts = {part["props"].get("elem_id"): part["props"] for part in page.get_config_file()["components"]}
     assert parts["edit-empty"]["visible"] is not have and parts["edit-room"]["visible"] is have
     assert tab["ready"] is have and "Nothing to edit yet" in parts["edit-empty"]["value"]

@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from ganhub import files, hub
-from ganhub.app.library import Library
+from ganhub import files, hub, zoo
 from ganhub.config import apply_override
 from ganhub.errors import ConfigError, GanhubError, HubError
 from ganhub.hub import cards
@@ -53,7 +52,7 @@ def test_an_odd_folder_closes_nothing(changes: dict[str, Any], models_folder: Pa
     """Menus pass over it and show its neighbours; who asks for it reads a short sentence that names it."""
     saved(models_folder / "good")
     saved(models_folder / "odd", **changes)
-    assert [name for name in Library().names(LatentGenerator) if name in ("good", "odd")] == ["good"]
+    assert [name for name in zoo.names(LatentGenerator) if name in ("good", "odd")] == ["good"]
     with pytest.raises(HubError, match="odd") as error:
         AutoModel.from_pretrained("odd")
     assert "\n" not in str(error.value) and len(str(error.value)) < 1200

@@ -10,7 +10,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from ganhub import AutoModel
+from ganhub import AutoModel, zoo
 from ganhub.cli import _forecast, cli
 from ganhub.cli._enlarge import chosen
 from ganhub.cli._files import may_write
@@ -116,7 +116,7 @@ def test_the_upscaler_enlarges_where_it_is(place: Path, monkeypatch: pytest.Monk
     assert "each pixel a square" in chosen(2, "auto", (64, 64), 1)[1], "grey ones"
     assert "each pixel a square" in chosen(2, "nearest", (64, 64), 3)[1]
     assert "srgan-x4" in chosen(2, "upscaler", (8, 8), 3)[1], "asked for"
-    monkeypatch.setattr("ganhub.cli._enlarge.UPSCALER", "no-such-upscaler")
+    monkeypatch.setitem(zoo.USUAL, "enlarge", ("no-such-upscaler",))
     assert "no-such-upscaler is not on this machine" in chosen(2, "auto", (64, 64), 3)[1]
     with pytest.raises(HubError, match="no-such-upscaler"):
         chosen(2, "upscaler", (64, 64), 3)

@@ -23,8 +23,8 @@ FLOORS = {
     1: "objectives",
     2: "models",
     3: "latents metrics apply data",
-    4: "trainer convert augment space",
-    5: "zoo creation",
+    4: "trainer convert augment",
+    5: "zoo creation space",
     6: "app cli __main__",
 }
 FLOOR = {f"ganhub.{name}": floor for floor, names in FLOORS.items() for name in names.split()}

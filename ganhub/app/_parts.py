@@ -20,10 +20,10 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 from torch import Tensor
 
-from ganhub import images
+from ganhub import images, zoo
 from ganhub.app.drawings import file_name, result_folder
 from ganhub.app.jobs import Job, Jobs, Progress, Report
-from ganhub.app.library import Entry, Library, class_names
+from ganhub.app.library import Library
 from ganhub.app.shield import raw_editor
 from ganhub.errors import ConfigError, GanhubError
 from ganhub.models import Model
@@ -301,7 +301,7 @@ def model_menu(library: Library, verb: type[Model], tab: str, *, conditional: bo
     Returns:
         (dropdown, line). The tab may react to ``dropdown.input`` too.
     """
-    entries = library.entries(verb, conditional=conditional, task=task)
+    entries = zoo.entries(verb, conditional=conditional, task=task)
     first = entries[0].name if entries else None
     menu = gr.Dropdown(
         choices=[entry.name for entry in entries],
@@ -327,13 +327,13 @@ def about(library: Library, name: str | None) -> str:
     """One line of HTML about a model of the menu."""
     if not name:
         return "No model is here yet. Train one with <code>python training/train.py</code>, or type a Hub id above."
-    entry = next((entry for entry in library.entries() if entry.name == name), None)
+    entry = next((entry for entry in zoo.entries() if entry.name == name), None)
     if entry is None:
         return "From the Hugging Face Hub. It is fetched once, when you first use it."
     return " · ".join(_facts(entry))
 
 
-def _facts(entry: Entry) -> Iterable[str]:
+def _facts(entry: zoo.Entry) -> Iterable[str]:
     if size := getattr(entry.config, "size", None):
         yield f"{size[1]} × {size[0]} pixels"
     if entry.classes:
@@ -350,7 +350,7 @@ def classes_of(library: Library, name: str | None) -> list[str]:
     """Class names of a model of the menu, without loading it; for a Hub id it is loaded, as its config is there."""
     if not name:
         return []
-    for entry in library.entries():
+    for entry in zoo.entries():
         if entry.name == name:
             return entry.classes
-    return class_names(library.open(name).config)
+    return zoo.class_names(library.open(name).config)

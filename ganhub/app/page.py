@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from ganhub import zoo
 from ganhub.app import _parts as parts
 from ganhub.app.drawings import Drawings
 from ganhub.app.jobs import Jobs
@@ -42,7 +43,7 @@ def create_app(library: Library | None = None) -> gr.Blocks:
                 conditional.build(library, jobs, drawings)
             with gr.Tab("Style", id="style") as style_tab:
                 easel = style.build(library, jobs)
-            if library.names(Translator, task="translate"):
+            if zoo.names(Translator, task="translate"):
                 with gr.Tab("Translate", id="translate") as translate_tab:
                     canvas = translate.build(library, jobs)
                 translate_tab.select(*canvas["opening"], show_progress="hidden", api_visibility="private")
@@ -66,7 +67,7 @@ def create_app(library: Library | None = None) -> gr.Blocks:
             """Choose a model and a seed on the Edit tab and go there."""
             if not seed:
                 raise ConfigError(NO_PICTURE)
-            if name not in (names := library.names(StyleGenerator)) and name in library.names():
+            if name not in (names := zoo.names(StyleGenerator)) and name in zoo.names():
                 known = f", such as {names[0]}" if names else ", such as a stylegan2"
                 raise ConfigError(f"{name} has no styles to edit: choose a model that has{known}.")
             return gr.Tabs(selected="edit"), name, parts.seed_list(seed, least=1, most=1)[0]

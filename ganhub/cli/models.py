@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from ganhub import hub, images
+from ganhub import images, zoo
 from ganhub.cli._enlarge import chosen
 from ganhub.cli._files import Force, may_write, must_end_in
 from ganhub.cli._inputs import open_generator, place, say
-from ganhub.errors import ConfigError, GanhubError
+from ganhub.errors import ConfigError
 from ganhub.models import get_architecture, list_architectures
 
 MAX_PICTURES = 4096
@@ -21,16 +21,12 @@ MAX_PIXELS = 64_000_000  # of a grid
 def list_models() -> None:
     """List the models on this machine, and the architectures that can be trained or loaded."""
     rows = []
-    for name, folder in sorted(hub.list_local().items()):
-        try:
-            config = hub.read_config(folder)
-            verb = get_architecture(config.get("architecture", "")).verb
-        except GanhubError:  # a feature network, or a folder that cannot be read: `sample` says why
-            continue
-        width = config.get("image_width")  # of an oblong picture
-        size = f"{f'{width} x ' if width else ''}{config['image_size']} px" if "image_size" in config else ""
-        classes = f"{config['num_classes']} classes" if config.get("num_classes") else ""
-        rows.append((name, config["architecture"], verb, " ".join(part for part in (size, classes) if part)))
+    for entry in sorted(zoo.entries(), key=lambda entry: entry.name):
+        width, side = (getattr(entry.config, name, 0) for name in ("image_width", "image_size"))
+        size = f"{f'{width} x ' if width else ''}{side} px" if side else ""  # a width of its own: an oblong picture
+        classes = f"{len(entry.classes)} classes" if entry.classes else ""
+        kind = entry.model_class
+        rows.append((entry.name, kind.architecture, kind.verb, " ".join(part for part in (size, classes) if part)))
     say("Models here:" if rows else "No models here: train one, or sample owner/name from the Hub.")
     for row in rows:
         say("  " + "  ".join(cell.ljust(max(len(r[i]) for r in rows)) for i, cell in enumerate(row)).rstrip())
@@ -50,8 +46,8 @@ def sample(
     enlarge: Annotated[
         str,
         typer.Option(
-            help="How: upscaler (srgan-x4), nearest (each pixel a square), or auto: nearest for grey pictures and "
-            "those below 64 pixels, else the upscaler where it is on this machine."
+            help=f"How: upscaler ({zoo.default('enlarge')}), nearest (each pixel a square), or auto: nearest "
+            "for grey pictures and those below 64 pixels, else the upscaler where it is on this machine."
         ),
     ] = "auto",
     out: Annotated[Path, typer.Option(parser=place, help="The grid to write: .png, .jpg or .webp.")] = Path("grid.png"),

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from torch import Tensor
 
-from ganhub import images
+from ganhub import images, zoo
 from ganhub.apply import styling
 from ganhub.cli import _files as files
 from ganhub.cli._inputs import kind_of, place, say
@@ -21,7 +21,7 @@ from ganhub.errors import ConfigError
 from ganhub.images import video
 from ganhub.models import AutoModel, Stylizer
 
-NAMING, READING = "fast-style", "arbitrary-style"  # what paints styles with names, and pictures, unless one says else
+NAMING, READING = zoo.default("paint"), zoo.default("paint like")  # for styles with names, and for pictures
 WHOLE_SIDE = 1024  # pixels, for models that paint a picture as one
 STYLE_SIDE = 1024  # pixels that a picture of a style is read with
 Named = tuple[str, float]
@@ -74,7 +74,7 @@ def style(
     stylizer = AutoModel.from_pretrained(model, device=device)
     if not isinstance(stylizer, Stylizer):
         raise ConfigError(
-            f"{model} is {kind_of(stylizer)}, which does not paint: name a stylizer, such as gatys, or "
+            f"{model} is {kind_of(stylizer)}, which does not paint: name a stylizer, such as {READING}, or "
             f"run `{stylizer.command(model)}`."
         )
     options = {

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from torch import Tensor
 
-from ganhub import images
+from ganhub import images, zoo
 from ganhub.apply import translating
 from ganhub.cli import _files as files
 from ganhub.convert import SUFFIXES, open_upscaler
@@ -24,7 +24,7 @@ WhichOrFile = Annotated[
     str, typer.Option("--model", help=f"A folder, a name, owner/name on the Hub, or a file: {', '.join(SUFFIXES)}.")
 ]
 Jobs = list[tuple[Path, Path]]
-UPSCALER, INPAINTER = "srgan-x4", "inpainting"  # what enlarges and what fills, unless one says else
+UPSCALER, INPAINTER = zoo.default("enlarge"), zoo.default("fill")
 Tile = Annotated[str, typer.Option(help="auto, off, or pixels a side: large photos in tiles.")]
 Ensemble = Annotated[
     bool, typer.Option("--self-ensemble", help="The mean over the photo's eight positions: better, eight times slower.")

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ganhub import images
+from ganhub import images, zoo
 from ganhub.app import _parts as parts
 from ganhub.app.jobs import Jobs, Progress, Report
 from ganhub.app.library import Library
@@ -80,7 +80,7 @@ def build(library: Library, jobs: Jobs) -> dict[str, Any]:
         "model" and "seed", which another tab may fill, the listeners "start" and "reveal" to run then, and "ready":
         whether a model is here.
     """
-    have = bool(library.entries(StyleGenerator))
+    have = bool(zoo.entries(StyleGenerator))
     start = gr.State(None)
     named = gr.State(list(FIRST))
     with gr.Row():

@@ -10,7 +10,7 @@ import gradio as gr
 import torch
 from torch import Tensor
 
-from ganhub import images
+from ganhub import images, zoo
 from ganhub.app import _parts as parts
 from ganhub.app.jobs import Jobs, Progress, Report
 from ganhub.app.library import Library
@@ -33,8 +33,7 @@ STEPS = {
 def able(library: Library) -> dict[str, list[str]]:
     """Names of the models for each step, of the steps for which there is one."""
     found = {
-        step: library.names(Inpainter) if step == "fill" else library.names(Translator, task=step)
-        for step in restoring.STEPS
+        step: zoo.names(Inpainter) if step == "fill" else zoo.names(Translator, task=step) for step in restoring.STEPS
     }
     return {step: names for step, names in found.items() if names}
 

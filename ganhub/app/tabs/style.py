@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 from torch import Tensor
 
-from ganhub import images
+from ganhub import images, zoo
 from ganhub.app import _parts as parts
 from ganhub.app.jobs import Jobs, Progress, Report
 from ganhub.app.library import Library
@@ -46,7 +46,7 @@ def build(library: Library, jobs: Jobs) -> dict[str, Any]:
         "type": "filepath", "image_mode": None, "format": "png", "sources": ["upload", "clipboard"], "height": 190,
         "buttons": [], "min_width": 130,
     }  # fmt: skip
-    first = next(iter(library.entries(Stylizer)), None)
+    first = next(iter(zoo.entries(Stylizer)), None)
     named, pictured, side = manners(library, first.name if first else None)
     with gr.Row():
         with gr.Column(scale=2, min_width=320):
@@ -207,7 +207,7 @@ def build(library: Library, jobs: Jobs) -> dict[str, Any]:
 
 def manners(library: Library, model: str | None) -> tuple[list[str], bool, int]:
     """Names of a model's styles, whether it takes pictures as styles, and the size it opens with."""
-    for entry in library.entries(Stylizer):
+    for entry in zoo.entries(Stylizer):
         if entry.name == model:
             names = list(getattr(entry.config, "style_names", ()))
             return names, entry.model_class.reads_pictures, QUICK if entry.model_class.tiles else SLOW
@@ -216,7 +216,7 @@ def manners(library: Library, model: str | None) -> tuple[list[str], bool, int]:
 
 def is_slow(library: Library, model: Any) -> bool:
     """Whether a model optimises the picture step by step, or may: one of the Hub is not known before it is fetched."""
-    entries = [entry for entry in library.entries(Stylizer) if entry.name == model]
+    entries = [entry for entry in zoo.entries(Stylizer) if entry.name == model]
     return not (entries and entries[0].model_class.tiles)
 
 
