@@ -26,21 +26,6 @@ from ganhub.hub import _card_parts as parts
 from ganhub.hub.folder import CARD, CONFIG, METRICS, clipped, read_json
 
 BEGIN, END = "<!-- ganhub:begin -->", "<!-- ganhub:end -->"
-PIPELINE_TAGS = {
-    "latent_generator": "unconditional-image-generation",
-    "stylizer": "image-to-image",
-    "translator": "image-to-image",
-    "inpainter": "image-to-image",
-    "text_generator": "text-generation",
-}
-_USAGE = {
-    "latent_generator": 'ganhub.save_grid(model.sample(16, seed=0), "grid.png")',
-    "class": 'ganhub.save_grid(model.sample(16, label={label!r}, seed=0), "grid.png")',
-    "inpainter": 'mask = ganhub.load_image("mask.png", channels=1, background="black")\n'
-    'filled = model.inpaint(ganhub.load_image("photo.jpg"), mask)',
-    "translator": 'made = model.translate(ganhub.load_image("photo.jpg"))',
-    "stylizer": 'painted = model.stylize(ganhub.load_image("photo.jpg"), ganhub.load_image("painting.jpg"))',
-}
 _FRONT_MATTER = re.compile(r"\ufeff?\s*---[ \t]*\r?\n(.*?)^---[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE)
 _BLOCK = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
 _LOADED = re.compile(r'(^model = ganhub\.AutoModel\.from_pretrained\()".*"\)$', re.MULTILINE)
@@ -59,12 +44,13 @@ def render_card(
     """A model card as text: front matter, title, generated block, and the intended use below it.
 
     Args:
-        facts: ``name`` and ``architecture``; as far as known ``verb``, ``paper``, ``parameters``, ``licence`` (SPDX
-            name in lower case, as the Hub spells it; "other" needs ``licence_name`` and ``licence_link``),
-            ``licence_link``, ``dataset`` (one sentence: what, whose, which licence), ``datasets`` (Hub ids),
-            ``tags``, ``class_names``, ``style_names``, ``samples``, ``curves`` and ``pairs`` (whether samples.png,
-            curves.png and memorisation.png exist), ``usage`` (Python that replaces the three lines), and anything that
-            the run of ``metrics`` may hold (``recipe``, ``seed``, ...).
+        facts: ``name`` and ``architecture``; as far as known ``pipeline_tag`` (the Hub's name of the task),
+            ``use`` (Python that uses the loaded ``model``), ``caption`` (of samples.png), ``paper``, ``parameters``,
+            ``licence`` (SPDX name in lower case, as the Hub spells it; "other" needs ``licence_name`` and
+            ``licence_link``), ``licence_link``, ``dataset`` (one sentence: what, whose, which licence), ``datasets``
+            (Hub ids), ``tags``, ``class_names``, ``style_names``, ``samples``, ``curves`` and ``pairs`` (whether
+            samples.png, curves.png and memorisation.png exist), ``usage`` (Python that replaces all lines, loading
+            too), and anything that the run of ``metrics`` may hold (``recipe``, ``seed``, ...).
         metrics: As in metrics.json: ``training`` describes the run, with ``intended_use`` and ``limits`` in prose and
             the watchdog's ``alarms``; ``evaluation`` is :meth:`ganhub.metrics.Evaluation.to_dict`; ``people`` holds
             what judges said; every other key is a group of numbers, whose ``protocol`` says how they were measured.
@@ -316,7 +302,7 @@ def _generated(card: str) -> Mapping[str, str]:
 
 
 def _front_matter(facts: Mapping[str, Any], name: str, numbers: list[parts.Number]) -> dict[str, Any]:
-    verb, dataset = str(facts.get("verb") or ""), str(facts.get("dataset") or "")
+    dataset = str(facts.get("dataset") or "")
     short = re.split(r",(?!\d)|[(;.:]", dataset)[0].strip()
     short = re.sub(r"^[\d,]+ ", "", short)  # "16,926 glyphs": their number is no part of their name
     front = {
@@ -325,7 +311,7 @@ def _front_matter(facts: Mapping[str, Any], name: str, numbers: list[parts.Numbe
         "license_name": facts.get("licence_name"),
         "license_link": facts.get("licence_link") or facts.get("license_link"),
         "base_model": facts.get("base_model"),
-        "pipeline_tag": PIPELINE_TAGS.get(verb),
+        "pipeline_tag": facts.get("pipeline_tag"),
         "tags": list(dict.fromkeys(["ganhub", str(facts["architecture"]), *facts.get("tags", ())])),
         "datasets": list(facts["datasets"]) if "datasets" in facts else [_slug(short)] if short else [],
     }
@@ -349,20 +335,12 @@ def _slug(text: str) -> str:
 def _usage(facts: Mapping[str, Any], name: str) -> str:
     if facts.get("usage"):
         return str(facts["usage"]).strip()
-    verb, lines = str(facts.get("verb") or ""), ["import ganhub", f'model = ganhub.AutoModel.from_pretrained("{name}")']
-    if verb == "latent_generator" and (facts.get("class_names") or facts.get("num_classes")):
-        names = [*facts.get("class_names", ()), 0]
-        lines.append(_USAGE["class"].format(label=names[0]).replace("'", '"'))
-    elif verb == "stylizer" and facts.get("style_names"):
-        lines.append(f'painted = model.stylize(ganhub.load_image("photo.jpg"), "{facts["style_names"][0]}")')
-    elif verb in _USAGE:
-        lines.append(_USAGE[verb])
-    return "\n".join(lines)
+    lines = ["import ganhub", f'model = ganhub.AutoModel.from_pretrained("{name}")', str(facts.get("use") or "")]
+    return "\n".join(lines).strip()
 
 
 def _samples(facts: Mapping[str, Any]) -> str:
-    caption = "Seeds 0 to 63, not curated" if facts.get("verb") == "latent_generator" else "Samples, not curated"
-    return f"![{caption}](samples.png)"
+    return f"![{facts.get('caption') or 'Samples, not curated'}](samples.png)"
 
 
 def _what(facts: Mapping[str, Any]) -> str:

@@ -15,7 +15,7 @@ def discriminator_loss(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
 
     Args:
         real_scores: Logits of real pictures, [N].
-        fake_scores: Logits of made pictures, [N].
+        fake_scores: Logits of fake pictures, [N].
     """
     return F.softplus(-real_scores).mean() + F.softplus(fake_scores).mean()
 
@@ -64,7 +64,7 @@ def relativistic_loss(winner_scores: Tensor, loser_scores: Tensor) -> Tensor:
 
     Equation 2 of "The GAN is dead; long live the GAN!" (Huang et al. 2024, arXiv:2501.05441) with
     f(t) = -log(1 + exp(-t)), after Jolicoeur-Martineau 2018 (arXiv:1807.00734). The discriminator wants the real
-    picture to win, the generator the made one; log 2 where neither does.
+    picture to win, the generator the fake one; log 2 where neither does.
 
     Args:
         winner_scores: Logits [N].
@@ -77,7 +77,7 @@ def relativistic_average_loss(winner_scores: Tensor, loser_scores: Tensor) -> Te
     """E[softplus(mean(loser) - winner)] + E[softplus(loser - mean(winner))]: each against the others' mean.
 
     Equations 1 and 2 of "ESRGAN" (Wang et al. 2018, arXiv:1809.00219), after Jolicoeur-Martineau 2018
-    (arXiv:1807.00734): the discriminator's loss with real pictures as winners, the generator's with made ones.
+    (arXiv:1807.00734): the discriminator's loss with real pictures as winners, the generator's with fake ones.
     2 log 2 where the two score alike.
 
     Args:

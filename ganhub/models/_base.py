@@ -39,6 +39,8 @@ class Model(nn.Module):
     paper: ClassVar[str]
     architecture: ClassVar[str] = ""
     verb: ClassVar[str] = ""
+    pipeline_tag: ClassVar[str] = ""  # the Hub's name of what the verb does
+    caption: ClassVar[str] = "Samples, not curated"  # of the card's samples.png
     default_objective: ClassVar[str] = ""
     watched: ClassVar[bool] = False  # whether a run looks out for collapse: it draws pictures from seeds alone
 
@@ -159,10 +161,25 @@ class Model(nn.Module):
         """The line of the command line that uses a model of this kind, which is called ``name`` there."""
         raise NotImplementedError(f"{type(self).__name__} has no verb.")
 
+    @classmethod
+    def task(cls, config: BaseConfig) -> str:
+        """What a model of that config does for a person, in a word."""
+        raise NotImplementedError(f"{cls.__name__} has no verb.")
+
+    @classmethod
+    def usage(cls, config: BaseConfig) -> str:
+        """Python for the card that uses the loaded ``model`` of that config."""
+        raise NotImplementedError(f"{cls.__name__} has no verb.")
+
+    @classmethod
+    def facts(cls, config: BaseConfig) -> dict[str, Any]:
+        """What a card tells of every model of that config; see :func:`ganhub.hub.cards.render_card`."""
+        return {"architecture": cls.architecture, "pipeline_tag": cls.pipeline_tag, "use": cls.usage(config),
+                "caption": cls.caption, "paper": cls.paper}  # fmt: skip
+
     def card_facts(self) -> dict[str, Any]:
-        """What the model itself can say for its card; see :func:`ganhub.hub.cards.render_card`."""
-        parameters = sum(p.numel() for p in self.parameters())
-        return {"architecture": self.architecture, "verb": self.verb, "paper": self.paper, "parameters": parameters}
+        """:meth:`facts`, and what this model alone can say."""
+        return {**self.facts(self.config), "parameters": sum(p.numel() for p in self.parameters())}
 
     def push_to_hub(
         self,

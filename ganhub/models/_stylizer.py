@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import warnings
 from collections.abc import Callable, Sequence
@@ -22,6 +23,7 @@ class Stylizer(Model):
     """Paints pictures in the style of another. A subclass says how in ``_paint``; what comes in is checked here."""
 
     verb = "stylizer"
+    pipeline_tag = "image-to-image"
     reads_pictures: ClassVar[bool] = True  # whether a style may be a picture; else it is one of ``style_names``
     tiles: ClassVar[bool] = True  # whether a large picture may be painted in pieces, see ganhub.apply.styling
     margin: ClassVar[int] = 64  # pixels about a tile whose painting its border may have spoilt: the network's field
@@ -35,6 +37,16 @@ class Stylizer(Model):
     def steps(self) -> int:
         """How often ``on_step`` is called for a picture."""
         return 1
+
+    @classmethod
+    def task(cls, config: BaseConfig) -> str:
+        return "paint"
+
+    @classmethod
+    def usage(cls, config: BaseConfig) -> str:
+        names = getattr(config, "style_names", ())
+        style = json.dumps(names[0], ensure_ascii=False) if names else 'ganhub.load_image("painting.jpg")'
+        return f'painted = model.stylize(ganhub.load_image("photo.jpg"), {style})'
 
     def command(self, name: str) -> str:
         style = self.style_names[0] if self.style_names else "PAINTING"

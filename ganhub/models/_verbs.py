@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -69,7 +70,19 @@ class LatentGenerator(Model):
 
     verb = "latent_generator"
     watched = True
+    pipeline_tag = "unconditional-image-generation"
+    caption = "Seeds 0 to 63, not curated"
     config: LatentConfig
+
+    @classmethod
+    def task(cls, config: LatentConfig) -> str:
+        return "sample"
+
+    @classmethod
+    def usage(cls, config: LatentConfig) -> str:
+        first = json.dumps(config.class_names[0], ensure_ascii=False) if config.class_names else 0
+        label = f"label={first}, " if config.num_classes else ""
+        return f'ganhub.save_grid(model.sample(16, {label}seed=0), "grid.png")'
 
     def command(self, name: str) -> str:
         return f"ganhub sample {name} --out grid.png"

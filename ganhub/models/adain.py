@@ -181,9 +181,9 @@ class AdaINObjective(BaseObjective, name="adain"):
         seen = model.trunk(decoded[plain:].contiguous(memory_format=torch.channels_last))
         content = _relative(seen[model.config.layer], target)
         style = torch.stack([
-            _relative(made, given)
+            _relative(fake_moment, style_moment)
             for name, x in seen.items()
-            for made, given in zip(moments(x), wanted[name], strict=True)
+            for fake_moment, style_moment in zip(moments(x), wanted[name], strict=True)
         ]).mean()  # fmt: skip
         error = (decoded[:plain].float() - contents[:plain]).square().sum() / max(1, contents[:plain].numel())
         excess = (decoded.float().abs() - 1).relu().square().mean()  # what the picture's range will cut off
@@ -192,6 +192,7 @@ class AdaINObjective(BaseObjective, name="adain"):
         return {"loss": loss, **{name: value.detach() for name, value in numbers.items()}}
 
 
-def _relative(made: Tensor, given: Tensor) -> Tensor:
-    distance = (made.float() - given.float()).square().mean((1, 2, 3))
-    return (distance / given.float().square().mean((1, 2, 3)).clamp_min(1e-8)).mean()
+def _relative(fake: Tensor, target: Tensor) -> Tensor:
+    """Mean over the batch of the squared distance over the squared length of the target."""
+    distance = (fake.float() - target.float()).square().mean((1, 2, 3))
+    return (distance / target.float().square().mean((1, 2, 3)).clamp_min(1e-8)).mean()

@@ -112,15 +112,15 @@ class ContrastiveObjective(UnpairedObjective, name="contrastive"):
             loss, numbers["identity"] = loss + self.config.identity_weight * same, same
         return {"loss": loss, **{name: value.detach() for name, value in numbers.items()}}
 
-    def contrast(self, seen: Sequence[Tensor], made: Tensor, seeds: Tensor) -> Tensor:
+    def contrast(self, seen: Sequence[Tensor], fake: Tensor, seeds: Tensor) -> Tensor:
         """Equations 2 and 4: what the generator saw on its way into a picture, against what it sees in the result.
 
         Args:
             seen: Of ``encode``.
-            made: Its translation [N, 3, H, W].
+            fake: Its translation [N, 3, H, W].
             seeds: [N], of the places that are compared.
         """
-        again = self.model.generator.encode(made, self.deep)
+        again = self.model.generator.encode(fake, self.deep)
         places = [
             uniform(seeds, seen[layer][0, 0].numel(), stream=PLACES + layer).argsort(1)[:, : self.config.places]
             for layer in self.layers

@@ -223,21 +223,21 @@ class InpaintingObjective(LateGame, name="inpainting"):
         """E[max(0, 1 - D(x))] + E[max(0, 1 + D(G))]."""
         holes = self.holes(batch)
         with torch.no_grad():
-            made = self.model.fill(batch.images, holes)
-        real, fake = self.discriminator(batch.images, holes).float(), self.discriminator(made, holes).float()
-        loss = hinge_loss(real, fake)
-        return {"loss": loss, **score_statistics(real.flatten(), fake.flatten())}
+            fake = self.model.fill(batch.images, holes)
+        real_scores, fake_scores = (self.discriminator(x, holes).float() for x in (batch.images, fake))
+        statistics = score_statistics(real_scores.flatten(), fake_scores.flatten())
+        return {"loss": hinge_loss(real_scores, fake_scores), **statistics}
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
         """-E[D(G)], and the absolute differences in the hole and outside."""
         config, holes = self.config, self.holes(batch)
-        made = self.model.generator(batch.images * (1 - holes), holes)
-        error = (made.float() - batch.images).abs()
+        fake = self.model.generator(batch.images * (1 - holes), holes)
+        error = (fake.float() - batch.images).abs()
         inside = (error * holes).sum() / (3 * holes.sum()).clamp_min(1)
         outside = (error * (1 - holes)).sum() / (3 * (1 - holes).sum()).clamp_min(1)
         loss = config.l1_weight * inside + config.outside_weight * outside
         numbers = {"inside": inside.detach(), "outside": outside.detach()}
         if self.playing:
-            scores = self.discriminator(torch.lerp(batch.images, made.to(batch.images), holes), holes).float().mean()
+            scores = self.discriminator(torch.lerp(batch.images, fake.to(batch.images), holes), holes).float().mean()
             loss, numbers["score"] = loss - config.adversarial_weight * scores, scores.detach()
         return {"loss": loss, **numbers}

@@ -139,11 +139,11 @@ class Pix2Pix(Translator, architecture="pix2pix"):
 
     def forward(self, images: Tensor) -> Tensor:
         if self.config.colours == "rgb":
-            return self._made(images)
+            return self._translated(images)
         lightness = to_lab(images)[:, :1]
-        return from_lab(torch.cat([lightness, self._made(lightness)], 1))
+        return from_lab(torch.cat([lightness, self._translated(lightness)], 1))
 
-    def _made(self, given: Tensor) -> Tensor:
+    def _translated(self, given: Tensor) -> Tensor:
         """What the generator makes of pictures of any size, seen with their long side at ``image_size``."""
         size, unit, side = tuple(given.shape[2:]), 2**self.config.depth, self.config.image_size
         own = tuple(max(1, round(length * side / max(size) / unit)) * unit for length in size)
@@ -198,24 +198,25 @@ class Pix2PixObjective(LateGame, name="pix2pix"):
         if self.model.config.colours == "rgb" and not paired:
             raise ConfigError(UNPAIRED)
 
-    def judge(self, given: Tensor, made: Tensor) -> Tensor:
+    def judge(self, given: Tensor, output: Tensor) -> Tensor:
         """Scores [N, 1, h, w] of input and output together."""
-        return self.discriminator(torch.cat([given, made], 1)).float()
+        return self.discriminator(torch.cat([given, output], 1)).float()
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
         """Half of equation 1, negated."""
         given, wanted = self.model.pair(batch)
         with torch.no_grad():
-            made = self.model.generator(given)
-        real, fake = self.judge(given, wanted), self.judge(given, made)
-        return {"loss": discriminator_loss(real, fake) / 2, **score_statistics(real.flatten(), fake.flatten())}
+            fake = self.model.generator(given)
+        real_scores, fake_scores = self.judge(given, wanted), self.judge(given, fake)
+        statistics = score_statistics(real_scores.flatten(), fake_scores.flatten())
+        return {"loss": discriminator_loss(real_scores, fake_scores) / 2, **statistics}
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
         """-log D, and the L1 distance of equation 3."""
         given, wanted = self.model.pair(batch)
-        made = self.model.generator(given)
-        distance = (made.float() - wanted).abs().mean()
+        fake = self.model.generator(given)
+        distance = (fake.float() - wanted).abs().mean()
         if not self.playing:
             return {"loss": self.config.l1_weight * distance, "l1": distance.detach()}
-        fooled = non_saturating_generator_loss(self.judge(given, made))
+        fooled = non_saturating_generator_loss(self.judge(given, fake))
         return {"loss": fooled + self.config.l1_weight * distance, "fooled": fooled.detach(), "l1": distance.detach()}

@@ -85,7 +85,7 @@ class ProgressiveGANConfig(LatentConfig):
         return level + 1, min(into / self.fade_images, 1.0) if self.fade_images else 1.0
 
     def shown(self, images: Tensor, images_seen: int) -> Tensor:
-        """Real pictures as the critic sees them at that point: smaller, and faded like the made ones (section 2).
+        """Real pictures as the critic sees them at that point: smaller, and faded like the fake ones (section 2).
 
         Args:
             images: [N, C, image_size, image_size].

@@ -198,18 +198,18 @@ class SuperResolutionObjective(LateGame, name="super-resolution"):
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
         """Pixels alone, or equation 3 once the discriminator plays."""
-        config, made = self.config, self.model(self.degrade(batch.images, batch.seeds))
-        pixel = (made.float() - batch.images).abs().mean()
+        config, fake = self.config, self.model(self.degrade(batch.images, batch.seeds))
+        pixel = (fake.float() - batch.images).abs().mean()
         if not self.playing:
             return {"loss": pixel, "pixel": pixel.detach()}
         with torch.no_grad():
             wanted = self.features.network(batch.images, config.layers)
-        feature = unit_distance(self.features.network(made, config.layers), wanted).mean()
-        fake = self.discriminator(made).float()
+        feature = unit_distance(self.features.network(fake, config.layers), wanted).mean()
+        scores = self.discriminator(fake).float()
         if config.relativistic:
-            fooled = relativistic_average_loss(fake, self.discriminator(batch.images).float())
+            fooled = relativistic_average_loss(scores, self.discriminator(batch.images).float())
         else:
-            fooled = non_saturating_generator_loss(fake)
+            fooled = non_saturating_generator_loss(scores)
         loss = config.pixel_weight * pixel + config.feature_weight * feature + config.adversarial_weight * fooled
         numbers = {"pixel": pixel, "feature": feature, "fooled": fooled}
         return {"loss": loss, **{name: value.detach() for name, value in numbers.items()}}
@@ -217,7 +217,7 @@ class SuperResolutionObjective(LateGame, name="super-resolution"):
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
         """Equation 2 of Ledig et al., negated, or equation 1 of Wang et al."""
         with torch.no_grad():
-            made = self.model(self.degrade(batch.images, batch.seeds))
-        real, fake = self.discriminator(batch.images).float(), self.discriminator(made).float()
+            fake = self.model(self.degrade(batch.images, batch.seeds))
+        scores = self.discriminator(batch.images).float(), self.discriminator(fake).float()
         judge = relativistic_average_loss if self.config.relativistic else discriminator_loss
-        return {"loss": judge(real, fake), **score_statistics(real, fake)}
+        return {"loss": judge(*scores), **score_statistics(*scores)}
