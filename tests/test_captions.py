@@ -96,5 +96,5 @@ def test_captions_of_other_pictures_and_none_at_all_get_a_sentence(tmp_path):
     pictures = open_data(DataConfig.from_dict(plain), height=16, width=16, channels=1, labelled=False)
     with pytest.raises(DataError, match="have no captions.*set data.captions"):
         pictures.attribute("mood", 0, 1)
-    with pytest.raises(ConfigError, match="smallest_class would part pictures and captions"):
+    with pytest.raises(ConfigError, match="smallest_class would separate pictures from their captions"):
         DataConfig.from_dict({**plain, "captions": "c.json", "smallest_class": 2})

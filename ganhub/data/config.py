@@ -87,6 +87,6 @@ class DataConfig(BaseConfig):
         self.require(self.pairing in ("", "name"), f'pairing must be "name" or empty, not {self.pairing!r}.')
         self.require(not self.pairing or bool(self.other), "data.pairing needs data.other.path.")
         apart = not (self.pairing and self.smallest_class)
-        self.require(apart, "smallest_class would part pairs: leave it out, or leave out data.pairing.")
+        self.require(apart, "smallest_class would break pairs up: leave it out, or leave out data.pairing.")
         apart = not (self.captions and self.smallest_class)
-        self.require(apart, "smallest_class would part pictures and captions: leave one of the two out.")
+        self.require(apart, "smallest_class would separate pictures from their captions: leave one of the two out.")

@@ -30,17 +30,17 @@ class TrainConfig(BaseConfig):
         batch_size: Pictures per step over all processes.
         accumulate: Parts in which a batch is computed, to save memory; the result is the same but for what looks at the
             batch as a whole (training/README.md has the list).
-        learning_rate: Of Adam, for all players, or a table with one for each player.
-        betas: Of Adam.
+        learning_rate: Adam's, one for all players, or a table with one for each player.
+        betas: Adam's beta1 and beta2.
         cooldown: Over the last so many pictures the learning rate falls linearly to zero (at most the
             whole run).
         max_gradient_norm: A longer gradient of a player is shortened to this (0: never).
         ema_half_life: After so many pictures an old weight counts half in the moving average that is published.
         precision: "auto" (bf16 where the processor has it), "bf16" or "fp32".
         compile: Use torch.compile where a C++ compiler is; goes on without where none is.
-        threads: Of the processor (0: those that are free when training starts, or what OMP_NUM_THREADS says).
+        threads: Processor threads (0: those that are free when training starts, or what OMP_NUM_THREADS says).
         init: Folder or "owner/name" whose weights training starts from.
-        seed: Of everything random.
+        seed: Decides everything that is random.
         log_every, grid_every, checkpoint_every: Pictures between two log lines, sample grids, checkpoints.
         keep_checkpoints: How many are kept.
         watch: Look out for collapse and keep the best weights (in ``best/``), for at most 3 % of the time.

@@ -2,7 +2,7 @@
 
 A look costs about as much as a few steps: the generator makes ``LOOK`` pictures, the first layers of vgg-lite describe
 them, and their spread is set against the data's. A check costs more and comes with each checkpoint: the kernel distance
-of the averaged weights to at most ``CHECK`` pictures of the data. The dog counts its own seconds and rests while they
+of the averaged weights to at most ``CHECK`` pictures of the data. It counts its own seconds and rests while they
 are more than its share. It changes nothing in the run: the weights are the same, bit for bit, with and without it.
 """
 
