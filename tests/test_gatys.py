@@ -130,7 +130,7 @@ def test_a_step_that_goes_astray_is_taken_back(network):
     assert result.isfinite().all()
     loss = _Loss(model.config, network, CONTENT, [(STYLE, 1.0)], 1.0, 1.0)
     with torch.no_grad():
-        assert loss(result) < 4 * loss(CONTENT)
+        assert loss(result) <= loss(CONTENT)
 
 
 def test_it_can_be_cancelled(network):

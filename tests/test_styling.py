@@ -60,7 +60,6 @@ def test_tiled_equals_whole(named, monkeypatch, size, pixels, rounds, most):
     """Within 3/255: with statistics from one batch, layer by layer from several, and by some layers at a time."""
     monkeypatch.setattr("ganhub.apply.large_pictures.ROUNDS", rounds)
     monkeypatch.setattr(tiling, "SAMPLE", pixels)
-    monkeypatch.setattr(tiling.samples, "__kwdefaults__", {"pixels": pixels})
     photo = (blobs(4, *size) + torch.linspace(-0.7, 0.7, size[1])).clamp(-1, 1)
     steps: list[tuple[int, int]] = []
     whole = paint(named, photo, "waves", tile=0)

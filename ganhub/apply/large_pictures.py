@@ -52,7 +52,7 @@ def in_tiles(
 
     with shared_statistics(model, layers) as shared:
         while not shared.complete:
-            for tiles, weights in tiling.samples(picture, grid):
+            for tiles, weights in tiling.samples(picture, grid, pixels=tiling.SAMPLE):
                 with shared.gathered(weights):
                     function(tiles)
                 say(len(tiles))
