@@ -8,13 +8,15 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from ganhub import hub
 from ganhub.config import BaseConfig
-from ganhub.errors import GanhubError
+from ganhub.errors import GanhubError, HubError
 from ganhub.models import Model, get_architecture
 
 log = logging.getLogger(__name__)
+M = TypeVar("M", bound=Model)
 
 # Which model a menu opens with, where these are here; the others follow by name.
 FEATURED = (
@@ -107,3 +109,18 @@ def class_names(config: BaseConfig) -> list[str]:
     """Names of a config's classes in order, or the indices as text, or []."""
     count = getattr(config, "num_classes", 0)
     return [str(name) for name in getattr(config, "class_names", ())] or [str(i) for i in range(count)]
+
+
+def kind_of(model: Model) -> str:
+    """What a model is, in words: "a latent generator", "an inpainter"."""
+    words = model.verb.replace("_", " ")
+    return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
+
+
+def with_verb(model: Model, name: str, verb: type[M]) -> M:
+    """The model, or HubError with what can be done with it where it does not have a verb."""
+    if not isinstance(model, verb):
+        raise HubError(
+            f"{name} is {kind_of(model)}, which does not do this: choose another model, or run `{model.command(name)}`."
+        )
+    return model

@@ -17,8 +17,9 @@ from torch import Tensor
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT)]
 
+from swatches import CONTENTS, asset  # noqa: E402
+
 from ganhub import AutoModel, images  # noqa: E402
-from ganhub.app.tabs.style import CONTENTS, asset  # noqa: E402
 from ganhub.models import Inpainter, Model  # noqa: E402
 from ganhub.models.inpainting import free_form  # noqa: E402
 from ganhub.nn.random import normal  # noqa: E402

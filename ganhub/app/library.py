@@ -80,9 +80,7 @@ class Library:
                     self._loaded[key] = model
                     while len(self._loaded) > 1 and not self._fits():
                         self._loaded.popitem(last=False)
-        if not isinstance(model, verb):
-            raise HubError(f"{name} is a {model.architecture}, which does not do this: choose another model here.")
-        return model
+        return zoo.with_verb(model, name, verb)
 
     def _fits(self) -> bool:
         loaded = self._loaded.values()

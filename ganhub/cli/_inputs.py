@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ganhub import hub
+from ganhub import hub, zoo
 from ganhub.config import apply_override
 from ganhub.console import printable
 from ganhub.errors import ConfigError
 from ganhub.extras import needed_for
-from ganhub.models import AutoModel, LatentGenerator, Model
+from ganhub.models import AutoModel, LatentGenerator
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -44,18 +44,12 @@ def split_overrides(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     return [text for text in arguments if text not in overrides], overrides
 
 
-def kind_of(model: Model) -> str:
-    """What a model is, in words: "a latent generator", "an inpainter"."""
-    words = model.verb.replace("_", " ")
-    return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
-
-
 def open_generator(source: str, device: str) -> LatentGenerator:
     """Load a model that makes pictures from latents; any other raises ConfigError."""
     generator = AutoModel.from_pretrained(source, device=device)
     if not isinstance(generator, LatentGenerator):
         raise ConfigError(
-            f"{source} is {kind_of(generator)}, which makes no pictures by itself: run "
+            f"{source} is {zoo.kind_of(generator)}, which makes no pictures by itself: run "
             f"`{generator.command(source)}`, or name a generator."
         )
     return generator

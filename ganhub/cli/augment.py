@@ -28,7 +28,7 @@ from ganhub.augment import (
     train_generator,
 )
 from ganhub.cli._forecast import Forecast
-from ganhub.cli._inputs import kind_of, open_generator, place, say
+from ganhub.cli._inputs import open_generator, place, say
 from ganhub.config import nearest
 from ganhub.errors import ConfigError
 from ganhub.extras import needed_for
@@ -136,7 +136,8 @@ def _by_style(
     source = model or zoo.default("paint", here=True)
     painter = AutoModel.from_pretrained(source, device=device)
     if not isinstance(painter, Stylizer):
-        raise ConfigError(f"{source} is {kind_of(painter)}, which does not paint: name a stylizer, as {PAINTERS[-1]}.")
+        kind = zoo.kind_of(painter)
+        raise ConfigError(f"{source} is {kind}, which does not paint: name a stylizer, as {PAINTERS[-1]}.")
     names = list(dict.fromkeys(asked)) or list(painter.style_names)
     if not names:
         raise ConfigError(f"{source} knows no styles by name: give one or more pictures by --style FILE.")

@@ -10,11 +10,12 @@ import typer
 from ganhub import images, zoo
 from ganhub.cli._enlarge import chosen
 from ganhub.cli._files import Force, may_write, must_end_in
-from ganhub.cli._inputs import open_generator, place, say
+from ganhub.cli._inputs import place, say
+from ganhub.creation import Generate, LocalLibrary, checks, render
+from ganhub.creation.generate import MAX_COUNT
 from ganhub.errors import ConfigError
 from ganhub.models import get_architecture, list_architectures
 
-MAX_PICTURES = 4096
 MAX_PIXELS = 64_000_000  # of a grid
 
 
@@ -55,13 +56,13 @@ def sample(
     device: Annotated[str, typer.Option(help="cpu, cuda, mps or auto.")] = "auto",
 ) -> None:
     """Make pictures and save them as one grid."""
-    if not 1 <= n <= MAX_PICTURES:
-        raise ConfigError(f"--n must be from 1 to {MAX_PICTURES}, not {n}.")
-    if not 0 <= seed <= 2**32 - n:
-        raise ConfigError(f"--seed must be from 0 to {2**32 - n}, not {seed}.")
+    checks.whole("--n", n, 1, MAX_COUNT)
+    labels = () if label is None else (label,)
+    wall = Generate(model=model, seed=seed, count=n, labels=labels, truncation=truncation)
     must_end_in(out, images.SUFFIXES)
     may_write([out], force)
-    generator = open_generator(model, device)
+    library = LocalLibrary(device)
+    generator = wall.open(library)
     larger, how = chosen(scale, enlarge, generator.config.size, generator.config.channels)
     sides = [side * scale for side in generator.config.size]
     if n * sides[0] * sides[1] > MAX_PIXELS:
@@ -69,10 +70,7 @@ def sample(
             f"{n} pictures of {sides[1]} x {sides[0]} pixels are more than one grid holds: ask for at most "
             f"{max(MAX_PIXELS // (sides[0] * sides[1]), 1)}, or a smaller --scale."
         )
-    wanted: int | str | None = label
-    if label is not None and not generator.config.class_names and label.isdecimal():
-        wanted = int(label)
-    pictures = larger(generator.sample(n, label=wanted, seed=seed, truncation=truncation))
+    pictures = larger(render(wall, library).pictures)
     images.save_grid(pictures, out, columns=columns)
     drawn = f"{n} pictures of seeds {seed} to {seed + n - 1}" if n > 1 else f"1 picture of seed {seed}"
     say(f"{drawn}{f', {how},' if how else ''} in {out}")

@@ -1,4 +1,4 @@
-"""Draws the example pictures of the Style tab: ``python -m ganhub.app.swatches ganhub/app/assets``.
+"""Draws the example pictures of the Style tab: ``python training/swatches.py ganhub/app/assets``.
 
 Six manners and two scenes, made of noise, nearest points and flow, from fixed seeds: no one else's picture is needed.
 The two photographs beside them (cat, coffee) come with scikit-image and are CC0.
@@ -14,12 +14,23 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ganhub import images
-from ganhub.nn.random import normal, uniform
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT)]
+
+from ganhub import images  # noqa: E402
+from ganhub.nn.random import normal, uniform  # noqa: E402
 
 SIDE = 768  # drawn at this size
 KEPT = 352  # and kept at this one
+ASSETS = ROOT / "ganhub" / "app" / "assets"
+CONTENTS = ("cat", "harbour", "coffee", "mountains")
+STYLES = ("waves", "glass", "wash", "hatching", "dots", "mosaic")
 PAIRS = (("mountains", "glass"), ("cat", "waves"), ("coffee", "dots"), ("harbour", "wash"))  # shown side by side
+
+
+def asset(name: str) -> str:
+    """Path of a picture that was drawn for the app."""
+    return str(ASSETS / f"{name}.jpg")
 
 
 def colour(text: str) -> Tensor:

@@ -1,4 +1,4 @@
-"""Draws the example sketches of the Translate tab: ``python -m ganhub.app.sketches ganhub/app/assets``.
+"""Draws the example sketches of the Translate tab: ``python training/sketches.py ganhub/app/assets``.
 
 Lines of one width on white, on a canvas whose sides are 1; y grows downwards.
 """
@@ -12,7 +12,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ganhub import images
+sys.path[:0] = [str(Path(__file__).resolve().parent.parent)]
+
+from ganhub import images  # noqa: E402
 
 SIDE = 512  # pixels
 REACH = 7.0  # half the width of a line
