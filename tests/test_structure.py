@@ -41,15 +41,6 @@ RUN_CODE = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "mar
 
 # Functions of more than 60 lines, each with what makes it long. At most three are to stay.
 LONG_FUNCTIONS = {
-    "ganhub/app/page.py create_app": "the page, every tab and route",
-    "ganhub/app/tabs/conditional.py build": "a tab's layout, with its handlers inside",
-    "ganhub/app/tabs/edit.py build": "a tab's layout, with its handlers inside",
-    "ganhub/app/tabs/generate.py build": "a tab's layout, with its handlers inside",
-    "ganhub/app/tabs/interpolate.py build": "a tab's layout, with its handlers inside",
-    "ganhub/app/tabs/restore.py build": "a tab's layout, with its handlers inside",
-    "ganhub/app/tabs/style.py build": "a tab's layout, with its handlers inside",
-    "ganhub/app/tabs/translate.py build": "a tab's layout, with its handlers inside",
-    "ganhub/app/theme.py theme": "a table of colours",
     "ganhub/apply/styling.py paint": "masks, tiles and colours in one",
     "ganhub/cli/evaluate.py evaluate": "an option a line",
     "ganhub/cli/style.py style": "an option a line",
