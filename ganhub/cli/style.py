@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -77,22 +78,25 @@ def style(
         "styles": _styles(styles, stylizer, inputs, "Styles"), "mask": "" if mask is None else inputs.add(mask),
         "outside": _styles(outside, stylizer, inputs, "Outside the mask") if outside else (), "size": size or 0,
     }  # fmt: skip
-
     plan = Style(photo=NO_PHOTO, **options)
     plan.options(stylizer, inputs)  # what is wrong with styles and mask is said once, before the work
+    files.work_through(jobs, partial(_paint, plan, library, inputs, smoothing), "painted")
 
-    def paint(source: Path, target: Path, show: Callable) -> list[str]:
-        creation = replace(plan, photo=inputs.add(source))
-        if files.is_film(source):
-            shrunk, notes = _film(creation, stylizer, inputs, source, target, show, smoothing)
-        else:
-            made = render(creation, library, show, inputs=inputs)
-            shrunk, notes = made.shrunk, files.save_result(made, source, target)
-        if size is None and shrunk:
-            notes.append(f"shrunk to {shrunk} pixels, as {model} paints pictures as one (--size says else)")
-        return notes
 
-    files.work_through(jobs, paint, "painted")
+def _paint(
+    plan: Style, library: LocalLibrary, inputs: Inputs, smoothing: float, source: Path, target: Path, show: Callable
+) -> list[str]:
+    """Paint a photo or film as planned; notes on it."""
+    creation = replace(plan, photo=inputs.add(source))
+    if files.is_film(source):
+        stylizer = library.open(plan.model, Stylizer)
+        shrunk, notes = _film(creation, stylizer, inputs, source, target, show, smoothing)
+    else:
+        made = render(creation, library, show, inputs=inputs)
+        shrunk, notes = made.shrunk, files.save_result(made, source, target)
+    if shrunk and not plan.size:
+        notes.append(f"shrunk to {shrunk} pixels, as {plan.model} paints pictures as one (--size says else)")
+    return notes
 
 
 def _film(

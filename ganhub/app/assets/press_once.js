@@ -1,5 +1,5 @@
 (button, picture) => {
-  // Press a tab's button while a box of it is still empty, once the tab is on the page.
+  /* Press a tab's button while a box of it is still empty, once the tab is on the page. */
   const press = (tries) => {
     const run = document.querySelector(button);
     if (!run) { if (tries) setTimeout(press, 50, tries - 1); }

@@ -1,5 +1,5 @@
 (button) => {
-  // Take up a canvas' brush when it is first on the page.
+  /* Take up a canvas' brush when it is first on the page. */
   const take = (tries) => {
     const brush = document.querySelector(button);
     if (!brush) { if (tries) setTimeout(take, 100, tries - 1); }
