@@ -8,11 +8,48 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 from ganhub.apply import tiling
+from ganhub.errors import ConfigError
 from ganhub.nn.instance_norm import InstanceNorm, shared_statistics
 
 # In so many rounds over all tiles the statistics are gathered. As many as there are layers make tiles equal to the
 # whole; with 3, fast-style (13 layers) was 0.4 and 1.3 / 255 off in two photos, with 1 it was 1.0 and 2.9.
 ROUNDS = 3
+WHOLE = 1_500_000  # pixels of a result that is computed as one where ``tile`` is "auto"
+
+
+def checked_side(tile: str | int, side: int) -> int:
+    """Pixels a side of the tiles that a photo is worked on in, 0 for none: ``side`` where ``tile`` is "auto".
+
+    Raises:
+        ConfigError: ``tile`` is something else than "auto" or a whole number.
+    """
+    if tile == "auto":
+        return side
+    if not isinstance(tile, int) or isinstance(tile, bool) or tile < 0:
+        raise ConfigError(f"tile is 'auto', 0 or pixels a side, not {tile!r}.")
+    return tile
+
+
+def as_one_or_in_tiles(
+    model: nn.Module,
+    function: Callable[[Tensor], Tensor],
+    picture: Tensor,
+    side: int,
+    *,
+    margin: int,
+    multiple: int,
+    scale: int = 1,
+    on_step: Callable[[int, int, None], None] | None = None,
+) -> Tensor:
+    """``function`` of a picture, or :func:`in_tiles` where a side of it is longer than ``side``; 0 means never.
+
+    ``margin`` and ``multiple`` are those of :func:`ganhub.apply.tiling.grid`; a tile is at least three margins wide.
+    """
+    height, width = picture.shape[-2:]
+    if not side or max(height, width) <= side:
+        return function(picture)
+    grid = tiling.grid(height, width, tile=max(side, 3 * margin + multiple), margin=margin, multiple=multiple)
+    return in_tiles(model, function, picture, grid, on_step, scale=scale)
 
 
 def in_tiles(

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ganhub.apply import tiling
-from ganhub.apply.large_pictures import in_tiles
+from ganhub.apply.large_pictures import WHOLE, as_one_or_in_tiles, checked_side
 from ganhub.errors import ConfigError, ImageError
 from ganhub.images import colour
 from ganhub.images.video import Smoother
@@ -22,7 +22,6 @@ from ganhub.models import Stylizer
 from ganhub.models._stylizer import SMALLEST_SIDE, OnStep
 
 Style = Tensor | str | Sequence[tuple[Tensor | str, float]]
-WHOLE = 1_500_000  # pixels that are painted as one where ``tile`` is "auto"
 
 
 @torch.no_grad()
@@ -132,15 +131,12 @@ def usual_scale(stylizer: Stylizer, height: int, width: int) -> float:
 def _side_of_tiles(stylizer: Stylizer, photo: Tensor, tile: str | int) -> int:
     """0 for a picture that is painted as one."""
     height, width = photo.shape[-2:]
-    if tile == "auto":
-        return tiling.TILE if stylizer.tiles and height * width > WHOLE else 0
-    if not isinstance(tile, int) or isinstance(tile, bool) or tile < 0:
-        raise ConfigError(f"tile is 'auto', 0 or pixels a side, not {tile!r}.")
-    if tile and not stylizer.tiles:
+    side = checked_side(tile, tiling.TILE if stylizer.tiles and height * width > WHOLE else 0)
+    if side and not stylizer.tiles:
         raise ConfigError(f"{stylizer.architecture} optimises the picture as one and cannot paint it in tiles: tile=0.")
-    if tile:
-        tiling.grid(tile, tile, tile=tile, margin=stylizer.margin)  # a tile that is too small says so for any photo
-    return tile if max(height, width) > tile else 0
+    if side:
+        tiling.grid(side, side, tile=side, margin=stylizer.margin)  # a tile that is too small says so for any photo
+    return side if max(height, width) > side else 0
 
 
 def _painted(
@@ -167,12 +163,13 @@ def _painted(
     if not side or not strength:
         result = stylize(photo, on_step)
     else:
-        margin = math.ceil(stylizer.margin * max(1.0, scale))  # large strokes have a wide margin
         # A model may paint a picture of 1 / scale of the size: tiles begin at whole pixels of that one, too.
         multiple = 16 * Fraction(scale).limit_denominator(16).numerator
-        multiple = multiple if 32 <= multiple <= 256 else tiling.MULTIPLE
-        grid = tiling.grid(height, width, tile=max(side, 3 * margin + multiple), margin=margin, multiple=multiple)
-        result = in_tiles(stylizer, stylize, photo, grid, on_step)
+        result = as_one_or_in_tiles(
+            stylizer, stylize, photo, side, on_step=on_step,
+            margin=math.ceil(stylizer.margin * max(1.0, scale)),  # large strokes have a wide margin
+            multiple=multiple if 32 <= multiple <= 256 else tiling.MULTIPLE,
+        )  # fmt: skip
     if below or right:
         result = result[:, :, top : top + height, left : left + width].contiguous()
     return result

@@ -9,14 +9,13 @@ import torch
 from torch import Tensor
 
 from ganhub.apply import tiling
-from ganhub.apply.large_pictures import in_tiles
+from ganhub.apply.large_pictures import WHOLE, as_one_or_in_tiles, checked_side, in_tiles
 from ganhub.errors import ConfigError, ImageError
 from ganhub.images import on_white, resize
 from ganhub.images.colour import visible
 from ganhub.models import Inpainter, Translator
 from ganhub.models._translator import require_room
 
-WHOLE = 1_500_000  # pixels of a translation that is made as one where ``tile`` is "auto"
 OnStep = Callable[[int, int, None], None]
 
 
@@ -85,13 +84,10 @@ def _over_turns(work: Callable[[Tensor, OnStep], Tensor], photo: Tensor, on_step
 
 def _translated(translator: Translator, photo: Tensor, side: int, on_step: OnStep | None) -> Tensor:
     """A photo [1, 3, H, W] as one, or with a longer side than ``side`` in tiles."""
-    height, width = photo.shape[-2:]
-    if not side or max(height, width) <= side:
-        return translator.translate(photo)
-    multiple = math.lcm(tiling.MULTIPLE, translator.multiple)
-    grid = tiling.grid(height, width, tile=max(side, 3 * translator.margin + multiple), margin=translator.margin,
-                       multiple=multiple)  # fmt: skip
-    return in_tiles(translator, translator.translate, photo, grid, on_step, scale=translator.scale)
+    return as_one_or_in_tiles(
+        translator, translator.translate, photo, side, margin=translator.margin,
+        multiple=math.lcm(tiling.MULTIPLE, translator.multiple), scale=translator.scale, on_step=on_step,
+    )  # fmt: skip
 
 
 @torch.no_grad()
@@ -118,7 +114,7 @@ def inpaint(
     photo, alpha = _parted(photo, visible)
     mask, (height, width) = tiling.fitted(mask, photo), photo.shape[-2:]
     hole = inpainter.hole(photo, mask)
-    side = (tiling.TILE if height * width > WHOLE else 0) if tile == "auto" else _checked(tile)
+    side = checked_side(tile, tiling.TILE if height * width > WHOLE else 0)
     if not side or max(height, width) <= side:
         filled = inpainter.inpaint(photo, mask)
     else:
@@ -161,18 +157,11 @@ def _parted(photo: Tensor, sees: Callable[[Tensor], Tensor]) -> tuple[Tensor, Te
     return sees(photo), photo[:, 3:] if photo.shape[1] == 4 else None
 
 
-def _checked(tile: str | int) -> int:
-    if not isinstance(tile, int) or isinstance(tile, bool) or tile < 0:
-        raise ConfigError(f"tile is 'auto', 0 or pixels a side, not {tile!r}.")
-    return tile
-
-
 def _side(translator: Translator, tile: str | int, height: int, width: int) -> int:
     """Pixels a side of the tiles that a photo of this size is translated in; 0 for none."""
-    if tile == "auto":
-        large = translator.tiles and height * width * translator.scale**2 > WHOLE
-        # Else most of a tile would be margin.
-        return max(tiling.TILE // translator.scale, 10 * translator.margin) if large else 0
-    if _checked(tile) and not translator.tiles:
+    large = translator.tiles and height * width * translator.scale**2 > WHOLE
+    # Ten margins: else most of a tile would be margin.
+    side = checked_side(tile, max(tiling.TILE // translator.scale, 10 * translator.margin) if large else 0)
+    if side and not translator.tiles:
         raise ConfigError(f"{translator.architecture} sees the picture as one and cannot work in tiles: tile=0.")
-    return tile
+    return side
