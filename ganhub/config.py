@@ -19,7 +19,7 @@ Seed = NewType("Seed", int)  # any whole number: what draws from it takes 64 bit
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return the hint " Did you mean 'x'?" for the known name closest to ``name``, or "" when none is close."""
-    if len(str(name)) > 100:  # no name of ours, and comparing takes long
+    if len(str(name)) > 100:  # too long for a field's name, and comparing takes long
         return ""
     matches = difflib.get_close_matches(str(name), [str(k) for k in known], n=1, cutoff=0.5)
     return f" Did you mean '{matches[0]}'?" if matches else ""
