@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -135,3 +136,132 @@ def test_an_unknown_metric_is_told_the_nearest_and_a_name_is_taken_once() -> Non
         get_metric("kernle")
     with pytest.raises(MetricError, match="Two metrics are called 'kernel'"):
         type("Again", (FeatureMetric,), {}, name="kernel")
+
+
+FAMILY = """
+\"\"\"One linear layer, from a latent to a picture.\"\"\"
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from ganhub.models._verbs import LatentConfig, LatentGenerator
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinearConfig(LatentConfig):
+    \"\"\"Nothing but the sizes.\"\"\"
+
+    image_size: int = 8
+    channels: int = 3
+    latent_dim: int = 8
+
+
+class Linear(LatentGenerator, architecture="linear-gan"):
+    \"\"\"A linear layer and a tanh.\"\"\"
+
+    Config = LinearConfig
+    paper = "Nobody's (2026, arXiv:0000.00000)"
+    default_objective = "adversarial"
+
+    def __init__(self, config: LinearConfig | None = None) -> None:
+        super().__init__(config)
+        self.layer = nn.Linear(self.config.latent_dim, self.config.channels * self.config.image_size**2)
+
+    def forward(self, z: Tensor, label: Tensor | None = None, noise: Tensor | None = None) -> Tensor:
+        return self.layer(z).tanh().view(-1, self.config.channels, *self.config.size)
+
+    def adversary(self) -> nn.Module:
+        return Judge(self.config)
+
+    @classmethod
+    def tiny(cls) -> "Linear":
+        return cls(LinearConfig())
+
+
+class Judge(nn.Module):
+    \"\"\"[N, C, H, W] -> scores [N].\"\"\"
+
+    def __init__(self, config: LinearConfig) -> None:
+        super().__init__()
+        self.layer = nn.Linear(config.channels * config.image_size**2, 1)
+
+    def forward(self, images: Tensor, label: Tensor | None = None) -> Tensor:
+        return self.layer(images.flatten(1)).squeeze(1)
+"""
+TAB = """
+\"\"\"Greets.\"\"\"
+
+import gradio as gr
+
+from ganhub.app.declared import Bench, Built, Tab
+
+
+def run(name: str) -> str:
+    \"\"\"Greet somebody.\"\"\"
+    return f"Hello {name}"
+
+
+def build(bench: Bench) -> Built:
+    \"\"\"A box and a button.\"\"\"
+    name, answer = gr.Textbox(), gr.Textbox(elem_id="greet-answer")
+    gr.Button("Greet").click(run, name, answer, api_name="greet")
+    return Built()
+
+
+TAB = Tab("greet", "Greet", 1000, build)
+"""
+COMMAND = """
+\"\"\"``ganhub greet``.\"\"\"
+
+import typer
+
+PLACE = 5
+
+
+def greet(name: str) -> None:
+    \"\"\"Greet somebody.\"\"\"
+    typer.echo(f"Hello {name}")
+
+
+def add_to(cli: typer.Typer) -> None:
+    \"\"\"Register it.\"\"\"
+    cli.command("greet")(greet)
+"""
+USE = """
+import sys
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+import ganhub
+from ganhub.app import create_app
+from ganhub.cli import cli
+
+assert Path(ganhub.__file__).is_relative_to(sys.argv[1]), ganhub.__file__
+assert "linear-gan" in ganhub.list_architectures()
+ganhub.models.get_architecture("linear-gan").tiny().save_pretrained("linear")
+run = lambda *line: CliRunner().invoke(cli, list(line), catch_exceptions=False)
+assert run("sample", "./linear", "--n", "4", "--out", "grid.png").exit_code == 0 and Path("grid.png").is_file()
+assert run("greet", "you").output == "Hello you\\n"
+assert "greet" in run("--help").output
+page = create_app()
+assert "greet" in [fn.api_name for fn in page.fns.values()]
+assert any(block.get_config().get("label") == "Greet" for block in page.blocks.values())
+"""
+
+
+def test_a_new_family_a_new_tab_and_a_new_command_are_one_file_each(tmp_path: Path) -> None:
+    """They are listed and usable, and the contract tests cover the family, with no other file touched."""
+    for name in ("ganhub", "tests"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    (tmp_path / "ganhub" / "models" / "linear_gan.py").write_text(FAMILY.lstrip())
+    (tmp_path / "ganhub" / "app" / "tabs" / "greet.py").write_text(TAB.lstrip())
+    (tmp_path / "ganhub" / "cli" / "greet.py").write_text(COMMAND.lstrip())
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "GANHUB_MODELS": str(ROOT / "model_cards")}
+    contract = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_models.py", "-k", "linear"]
+    for line in (["-W", "ignore", "-c", USE, str(tmp_path)], contract):
+        done = subprocess.run([sys.executable, *line], cwd=tmp_path, capture_output=True, text=True, env=environment)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert int(re.search(r"(\d+) passed", done.stdout)[1]) >= 5, done.stdout

@@ -208,6 +208,9 @@ def _bar(what: str) -> Iterator[Callable[[int, int], None]]:
         yield show
 
 
+PLACE = 50  # of these commands in the help
+
+
 def add_to(cli: typer.Typer) -> None:
     """Register this group's commands."""
     cli.command("augment")(augment)

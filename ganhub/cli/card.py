@@ -66,6 +66,9 @@ def _draw(folder: Path) -> Path | None:
     return path if write_curves(read_log(logs[0]), path) else None
 
 
+PLACE = 60  # of these commands in the help
+
+
 def add_to(cli: typer.Typer) -> None:
     """Register this group's commands."""
     cli.command("card")(card)

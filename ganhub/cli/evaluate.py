@@ -177,6 +177,9 @@ def told(found: Evaluation) -> str:
     return "\n".join([*lines, "", *verdict, *notes, *measured])
 
 
+PLACE = 30  # of these commands in the help
+
+
 def add_to(cli: typer.Typer) -> None:
     """Register this group's commands."""
     cli.command("evaluate")(evaluate)

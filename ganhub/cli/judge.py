@@ -210,6 +210,9 @@ def _real_pictures(config: DataConfig, generator: LatentGenerator, questions: Se
     return real.batch(0, needed).images
 
 
+PLACE = 40  # of these commands in the help
+
+
 def add_to(cli: typer.Typer) -> None:
     """Register this group's commands."""
     cli.command("judge")(judge)

@@ -122,6 +122,9 @@ def edits_of(model: StyleGenerator, found: Projection) -> torch.Tensor:
     return images.make_grid(shown, columns=columns, padding=4)
 
 
+PLACE = 70  # of these commands in the help
+
+
 def add_to(cli: typer.Typer) -> None:
     """Register this group's commands."""
     cli.command("walk")(walk)

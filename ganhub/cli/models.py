@@ -76,6 +76,9 @@ def sample(
     say(f"{drawn}{f', {how},' if how else ''} in {out}")
 
 
+PLACE = 10  # of these commands in the help
+
+
 def add_to(cli: typer.Typer) -> None:
     """Register this group's commands."""
     cli.command("list")(list_models)

@@ -87,6 +87,9 @@ def push_space(
     say(f"Pushed: {address}. The Hub builds the Space now, which takes some minutes.")
 
 
+PLACE = 110  # of these commands in the help
+
+
 def add_to(cli: typer.Typer) -> None:
     """Register this group's commands."""
     cli.command("push")(push)

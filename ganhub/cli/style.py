@@ -161,6 +161,9 @@ def _style(name: str, stylizer: Stylizer, inputs: Inputs) -> str:
     return inputs.add(name)
 
 
+PLACE = 80  # of these commands in the help
+
+
 def add_to(cli: typer.Typer) -> None:
     """Register this group's commands."""
     cli.command("style")(style)

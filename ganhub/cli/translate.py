@@ -110,6 +110,9 @@ def _work(
     files.work_through(jobs, work, done)
 
 
+PLACE = 90  # of these commands in the help
+
+
 def add_to(cli: typer.Typer) -> None:
     """Register this group's commands."""
     cli.command("translate")(translate)
