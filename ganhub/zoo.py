@@ -20,8 +20,8 @@ M = TypeVar("M", bound=Model)
 
 # Which model a menu opens with, where these are here; the others follow by name.
 FEATURED = (
-    "conditional-gan-mnist", "conditional-gan-glyphs", "stylegan2-monet", "stylegan2-landscapes", "fast-style",
-    "arbitrary-style", "adain", "gatys", "pix2pix-sketch2emoji", "cut-monet", "cut-song-ming", "srgan-x4",
+    "stylegan2-heroes", "conditional-gan-mnist", "conditional-gan-glyphs", "stylegan2-monet", "stylegan2-landscapes",
+    "fast-style", "arbitrary-style", "adain", "gatys", "pix2pix-sketch2emoji", "cut-monet", "cut-song-ming", "srgan-x4",
 )  # fmt: skip
 # The usual models for a task, best first.
 USUAL = {
@@ -32,8 +32,8 @@ USUAL = {
 }
 # What a visitor of a Space needs to find every tab at work, in the order of the menus.
 SPACE = (
-    "conditional-gan-mnist", "stylegan2-monet", "stylegan2-landscapes", "fast-style", "arbitrary-style",
-    "pix2pix-sketch2emoji", "cut-monet", "srgan-x4", "srgan-clean", "inpainting",
+    "stylegan2-heroes", "conditional-gan-mnist", "stylegan2-monet", "stylegan2-landscapes", "fast-style",
+    "arbitrary-style", "pix2pix-sketch2emoji", "cut-monet", "srgan-x4", "srgan-clean", "inpainting",
 )  # fmt: skip
 BUNDLED = ("gatys", "vgg-lite")  # come with the package: the painter without weights, and its feature network
 
