@@ -8,7 +8,7 @@ VENV := .venv/bin
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help app test lint screenshots clean
+.PHONY: help app test lint docs screenshots clean
 
 help:  ## what there is
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -21,13 +21,19 @@ test:  ## run the whole suite (ARGS="-k dcgan" picks)
 	@$(SETUP) test
 	@$(VENV)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-lint:  ## ruff: style, imports, likely mistakes
+lint:  ## ruff: style, imports, likely mistakes, format
 	@$(SETUP) test
 	@$(VENV)/python -m ruff check .
+	@$(VENV)/python -m ruff format --check .
+
+docs:  ## write docs/zoo.md and docs/families.md again
+	@$(SETUP) test
+	@$(VENV)/python tools/write_docs.py
 
 screenshots:  ## take the README's pictures of the app again
 	@$(SETUP) test
 	@GANHUB_SCREENSHOTS=docs/images $(VENV)/python -m pytest tests/test_app_browser.py
+	@$(VENV)/python tools/shrink_pictures.py --max-bytes 330000 docs/images/*.png
 
 clean:  ## remove the environment and what the tools left behind
 	rm -rf .venv .pytest_cache .ruff_cache build dist

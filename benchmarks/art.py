@@ -30,10 +30,12 @@ from torch import Tensor
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT)]
 
-from ganhub import AutoModel, cards  # noqa: E402
+from ganhub import AutoModel  # noqa: E402
+from ganhub.data import open_data  # noqa: E402
+from ganhub.hub import cards  # noqa: E402
 from ganhub.metrics import extractor  # noqa: E402
 from ganhub.metrics.distances import kernel_distance  # noqa: E402
-from ganhub.trainer import Trainer, make_recipe, open_data  # noqa: E402
+from ganhub.trainer import Trainer, make_recipe  # noqa: E402
 
 SAMPLES, HALVES = 1000, 200
 HELD = 0.2

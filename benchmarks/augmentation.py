@@ -39,10 +39,12 @@ from torch import Tensor, nn
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT)]
 
-from ganhub import AutoModel, augment, cards, images  # noqa: E402
-from ganhub.folder import write_atomic  # noqa: E402
+from ganhub import AutoModel, augment, images  # noqa: E402
+from ganhub.data import open_data  # noqa: E402
+from ganhub.files import write_atomically  # noqa: E402
+from ganhub.hub import cards  # noqa: E402
 from ganhub.nn.precision import has_bf16  # noqa: E402
-from ganhub.trainer import make_recipe, open_data  # noqa: E402
+from ganhub.trainer import make_recipe  # noqa: E402
 
 SIDE = 32  # pixels
 REAL, MADE = 20, 60  # pictures of a class
@@ -182,7 +184,7 @@ def measure(data: str, path: Path, seed: int, arms: list[str], out: Path, painte
         known[arm] = accuracy((x, y), test, len(names), seed, arm == "flips")
         known["test"] = len(test[1])
         text = json.dumps(known, indent=1)
-        write_atomic(kept, lambda place, text=text: place.write_text(text, encoding="utf-8"))
+        write_atomically(kept, lambda place, text=text: place.write_text(text, encoding="utf-8"))
         print(f"{data}, seed {seed}, {arm}: {known[arm]:.4f} of {len(x):,} pictures ({time.time() - started:.0f} s)",
               flush=True)  # fmt: skip
 

@@ -25,7 +25,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch  # noqa: E402
 
-from ganhub import cards  # noqa: E402
+from ganhub.hub import cards  # noqa: E402
 from ganhub.images import save_image  # noqa: E402
 from ganhub.models import get_architecture  # noqa: E402
 from ganhub.trainer import Recipe, Trainer, read_recipe  # noqa: E402

@@ -26,8 +26,10 @@ sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 from art import DATA, HELD, features  # noqa: E402
 
-from ganhub import AutoModel, cards  # noqa: E402
-from ganhub.trainer import make_recipe, open_data  # noqa: E402
+from ganhub import AutoModel  # noqa: E402
+from ganhub.data import open_data  # noqa: E402
+from ganhub.hub import cards  # noqa: E402
+from ganhub.trainer import make_recipe  # noqa: E402
 
 WEIGHTS = (1e-4, 1e-3, 1e-2, 1e-1)  # of the L2 penalty
 

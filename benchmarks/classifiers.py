@@ -209,7 +209,8 @@ def main() -> None:
     print(f"| real pictures, {data['held_is']} (ceiling) | {ceiling:.4f} | {ceiling_merged:.4f} |", flush=True)
     if not args.model:
         return
-    from ganhub import AutoModel, cards
+    from ganhub import AutoModel
+    from ganhub.hub import cards
 
     model = AutoModel.from_pretrained(args.model)
     result = judge(model, net, data, args.n, args.seed)

@@ -19,8 +19,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ganhub import cards, images
+from ganhub import images
 from ganhub.errors import DataError
+from ganhub.hub import cards
 from ganhub.losses.perceptual import gram, gram_distance
 from ganhub.nn.features import FeatureNetwork, build_vgg19, load_vgg_lite
 from ganhub.nn.vgg_lite import LAYERS

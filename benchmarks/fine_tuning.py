@@ -23,8 +23,9 @@ sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 from art import distance, features, interval, samples  # noqa: E402
 
-from ganhub import cards  # noqa: E402
-from ganhub.trainer import Trainer, make_recipe, open_data  # noqa: E402
+from ganhub.data import open_data  # noqa: E402
+from ganhub.hub import cards  # noqa: E402
+from ganhub.trainer import Trainer, make_recipe  # noqa: E402
 
 
 def main() -> None:

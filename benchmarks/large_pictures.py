@@ -24,7 +24,8 @@ from torch import Tensor
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT)]
 
-from ganhub import AutoModel, images, styling  # noqa: E402
+from ganhub import AutoModel, images  # noqa: E402
+from ganhub.apply import styling  # noqa: E402
 
 SIZES = ((1500, 2000), (3000, 4000), (4000, 6000))
 WHOLE = (960, 1440)

@@ -25,13 +25,13 @@ from torch import Tensor
 
 from ganhub import AutoModel, images, latents
 from ganhub.cli._inputs import data_config
+from ganhub.data import open_data
 from ganhub.errors import ConfigError
 from ganhub.latents import PerceptualDistance, Projection
 from ganhub.latents.projection import rgb_views
 from ganhub.metrics import extractor, path_length, perceptual_distance
 from ganhub.metrics.perceptual import perceptual_network
 from ganhub.models import StyleGenerator
-from ganhub.trainer import open_data
 
 JUDGE = "efficientnet-lite0"
 EDITS = (-2.0, 2.0)

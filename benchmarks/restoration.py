@@ -40,14 +40,15 @@ from torch import Tensor
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT)]
 
-from ganhub import AutoModel, cards, images, translating  # noqa: E402
-from ganhub.colour import LAB_RANGE, from_lab, to_lab  # noqa: E402
+from ganhub import AutoModel, images  # noqa: E402
+from ganhub.apply import translating  # noqa: E402
 from ganhub.convert import open_upscaler  # noqa: E402
-from ganhub.hub import list_local  # noqa: E402
+from ganhub.hub import cards, list_local  # noqa: E402
+from ganhub.images.colour import LAB_RANGE, from_lab, to_lab  # noqa: E402
 from ganhub.metrics import perceptual_distance, psnr, ssim  # noqa: E402
+from ganhub.models.inpainting import free_form  # noqa: E402
 from ganhub.models.srgan import enlarged  # noqa: E402
-from ganhub.nn.degrade import blurred  # noqa: E402
-from ganhub.nn.masks import free_form  # noqa: E402
+from ganhub.objectives.super_resolution import blurred  # noqa: E402
 
 JUDGE = "efficientnet-lite0"
 FAR = f"perceptual distance by {JUDGE}"

@@ -27,13 +27,16 @@ from torch import Tensor, nn
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT)]
 
-from ganhub import AutoModel, cards, images  # noqa: E402
+from ganhub import AutoModel, images  # noqa: E402
+from ganhub.data import Pictures, open_data  # noqa: E402
+from ganhub.hub import cards  # noqa: E402
+from ganhub.images import on_white  # noqa: E402
 from ganhub.metrics import extractor  # noqa: E402
 from ganhub.metrics.distances import kernel_distance  # noqa: E402
 from ganhub.metrics.manifold import manifold  # noqa: E402
 from ganhub.metrics.memorisation import memorisation, worst_pairs  # noqa: E402
 from ganhub.metrics.scores import intra_class_diversity  # noqa: E402
-from ganhub.trainer import Pictures, open_data, read_recipe  # noqa: E402
+from ganhub.trainer import read_recipe  # noqa: E402
 
 ATTRIBUTES = ("hair_colour", "skin", "background", "glasses", "beard", "mood")
 Labels = dict[str, Tensor]
@@ -108,11 +111,6 @@ def variation(first: Tensor, second: Tensor) -> float:
     most = int(max(first.max(), second.max())) + 1
     shares = [torch.bincount(x, minlength=most) / len(x) for x in (first, second)]
     return (shares[0] - shares[1]).abs().sum().item() / 2
-
-
-def on_white(pictures: Tensor) -> Tensor:
-    """RGB of RGBA pictures on white."""
-    return 1 + (pictures[:, :3] - 1) * (pictures[:, 3:] + 1) / 2 if pictures.shape[1] == 4 else pictures
 
 
 def half_transparent(pictures: Tensor) -> float:

@@ -17,8 +17,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ganhub import AutoModel, cards
-from ganhub.trainer import open_data, read_recipe
+from ganhub import AutoModel
+from ganhub.data import open_data
+from ganhub.hub import cards
+from ganhub.trainer import read_recipe
 
 
 def spread(images: Tensor) -> float:

@@ -57,7 +57,7 @@ def coverage(found: Tensor) -> tuple[int, float]:
 
 def train(name: str, data: Path, out: Path, overrides: dict) -> Path:
     """Run (or resume) the recipe with one objective; returns the run's folder."""
-    from ganhub import cards
+    from ganhub.hub import cards
     from ganhub.trainer import Trainer, make_recipe
 
     tables = tomllib.loads((ROOT / "training/recipes/stacked_mnist.toml").read_text(encoding="utf-8"))

@@ -34,12 +34,14 @@ from torch import Tensor
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT)]
 
-from ganhub import AutoModel, cards, images, translating  # noqa: E402
+from ganhub import AutoModel, images  # noqa: E402
+from ganhub.apply import translating  # noqa: E402
+from ganhub.data import DataConfig, Pictures, open_data  # noqa: E402
+from ganhub.hub import cards  # noqa: E402
 from ganhub.losses.perceptual import content_distance  # noqa: E402
 from ganhub.metrics import extractor, kernel_distance  # noqa: E402
 from ganhub.models import Translator  # noqa: E402
 from ganhub.nn.features import feature_network  # noqa: E402
-from ganhub.trainer.data import DataConfig, Pictures, open_data  # noqa: E402
 
 DIFFER = 8 / 127.5
 

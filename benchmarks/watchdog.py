@@ -22,13 +22,13 @@ sys.path.insert(0, str(ROOT))
 def watch(recipe: Path, data: Path, share: float, out: Path) -> str:
     """One row of the table."""
     from ganhub.trainer import Trainer, read_recipe
-    from ganhub.trainer.report import read_log
+    from ganhub.trainer.log import read_log
 
     run = Trainer(read_recipe(recipe, [f"data.path={data}"]), out, quiet=True)
     at = run.objective.at
 
     def stop_in_time(images_seen: int) -> None:
-        run.stop_asked |= images_seen >= share * run.train.images
+        run.stop.asked |= images_seen >= share * run.train.images
         at(images_seen)
 
     run.objective.at = stop_in_time
@@ -36,7 +36,7 @@ def watch(recipe: Path, data: Path, share: float, out: Path) -> str:
     looks = [line for line in read_log(out) if "watch/spread" in line]
     alarms = {alarm.partition(":")[0] for look in looks for alarm in look.get("alarms", [])}
     late = [look["watch/spread"] for look in looks if look["images"] > 0.15 * run.train.images]
-    cost = run.watchdog.seconds / run.seconds
+    cost = run.watchdog.seconds / run.state.seconds
     return (
         f"| {recipe.stem} | {run.images_seen:,} of {run.train.images:,} | {len(looks)} | "
         f"{', '.join(alarms) or 'none'} | {min(late, default=float('nan')):.2f} | {cost:.1%} |"

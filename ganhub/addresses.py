@@ -68,16 +68,16 @@ def _resolved(host: str, port: int) -> tuple:
 def settle_proxies(*hosts: str) -> None:
     """Make the environment's proxies such that an app starts: none for this machine, and none that cannot be used.
 
-    Gradio asks itself, over HTTP, whether it is there; its HTTP client refuses to be made where the environment names a
-    proxy it cannot use. Without any proxy nothing is changed.
+    Gradio asks itself over HTTP whether it is up. Its HTTP client cannot be built where the environment names a
+    proxy that it cannot use. Without any proxy nothing is changed.
 
     Args:
         hosts: Further names and addresses of this machine.
     """
-    found = {name: url for name, url in urllib.request.getproxies().items() if name in ("http", "https", "all")}
-    if not found:
+    proxies = {name: url for name, url in urllib.request.getproxies().items() if name in ("http", "https", "all")}
+    if not proxies:
         return
-    for name, url in found.items():
+    for name, url in proxies.items():
         if why := _unusable(url):
             os.environ.pop(f"{name}_proxy", None)
             os.environ.pop(f"{name}_proxy".upper(), None)

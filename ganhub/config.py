@@ -1,10 +1,11 @@
-"""Configs: frozen keyword-only dataclasses that check themselves and go to JSON or TOML and back."""
+"""Configs: frozen keyword-only dataclasses that check themselves, go to JSON or TOML and back, and take overrides."""
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
 import reprlib
+import tomllib
 import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +19,7 @@ Seed = NewType("Seed", int)  # any whole number: what draws from it takes 64 bit
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return the hint " Did you mean 'x'?" for the known name closest to ``name``, or "" when none is close."""
-    if len(str(name)) > 100:  # no name of ours, and comparing takes long
+    if len(str(name)) > 100:  # too long for a field's name, and comparing takes long
         return ""
     matches = difflib.get_close_matches(str(name), [str(k) for k in known], n=1, cutoff=0.5)
     return f" Did you mean '{matches[0]}'?" if matches else ""
@@ -69,6 +70,39 @@ class BaseConfig:
         if missing:
             raise ConfigError(f"{name} needs a value for {', '.join(missing)}.")
         return cls(**values)
+
+
+def apply_override(tables: dict[str, Any], text: str, known: Mapping[str, type[BaseConfig] | None]) -> None:
+    """Put one ``table.key=value`` of a command line into plain tables.
+
+    A value is read as TOML; where it is none, or where text is wanted (``data.path=2024``), it is text as it was typed.
+
+    Args:
+        tables: Changed in place.
+        text: As typed.
+        known: The names of the tables that there can be -> their config, or None where it depends on what they say.
+
+    Raises:
+        ConfigError: For another table, no "=", or a key inside a value.
+    """
+    key, equals, value = text.partition("=")
+    table, dot, name = key.partition(".")
+    if not (equals and dot and name) or table not in known:
+        raise ConfigError(f"'{text}' must look like table.key=value, the table one of {', '.join(known)}.")
+    try:
+        parsed = tomllib.loads(f"value = {value}")["value"]
+    except (ValueError, RecursionError):
+        parsed = value  # an unquoted string, as one types it on a command line
+    target = tables.setdefault(table, {})
+    *parents, leaf = name.split(".")
+    for parent in parents:
+        target = target.setdefault(parent, {}) if isinstance(target, dict) else target
+    if not isinstance(target, dict):
+        raise ConfigError(f"'{text[:80]}' cannot be set: {key[: -len(leaf) - 1]} holds a value of its own, no table.")
+    config = known[table]
+    if config and typing.get_type_hints(config).get(leaf) is str and not isinstance(parsed, str):
+        parsed = value
+    target[leaf] = parsed
 
 
 def _plain(value: Any) -> Any:

@@ -32,22 +32,22 @@ def sentence(error: BaseException) -> str:
     """What is wrong and what to do, for the person in front of the screen; of any error."""
     if isinstance(error, GanhubError):
         return LIST.join(map(printable, str(error).split(LIST)))
-    said = printable((str(error).strip() or type(error).__name__).splitlines()[0][:300])
+    first_line = printable((str(error).strip() or type(error).__name__).splitlines()[0][:300])
     if isinstance(error, KeyboardInterrupt):
         return "Stopped."
     if isinstance(error, MemoryError) or _out_of_memory(error):
         return "There is not enough memory for this: ask for smaller or fewer pictures, or close other programs."
     if isinstance(error, OSError):
         where = "".join(f"{printable(os.fspath(name))}: " for name in (error.filename, error.filename2) if name)
-        why = error.strerror or said
+        why = error.strerror or first_line
         return f"{where}{why}. Check that the place is there, that you may use it, and that the disk is not full."
-    if isinstance(error, ImportError) and (known := extras.missing(error)):
-        return printable(known)
+    if isinstance(error, ImportError) and (missing := extras.missing(error)):
+        return printable(missing)
     if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("ganhub"):
         return f'The Python package {error.name} is missing: install it, or all by pip install "ganhub[train,eval]".'
     return (
-        f"This is a fault of ganhub ({type(error).__name__}: {said}). Please report it with the command that you ran; "
-        f"with {TRACEBACK}=1 in the environment the command prints where it happened."
+        f"This is a fault of ganhub ({type(error).__name__}: {first_line}). Please report it with the command that you "
+        f"ran; with {TRACEBACK}=1 in the environment the command prints where it happened."
     )
 
 
@@ -98,7 +98,7 @@ def _flush() -> None:
 
 
 def _out_of_memory(error: BaseException) -> bool:
-    said = str(error)
+    text = str(error)
     return isinstance(error, RuntimeError) and (
-        type(error).__name__ == "OutOfMemoryError" or "DefaultCPUAllocator" in said or "out of memory" in said
+        type(error).__name__ == "OutOfMemoryError" or "DefaultCPUAllocator" in text or "out of memory" in text
     )

@@ -19,6 +19,10 @@ class ImageError(GanhubError):
     """A file that is no picture, or a picture that cannot be handled."""
 
 
+class FileError(GanhubError):
+    """A file that cannot be written, or that holds something else than it should."""
+
+
 class DataError(GanhubError):
     """Training data that is missing or unusable."""
 

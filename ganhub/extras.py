@@ -25,7 +25,7 @@ class MissingPackage(GanhubError, ImportError):
 
 
 def missing(error: ImportError, what: str = "This") -> MissingPackage | None:
-    """The sentence for a package that could not be imported; None where it is none that ganhub knows of.
+    """The sentence for a package that could not be imported; None for a package that is not in ``EXTRAS``.
 
     Args:
         what: Who needs it, as the subject of the sentence: "Training", "Films".

@@ -23,11 +23,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ganhub.errors import FileError
+
 MAX_DEPTH = 32  # lists in lists, in any JSON file
 MAX_ENTRIES = 1_000_000  # of all lists and objects of one JSON file: about 100 MB once parsed
 MAX_DIGITS = 40  # of one number
 _SURROGATE = re.compile("[\ud800-\udfff]")  # half a character: it can be neither printed nor stored
 _TEMPORARY = re.compile(r"\.ganhub-([0-9a-f]{8})-(\d+)-[0-9a-f]{8}\.tmp")
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FORGOTTEN = 24 * 3600  # seconds after which a temporary folder is left over, whoever made it
 
 
@@ -162,6 +165,63 @@ def put_in_place(files: Mapping[Path, Callable[[Path], object]], *, sync: bool =
     finally:
         for folder in folders.values():
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def write_atomically(path: str | os.PathLike[str], fill: Callable[[Path], object], *, sync: bool = False) -> Path:
+    """:func:`write_together` for one file; folders on the way are made. Returns the path."""
+    path = Path(path)
+    make_folder(path.parent)
+    write_together({path: fill}, sync=sync)
+    return path
+
+
+def write_together(files: Mapping[Path, Callable[[Path], object]], *, sync: bool = False) -> None:
+    """:func:`put_in_place`, with sentences; what a killed process left beside the files goes away.
+
+    Raises:
+        FileError: The disk is full or a folder cannot be written; files that were there are untouched.
+    """
+    path = next(iter(files))  # the one at work
+
+    def noted(place: Path, fill: Callable[[Path], object]) -> Callable[[Path], None]:
+        def filled(part: Path) -> None:
+            nonlocal path
+            path = place
+            fill(part)
+
+        return filled
+
+    try:
+        for folder in {place.parent for place in files}:
+            sweep(folder) if sync else sweep_once(folder)
+        put_in_place({place: noted(place, fill) for place, fill in files.items()}, sync=sync)
+    except Exception as error:
+        if disk_is_full(error):
+            raise FileError(
+                f"The disk is full, so {path} was not written and what was there is untouched: free some space and "
+                "save again."
+            ) from error
+        if isinstance(error, OSError):
+            where = error.filename if error.filename in map(str, files) else path  # or a name inside the hidden folder
+            reason = error.strerror or str(error)
+            raise FileError(f"{where} cannot be written ({reason}): choose another folder.") from error
+        raise
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it where they are missing; :class:`FileError` where that cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileError(f"The folder {folder} cannot be made ({error.strerror}): choose another.") from error
+
+
+def disk_is_full(error: BaseException) -> bool:
+    """Whether an error, or what caused it, is the system's "no space left"."""
+    # safetensors reports the system's error as text, huggingface_hub as the cause of its own.
+    numbers = {int(number) for number in re.findall(r"os error (\d+)", str(error))}
+    full = bool(_NO_SPACE & (numbers | {getattr(error, "errno", None)}))
+    return full or (error.__cause__ is not None and disk_is_full(error.__cause__))
 
 
 def sweep(folder: Path) -> None:

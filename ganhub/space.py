@@ -1,6 +1,6 @@
 """What a Space holds: app.py, the package, chosen models, requirements and the front matter that starts it.
 
-A Space is filled over HTTP (:func:`ganhub.hub_upload.upload`): the Hub refuses plain git pushes of binary files, which
+A Space is filled over HTTP (:func:`ganhub.hub.uploads.upload`): the Hub refuses plain git pushes of binary files, which
 weights and sample pictures are.
 """
 
@@ -11,11 +11,11 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from ganhub import hub
-from ganhub.cards import join_front_matter, split_front_matter
+from ganhub import hub, zoo
 from ganhub.errors import ConfigError, HubError
-from ganhub.folder import CARD
-from ganhub.hub_upload import pushed_files
+from ganhub.hub.cards import join_front_matter, split_front_matter
+from ganhub.hub.folder import CARD
+from ganhub.hub.uploads import pushed_files
 
 PACKAGE = Path(__file__).resolve().parent
 APP = '''"""The app: ``python app.py`` prints its address. A Space runs this file too."""
@@ -30,12 +30,6 @@ with in_sentences():
     if __name__ == "__main__":
         serve(demo)
 '''
-# What a visitor needs to find every tab at work, in the order of the menus.
-USUAL = (
-    "conditional-gan-mnist", "stylegan2-monet", "stylegan2-landscapes", "fast-style", "arbitrary-style",
-    "pix2pix-sketch2emoji", "cut-monet", "srgan-x4", "srgan-clean", "inpainting",
-)  # fmt: skip
-ALWAYS = ("gatys", "vgg-lite")  # come with the package: the painter without weights, and the network that it looks with
 REPLACED = ("ganhub/", "model_cards/")  # folders of a Space that hold nothing but what is uploaded
 _OURS = ("sdk", "sdk_version", "python_version", "app_file", "models")  # keys of the front matter that start the app
 _OWN_PLACE = ("recipes", "model_cards")  # of the installed package: an app needs none, the other is its own folder
@@ -46,7 +40,7 @@ def space_files(models: Sequence[str] = (), torch_pages: str = "") -> dict[str, 
     """Everything that a Space holds, as path in the repository -> file or bytes.
 
     Args:
-        models: Folders, short names or ``owner/name``; without any, :data:`USUAL` as far as they are here.
+        models: Folders, short names or ``owner/name``; without any, :data:`ganhub.zoo.SPACE` as far as they are here.
         torch_pages: Address of a package index that has torch's small builds for CPUs, under which torch/ and
             torchvision/ list them; empty for the usual build, which takes longer to install.
 
@@ -58,10 +52,10 @@ def space_files(models: Sequence[str] = (), torch_pages: str = "") -> dict[str, 
         for path in sorted(PACKAGE.rglob("*"))
         if path.is_file() and path.suffix in _SHIPPED and path.relative_to(PACKAGE).parts[0] not in _OWN_PLACE
     }
-    chosen = list(models) or [name for name in USUAL if hub.find_local(name)]
+    chosen = list(models) or [name for name in zoo.SPACE if hub.find_local(name)]
     published: list[str] = []
     folders: dict[str, Path] = {}
-    for source in [*chosen, *ALWAYS]:
+    for source in [*chosen, *zoo.BUNDLED]:
         folder = hub.locate(source)
         name = str(source).rsplit("/", 1)[-1] if hub.repo_of(source) else folder.resolve().name
         if name in folders and folders[name] != folder:
@@ -74,7 +68,7 @@ def space_files(models: Sequence[str] = (), torch_pages: str = "") -> dict[str, 
         files |= {f"model_cards/{name}/{file}": folder / file for file in pushed_files(folder)}
     files["app.py"] = APP.encode()
     files["requirements.txt"] = requirements(torch_pages).encode()
-    files[CARD] = front_page([repo_id for repo_id in published if repo_id.split("/")[1] not in ALWAYS]).encode()
+    files[CARD] = front_page([repo_id for repo_id in published if repo_id.split("/")[1] not in zoo.BUNDLED]).encode()
     return files
 
 

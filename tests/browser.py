@@ -39,9 +39,13 @@ class Watched:
         self.page, self.troubles, self.shots = self.context.new_page(), [], shots
         self.page.set_default_timeout(WAIT)
         self.page.on("request", lambda request: self._asked(request.url, url))
-        self.page.on("console", lambda line: self.troubles.append(line.text) if line.type == "error" else None)
+        self.page.on("console", self._said)
         self.page.on("pageerror", lambda error: self.troubles.append(str(error)))
         self.page.goto(url)
+
+    def _said(self, line: Any) -> None:
+        if line.type == "error":
+            self.troubles.append(f"{line.text} ({line.location['url']})")
 
     def _asked(self, address: str, own: str) -> None:
         if not address.startswith((own, "data:", "blob:")):

@@ -24,11 +24,11 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # works in a clone without installing
 RANK = int(os.environ.get("RANK", 0))
 
+from ganhub.data.pictures import Pictures  # noqa: E402
 from ganhub.errors import TrainingError  # noqa: E402
 from ganhub.nn.batch_norm import BatchNorm2d  # noqa: E402
 from ganhub.nn.processes import speaks_first  # noqa: E402
 from ganhub.trainer import Trainer, read_recipe  # noqa: E402
-from ganhub.trainer.data import Pictures  # noqa: E402
 
 
 def follow(folder: Path) -> None:

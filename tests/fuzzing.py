@@ -29,12 +29,12 @@ import torch
 from PIL import Image
 
 from ganhub.convert import open_upscaler
+from ganhub.data import DataConfig, open_data
 from ganhub.errors import GanhubError
-from ganhub.folder import read_tensors
+from ganhub.hub.folder import read_tensors
 from ganhub.images import load_image
 from ganhub.models import AutoModel, Model, get_architecture, list_architectures
 from ganhub.models.esrgan import ESRGAN
-from ganhub.trainer.data import DataConfig, open_data
 
 # What may stand anywhere in a JSON file.
 ODD = [
@@ -181,7 +181,7 @@ def safetensors(folder: Path, canary: Path) -> Case:
     """Weight files: their header as JSON, and their bytes."""
     path = folder / "m"
     stored = {"a": torch.ones(2, 3), "b": torch.zeros(4, dtype=torch.float16), "c": torch.ones(0)}
-    from ganhub.folder import write_folder
+    from ganhub.hub.folder import write_folder
 
     write_folder(path, {}, stored)
     data = (path / "model.safetensors").read_bytes()

@@ -12,7 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ganhub import _hub_errors, hub, hub_visitors
+from ganhub import hub
+from ganhub.hub import _errors, visitors
 from ganhub.models import Model, get_architecture
 from tests.fuzzing import Case, broken_bytes, odd
 from tests.hub_server import HubServer, connected
@@ -104,8 +105,8 @@ def repositories(folder: Path, canary: Path) -> Case:
 
         server.twist = twist
         with connected(server, folder / "home") as patch:
-            patch.setattr(_hub_errors, "WAIT", 0.0)
-            there = hub_visitors.locate_repo("o/m", cache_dir=cache)
+            patch.setattr(_errors, "WAIT", 0.0)
+            there = visitors.locate_repo("o/m", cache_dir=cache)
             outside = [path for path in folder.rglob("*evil*") if not path.is_relative_to(cache)]
             assert not outside, f"written outside the cache: {outside}"
             Model.from_folder(there)

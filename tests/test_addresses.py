@@ -12,9 +12,9 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from ganhub._hub_errors import unreachable
 from ganhub.addresses import check_address, settle_environment, settle_proxies
 from ganhub.errors import ConfigError
+from ganhub.hub._errors import unreachable
 
 NAMES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 

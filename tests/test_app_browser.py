@@ -240,7 +240,7 @@ def test_bad_input_gives_a_sentence(visit: Visit, tmp_path: Path) -> None:
     visit.tab("Generate")
     page.locator("#generate-seed input").fill("-5")
     page.locator("#generate-run").click()
-    page.get_by_text("First seed must be from 0").wait_for()
+    page.get_by_text("seed must be from 0").first.wait_for()
     visit.tab("Conditional")
     visit.choose("#conditional-model", "tiny-dcgan")
     page.get_by_text("tiny-dcgan knows no classes").first.wait_for()
@@ -248,10 +248,11 @@ def test_bad_input_gives_a_sentence(visit: Visit, tmp_path: Path) -> None:
     notes = tmp_path / "notes.png"
     notes.write_text("not a picture")
     page.locator("#style-style button[aria-label='Remove Image']").click()
-    page.locator("#style-style input[type=file]").set_input_files(notes)
+    with page.expect_response(re.compile("/upload")):  # what runs before it has arrived is another sentence
+        page.locator("#style-style input[type=file]").set_input_files(notes)
     page.wait_for_timeout(1000)
     page.locator("#style-run").click()
-    page.get_by_text(re.compile("is not a picture|There is no style picture yet")).first.wait_for()
+    page.get_by_text("is not a picture").first.wait_for()
     assert not page.get_by_text("Traceback").count()
 
 
@@ -276,4 +277,6 @@ def test_the_api_page_asks_nobody(visit: Visit) -> None:
     visit.page.get_by_text("/generate", exact=False).first.wait_for()
     visit.page.wait_for_timeout(1000)
     # Gradio's panel looks whether MCP and monitoring are on; they are not, and it says so in the console.
-    visit.troubles[:] = [text for text in visit.troubles if not text.startswith("Failed to load resource")]
+    absent = ("/monitoring/summary", "/gradio_api/mcp/schema")
+    known = [text for text in visit.troubles if text.startswith("Failed to load") and text.rstrip(")").endswith(absent)]
+    visit.troubles[:] = [text for text in visit.troubles if text not in known]

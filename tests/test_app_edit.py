@@ -14,12 +14,14 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor
 
-from ganhub import latents
+from ganhub import hub, latents, zoo
 from ganhub.app import Library
+from ganhub.app.declared import Bench
+from ganhub.app.drawings import Drawings
 from ganhub.app.jobs import Jobs
 from ganhub.app.tabs.edit import build, in_words, menu
 from ganhub.images import fit, load_image
-from ganhub.models import Model, StyleGenerator, get_architecture
+from ganhub.models import StyleGenerator, get_architecture
 from tests.app_server import Server, refusal, wait_until
 
 pytest_plugins = ["tests.app_server"]
@@ -126,13 +128,13 @@ def test_a_projection_can_be_stopped(server: Server, client: Client, photo: str)
     [
         (("tiny-dcgan", "any", 0, *edits()), "choose another model"),
         ((MODEL, "cat", 0, *edits()), "leave the label out"),
-        ((MODEL, "any", -1, *edits()), "Seed must be from 0"),
+        ((MODEL, "any", -1, *edits()), "seed must be from 0"),
         ((MODEL, "any", 0, *edits(["smile"], 1.0)), "There is no direction 'smile'"),
         ((MODEL, "any", 0, *edits(["pca:99"], 1.0)), "pca:0 to pca:7"),
         ((MODEL, "any", 0, *edits(["pca:0"], 99.0)), "Principal 1 must be from -4 to 4"),
         ((MODEL, "any", 0, *edits(["pca:0"] * 7)), "Choose up to 6 directions"),
-        ((MODEL, "any", 0, *edits(mixed="coarse", seed=-3)), "The seed to mix in must be from 0"),
-        ((MODEL, "any", 0, *edits(truncation=9)), "Truncation must be from 0 to 1.5"),
+        ((MODEL, "any", 0, *edits(mixed="coarse", seed=-3)), "mix_seed must be from 0"),
+        ((MODEL, "any", 0, *edits(truncation=9)), "truncation must be from 0 to 1.5"),
     ],
 )
 def test_refusals(client: Client, arguments: tuple, says: str) -> None:
@@ -158,8 +160,8 @@ def test_refusals_of_a_photo(server: Server, photo: str, client: Client, tmp_pat
     [
         (edits(["smile"], 1.0), "There is no direction 'smile'"),
         (edits(["pca:0"], 99.0), "Principal 1 must be from -4 to 4"),
-        (edits(mixed="coarse", seed=-3), "The seed to mix in must be from 0"),
-        (edits(truncation=9), "Truncation must be from 0 to 1.5"),
+        (edits(mixed="coarse", seed=-3), "mix_seed must be from 0"),
+        (edits(truncation=9), "truncation must be from 0 to 1.5"),
     ],
 )
 def test_a_slip_in_the_edits_is_said_before_the_projection(
@@ -178,23 +180,16 @@ def test_names_in_words() -> None:
     assert not [name for _, name in menu() if name.startswith("class")]
 
 
-class WithoutStyles(Library):
-    """The models of this machine, but for those with a space of styles."""
-
-    def entries(self, verb: type[Model] = Model, **chosen) -> list:
-        found = super().entries(verb, **chosen)
-        return [entry for entry in found if not issubclass(entry.model_class, StyleGenerator)]
-
-
-@pytest.mark.parametrize(("library", "have"), [(WithoutStyles, False), (Library, True)])
-def test_without_a_model_the_tab_says_what_to_do(
-    library: type[Library], have: bool, models: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("have", [False, True])
+def test_without_a_model_the_tab_says_what_to_do(have: bool, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GANHUB_MODELS", str(models))
+    styled = set(zoo.names(StyleGenerator))
+    here = {name: folder for name, folder in hub.list_local().items() if have or name not in styled}
+    monkeypatch.setattr(hub, "list_local", lambda: here)
     with gr.Blocks(analytics_enabled=False) as page:
-        tab = build(library(), Jobs())
+        tab = build(Bench(Library(), Jobs(), Drawings()))
     parts = {part["props"].get("elem_id"): part["props"] for part in page.get_config_file()["components"]}
     assert parts["edit-empty"]["visible"] is not have and parts["edit-room"]["visible"] is have
-    assert tab["ready"] is have and "Nothing to edit yet" in parts["edit-empty"]["value"]
+    assert bool(tab.scripts) is have and "Nothing to edit yet" in parts["edit-empty"]["value"]
     del page, tab, parts
     gc.collect()  # Gradio leaves the event loops of its locks to the collector, which would speak up in another test

@@ -8,8 +8,9 @@ import pytest
 import torch
 from gradio_client import Client, handle_file
 
-from ganhub import AutoModel, restoring
+from ganhub import AutoModel
 from ganhub.app.tabs import restore as restore_tab
+from ganhub.apply import restoring
 from ganhub.errors import ConfigError, ImageError
 from ganhub.images import load_image, resize, save_image
 from ganhub.models import get_architecture

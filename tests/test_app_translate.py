@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
 from gradio_client import Client, handle_file
 
 from ganhub import AutoModel
-from ganhub.app import sketches
 from ganhub.images import load_image, save_image
 from ganhub.nn.random import uniform
 from tests.app_server import refusal
 from tests.browser import MARKS, Watched
 
 pytest_plugins = ["tests.app_server", "tests.browser"]
+
+
+def arc(x: float, y: float, rx: float, ry: float, start: float, end: float) -> list[tuple[float, float]]:
+    """Part of an ellipse, in degrees from the right, clockwise."""
+    angles = [math.radians(start + (end - start) * k / 48) for k in range(49)]
+    return [(x + rx * math.cos(a), y + ry * math.sin(a)) for a in angles]
+
+
+FACE = [arc(0.5, 0.5, 0.36, 0.36, 0, 360), arc(0.38, 0.42, 0.025, 0.025, 0, 360),
+        arc(0.62, 0.42, 0.025, 0.025, 0, 360), arc(0.5, 0.54, 0.2, 0.16, 15, 165)]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +71,7 @@ class TestBrowser:
         middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
         made = "document.querySelector('#translate-made img[src*=translation]')"
         pictures = [page.evaluate(f"{made}.src")]
-        for line in sketches.face():
+        for line in FACE:
             corners = [[middle[k] + 360 * (corner[k] - 0.5) for k in (0, 1)] for corner in line[::2]]
             page.mouse.move(*corners[0])
             page.mouse.down()

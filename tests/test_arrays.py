@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from ganhub import images
+from ganhub.data import DataConfig, open_data
+from ganhub.data.opening import open_source
 from ganhub.errors import DataError
-from ganhub.trainer.data import DataConfig, open_data
-from ganhub.trainer.sources import open_source
 
 NOISE = np.random.default_rng(5)
 X = NOISE.integers(0, 256, (8, 6, 7, 3), dtype=np.uint8)
@@ -149,7 +149,7 @@ def test_members_that_are_no_arrays(tmp_path, content):
 
 
 def test_small_classes_leave_an_array_as_they_leave_a_folder(tmp_path):
-    from ganhub.trainer.data import open_data
+    from ganhub.data import open_data
 
     config = DataConfig(path=str(saved(tmp_path, x=X, y=Y)), smallest_class=3)
     data = open_data(config, height=6, width=6, channels=3, labelled=True)

@@ -14,10 +14,11 @@ from typer.testing import CliRunner
 from ganhub import AutoModel, images
 from ganhub.augment import begin, counts, generator_size, plan_restyled, plan_samples, read_labelled, restyle
 from ganhub.cli import cli, main
-from ganhub.colour import luminance
+from ganhub.data import open_data
 from ganhub.errors import ConfigError, DataError
+from ganhub.images.colour import luminance
 from ganhub.models import get_architecture
-from ganhub.trainer import make_recipe, open_data
+from ganhub.trainer import make_recipe
 
 
 def picture(seed: int, channels: int = 3, height: int = 12, width: int = 12) -> Tensor:
@@ -150,7 +151,7 @@ def test_a_stopped_training_goes_on(folder: Path, tmp_path: Path) -> None:
     step = Trainer._step
 
     def stop_after(trainer: Trainer) -> dict[str, Tensor]:
-        trainer.stop_asked = trainer.images_seen >= 64
+        trainer.stop.asked = trainer.images_seen >= 64
         return step(trainer)
 
     with pytest.MonkeyPatch.context() as patch:

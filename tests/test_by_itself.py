@@ -13,12 +13,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ganhub import latents, styling, translating
+from ganhub import latents
+from ganhub.apply import styling, translating
 from ganhub.convert import SpandrelUpscaler
 from ganhub.errors import ConfigError, HubError, ImageError
 from ganhub.models import AutoModel, Inpainter, LatentGenerator, Stylizer, get_architecture
+from ganhub.models.inpainting import free_form
 from ganhub.nn.instance_norm import InstanceNorm, moments, shared_statistics
-from ganhub.nn.masks import free_form
 from ganhub.nn.random import normal, uniform, whole_number
 
 NAMES = ("arbitrary-style", "conditional-gan", "cut", "fast-style", "gatys", "inpainting", "srgan", "stylegan2")

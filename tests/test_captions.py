@@ -8,10 +8,10 @@ import zipfile
 import numpy as np
 import pytest
 
+from ganhub.data import DataConfig, open_data
+from ganhub.data.captions import read_captions
 from ganhub.errors import ConfigError, DataError
 from ganhub.images import to_uint8
-from ganhub.trainer import DataConfig, open_data
-from ganhub.trainer.captions import read_captions
 
 ENTRIES = {
     "caption_en": ["a sad cat", "a cat with glasses", "a cat"],
@@ -96,5 +96,5 @@ def test_captions_of_other_pictures_and_none_at_all_get_a_sentence(tmp_path):
     pictures = open_data(DataConfig.from_dict(plain), height=16, width=16, channels=1, labelled=False)
     with pytest.raises(DataError, match="have no captions.*set data.captions"):
         pictures.attribute("mood", 0, 1)
-    with pytest.raises(ConfigError, match="smallest_class would part pictures and captions"):
+    with pytest.raises(ConfigError, match="smallest_class would separate pictures from their captions"):
         DataConfig.from_dict({**plain, "captions": "c.json", "smallest_class": 2})

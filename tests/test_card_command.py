@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from ganhub import cards
 from ganhub.cli import cli, main
+from ganhub.hub import cards
 from ganhub.images import load_image
 from ganhub.models import get_architecture
 
@@ -84,8 +84,10 @@ def test_the_published_cards_are_up_to_date(root: Path, tmp_path: Path) -> None:
         if not source.is_dir() or source.name in ("vgg-lite", "gatys"):
             continue
         copy = shutil.copytree(source, tmp_path / source.name)
-        facts = get_architecture(json.loads((copy / "config.json").read_text())["architecture"])
-        cards.write_card(copy, {"verb": facts.verb, "paper": facts.paper})
+        fields = json.loads((copy / "config.json").read_text())
+        family = get_architecture(fields.pop("architecture"))
+        fields.pop("ganhub_version")
+        cards.write_card(copy, family.facts(family.Config.from_dict(fields)))
         assert (copy / "README.md").read_bytes() == (source / "README.md").read_bytes(), source.name
         training = cards.read_metrics(copy)["training"]
         assert all(training[key] for key in ("licence", "dataset", "intended_use", "limits")), source.name

@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ganhub import _card_parts, cards
 from ganhub.errors import HubError
+from ganhub.hub import _card_parts, cards
 from ganhub.models import get_architecture
 
 FACTS = {
     "name": "someone/digits",
     "architecture": "conditional-gan",
-    "verb": "latent_generator",
+    "pipeline_tag": "unconditional-image-generation",
+    "use": 'ganhub.save_grid(model.sample(16, label="zero", seed=0), "grid.png")',
     "paper": "Conditional Generative Adversarial Nets (Mirza, Osindero 2014, arXiv:1411.1784)",
     "parameters": 1_234_567,
     "licence": "other",
@@ -99,13 +100,26 @@ def test_the_hub_client_understands_the_metadata() -> None:
 
 
 @pytest.mark.parametrize(
-    ("verb", "tag"),
-    [("latent_generator", "unconditional-image-generation"), ("stylizer", "image-to-image"), ("", None)],
+    ("architecture", "tag", "use"),
+    [
+        ("dcgan", "unconditional-image-generation", 'model.sample(16, seed=0), "grid.png")'),
+        ("conditional-gan", "unconditional-image-generation", 'model.sample(16, label="circle", seed=0), "grid.png")'),
+        ("fast-style", "image-to-image", 'model.stylize(ganhub.load_image("photo.jpg"), "dots")'),
+        ("adain", "image-to-image", "model.stylize("),
+        ("srgan", "image-to-image", "model.translate("),
+        ("inpainting", "image-to-image", "model.inpaint("),
+    ],
 )
-def test_pipeline_tag_by_verb(verb: str, tag: str | None) -> None:
-    text = cards.render_card({"architecture": "x", "verb": verb})
+def test_a_verb_says_what_its_cards_tell(architecture: str, tag: str, use: str) -> None:
+    text = cards.render_card(get_architecture(architecture).tiny().card_facts())
+    front, body = cards.split_front_matter(text)
+    assert front["pipeline_tag"] == tag and use in section(body, "How to load it")
+
+
+def test_a_card_of_nothing_but_a_name() -> None:
+    text = cards.render_card({"architecture": "x"})
     front, _ = cards.split_front_matter(text)
-    assert front.get("pipeline_tag") == tag
+    assert "pipeline_tag" not in front
     assert "license" not in front and "Licence of the weights: not stated." in text
 
 
@@ -219,7 +233,7 @@ def test_write_card_reads_the_folder(tmp_path: Path) -> None:
     assert "arXiv:1511.06434" in body
     (folder / "metrics.json").write_text(json.dumps(METRICS))
     (folder / "samples.png").write_bytes(b"png")
-    cards.write_card(folder, {"verb": "latent_generator"})
+    cards.write_card(folder, {"pipeline_tag": "unconditional-image-generation"})
     front, body = cards.split_front_matter((folder / "README.md").read_text("utf-8"))
     assert "model-index" in front and "Classifier accuracy" in body and "](samples.png)" in body
     (folder / "metrics.json").write_text("{")
@@ -254,7 +268,7 @@ def test_facts_that_only_the_card_knows_stay(tmp_path: Path) -> None:
     ],
 )
 def test_the_name_of_the_data_is_no_number(dataset: str, name: str) -> None:
-    facts = {"architecture": "x", "verb": "latent_generator", "dataset": dataset}
+    facts = {"architecture": "x", "pipeline_tag": "unconditional-image-generation", "dataset": dataset}
     front, _ = cards.split_front_matter(cards.render_card(facts, {"speed": 1}))
     assert front["model-index"][0]["results"][0]["dataset"] == {"name": name, "type": front["datasets"][0]}
     other = cards.render_card({**facts, "dataset": "Twemoji"}, {"speed": 1})
@@ -329,7 +343,7 @@ def test_front_matter_keeps_what_was_added_or_changed_by_hand() -> None:
     front |= {"language": "en", "license": "mit", "tags": ["ganhub", "conditional-gan", "art"]}
     del front["datasets"]
     edited = cards.join_front_matter(front, body)
-    facts = {**FACTS, "licence": "cc0-1.0", "verb": "stylizer", "tags": ["new"]}
+    facts = {**FACTS, "licence": "cc0-1.0", "pipeline_tag": "image-to-image", "tags": ["new"]}
     merged, _ = cards.split_front_matter(cards.merge_card(edited, cards.render_card(facts, {"speed": 1})))
     assert merged["language"] == "en" and merged["license"] == "mit", "by hand"
     assert merged["pipeline_tag"] == "image-to-image", "generated then, generated now"

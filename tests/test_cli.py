@@ -76,7 +76,7 @@ def test_sample_of_a_class(tiny: Path, tmp_path: Path, label: str | None) -> Non
         (("tiny-conditional-gan", "--label", "crss"), "Did you mean 'cross'"),
         (("tiny-dcgan", "--label", "3"), "leave the label out"),
         (("tiny-dcgan", "--n", "0"), "--n must be from 1"),
-        (("tiny-dcgan", "--seed", "-1"), "--seed must be from 0"),
+        (("tiny-dcgan", "--seed", "-1"), "seed must be from 0"),
         (("tiny-dcgan", "--truncation", "9"), "truncation must be from 0 to 1.5"),
         (("tiny-dcgan", "--out", "grid.tiff"), "end --out in .png"),
         (("tiny-gatys",), "run `ganhub style PHOTO --style PAINTING --model tiny-gatys --out painted.png`"),

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from ganhub import collection
-from ganhub.collection import list_pictures
+from ganhub.data import DataConfig, collection, open_data
+from ganhub.data.collection import list_pictures
+from ganhub.data.layout import parts_in, split_named
+from ganhub.data.opening import open_source
+from ganhub.data.sources import Source
 from ganhub.errors import DataError
-from ganhub.layout import parts_in, split_named
-from ganhub.trainer.data import DataConfig, open_data
-from ganhub.trainer.sources import Source, open_source
 
 
 def encoded(value: int = 0, kind: str = "PNG") -> bytes:

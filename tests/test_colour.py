@@ -9,9 +9,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ganhub import colour
-from ganhub.colour import blend, keep_colours, luminance, recoloured
 from ganhub.errors import ConfigError
+from ganhub.images import colour
+from ganhub.images.colour import blend, keep_colours, luminance, recoloured
 
 
 def noise(seed: int, height: int = 24, width: int = 30, count: int = 1) -> torch.Tensor:

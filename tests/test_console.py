@@ -16,16 +16,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from ganhub import AutoModel, cards, hub
+from ganhub import AutoModel, hub
 from ganhub.cli import main
 from ganhub.console import in_sentences, printable
 from ganhub.errors import ConfigError, GanhubError
+from ganhub.hub import cards
 from ganhub.images import save_image
-from ganhub.metrics.evaluation import feature_cache
+from ganhub.metrics.reading import feature_cache
 from ganhub.models import get_architecture
 from ganhub.nn.devices import choose_device
 from ganhub.trainer import read_recipe
-from ganhub.trainer.report import read_log
+from ganhub.trainer.log import read_log
 
 MARK = b"\xef\xbb\xbf"
 

@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from typer.testing import CliRunner
 
+from ganhub.apply.translating import translate
 from ganhub.cli import cli
 from ganhub.convert import SpandrelUpscaler, open_upscaler
 from ganhub.errors import ConfigError, GanhubError, HubError
@@ -19,7 +20,6 @@ from ganhub.images import load_image, save_image
 from ganhub.models.esrgan import ESRGAN, ESRGANConfig
 from ganhub.models.srgan import SRGAN
 from ganhub.nn.random import uniform
-from ganhub.translating import translate
 
 PARTS = {"first": "conv_first", "trunk": "conv_body", "up.0": "conv_up1", "up.1": "conv_up2", "full": "conv_hr",
          "last": "conv_last"}  # fmt: skip

@@ -16,7 +16,7 @@ import pytest
 from ganhub.images import load_image, to_uint8
 from ganhub.trainer import curves
 from ganhub.trainer.curves import thin_log, write_curves
-from ganhub.trainer.report import alarms_of, read_log, write_short_log
+from ganhub.trainer.log import alarms_of, read_log, write_short_log
 
 REPEATS = "the generator repeats itself: pairwise distance is 0.01 of the data's"
 

@@ -12,9 +12,9 @@ import torch
 from PIL import Image
 
 from ganhub import images
+from ganhub.data import DataConfig, Pictures, open_data
 from ganhub.errors import ConfigError, DataError
 from ganhub.models import get_architecture
-from ganhub.trainer.data import DataConfig, Pictures, open_data
 from ganhub.trainer.watchdog import Watchdog
 
 SHARED = Path(os.environ["GANHUB_SHARED"]) / "data" if "GANHUB_SHARED" in os.environ else None

@@ -22,7 +22,7 @@ from ganhub.nn.batch_norm import BatchNorm2d
 from ganhub.nn.processes import process_count, process_index
 from ganhub.trainer import Trainer, read_recipe
 from ganhub.trainer.checkpoint import list_checkpoints, load_checkpoint
-from ganhub.trainer.loop import _check_batch
+from ganhub.trainer.prepare import check_batch
 from tests.distributed_run import drawn_before, layer_input
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -236,8 +236,8 @@ def test_when_a_process_dies_the_other_says_so_and_the_same_command_goes_on(foll
 
 def test_a_batch_that_cannot_be_shared_is_refused():
     with pytest.raises(ConfigError, match="2 processes .* cannot share evenly; take 6 or 8"):
-        _check_batch(7, 1, 2)
-    _check_batch(8, 2, 2)
+        check_batch(7, 1, 2)
+    check_batch(8, 2, 2)
 
 
 def test_processes_that_do_not_see_each_other_are_refused(tmp_path, monkeypatch):

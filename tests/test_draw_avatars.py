@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ganhub.trainer.captions import read_captions
+from ganhub.data.captions import read_captions
 
 TRAINING = Path(__file__).resolve().parent.parent / "training"
 spec = importlib.util.spec_from_file_location("draw_avatars", TRAINING / "draw_avatars.py")

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from ganhub.app.drawings import Drawings, at_once
+from ganhub.app.drawings import Drawings
+from ganhub.creation.generate import at_once
 from ganhub.images import load_image, open_image, to_uint8
 from ganhub.models import get_architecture
 
@@ -68,9 +69,9 @@ def test_a_wall_is_drawn_in_few_goes_and_what_is_there_is_not_drawn_again(genera
 
 def test_large_pictures_are_drawn_one_by_one(generator, monkeypatch):
     height, width = generator.config.size
-    monkeypatch.setattr("ganhub.app.drawings.PIXELS_AT_ONCE", 2 * height * width)
+    monkeypatch.setattr("ganhub.creation.generate.PIXELS_AT_ONCE", 2 * height * width)
     told = []
     Drawings().paths_of(generator, "tiny", [(seed, None) for seed in range(5)], 1.0, lambda *at: told.append(at))
     assert told == [(0, 5), (2, 5), (4, 5)]
-    monkeypatch.setattr("ganhub.app.drawings.PIXELS_AT_ONCE", 1)
+    monkeypatch.setattr("ganhub.creation.generate.PIXELS_AT_ONCE", 1)
     assert at_once(generator) == 1

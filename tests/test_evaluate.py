@@ -12,11 +12,11 @@ from torch import Tensor
 from typer.testing import CliRunner
 
 from ganhub.cli import cli
+from ganhub.data import DataConfig, open_data
 from ganhub.errors import GanhubError, MetricError
 from ganhub.metrics import Result, compare, evaluate, extractor, kernel_distance
-from ganhub.metrics.evaluation import feature_cache, features_of
+from ganhub.metrics.reading import feature_cache, features_of
 from ganhub.models import LatentGenerator, get_architecture
-from ganhub.trainer import DataConfig, open_data
 
 SIZE = 16
 COUNT = 240
@@ -50,7 +50,7 @@ class Copier(LatentGenerator):
         self.register_buffer("held", held)
         self.share = share
 
-    def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
+    def forward(self, z: Tensor, label: Tensor | None = None, noise: Tensor | None = None) -> Tensor:
         which = (z[:, 0].double() * 1e6).long() % len(self.held)
         noise = torch.stack([torch.rand(3, SIZE, SIZE, generator=torch.Generator().manual_seed(int(w))) for w in which])
         copies = (z[:, 1] < torch.distributions.Normal(0, 1).icdf(torch.tensor(self.share))).view(-1, 1, 1, 1)
@@ -96,7 +96,7 @@ def test_classes_are_judged_by_a_linear_classifier(pictures):
             super().__init__(real.batch(0, COUNT).images, 0.0)
             self.config = get_architecture("conditional-gan").Config(image_size=SIZE, channels=3, num_classes=3)
 
-        def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
+        def forward(self, z: Tensor, label: Tensor | None = None, noise: Tensor | None = None) -> Tensor:
             noise = super().forward(z) * 0.5 - 0.5
             drawn = torch.where(label == 2, 0, label)
             noise[torch.arange(len(z)), drawn] += 0.94

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from ganhub.errors import ConfigError
+from ganhub.images import on_white
 from ganhub.models import get_architecture
 from ganhub.models.fastgan import (
     Discriminator,
@@ -18,7 +19,6 @@ from ganhub.models.fastgan import (
     SkipExcitation,
     _crop,
     _gated,
-    _rgb,
 )
 from ganhub.objectives import Batch
 from ganhub.trainer import Trainer, make_recipe
@@ -118,9 +118,9 @@ def test_the_discriminator_learns_to_redraw(channels):
 
 def test_a_transparent_picture_is_judged_on_white():
     rgba = torch.tensor([0.5, -0.5, 0.0, -1.0]).view(1, 4, 1, 1)
-    assert torch.equal(_rgb(rgba), torch.ones(1, 3, 1, 1))
+    assert torch.equal(on_white(rgba), torch.ones(1, 3, 1, 1))
     rgba[:, 3] = 1
-    assert torch.equal(_rgb(rgba), rgba[:, :3])
+    assert torch.equal(on_white(rgba), rgba[:, :3])
 
 
 @pytest.mark.parametrize("name", ["fastgan", "adversarial", "projected"])

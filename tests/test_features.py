@@ -14,7 +14,7 @@ from ganhub import images
 from ganhub.errors import ConfigError, HubError, ImageError
 from ganhub.losses.perceptual import content_distance, gram, gram_distance
 from ganhub.nn import features
-from ganhub.nn.features import FEATURE_NETWORKS, FeatureNetwork, build_vgg19, feature_network, load_vgg_lite
+from ganhub.nn.features import FEATURE_NETWORKS, FeatureNetwork, Frozen, build_vgg19, feature_network, load_vgg_lite
 from ganhub.nn.vgg_lite import CHANNELS, LAYERS, VGGLite, VGGLiteConfig, reflect, start_from_data
 
 ROOT = Path(__file__).parents[1]
@@ -133,6 +133,23 @@ def test_each_caller_gets_a_copy_of_one_loaded_network(monkeypatch, lite):
     first.double()
     assert built == [1] and next(second.parameters()).dtype == torch.float32
     features._loaded.pop("mine")
+
+
+def test_a_frozen_network_moves_with_its_holder_and_is_no_part_of_its_state():
+    holder = torch.nn.Module()
+    holder.frozen, holder.own = Frozen(feature_network("vgg-lite")), torch.nn.Linear(2, 2)
+    assert set(holder.state_dict()) == {"own.weight", "own.bias"} == {name for name, _ in holder.named_parameters()}
+    network = holder.frozen.network
+    before = {name: x.clone() for name, x in network.state_dict().items()}
+    holder.to(torch.bfloat16, memory_format=torch.channels_last).train()
+    assert holder.own.weight.dtype == torch.bfloat16 and not network.training
+    assert all(torch.equal(x, before[name]) for name, x in network.state_dict().items())  # no digit was lost
+    assert network.body.blocks[1][0].weight.is_contiguous(memory_format=torch.channels_last)
+    half = holder.frozen.cast(torch.bfloat16)
+    assert holder.frozen.cast(torch.bfloat16) is half and holder.frozen.cast(torch.float32) is network
+    assert next(half.parameters()).dtype == torch.bfloat16
+    holder.load_state_dict(holder.state_dict(), strict=True)
+    assert next(holder.to("meta").frozen.cast(torch.bfloat16).parameters()).is_meta
 
 
 def test_vgg_lite_is_found_by_name():

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import torch
 
-from ganhub import video
 from ganhub.errors import GanhubError, ImageError
+from ganhub.images import video
 
 # Red, green, blue and white, one in each quarter of a picture that is wider than high.
 QUARTERS = np.zeros((64, 96, 3), np.uint8)

@@ -14,8 +14,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from ganhub import files, hub, hub_visitors
-from ganhub.errors import HubError
+from ganhub import files, hub
+from ganhub.errors import FileError, HubError
+from ganhub.hub import visitors
 from ganhub.trainer.checkpoint import save_checkpoint
 
 
@@ -201,7 +202,7 @@ def test_a_full_disk_keeps_the_old_file(tmp_path: Path) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (8192, limits[1]))  # Python ignores the signal that comes with it
     try:
         for size, text in ((4096, ""), (4, "x" * 9000)):
-            with pytest.raises(HubError) as error:
+            with pytest.raises(FileError) as error:
                 hub.write_folder(folder, {"text": text}, {"weight": torch.ones(size)})
             errors.append(error)
     finally:
@@ -216,7 +217,7 @@ def test_a_full_disk_keeps_the_old_file(tmp_path: Path) -> None:
 
 def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(HubError, match="cannot be made"):
+    with pytest.raises(FileError, match="cannot be made"):
         hub.write_folder(tmp_path / "file" / "m", {}, {})
 
 
@@ -234,7 +235,7 @@ def test_repo_ids(text: str) -> None:
 def test_what_is_no_repo_id(text: object) -> None:
     assert not hub.is_repo_id(text)
     with pytest.raises(HubError, match="owner/name"):
-        hub_visitors.locate_repo(text)
+        visitors.locate_repo(text)
 
 
 def test_local_places_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, models_folder: Path) -> None:

@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 import torch
 
-from ganhub import cards, files, hub
-from ganhub.app.library import Library
+from ganhub import files, hub, zoo
+from ganhub.config import apply_override
 from ganhub.errors import ConfigError, GanhubError, HubError
+from ganhub.hub import cards
 from ganhub.models import AutoModel, LatentGenerator, get_architecture
 from ganhub.models import _base as base
 from ganhub.trainer import make_recipe, read_recipe
-from ganhub.trainer.recipe import apply_override
+from ganhub.trainer.recipe import TABLES
 
 
 def saved(folder: Path, family: str = "mlp-gan", **changes: Any) -> Path:
@@ -51,7 +52,7 @@ def test_an_odd_folder_closes_nothing(changes: dict[str, Any], models_folder: Pa
     """Menus pass over it and show its neighbours; who asks for it reads a short sentence that names it."""
     saved(models_folder / "good")
     saved(models_folder / "odd", **changes)
-    assert [name for name in Library().names(LatentGenerator) if name in ("good", "odd")] == ["good"]
+    assert [name for name in zoo.names(LatentGenerator) if name in ("good", "odd")] == ["good"]
     with pytest.raises(HubError, match="odd") as error:
         AutoModel.from_pretrained("odd")
     assert "\n" not in str(error.value) and len(str(error.value)) < 1200
@@ -184,7 +185,7 @@ def test_overrides_of_another_shape() -> None:
     tables = {"model": 3, "train": {"seed": 1}}
     for text in ("train.seed.x=1", "train.seed.x.y=1", "model.x=1", "train.seed=" + "[" * 3000):
         try:
-            apply_override(tables, text)
+            apply_override(tables, text, TABLES)
             make_recipe({**tables, "model": {}})
         except ConfigError:
             continue

@@ -9,8 +9,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ganhub.colour import recoloured
 from ganhub.errors import ConfigError, GanhubError, ImageError
+from ganhub.images.colour import recoloured
 from ganhub.models import AutoModel, Stylizer, list_architectures
 from ganhub.models.gatys import Gatys, GatysConfig, _Loss
 from ganhub.nn.features import FeatureNetwork
@@ -130,7 +130,7 @@ def test_a_step_that_goes_astray_is_taken_back(network):
     assert result.isfinite().all()
     loss = _Loss(model.config, network, CONTENT, [(STYLE, 1.0)], 1.0, 1.0)
     with torch.no_grad():
-        assert loss(result) < 4 * loss(CONTENT)
+        assert loss(result) <= loss(CONTENT)
 
 
 def test_it_can_be_cancelled(network):

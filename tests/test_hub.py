@@ -11,8 +11,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from ganhub import hub, hub_upload, hub_visitors
+from ganhub import hub
 from ganhub.errors import HubError
+from ganhub.hub import uploads, visitors
 from tests.hub_server import sentence
 
 pytest_plugins = ["tests.hub_server"]
@@ -53,7 +54,7 @@ def half_files(where: Path) -> list[Path]:
 
 def test_round_trip(hub_server, someone: str, folder: Path) -> None:
     """Create, preupload, LFS, one commit; then resolve: byte for byte what was pushed."""
-    url = hub_upload.push_folder(folder, REPO, commit_message="the first")
+    url = uploads.push_folder(folder, REPO, commit_message="the first")
     pushed = hub_server.files(REPO)
     assert set(pushed) == {".gitattributes", "samples.png", *FILES}
     assert all(pushed[name] == (folder / name).read_bytes() for name in pushed if name != ".gitattributes")
@@ -75,10 +76,10 @@ def test_round_trip(hub_server, someone: str, folder: Path) -> None:
 
 
 def test_push_again_is_one_commit_of_what_changed(hub_server, someone: str, folder: Path) -> None:
-    hub_upload.push_folder(folder, REPO)
+    uploads.push_folder(folder, REPO)
     hub.write_folder(folder, {"architecture": "toy", "width": 4}, tensors())
     hub_server.requests.clear()
-    hub_upload.push_folder(folder, REPO, include_training=True)
+    uploads.push_folder(folder, REPO, include_training=True)
     assert json.loads(hub_server.files(REPO)["config.json"])["width"] == 4
     assert {"training/config.json", "training/model.safetensors"} < set(hub_server.files(REPO))
     assert "checkpoints/step.safetensors" not in hub_server.files(REPO)
@@ -86,11 +87,11 @@ def test_push_again_is_one_commit_of_what_changed(hub_server, someone: str, fold
 
 
 def test_branches_revisions_and_pull_requests(hub_server, someone: str, folder: Path) -> None:
-    hub_upload.push_folder(folder, REPO)
+    uploads.push_folder(folder, REPO)
     first = hub_server.repos[REPO].refs["main"]
     hub.write_folder(folder, {"width": 99}, tensors())
-    hub_upload.push_folder(folder, REPO, branch="wide")
-    assert hub_upload.push_folder(folder, REPO, create_pr=True).endswith(f"/{REPO}/discussions/1")
+    uploads.push_folder(folder, REPO, branch="wide")
+    assert uploads.push_folder(folder, REPO, create_pr=True).endswith(f"/{REPO}/discussions/1")
     assert hub.read_config(hub.locate(REPO)) == hub.read_config(hub.locate(REPO, revision=first))
     assert hub.read_config(hub.locate(REPO))["width"] == 3
     assert hub.read_config(hub.locate(REPO, revision="wide")) == {"width": 99}
@@ -148,7 +149,7 @@ def test_what_is_missing_on_the_hub(hub_server, folder: Path) -> None:
 def test_private_and_gated_repositories(
     hub_server, folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    hub_upload.push_folder(folder, REPO, private=True, token=hub_server.token)
+    uploads.push_folder(folder, REPO, private=True, token=hub_server.token)
     hub_server.put("someone/gated", folder, gated=True)
     for token in (None, False):
         with pytest.raises(HubError, match="does not exist on the Hub, or is private") as error:
@@ -168,7 +169,7 @@ def test_private_and_gated_repositories(
         if unplugged:
             hub_server.unplug()
         with pytest.raises(HubError) as error:
-            hub_visitors.locate_repo(REPO)
+            visitors.locate_repo(REPO)
         sentence(error)
     assert not [r for r in hub_server.requests[-1:] if "authorization" in r[2]]
 
@@ -178,17 +179,17 @@ def test_no_right_to_push(hub_server, folder: Path) -> None:
     hub_server.put(REPO, folder)
     for token in (None, "hf_other", "hf_unknown"):
         with pytest.raises(HubError, match="You may not push to someone/toy: log in") as error:
-            hub_upload.push_folder(folder, REPO, token=token)
+            uploads.push_folder(folder, REPO, token=token)
         sentence(error)
     assert len(hub_server.repos[REPO].messages) == 1
 
 
 def test_push_of_what_is_no_model(hub_server, someone: str, folder: Path) -> None:
     with pytest.raises(HubError, match="owner/name"):
-        hub_upload.push_folder(folder, "toy")
+        uploads.push_folder(folder, "toy")
     (folder / "config.json").unlink()
     with pytest.raises(HubError, match="config.json"):
-        hub_upload.push_folder(folder, REPO)
+        uploads.push_folder(folder, REPO)
     assert REPO not in hub_server.repos
 
 
@@ -210,7 +211,7 @@ def test_no_network(hub_server, folder: Path) -> None:
     with pytest.raises(HubError, match="cannot be reached"):
         hub.locate(REPO, force_download=True)
     with pytest.raises(HubError, match="cannot be reached"):
-        hub_upload.push_folder(folder, REPO, token=hub_server.token)
+        uploads.push_folder(folder, REPO, token=hub_server.token)
     hub_server.plug()
     assert hub.locate("someone/other").is_dir()
 
@@ -242,7 +243,7 @@ def test_503_in_the_middle_is_tried_again(hub_server, folder: Path, match: str, 
 
 def test_503_that_stays(hub_server, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A sentence and no half file; the next try succeeds. With an older copy in the cache, that one is used."""
-    monkeypatch.setattr("ganhub._hub_errors.WAIT", 0.01)
+    monkeypatch.setattr("ganhub.hub._errors.WAIT", 0.01)
     hub_server.put(REPO, folder)
     hub_server.fail(1000, 503, "GET /cdn/")
     with pytest.raises(HubError, match="answers 503.*not in the cache") as error:
@@ -268,12 +269,12 @@ def test_connection_closed_in_mid_body(hub_server, tmp_path: Path) -> None:
 
 
 def test_failed_upload_leaves_the_repository_alone(hub_server, someone: str, folder: Path) -> None:
-    hub_upload.push_folder(folder, REPO)
+    uploads.push_folder(folder, REPO)
     sha = hub_server.repos[REPO].refs["main"]
     hub.write_folder(folder, {"width": 8}, {"weight": torch.zeros(3)})
     hub_server.fail(1000, 500, "POST .*/commit/")
     with pytest.raises(HubError, match="answers 500") as error:
-        hub_upload.push_folder(folder, REPO)
+        uploads.push_folder(folder, REPO)
     sentence(error)
     assert hub_server.repos[REPO].refs["main"] == sha
 
@@ -307,7 +308,7 @@ def test_size_is_asked_before_the_download(hub_server, folder: Path) -> None:
     assert not hub_server.asked("resolve|cdn")
     assert hub.locate(REPO, max_bytes=50_000).is_dir()
     with pytest.raises(HubError, match="more than"):
-        hub_visitors.locate_repo(REPO, max_bytes=10**9, max_cache_bytes=100)
+        visitors.locate_repo(REPO, max_bytes=10**9, max_cache_bytes=100)
 
 
 def test_visitors_cache_is_bounded(hub_server, tmp_path: Path) -> None:
@@ -317,7 +318,7 @@ def test_visitors_cache_is_bounded(hub_server, tmp_path: Path) -> None:
     cache = tmp_path / "visitors"
 
     def ask(name: str, seconds: int) -> None:
-        there = hub_visitors.locate_repo(f"someone/{name}", cache_dir=cache, max_cache_bytes=130_000)
+        there = visitors.locate_repo(f"someone/{name}", cache_dir=cache, max_cache_bytes=130_000)
         assert (there / "model.safetensors").read_bytes() == name.encode() * 40_000
         for path in there.iterdir():
             os.utime(path, (seconds, seconds))  # the clock of this test
@@ -344,7 +345,7 @@ def test_visitors_at_the_same_time(hub_server, tmp_path: Path) -> None:
         hub_server.put(f"someone/{name}", {"config.json": f'{{"name": "{name}"}}', "model.safetensors": name * 40_000})
 
     def ask(name: str) -> tuple[str, Path]:
-        return name, hub_visitors.locate_repo(f"someone/{name}", cache_dir=tmp_path / "v", max_cache_bytes=90_000)
+        return name, visitors.locate_repo(f"someone/{name}", cache_dir=tmp_path / "v", max_cache_bytes=90_000)
 
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(ask, "abcdabcd"))
@@ -359,11 +360,11 @@ def test_visitors_never_reach_local_folders(hub_server, folder: Path, monkeypatc
     hub.write_folder("someone/toy", {"width": "local"}, {})
     hub_server.put(REPO, folder)
     assert hub.read_config(hub.locate(REPO))["width"] == "local"
-    assert hub.read_config(hub_visitors.locate_repo(REPO))["width"] == 3
+    assert hub.read_config(visitors.locate_repo(REPO))["width"] == 3
 
 
 def test_a_card_without_markers_is_left_alone(hub_server, someone: str, folder: Path) -> None:
     hub_server.put(REPO, {"README.md": "All mine.\r\n"})
-    hub_upload.push_folder(folder, REPO)
+    uploads.push_folder(folder, REPO)
     assert hub_server.files(REPO)["README.md"] == b"All mine.\r\n"
     assert hub_server.files(REPO)["metrics.json"] == (folder / "metrics.json").read_bytes()

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from ganhub import hub, hub_download, hub_visitors
+from ganhub import hub
 from ganhub.app.jobs import Job, Stopped
 from ganhub.app.library import Library
 from ganhub.errors import HubError
+from ganhub.hub import downloads, visitors
 from ganhub.models import get_architecture
 from tests.hub_server import HubServer, sentence
 
@@ -83,7 +84,7 @@ def test_stop_ends_a_download_and_the_waiting_for_it(
     first = Job(lambda report: library.open("o/slow-0"))
     wait_for(lambda: asked(hub_server, "slow-0"))
     second = Job(lambda report: library.open("o/slow-0"))
-    third = Job(lambda report: hub_visitors.locate_repo("o/slow-0", cache_dir=tmp_path / "visitors", heed=None))
+    third = Job(lambda report: visitors.locate_repo("o/slow-0", cache_dir=tmp_path / "visitors", heed=None))
     second.stop()
     second.thread.join(30)
     assert second.stopped and not first.done
@@ -92,7 +93,7 @@ def test_stop_ends_a_download_and_the_waiting_for_it(
     assert first.stopped and not third.done, "the third one's turn has come"
     drip.set()
     assert hub.read_config(third.result())["architecture"] == "mlp-gan"
-    assert not hub_visitors._busy and not hub_visitors._waiting
+    assert not visitors._busy and not visitors._waiting
 
 
 def test_a_download_that_was_stopped_leaves_nothing(
@@ -112,13 +113,13 @@ def test_a_download_that_was_stopped_leaves_nothing(
 def test_waiters_are_bounded(
     hub_server: HubServer, drip: threading.Event, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub_visitors, "AT_ONCE", 2)
-    monkeypatch.setattr(hub_visitors, "WAITING", 3)
+    monkeypatch.setattr(visitors, "AT_ONCE", 2)
+    monkeypatch.setattr(visitors, "WAITING", 3)
     cache = tmp_path / "visitors"
-    jobs = [Job(lambda report, n=n: hub_visitors.locate_repo(f"o/slow-{n}", cache_dir=cache)) for n in range(5)]
-    wait_for(lambda: len(hub_visitors._busy) == 2 and len(hub_visitors._waiting) == 3)
+    jobs = [Job(lambda report, n=n: visitors.locate_repo(f"o/slow-{n}", cache_dir=cache)) for n in range(5)]
+    wait_for(lambda: len(visitors._busy) == 2 and len(visitors._waiting) == 3)
     with pytest.raises(HubError, match="Too many models are being fetched") as error:
-        hub_visitors.locate_repo("o/quick", cache_dir=cache)
+        visitors.locate_repo("o/quick", cache_dir=cache)
     sentence(error)
     drip.set()
     assert len({job.result() for job in jobs}) == 5
@@ -127,9 +128,9 @@ def test_waiters_are_bounded(
 def test_a_drip_is_given_up(
     hub_server: HubServer, drip: threading.Event, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub_download, "PATIENCE", 0.3)
+    monkeypatch.setattr(downloads, "PATIENCE", 0.3)
     with pytest.raises(HubError, match="o/slow-1 comes too slowly") as error:
-        hub_visitors.locate_repo("o/slow-1", cache_dir=tmp_path / "visitors")
+        visitors.locate_repo("o/slow-1", cache_dir=tmp_path / "visitors")
     sentence(error)
 
 
@@ -139,10 +140,10 @@ def test_what_is_on_its_way_counts_as_full(
     """Two downloads of which the cache holds one: the second begins once the first is over, and makes room."""
     size = sum(path.stat().st_size for path in model.iterdir())
     options = {"cache_dir": tmp_path / "visitors", "max_cache_bytes": size + size // 2}
-    first = Job(lambda report: hub_visitors.locate_repo("o/slow-0", **options))
+    first = Job(lambda report: visitors.locate_repo("o/slow-0", **options))
     wait_for(lambda: asked(hub_server, "slow-0"))
-    second = Job(lambda report: hub_visitors.locate_repo("o/slow-1", **options))
-    wait_for(lambda: len(hub_visitors._busy) == 2)
+    second = Job(lambda report: visitors.locate_repo("o/slow-1", **options))
+    wait_for(lambda: len(visitors._busy) == 2)
     time.sleep(0.5)
     assert not asked(hub_server, "slow-1")
     drip.set()
@@ -186,7 +187,7 @@ def test_sizes_are_known_before_anything_is_fetched(hub_server: HubServer, model
 def test_headers_become_file_names(header: str, value: str, hub_server: HubServer, model: Path, tmp_path: Path) -> None:
     hub_server.put("o/m", model)
     hub_server.twist = lambda path, status, content, headers: (status, content, {**headers, header: value})
-    for locate in (hub.locate, hub_visitors.locate_repo):
+    for locate in (hub.locate, visitors.locate_repo):
         with pytest.raises(HubError, match="strange|no commit|changed") as error:
             locate("o/m", cache_dir=tmp_path / "a" / "b" / "cache")
         sentence(error)

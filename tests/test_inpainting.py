@@ -9,8 +9,7 @@ import torch.nn.functional as F
 from ganhub import AutoModel, list_architectures
 from ganhub.errors import ConfigError, ImageError
 from ganhub.models import Inpainter, get_architecture
-from ganhub.models.inpainting import GatedConv, Inpainting, InpaintingObjective
-from ganhub.nn.masks import free_form
+from ganhub.models.inpainting import GatedConv, Inpainting, InpaintingObjective, free_form
 from ganhub.nn.random import normal, uniform
 from ganhub.objectives import Batch
 

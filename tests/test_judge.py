@@ -257,7 +257,7 @@ def run(*arguments: str) -> str:
 
 def prepared(names: list[str], n: int, **data: object):
     from ganhub.cli.judge import prepare
-    from ganhub.trainer import DataConfig
+    from ganhub.data import DataConfig
 
     kind = "real-or-made" if data else "a-or-b"
     generators = [get_architecture(name.removeprefix("tiny-")).from_pretrained(name) for name in names]

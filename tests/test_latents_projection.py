@@ -206,7 +206,7 @@ def test_the_commands(models_folder: Path, tmp_path: Path) -> None:
         (("walk", "tiny", "--seeds", "1,x"), "'x' is no seed"),
         (("walk", "tiny", "--out", "film.avi"), "end --out in"),
         (("walk", "plain", "--space", "w"), "use space='z'"),
-        (("walk", "tiny", "--frames", "100000000"), "do not fit"),
+        (("walk", "tiny", "--frames", "100000000"), "frames must be from 2 to 10000"),
         (("project", str(photo), "--model", "plain", "--out", str(out / "a")), "dcgan has no W space"),
         (("project", str(photo), "--model", "tiny", "--out", str(out / "a"), "--space", "q"), "choose 'w\\+' or 'w'"),
     ):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ganhub import latents
-from ganhub.errors import ConfigError, ImageError
+from ganhub.errors import ConfigError, FileError
 from ganhub.models import get_architecture
 from tests.latent_toy import toy
 
@@ -151,10 +151,10 @@ def test_points_as_files(tmp_path, stylegan):
     assert latents.load_w(latents.save_w(w, tmp_path / "b.safetensors"))[1] is None
     with pytest.raises(ConfigError, match="w must be"):
         latents.load_w(path, toy(style_dim=9))
-    with pytest.raises(ImageError, match="end its name in .safetensors"):
+    with pytest.raises(ConfigError, match="end its name in .safetensors"):
         latents.save_w(w, tmp_path / "w.pt")
-    with pytest.raises(ImageError, match="cannot be read"):
+    with pytest.raises(FileError, match="cannot be read"):
         latents.load_w(tmp_path / "none.safetensors")
     (tmp_path / "broken.safetensors").write_bytes(b"PK" * 40)
-    with pytest.raises(ImageError, match="cannot be read"):
+    with pytest.raises(FileError, match="cannot be read"):
         latents.load_w(tmp_path / "broken.safetensors")

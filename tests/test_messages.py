@@ -58,8 +58,8 @@ def test_each_kind_of_model_names_its_own_command(tmp_path: Path) -> None:
 
 
 def test_a_kind_of_model_has_its_article() -> None:
-    from ganhub.cli._inputs import kind_of
     from ganhub.models import get_architecture
+    from ganhub.zoo import kind_of
 
     kinds = {name: kind_of(get_architecture(name).tiny()) for name in ("inpainting", "dcgan", "srgan")}
     assert kinds == {"inpainting": "an inpainter", "dcgan": "a latent generator", "srgan": "a translator"}

@@ -5,26 +5,45 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
 from ganhub import AutoModel, list_architectures
-from ganhub.errors import ConfigError, HubError
-from ganhub.models import LatentGenerator, Stylizer, Translator, get_architecture
+from ganhub.errors import ConfigError, HubError, ImageError
+from ganhub.models import Inpainter, LatentGenerator, Stylizer, Translator, get_architecture
 from ganhub.models._base import MAX_PARAMETERS
+from ganhub.nn.random import uniform
 
 ALL = [get_architecture(name) for name in list_architectures()]
-LATENT = [cls for cls in ALL if issubclass(cls, LatentGenerator)]
-STYLE = [cls for cls in ALL if issubclass(cls, Stylizer)]
-TRANSLATE = [cls for cls in ALL if issubclass(cls, Translator)]
-every = pytest.mark.parametrize("cls", ALL, ids=lambda cls: cls.architecture)
-every_latent = pytest.mark.parametrize("cls", LATENT, ids=lambda cls: cls.architecture)
+VERBS = (LatentGenerator, Stylizer, Translator, Inpainter)
 
 
-def test_the_five_families_are_registered():
-    assert {"mlp-gan", "dcgan", "conditional-gan", "wgan-gp", "gatys"} <= set(list_architectures())
+def each(verb):
+    """A row for every registered architecture of a verb."""
+    rows = [cls for cls in ALL if issubclass(cls, verb)]
+    return pytest.mark.parametrize("cls", rows, ids=lambda cls: cls.architecture)
+
+
+every, every_latent, every_stylizer, every_translator, every_inpainter = map(each, (object, *VERBS))
+
+
+def photos(n, height, width, stream=1):
+    """Pictures [n, 3, height, width] in [-1, 1], smooth enough to be no noise."""
+    small = uniform(range(n), 3, 6, 6, stream=stream) * 1.6 - 0.8
+    return torch.nn.functional.interpolate(small, (height, width), mode="bilinear")
+
+
+def test_every_model_file_registers_its_family():
+    files = {path.stem for path in (Path(__file__).parents[1] / "ganhub" / "models").glob("[!_]*.py")}
+    assert {cls.__module__.rpartition(".")[2] for cls in ALL if cls.__module__.startswith("ganhub.models.")} == files
+
+
+@every
+def test_it_has_one_verb(cls):
+    assert sum(issubclass(cls, verb) for verb in VERBS) == 1
 
 
 @every
@@ -95,9 +114,12 @@ def test_labels_by_index_and_by_name(cls):
         assert torch.equal(model.sample(2, label=index), model.sample(2, label=name))
     assert not torch.equal(model.sample(2, label=0), model.sample(2, label=1))
     assert torch.equal(model.sample(3, seed=1), model.sample(3, seed=1, label=[(1 + i) % len(names) for i in range(3)]))
-    for wrong in (-1, len(names), names[0] + "x", True and 10**9):
+    for wrong in (-1, len(names), names[0] + "x", 10**9):
         with pytest.raises(ConfigError, match="no class"):
             model.sample(1, label=wrong)
+    with pytest.raises(ConfigError, match="A label must be a whole number"):
+        model.sample(1, label=1.5)
+    assert torch.equal(model.sample(1, label=True), model.sample(1, label=1)), "True is 1, as everywhere in Python"
     with pytest.raises(ConfigError, match="2 labels were given for 3"):
         model.sample(3, label=[0, 1])
 
@@ -115,6 +137,79 @@ def test_adversary_scores_each_picture_and_both_players_learn(cls):
         dead = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
         # a bias in front of batch norm is subtracted again, so its gradient is zero by construction
         assert all(name.endswith("bias") for name in dead), dead
+
+
+@every_stylizer
+def test_a_stylizer_paints_each_picture_in_its_size_and_range(cls):
+    model = cls.tiny().eval()
+    content = photos(2, 40, 56)
+    style = model.style_names[0] if not model.reads_pictures else photos(1, 36, 48, stream=2)
+    calls = []
+    painted = model.stylize(content, style, seed=3, on_step=lambda step, steps, look: calls.append((step, steps)))
+    assert painted.shape == content.shape and painted.dtype == content.dtype
+    assert painted.abs().max() <= 1 and not torch.equal(painted, content)
+    assert calls[-1] == (model.steps, model.steps)
+    assert torch.equal(painted, model.stylize(content, style, seed=3))
+    assert torch.equal(model.stylize(content, style, strength=0), content)
+    for name in model.style_names:
+        assert model.stylize(content, name).shape == content.shape
+
+
+@every_stylizer
+def test_a_stylizer_refuses_what_it_cannot_paint(cls):
+    model = cls.tiny().eval()
+    style = model.style_names[0] if not model.reads_pictures else photos(1, 36, 48, stream=2)
+    for wrong in (photos(1, 8, 40), photos(1, 40, 40)[:, :1], photos(1, 40, 40)[0]):
+        with pytest.raises(ImageError):
+            model.stylize(wrong, style)
+    for options in ({"strength": 1.5}, {"strength": float("nan")}, {"scale": 9}):
+        with pytest.raises(ConfigError, match="must be from"):
+            model.stylize(photos(1, 40, 40), style, **options)
+    with pytest.raises(ConfigError):
+        model.stylize(photos(1, 40, 40), "no-such-style")
+
+
+@every_translator
+def test_a_translator_gives_each_picture_scale_times_as_large(cls):
+    model = cls.tiny().eval()
+    picture = photos(2, 33, 47)  # no multiple of anything
+    made = model.translate(picture)
+    assert made.shape == (2, 3, 33 * model.scale, 47 * model.scale) and made.dtype == picture.dtype
+    assert made.abs().max() <= 1 and made.std() > 0
+    alone = torch.cat([model.translate(one[None]) for one in picture])
+    assert (made - alone).abs().max() <= 2 / 255
+    assert torch.equal(made, model.translate(picture)) and not made.requires_grad
+
+
+@every_translator
+def test_a_translator_refuses_other_shapes(cls):
+    model = cls.tiny().eval()
+    for wrong in (photos(1, 16, 16)[:, :1], photos(1, 16, 16)[0], photos(1, 16, 16)[..., :0], "photo.png"):
+        with pytest.raises(ImageError, match="A picture to translate is RGB"):
+            model.translate(wrong)
+
+
+@every_inpainter
+def test_an_inpainter_changes_the_hole_and_nothing_else(cls):
+    model = cls.tiny().eval()
+    picture, mask = photos(2, 45, 61), torch.full((1, 1, 45, 61), -1.0)
+    mask[..., 10:20, 12:30] = 1
+    hole = (mask > 0).expand_as(picture)
+    filled = model.inpaint(picture, mask)
+    assert torch.equal(filled[~hole], picture[~hole]) and filled.abs().max() <= 1
+    assert torch.equal(filled, model.inpaint(torch.where(hole, -picture, picture), mask)), "it looked under the mask"
+    alone = torch.cat([model.inpaint(one[None], mask) for one in picture])
+    assert (filled - alone).abs().max() <= 2 / 255
+
+
+@every_inpainter
+def test_an_inpainter_refuses_masks_that_say_nothing(cls):
+    model, picture = cls.tiny().eval(), photos(1, 32, 32)
+    for value, says in ((-1.0, "covers nothing"), (1.0, "covers the whole")):
+        with pytest.raises(ImageError, match=says):
+            model.inpaint(picture, torch.full((1, 1, 32, 32), value))
+    with pytest.raises(ImageError, match="of the picture's size"):
+        model.inpaint(picture, torch.zeros(1, 1, 31, 32))
 
 
 @every_latent

@@ -16,7 +16,7 @@ from ganhub.app.library import Library
 from ganhub.cli import cli
 from ganhub.errors import HubError
 from ganhub.models import get_architecture
-from ganhub.trainer.loop import _build_model
+from ganhub.trainer.prepare import build_model
 from ganhub.trainer.recipe import make_recipe
 
 pytest_plugins = ["tests.hub_server"]
@@ -44,7 +44,7 @@ def test_one_name_for_python_command_line_training_and_app(published: Path, tmp_
     result = CliRunner().invoke(cli, ["sample", "little", "--n", "2"], catch_exceptions=False)
     assert result.exit_code == 0 and Path("grid.png").is_file()
     tables = {"train": {"init": "little"}, "data": {"path": "nowhere"}}
-    assert same(_build_model(make_recipe(tables)), published)
+    assert same(build_model(make_recipe(tables)), published)
     assert same(Library(device="cpu", cache_dir=tmp_path / "visitors").open("little"), published)
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from ganhub.cli._inputs import data_config
+from ganhub.config import apply_override
 from ganhub.errors import ConfigError
-from ganhub.trainer.recipe import apply_override, make_recipe
+from ganhub.trainer.recipe import TABLES, make_recipe
 
 AS_TYPED = ["2024", "2024-05-01", "07:30:00", "true", "1e3", "007", "nan", "[1, 2]", "{a = 1}", "0x1F", "a=b", "é"]
 
@@ -15,7 +16,7 @@ AS_TYPED = ["2024", "2024-05-01", "07:30:00", "true", "1e3", "007", "nan", "[1, 
 @pytest.mark.parametrize("key", ["data.path", "data.only", "data.other.path", "train.init", "train.dataset"])
 def test_text_stays_as_it_was_typed(key, text):
     tables = {"data": {"path": "x"}}
-    apply_override(tables, f"{key}={text}")
+    apply_override(tables, f"{key}={text}", TABLES)
     recipe = make_recipe({**tables, "data": {"path": "x", **tables["data"]}})
     table, _, name = key.partition(".")
     found = getattr(recipe, table).to_dict()

@@ -10,16 +10,16 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from ganhub import AutoModel
+from ganhub import AutoModel, zoo
 from ganhub.cli import _forecast, cli
 from ganhub.cli._enlarge import chosen
 from ganhub.cli._files import may_write
 from ganhub.cli.evaluate import CLASSES, told
 from ganhub.durations import in_words
-from ganhub.errors import ConfigError, HubError, ImageError
+from ganhub.errors import ConfigError, FileError, HubError
 from ganhub.files import check_place
 from ganhub.images import load_image, save_image
-from ganhub.metrics.evaluation import Evaluation
+from ganhub.metrics import Evaluation
 from ganhub.metrics.protocol import Protocol, Result
 from ganhub.models import get_architecture
 from ganhub.models.srgan import SRGAN
@@ -116,7 +116,7 @@ def test_the_upscaler_enlarges_where_it_is(place: Path, monkeypatch: pytest.Monk
     assert "each pixel a square" in chosen(2, "auto", (64, 64), 1)[1], "grey ones"
     assert "each pixel a square" in chosen(2, "nearest", (64, 64), 3)[1]
     assert "srgan-x4" in chosen(2, "upscaler", (8, 8), 3)[1], "asked for"
-    monkeypatch.setattr("ganhub.cli._enlarge.UPSCALER", "no-such-upscaler")
+    monkeypatch.setitem(zoo.USUAL, "enlarge", ("no-such-upscaler",))
     assert "no-such-upscaler is not on this machine" in chosen(2, "auto", (64, 64), 3)[1]
     with pytest.raises(HubError, match="no-such-upscaler"):
         chosen(2, "upscaler", (64, 64), 3)
@@ -178,9 +178,9 @@ def test_a_pipe_is_never_replaced(place: Path) -> None:
     Path("full").mkdir()
     for name in ("pipe.png", "full/config.json"):
         os.mkfifo(name)
-    with pytest.raises(ImageError, match=r"pipe.png cannot be written \(it is a pipe or a device\)"):
+    with pytest.raises(FileError, match=r"pipe.png cannot be written \(it is a pipe or a device\)"):
         save_image(torch.zeros(1, 3, 4, 4), "pipe.png")
-    with pytest.raises(HubError, match=r"config.json cannot be written \(it is a pipe or a device\)"):
+    with pytest.raises(FileError, match=r"config.json cannot be written \(it is a pipe or a device\)"):
         get_architecture("dcgan").tiny().save_pretrained("full")
     with pytest.raises(HubError, match="it is no regular file"):
         AutoModel.from_pretrained("./full")

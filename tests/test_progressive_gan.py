@@ -12,7 +12,7 @@ import torch.nn.functional as F
 
 from ganhub import AutoModel
 from ganhub.errors import ConfigError
-from ganhub.folder import read_tensors
+from ganhub.hub.folder import read_tensors
 from ganhub.models import get_architecture
 from ganhub.models.progressive_gan import (
     Critic,

@@ -299,7 +299,7 @@ def test_each_turn_moves_its_own_player_and_never_the_frozen_network(architectur
         assert not missing
         others = [p.grad for player in players if player != phase.player for p in players[player][0].parameters()]
         assert all(gradient is None for gradient in others)
-    assert not any(p.requires_grad for net in objective.discriminator._networks.values() for p in net.parameters())
+    assert not any(p.requires_grad for p in objective.discriminator.frozen.network.parameters())
 
 
 def test_the_heads_learn_to_tell_stripes_from_what_the_generator_makes():

@@ -13,11 +13,12 @@ import torch
 from gradio_client import Client
 from typer.testing import CliRunner
 
-from ganhub import cards, hub_upload, space
-from ganhub.cards import split_front_matter
+from ganhub import space
 from ganhub.cli import cli
 from ganhub.errors import ConfigError, HubError
-from ganhub.folder import read_tensors
+from ganhub.hub import cards, uploads
+from ganhub.hub.cards import split_front_matter
+from ganhub.hub.folder import read_tensors
 from ganhub.models import get_architecture
 from tests.app_server import free_port, wait_for
 from tests.hub_server import sentence
@@ -105,15 +106,15 @@ def test_a_pull_request_leaves_main_alone(hub_server, someone: str, little: Path
     assert "discussions/1" in run("push", little, REPO, "--create-pr")
     assert hub_server.repos[REPO].refs["main"] == before
     with pytest.raises(HubError, match="cannot be the tag"):
-        hub_upload.push_folder(little, REPO, create_pr=True, tag="v2")
+        uploads.push_folder(little, REPO, create_pr=True, tag="v2")
 
 
 def test_a_push_that_broke_off_goes_on(hub_server, someone: str, little: Path, monkeypatch) -> None:
     """The large file that had arrived is not sent again, and nothing is half there meanwhile."""
-    monkeypatch.setattr("ganhub._hub_errors.WAIT", 0.01)
+    monkeypatch.setattr("ganhub.hub._errors.WAIT", 0.01)
     hub_server.fail(1000, 500, "POST .*/commit/")
     with pytest.raises(HubError, match="answers 500") as error:
-        hub_upload.push_folder(little, REPO)
+        uploads.push_folder(little, REPO)
     sentence(error)
     assert set(hub_server.files(REPO)) == {".gitattributes"}
     sent = len(hub_server.asked("PUT /lfs/"))

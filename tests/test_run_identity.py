@@ -15,12 +15,13 @@ import numpy as np
 import pytest
 import torch
 
+from ganhub.data import DataConfig, open_data
 from ganhub.errors import ConfigError, GanhubError, TrainingError
 from ganhub.images import load_image, save_image
 from ganhub.models import get_architecture
-from ganhub.trainer import DataConfig, TrainConfig, Trainer, identity, make_recipe, open_data, statement
+from ganhub.trainer import TrainConfig, Trainer, identity, make_recipe, statement
 from ganhub.trainer.checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
-from ganhub.trainer.report import read_log
+from ganhub.trainer.log import read_log
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -121,7 +122,7 @@ def test_settings_that_can_be_applied_are_applied_and_said(data, tmp_path, capsy
     state = load_checkpoint(out / "checkpoints")
     assert all(tuple(one["param_groups"][0]["betas"]) == (0.8, 0.9) for one in state["optimizers"].values())
     assert "| Changed on the way | after 16 pictures: train.images was 16" in (out / "README.md").read_text("utf-8")
-    assert run.data.config.flip and run.fingerprint["train"]["betas"] == [0.8, 0.9]
+    assert run.data.config.flip and run.state.fingerprint["train"]["betas"] == [0.8, 0.9]
 
 
 def test_every_setting_is_applied_said_or_refused():
@@ -177,9 +178,9 @@ def test_a_damaged_newer_checkpoint_does_not_cost_the_good_ones(tmp_path, capsys
 def test_the_second_trainer_of_a_folder_is_told_and_a_killed_one_leaves_no_lock(data, tmp_path):
     out = tmp_path / "run"
     first = subprocess.Popen(
-        [sys.executable, "-c", "import sys, time; from pathlib import Path; from types import SimpleNamespace as N\n"
+        [sys.executable, "-c", "import sys, time; from pathlib import Path\n"
          "from ganhub.trainer.lock import hold\n"
-         "with hold(N(out=Path(sys.argv[1]), main=True, world=1)): print('held', flush=True); time.sleep(600)",
+         "with hold(Path(sys.argv[1])): print('held', flush=True); time.sleep(600)",
          str(out)],
         stdout=subprocess.PIPE, cwd=ROOT,
     )  # fmt: skip
@@ -218,7 +219,7 @@ def test_what_another_run_left_is_not_taken_for_this_one_s(data, tmp_path):
     new.watchdog.budget = 1.0
     new.run()
     told = json.loads((out / "best" / "metrics.json").read_text())["watch"]
-    assert told["run"] == new.record["id"] != best["watch"]["run"] and told["value"] >= 0
+    assert told["run"] == new.state.record["id"] != best["watch"]["run"] and told["value"] >= 0
     assert all("x" not in line for line in read_log(out))
 
 

@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from ganhub import AutoModel
+from ganhub.data import DataConfig, open_data
 from ganhub.errors import ConfigError
 from ganhub.images import save_image
 from ganhub.nn.random import uniform
 from ganhub.trainer import Trainer, make_recipe
 from ganhub.trainer.checkpoint import list_checkpoints
-from ganhub.trainer.data import DataConfig, open_data
 
 
 @pytest.fixture

@@ -229,15 +229,16 @@ def test_style_mixing_takes_the_fine_layers_of_another_latent():
     assert model.eval().mixed(w, range(400), None) is w
 
 
-def test_the_fast_path_is_near_the_exact_one():
-    """bfloat16 feature maps, where this processor has them, within 1/255 on average."""
+def test_the_fast_path_is_near_the_exact_one(monkeypatch):
+    """bfloat16 feature maps within 1/255 on average; on a processor without bfloat16 they are emulated here."""
+    monkeypatch.setattr("ganhub.models.stylegan2.has_bf16", lambda device: True)
     torch.manual_seed(1)
     model = varied(StyleGAN2(config(image_size=64, channel_base=1024, max_channels=64, style_dim=32))).eval()
     w, noise = model.to_w(model.latent(range(8))), model.noise(range(8))
     exact = model.double().from_w(w, noise=noise)
     fast = model.float().from_w(w, noise=noise)
     assert fast.dtype == torch.float32
-    assert (fast - exact).abs().mean() < 2 / 255  # of a range of 2
+    assert 1e-4 < (fast - exact).abs().mean() < 2 / 255  # of a range of 2; float32 would be nearer than 1e-4
 
 
 def test_prepared_weights_never_outlive_a_change():

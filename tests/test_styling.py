@@ -12,14 +12,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from ganhub import tiling
-from ganhub.colour import keep_colours, luminance
+from ganhub.apply import tiling
+from ganhub.apply.styling import paint, paint_frames, usual_scale
 from ganhub.errors import ConfigError, ImageError
+from ganhub.images.colour import keep_colours, luminance
+from ganhub.images.video import Smoother
 from ganhub.models.arbitrary_style import ArbitraryStyle
 from ganhub.models.fast_style import FastStyle
 from ganhub.models.gatys import Gatys
-from ganhub.styling import paint, paint_frames, usual_scale
-from ganhub.video import Smoother
 
 
 def blobs(seed: int, height: int = 48, width: int = 64, channels: int = 3) -> torch.Tensor:
@@ -58,9 +58,8 @@ def test_without_controls_it_is_what_the_model_paints(named):
 @pytest.mark.parametrize("size", [(448, 600), (301, 517), (200, 900)])
 def test_tiled_equals_whole(named, monkeypatch, size, pixels, rounds, most):
     """Within 3/255: with statistics from one batch, layer by layer from several, and by some layers at a time."""
-    monkeypatch.setattr("ganhub.large_pictures.ROUNDS", rounds)
+    monkeypatch.setattr("ganhub.apply.large_pictures.ROUNDS", rounds)
     monkeypatch.setattr(tiling, "SAMPLE", pixels)
-    monkeypatch.setattr(tiling.samples, "__kwdefaults__", {"pixels": pixels})
     photo = (blobs(4, *size) + torch.linspace(-0.7, 0.7, size[1])).clamp(-1, 1)
     steps: list[tuple[int, int]] = []
     whole = paint(named, photo, "waves", tile=0)
@@ -244,7 +243,7 @@ import torch
 from ganhub.config import BaseConfig
 from ganhub.models import Stylizer
 from ganhub.nn.instance_norm import InstanceNorm
-from ganhub.styling import paint
+from ganhub.apply.styling import paint
 
 class Quick(Stylizer):
     Config = BaseConfig

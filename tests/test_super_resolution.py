@@ -17,10 +17,10 @@ from ganhub.errors import ConfigError
 from ganhub.models import get_architecture
 from ganhub.models.esrgan import ESRGAN, ESRGANConfig
 from ganhub.models.srgan import SRGAN, SRGANConfig, enlarged
-from ganhub.nn.degrade import Degradation, DegradationConfig, blurred, jpeg
 from ganhub.nn.features import feature_network
 from ganhub.nn.random import uniform
 from ganhub.objectives import Batch, SuperResolutionObjective, get_objective
+from ganhub.objectives.super_resolution import Degradation, DegradationConfig, blurred, jpeg
 
 
 @pytest.fixture(scope="module")

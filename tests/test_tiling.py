@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from ganhub import tiling
+from ganhub.apply import tiling
 from ganhub.errors import ConfigError
 from ganhub.nn.instance_norm import InstanceNorm, shared_statistics
 

@@ -20,7 +20,7 @@ from torch import nn
 
 from ganhub import AutoModel, list_architectures
 from ganhub.errors import ConfigError, GanhubError, TrainingError
-from ganhub.folder import read_tensors
+from ganhub.hub.folder import read_tensors
 from ganhub.images import from_uint8, load_image, save_image
 from ganhub.models import LatentGenerator, get_architecture
 from ganhub.trainer import Trainer, make_recipe, read_recipe
@@ -77,7 +77,7 @@ def test_resume_is_exact_bit_for_bit(architecture, objective, pictures, tmp_path
     first.save()
     second = start("parts")
     second.run()
-    assert second.images_seen == whole.images_seen and second.step == whole.step
+    assert second.images_seen == whole.images_seen and second.state.step == whole.state.step
     for part in ("model", "objective"):
         assert same(getattr(whole, part).state_dict(), getattr(second, part).state_dict())
     assert same(whole.ema.module.state_dict(), second.ema.module.state_dict())
@@ -315,7 +315,7 @@ def test_every_shipped_recipe_takes_two_steps(path, tmp_path, monkeypatch):
     assert all(value.isfinite() for value in numbers.values())
     assert recipe.train.licence and recipe.train.dataset
     # Late in the run all its players have begun; and where bfloat16 is native, that is what they play in.
-    trainer.images_seen, trainer.step, trainer.bf16 = max(phase.start for phase in trainer.phases), 0, True
+    trainer.state.images_seen, trainer.state.step, trainer.bf16 = max(p.start for p in trainer.phases), 0, True
     numbers = trainer._step()
     assert all(value.isfinite() for value in numbers.values())
     assert {f"{phase.player}/loss" for phase in trainer.phases} <= numbers.keys()

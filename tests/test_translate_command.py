@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from PIL import Image
 from typer.testing import CliRunner
 
-from ganhub import AutoModel, translating
+from ganhub import AutoModel
+from ganhub.apply import translating
 from ganhub.cli import cli
 from ganhub.errors import ConfigError, ImageError
 from ganhub.images import load_image, resize, save_image
@@ -91,8 +92,11 @@ def test_a_gif_is_a_picture_here_and_a_film_is_none(place):
     ("arguments", "says"),
     [
         (("upscale", "photo.png", "--model", "drawn", "--out", "a.png"), "leaves pictures as large as they are"),
-        (("translate", "photo.png", "--model", "mended", "--out", "a.png"), "(inpainter) does not translate"),
-        (("inpaint", "photo.png", "--mask", "photo.png", "--model", "drawn", "--out", "a.png"), "does not fill holes"),
+        (("translate", "photo.png", "--model", "mended", "--out", "a.png"), "is an inpainter, which does not do this"),
+        (
+            ("inpaint", "photo.png", "--mask", "photo.png", "--model", "drawn", "--out", "a.png"),
+            "is a translator, which does not do this",
+        ),
         (("translate", "none.png", "--model", "drawn", "--out", "a.png"), "none.png does not exist"),
         (("translate", "photo.png", "--model", "drawn", "--tile", "512", "--out", "a.png"), "tile=0"),
         (("translate", "photo.png", "--model", "drawn", "--out", "photo.png"), "would be overwritten"),

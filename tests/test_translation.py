@@ -11,16 +11,16 @@ import torch.nn.functional as F
 from skimage.color import lab2rgb, rgb2lab
 
 from ganhub import AutoModel, list_architectures
-from ganhub.colour import from_lab, to_lab
+from ganhub.data import DataConfig, open_data
 from ganhub.errors import ConfigError, DataError, ImageError
 from ganhub.images import from_uint8, load_image, save_image, to_uint8
+from ganhub.images.colour import from_lab, to_lab
 from ganhub.models import Translator, get_architecture
 from ganhub.models.pix2pix import Pix2Pix, Pix2PixConfig, UNet
 from ganhub.nn.random import uniform
 from ganhub.objectives import Batch, get_objective
 from ganhub.trainer import Trainer, make_recipe
 from ganhub.trainer.checkpoint import list_checkpoints
-from ganhub.trainer.data import DataConfig, open_data
 
 TRANSLATORS = [cls for cls in map(get_architecture, list_architectures()) if issubclass(cls, Translator)]
 every = pytest.mark.parametrize("cls", TRANSLATORS, ids=lambda cls: cls.architecture)

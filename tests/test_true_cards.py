@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from ganhub import AutoModel, cards
+from ganhub import AutoModel
+from ganhub.hub import cards
 from ganhub.images import save_image
 from ganhub.models import get_architecture
 from ganhub.trainer import Trainer, make_recipe, read_recipe
@@ -174,7 +175,7 @@ def recipe_of(architecture: str, data: Path, **train: object):
 def test_a_run_that_was_stopped_does_not_have_the_limits_of_a_whole_one(mine: Path) -> None:
     texts = {"intended_use": "For shells.", "limits": "After eight pictures it knows them all."}
     run = Trainer(recipe_of("dcgan", mine / "shells", **texts), mine / "run", quiet=True)
-    run.stop_asked = True
+    run.stop.asked = True
     card = (run.run() / "README.md").read_text("utf-8")
     assert run.images_seen == 4 and "(these weights are from before the end) | 8 |" in card
     assert "For shells." in card and "knows them all" not in card

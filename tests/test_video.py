@@ -7,8 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from ganhub.errors import ImageError
-from ganhub.video import open_video, save_video
+from ganhub.errors import FileError, ImageError
+from ganhub.images.video import open_video, save_video
 
 
 def decode(path) -> tuple[dict[str, object], torch.Tensor]:
@@ -78,7 +78,7 @@ def test_sentences(tmp_path):
         with pytest.raises(ImageError, match=words):
             save_video(**{"frames": frames, "path": tmp_path / "a.mp4", **bad})
     (tmp_path / "file").touch()
-    with pytest.raises(ImageError, match="cannot be written"):
+    with pytest.raises(FileError, match="cannot be (made|written)"):
         save_video(frames, tmp_path / "file" / "a.mp4")
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
 

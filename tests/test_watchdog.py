@@ -13,9 +13,9 @@ import pytest
 import torch
 
 from ganhub import AutoModel
-from ganhub.cards import read_metrics
+from ganhub.hub.cards import read_metrics
 from ganhub.trainer import Trainer, make_recipe
-from ganhub.trainer.report import read_log
+from ganhub.trainer.log import read_log
 from ganhub.trainer.watchdog import LOOK, Watchdog, judge
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -134,7 +134,7 @@ def attributes(style: str, parts: Parts) -> dict[str, str | bool]:
 
 
 def english(known: dict[str, str | bool]) -> str:
-    """"a smiling person with long pink hair, a beard and medium skin, lilac background, outline style"."""
+    """ "a smiling person with long pink hair, a beard and medium skin, lilac background, outline style"."""
     mood, skin = known.get("mood", ""), known.get("skin")
     who = f"{mood} person" if mood not in ("", "pacifier") else "person"
     holds = " with a pacifier" if mood == "pacifier" else ""
@@ -147,7 +147,7 @@ def english(known: dict[str, str | bool]) -> str:
 
 
 def chinese(known: dict[str, str | bool]) -> str:
-    """"粉色长发、留胡子、中等肤色的微笑的人，淡紫色背景，描边风格"."""
+    """ "粉色长发、留胡子、中等肤色的微笑的人，淡紫色背景，描边风格"."""
     shown = [CHINESE_COLOURS.get(known.get("hair_colour"), "") + CHINESE_HAIR[known.get("hair", "")]]
     shown += [word for word, there in (("留胡子", known["beard"]), ("戴眼镜", known["glasses"])) if there]
     shown += [CHINESE_SKINS[known["skin"]]] if "skin" in known else []

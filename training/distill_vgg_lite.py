@@ -23,9 +23,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ganhub import cards, hub, images
+from ganhub import hub, images
 from ganhub._version import __version__
 from ganhub.errors import DataError
+from ganhub.hub import cards
 from ganhub.losses.perceptual import gram, gram_distance
 from ganhub.nn.vgg_lite import VGGLite, VGGLiteConfig, reflect, start_from_data
 

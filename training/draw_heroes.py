@@ -62,7 +62,7 @@ def read_parts(source: Path) -> Parts:
 
 
 def people_of(base: str) -> str:
-    """"human" for human_m, "demonspawn" for demonspawn_red_f, "orc" for lorc_m3; "" for those that are not drawn."""
+    """ "human" for human_m, "demonspawn" for demonspawn_red_f, "orc" for lorc_m3; "" for those that are not drawn."""
     plain = base.removeprefix("l") if base.startswith("lorc") else base
     return next((people for people in PEOPLES if re.fullmatch(rf"{people}\d?(_[a-z]+\d?)*\d?", plain)), "")
 

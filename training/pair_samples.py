@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT)]
 
 from ganhub import AutoModel, images  # noqa: E402
-from ganhub.trainer.data import DataConfig, open_data  # noqa: E402
+from ganhub.data import DataConfig, open_data  # noqa: E402
 
 COUNT, COLUMNS = 24, 12
 

@@ -3,7 +3,7 @@
     python training/prepare_styles.py --paintings style-paintings.zip \\
         --more landscapes-288.zip monet-256.zip wallpapers.zip --out ganhub-styles
 
-``named/`` gets one picture for each style of fast-style: six manners drawn by code (:mod:`ganhub.app.swatches`), and
+``named/`` gets one picture for each style of fast-style: six manners drawn by code (swatches.py), and
 of the paintings those in ``NAMED``, each with its short side at 512 pixels. ``many/``, for models that take any style,
 gets corners of these with their colours exchanged and pictures of the other collections, short side 288; the paintings
 that are not in ``NAMED`` are left out of it, to measure with.
@@ -20,8 +20,9 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).resolve().parent.parent)]
 
+import swatches  # noqa: E402
+
 from ganhub import images  # noqa: E402
-from ganhub.app import swatches  # noqa: E402
 
 # Start of the file's name: the style's. Painters dead for more than seventy years.
 NAMED = {

@@ -17,12 +17,13 @@ from torch import Tensor
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT)]
 
+from swatches import CONTENTS, asset  # noqa: E402
+
 from ganhub import AutoModel, images  # noqa: E402
-from ganhub.app.tabs.style import CONTENTS, asset  # noqa: E402
 from ganhub.models import Inpainter, Model  # noqa: E402
-from ganhub.nn.degrade import jpeg  # noqa: E402
-from ganhub.nn.masks import free_form  # noqa: E402
+from ganhub.models.inpainting import free_form  # noqa: E402
 from ganhub.nn.random import normal  # noqa: E402
+from ganhub.objectives.super_resolution import jpeg  # noqa: E402
 
 SIDE = 256
 

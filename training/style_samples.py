@@ -17,8 +17,9 @@ from torch import Tensor
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT)]
 
+from swatches import STYLES, asset  # noqa: E402
+
 from ganhub import AutoModel, images  # noqa: E402
-from ganhub.app.tabs.style import STYLES, asset  # noqa: E402
 
 CONTENTS = ("cat", "harbour", "coffee")
 

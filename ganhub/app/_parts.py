@@ -7,7 +7,6 @@ import functools
 import html
 import inspect
 import logging
-import math
 import os
 import re
 import tempfile
@@ -20,10 +19,11 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 from torch import Tensor
 
-from ganhub import images
+from ganhub import images, zoo
+from ganhub.app.declared import Bench
 from ganhub.app.drawings import file_name, result_folder
 from ganhub.app.jobs import Job, Jobs, Progress, Report
-from ganhub.app.library import Entry, Library, class_names
+from ganhub.app.library import Library
 from ganhub.app.shield import raw_editor
 from ganhub.errors import ConfigError, GanhubError
 from ganhub.models import Model
@@ -31,7 +31,6 @@ from ganhub.models import Model
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-MAX_SEED = 2**32 - 1
 STOP_WAIT = 20  # seconds that a press of Stop waits for the end of the step at work
 MAX_SENTENCE = 600  # characters of an error that a visitor reads
 FOLDERS = re.compile(
@@ -42,24 +41,31 @@ FOLDERS = re.compile(
 # ---- errors
 
 
-def calm(fn: Callable[..., T]) -> Callable[..., T]:
-    """Wrap a listener so that a visitor reads a sentence whatever happens; the log gets the traceback."""
+def calm(fn: Callable[..., T], *given: Any) -> Callable[..., T]:
+    """A listener of a function, whose first arguments may be given; a visitor reads a sentence whatever happens.
+
+    The log gets the traceback.
+    """
 
     @functools.wraps(fn)
     def call(*args: Any, **kwargs: Any) -> Any:
         try:
-            return fn(*args, **kwargs)
+            return fn(*given, *args, **kwargs)
         except Exception as error:
             raise _sentence(error) from error
 
     @functools.wraps(fn)
     def generate(*args: Any, **kwargs: Any) -> Any:
         try:
-            yield from fn(*args, **kwargs)
+            yield from fn(*given, *args, **kwargs)
         except Exception as error:
             raise _sentence(error) from error
 
-    return generate if inspect.isgeneratorfunction(fn) else call
+    listener = generate if inspect.isgeneratorfunction(fn) else call
+    if given:  # Gradio names an endpoint's parameters by what is left
+        signature = inspect.signature(fn)
+        listener.__signature__ = signature.replace(parameters=list(signature.parameters.values())[len(given) :])
+    return listener
 
 
 def calm_all(app: gr.Blocks) -> None:
@@ -96,32 +102,6 @@ def _sentence(error: Exception) -> gr.Error:
 # ---- arguments: a page keeps them in range, a caller of the API may send anything
 
 
-def number(name: str, value: Any, low: float, high: float) -> float:
-    """Return ``value`` as a float in [low, high], or raise ConfigError with a sentence that names it."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise ConfigError(f"{name} must be a number from {low:g} to {high:g}, not {str(value)[:40]!r}.")
-    if not low <= value <= high:
-        raise ConfigError(f"{name} must be from {low:g} to {high:g}, not {value:g}.")
-    return float(value)
-
-
-def whole(name: str, value: Any, low: int, high: int) -> int:
-    """The same for whole numbers."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value % 1:
-        raise ConfigError(f"{name} must be a whole number from {low} to {high}, not {str(value)[:40]!r}.")
-    if not low <= value <= high:
-        raise ConfigError(f"{name} must be from {low} to {high}, not {int(value)}.")
-    return int(value)
-
-
-def one_of(name: str, value: Any, choices: Iterable[str]) -> str:
-    """``value`` where it is one of the choices, or ConfigError that lists them."""
-    choices = list(choices)
-    if not isinstance(value, str) or value not in choices:
-        raise ConfigError(f"{name} must be one of {', '.join(choices)}, not {str(value)[:40]!r}.")
-    return value
-
-
 def example(items: Sequence[T], index: Any) -> T:
     """The item that was clicked, or ConfigError where the index is none."""
     if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index < len(items):
@@ -145,19 +125,6 @@ def plain_name(name: str, value: Any) -> str | int | None:
     if value is not None and (isinstance(value, bool) or not isinstance(value, str | int)):
         raise ConfigError(f"{name} must be a name, not {str(value)[:40]!r}.")
     return value
-
-
-def seed_list(text: Any, *, least: int, most: int) -> list[int]:
-    """Read "3, 14 15" (or a list of numbers) as seeds."""
-    parts = text if isinstance(text, (list, tuple)) else re.findall(r"[^\s,;]+", str(text or ""))
-    seeds = []
-    for part in parts:
-        if not re.fullmatch(r"\d{1,10}", str(part)) or int(part) > MAX_SEED:
-            raise ConfigError(f"'{str(part)[:40]}' is no seed: write whole numbers from 0 to {MAX_SEED}, as in 3, 14.")
-        seeds.append(int(part))
-    if not least <= len(seeds) <= most:
-        raise ConfigError(f"Give {least} to {most} seeds, separated by commas; there are {len(seeds)}.")
-    return seeds
 
 
 def unchecked(component: T) -> T:
@@ -231,27 +198,42 @@ def bar(progress: Progress, noun: str) -> str:
     )
 
 
-def follow(
-    jobs: Jobs,
-    tab: str,
-    request: gr.Request | None,
-    work: Callable[[Report], T],
-    show: Callable[[Progress | None], tuple],
-) -> Generator[tuple, None, Job[T]]:
-    """Run ``work`` as a job of this visitor, yield ``show(progress)`` while it runs and return the ended job.
+PRIVATE = {"show_progress": "hidden", "api_visibility": "private"}  # of a listener that is no endpoint
 
-    ``show(None)`` is what is shown before an error is raised, so that no bar is left standing.
+
+def keep(count: int) -> list:
+    """Outputs that stay as they are."""
+    return [gr.skip() for _ in range(count)]
+
+
+def follow(
+    bench: Bench, tab: str, request: gr.Request | None, work: Callable[[Report], T], *, noun: str, outputs: int,
+    stopped: str | Callable[[Job], tuple], look: Callable[[Any], Sequence] | None = None,
+) -> Generator[tuple, None, Job[T] | None]:  # fmt: skip
+    """Run ``work`` as a job of this visitor and tell of it; return the ended job, or None where it was stopped.
+
+    Yields ``outputs`` values and the status line: before an error is raised one without a bar, so that none is left
+    standing, and after a stop the sentence ``stopped``, or what it returns for the job.
+
+    Args:
+        noun: What one step is.
+        look: The values for an early look; they stay as they are without one.
     """
-    job = jobs.start(visitor(request, tab), work)
+    job = bench.jobs.start(visitor(request, tab), work)
+    seen = None
     for progress in job:
-        yield show(progress)
+        fresh = look is not None and progress.preview is not None and progress.preview is not seen
+        seen = progress.preview if fresh else seen
+        yield *(look(seen) if fresh else keep(outputs)), bar(progress, noun)
     job.thread.join()
-    if not job.stopped:
-        try:
-            job.result()
-        except Exception:
-            yield show(None)
-            raise
+    if job.stopped:
+        yield (*keep(outputs), stopped) if isinstance(stopped, str) else stopped(job)
+        return None
+    try:
+        job.result()
+    except Exception:
+        yield *keep(outputs), ""
+        raise
     return job
 
 
@@ -301,7 +283,7 @@ def model_menu(library: Library, verb: type[Model], tab: str, *, conditional: bo
     Returns:
         (dropdown, line). The tab may react to ``dropdown.input`` too.
     """
-    entries = library.entries(verb, conditional=conditional, task=task)
+    entries = zoo.entries(verb, conditional=conditional, task=task)
     first = entries[0].name if entries else None
     menu = gr.Dropdown(
         choices=[entry.name for entry in entries],
@@ -327,13 +309,13 @@ def about(library: Library, name: str | None) -> str:
     """One line of HTML about a model of the menu."""
     if not name:
         return "No model is here yet. Train one with <code>python training/train.py</code>, or type a Hub id above."
-    entry = next((entry for entry in library.entries() if entry.name == name), None)
+    entry = next((entry for entry in zoo.entries() if entry.name == name), None)
     if entry is None:
         return "From the Hugging Face Hub. It is fetched once, when you first use it."
     return " · ".join(_facts(entry))
 
 
-def _facts(entry: Entry) -> Iterable[str]:
+def _facts(entry: zoo.Entry) -> Iterable[str]:
     if size := getattr(entry.config, "size", None):
         yield f"{size[1]} × {size[0]} pixels"
     if entry.classes:
@@ -346,11 +328,16 @@ def _linked(paper: str) -> str:
     return re.sub(r"arXiv:(\d{4}\.\d{4,5})", r'<a href="https://arxiv.org/abs/\1" target="_blank">arXiv:\1</a>', paper)
 
 
+def menu_name(model: Any) -> Any:
+    """What a model menu holds; nothing is the empty name."""
+    return "" if model is None else model
+
+
 def classes_of(library: Library, name: str | None) -> list[str]:
     """Class names of a model of the menu, without loading it; for a Hub id it is loaded, as its config is there."""
     if not name:
         return []
-    for entry in library.entries():
+    for entry in zoo.entries():
         if entry.name == name:
             return entry.classes
-    return class_names(library.open(name).config)
+    return zoo.class_names(library.open(name).config)

@@ -6,7 +6,6 @@ A picture depends on model, seed, class and truncation alone, so nobody can tell
 
 from __future__ import annotations
 
-import math
 import os
 import re
 import secrets
@@ -16,24 +15,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
-import torch
-
 from ganhub import images
 from ganhub.app.jobs import Report
 from ganhub.app.shield import results_place
+from ganhub.creation import Generate, Library
+from ganhub.creation.generate import Wanted, at_once, draw
 from ganhub.errors import ImageError
 from ganhub.models import LatentGenerator
 
 MOST = 4096  # pictures of one model that are remembered
-PIXELS_AT_ONCE = 2**15  # more is hardly faster, and takes memory in each thread
 
-Wanted = tuple[int, str | int | None]  # seed, class
 Key = tuple[str, float, int, str | int | None]
-
-
-def at_once(generator: LatentGenerator) -> int:
-    """How many pictures are drawn in one go: small ones many, large ones one by one, so that Stop is heeded soon."""
-    return max(1, min(32, PIXELS_AT_ONCE // math.prod(generator.config.size)))
 
 
 def result_folder() -> Path:
@@ -70,6 +62,10 @@ class Drawings:
         self._lock = threading.Lock()
         self._paths: WeakKeyDictionary[LatentGenerator, OrderedDict[Key, Path]] = WeakKeyDictionary()
 
+    def of(self, wall: Generate, library: Library, report: Report | None = None) -> list[str]:
+        """The PNGs of a :class:`~ganhub.creation.Generate`, in its order; see :meth:`paths_of`."""
+        return self.paths_of(wall.open(library), wall.model, wall.wanted(), wall.truncation, report)
+
     def path_of(
         self, generator: LatentGenerator, model: str, seed: int, truncation: float = 1.0,
         label: str | int | None = None,
@@ -100,12 +96,7 @@ class Drawings:
 
     def _draw(self, generator: LatentGenerator, model: str, wanted: Sequence[Wanted], truncation: float) -> list[Path]:
         """Draw pictures in one batch and write their files, in a folder that nobody can guess."""
-        seeds = [seed for seed, _ in wanted]
-        labels = [generator.labels(1, label, seed) for seed, label in wanted]
-        pictures = generator.generate(
-            generator.latent(seeds), None if labels[0] is None else torch.cat(labels), truncation=truncation,
-            noise=generator.noise(seeds) if generator.noise_dim else None,
-        ).cpu()  # fmt: skip
+        pictures = draw(generator, wanted, truncation)
         folder = result_folder()
         drawn = []
         for picture, (seed, label) in zip(pictures, wanted, strict=True):

@@ -1,8 +1,8 @@
-"""The library: which models there are, and the few of them that are in memory.
+"""The library: the few models that are in memory, and what a visitor may bring into it.
 
 A model is named as the menu names it: a folder's name for the models on this machine, owner/name for one on the
 Hub. What a visitor types is never taken for a path, no token goes with a visitor's request, and a Hub model's size is
-asked before it is downloaded (see :func:`ganhub.hub_visitors.locate_repo`).
+asked before it is downloaded (see :func:`ganhub.hub.visitors.locate_repo`).
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 from weakref import WeakValueDictionary
 
-from ganhub import hub, hub_visitors
+from ganhub import hub, zoo
 from ganhub.app.jobs import heed_stop
-from ganhub.config import BaseConfig, nearest
+from ganhub.config import nearest
 from ganhub.errors import GanhubError, HubError
-from ganhub.models import LatentGenerator, Model, get_architecture
+from ganhub.hub import visitors
+from ganhub.models import LatentGenerator, Model
 
 MAX_NAME = 200  # characters
 MAX_PIXELS = 2048 * 2048  # of one picture of a Hub model
@@ -32,36 +32,9 @@ log = logging.getLogger(__name__)
 M = TypeVar("M", bound=Model)
 LOOK = 0.2  # seconds between two looks at whether a waiting visitor has pressed Stop
 
-# Which model a menu opens with, where these are there; the rest follow by name.
-FEATURED = (
-    "conditional-gan-mnist", "conditional-gan-glyphs", "stylegan2-monet", "stylegan2-landscapes", "fast-style",
-    "arbitrary-style", "adain", "gatys", "pix2pix-sketch2emoji", "cut-monet", "cut-song-ming", "srgan-x4",
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A model on this machine: its name in the menu, its folder, its class and its config."""
-
-    name: str
-    folder: Path
-    model_class: type[Model]
-    config: BaseConfig
-
-    @property
-    def classes(self) -> list[str]:
-        """Names of its classes in order; the indices as text where the config holds no names; [] without classes."""
-        return class_names(self.config)
-
-
-def class_names(config: BaseConfig) -> list[str]:
-    """Names of a config's classes in order, or the indices as text, or []."""
-    count = getattr(config, "num_classes", 0)
-    return [str(name) for name in getattr(config, "class_names", ())] or [str(i) for i in range(count)]
-
 
 class Library:
-    """Finds models by verb and keeps the last few loaded; safe to use from many threads.
+    """Opens models by name and keeps the last few loaded; safe to use from many threads.
 
     Args:
         keep: How many models stay in memory; the one used longest ago makes room.
@@ -82,31 +55,6 @@ class Library:
         # Weak: a lock goes with the last visitor who waits for it, so that names which name nothing are not kept.
         self._loading: WeakValueDictionary[str, threading.Lock] = WeakValueDictionary()
         self._lock = threading.Lock()
-
-    def entries(self, verb: type[Model] = Model, *, conditional: bool = False, task: str = "") -> list[Entry]:
-        """The models on this machine that have a verb, featured ones first. Folders that cannot work are left out.
-
-        Args:
-            verb: A base class of models.
-            conditional: Only those with classes.
-            task: Of translators, only those whose ``task`` this is.
-        """
-        found = []
-        for name, folder in hub.list_local().items():
-            try:
-                entry = _read(name, folder)
-            except GanhubError as error:  # a feature network has no verb; a broken folder must not close the app
-                log.debug("%s is not listed: %s", name, error)
-                continue
-            able = issubclass(entry.model_class, verb) and (entry.classes or not conditional)
-            if able and (not task or entry.model_class.task(entry.config) == task):
-                found.append(entry)
-        order = {name: place for place, name in enumerate(FEATURED)}
-        return sorted(found, key=lambda entry: (order.get(entry.name, len(order)), entry.name))
-
-    def names(self, verb: type[Model] = Model, *, conditional: bool = False, task: str = "") -> list[str]:
-        """What a tab's model menu holds."""
-        return [entry.name for entry in self.entries(verb, conditional=conditional, task=task)]
 
     def open(self, name: str, verb: type[M] = Model) -> M:
         """The loaded model of a menu name or Hub id.
@@ -132,9 +80,7 @@ class Library:
                     self._loaded[key] = model
                     while len(self._loaded) > 1 and not self._fits():
                         self._loaded.popitem(last=False)
-        if not isinstance(model, verb):
-            raise HubError(f"{name} is a {model.architecture}, which does not do this: choose another model here.")
-        return model
+        return zoo.with_verb(model, name, verb)
 
     def _fits(self) -> bool:
         loaded = self._loaded.values()
@@ -159,7 +105,7 @@ class Library:
                 f"{name} takes {size / 1e6:.1f} MB of memory, more than the {self.max_bytes / 1e6:.1f} MB allowed "
                 "here: choose a smaller model, or load it on your own machine."
             )
-        sides = getattr(_read(name, path).config, "size", ())
+        sides = getattr(zoo.read_entry(name, path).config, "size", ())
         if isinstance(sides, tuple | list) and math.prod(sides) > MAX_PIXELS:
             raise HubError(
                 f"{name} gives pictures of {sides[1]} x {sides[0]} pixels, too large for this page: load it on your "
@@ -167,14 +113,14 @@ class Library:
             )
 
     def _fetch(self, name: str) -> Path:
-        repo_id, near = hub.repo_of(name), nearest(name, self.names())  # a short name means what it means everywhere
+        repo_id, near = hub.repo_of(name), nearest(name, zoo.names())  # a short name means what it means everywhere
         if repo_id is None:
             raise HubError(
                 f"There is no model '{name[:100]}' here.{near} Choose one from the menu, or type the owner/name of a "
                 "ganhub model on the Hugging Face Hub."
             )
         try:
-            return hub_visitors.locate_repo(
+            return visitors.locate_repo(
                 repo_id, token=False, max_bytes=self.max_bytes, cache_dir=self.cache_dir, heed=heed_stop
             )
         except HubError as error:
@@ -192,7 +138,7 @@ class Library:
                 break
             time.sleep(0.1)
         try:
-            for name in self.names(LatentGenerator)[:1]:
+            for name in zoo.names(LatentGenerator)[:1]:
                 self.open(name, LatentGenerator).sample(1)
         except Exception:
             log.exception("The first model could not be loaded ahead of time.")
@@ -212,13 +158,6 @@ def _held(lock: threading.Lock) -> Iterator[None]:
 def bytes_of(model: Model) -> int:
     """Memory that a loaded model takes."""
     return sum(tensor.nbytes for tensor in (*model.parameters(), *model.buffers()))
-
-
-def _read(name: str, folder: Path) -> Entry:
-    fields = hub.read_config(folder)
-    model_class = get_architecture(fields.pop("architecture", ""))
-    fields.pop("ganhub_version", None)
-    return Entry(name, folder, model_class, model_class.Config.from_dict(fields))
 
 
 def _changed(folder: Path | None) -> int:

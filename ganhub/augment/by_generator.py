@@ -12,6 +12,7 @@ from ganhub import images
 from ganhub.augment.folder import Labelled, Names, New, OnStep, load
 from ganhub.config import nearest
 from ganhub.errors import ConfigError, DataError, TrainingError
+from ganhub.files import write_atomically
 from ganhub.models import LatentGenerator
 
 if TYPE_CHECKING:
@@ -118,16 +119,17 @@ def train_generator(labelled: Labelled, run: str | Path, *, recipe: Recipe, quie
         ConfigError: When the run in that folder was begun with other pictures or another recipe.
         TrainingError: When the run was stopped (Ctrl-C) before its end; the same call goes on.
     """
-    from ganhub import cards
-    from ganhub.trainer import Pictures, Trainer
+    from ganhub.data import Pictures
+    from ganhub.data.sources import Entry, Source
+    from ganhub.hub import cards
+    from ganhub.trainer import Trainer
     from ganhub.trainer.estimate import announcement
-    from ganhub.trainer.sources import Entry, Source
 
     run, side, channels = Path(run), recipe.model["image_size"], recipe.model["channels"]
     tables = {name: table for name, table in recipe.tables.items() if name != "data"}  # it has a path of this machine
     told = json.dumps({"digest": labelled.digest, "seed": recipe.data.seed, **tables}, indent=1) + "\n"
     if not run.exists():
-        images.write_atomically(run / MADE_FROM, lambda place: place.write_text(told, encoding="utf-8"))
+        write_atomically(run / MADE_FROM, lambda place: place.write_text(told, encoding="utf-8"))
     elif not (run / MADE_FROM).is_file() or (run / MADE_FROM).read_text(encoding="utf-8-sig") != told:
         raise ConfigError(f"{run} holds a run of other pictures or other settings: remove it, or name another place.")
     if run.is_dir() and cards.read_metrics(run).get("training", {}).get("images_seen", 0) >= recipe.train.images:

@@ -15,9 +15,9 @@ from torch import Tensor
 
 from ganhub import images
 from ganhub.augment.folder import Labelled, Names, New, OnStep, load
-from ganhub.collection import is_picture
-from ganhub.colour import keep_colours as keep_colours_of
+from ganhub.data.collection import is_picture
 from ganhub.errors import ConfigError
+from ganhub.images.colour import keep_colours as keep_colours_of
 from ganhub.models import Stylizer
 from ganhub.models._stylizer import SMALLEST_SIDE
 from ganhub.nn.random import uniform

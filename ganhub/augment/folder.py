@@ -15,9 +15,10 @@ from typing import Any
 from torch import Tensor
 
 from ganhub import images
-from ganhub.collection import Listing, Picture, class_order, composed, list_pictures
+from ganhub.data.collection import Listing, Picture, class_order, composed, list_pictures
+from ganhub.data.layout import lies_in_one, parts_in
 from ganhub.errors import ConfigError, DataError, ImageError
-from ganhub.layout import lies_in_one, parts_in
+from ganhub.files import write_atomically
 
 OnStep = Callable[[int, int], None]
 MOST = 100_000  # pictures of a class in the end
@@ -212,12 +213,12 @@ def begin(labelled: Labelled, out: str | Path, settings: dict[str, Any], plan: S
     elif out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ConfigError(f"{out} is there already and is no run of this command: name an empty or a new folder.")
     else:
-        images.write_atomically(out / RECORD, lambda place: place.write_bytes(text.encode()))
+        write_atomically(out / RECORD, lambda place: place.write_bytes(text.encode()))
     for one in labelled.originals:
         target = out / one.name
         if not target.is_file() or hashlib.sha256(target.read_bytes()).hexdigest() != one.digest:
             data = one.path.read_bytes()
-            images.write_atomically(target, lambda place, data=data: place.write_bytes(data))
+            write_atomically(target, lambda place, data=data: place.write_bytes(data))
     return out
 
 

@@ -1,13 +1,17 @@
-"""The command line: ``ganhub``, or ``python -m ganhub``. One file per group of commands."""
+"""The command line: ``ganhub``, or ``python -m ganhub``. One file per group of commands.
+
+Each file without a leading underscore declares ``PLACE``, where its commands stand in the help, and ``add_to(cli)``.
+"""
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from typing import Annotated
 
 import typer
 
 from ganhub._version import __version__
-from ganhub.cli import augment, card, evaluate, judge, latents, models, push, serve, style, train, translate
 from ganhub.console import in_sentences
 
 cli = typer.Typer(
@@ -33,17 +37,9 @@ def options(
     """GANs and style networks from the Hugging Face Hub to your screen."""
 
 
-models.add_to(cli)
-serve.add_to(cli)
-evaluate.add_to(cli)
-judge.add_to(cli)
-augment.add_to(cli)
-card.add_to(cli)
-latents.add_to(cli)
-style.add_to(cli)
-translate.add_to(cli)
-train.add_to(cli)
-push.add_to(cli)
+_groups = [importlib.import_module(f"{__name__}.{m.name}") for m in pkgutil.iter_modules(__path__) if m.name[0] != "_"]
+for _group in sorted(_groups, key=lambda group: group.PLACE):
+    _group.add_to(cli)
 
 
 def main() -> None:

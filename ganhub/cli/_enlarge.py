@@ -7,11 +7,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ganhub import images, translating
+from ganhub import images, zoo
+from ganhub.apply import translating
 from ganhub.errors import ConfigError, HubError
 from ganhub.models import AutoModel, Translator
 
-UPSCALER = "srgan-x4"
 FACTORS = (1, 2, 4)
 WAYS = ("auto", "upscaler", "nearest")
 SMALLEST = 64  # pixels a side that the upscaler, which has learnt photos, makes something of
@@ -21,11 +21,11 @@ def chosen(scale: int, way: str, size: tuple[int, int], channels: int) -> tuple[
     """How pictures are enlarged, and that in words.
 
     The rule of "auto": grey pictures, and those with a side below 64 pixels, are enlarged by nearest, each pixel a
-    square; others by srgan-x4 where it is on this machine (or in the Hub's cache), else by nearest.
+    square; others by the usual upscaler where it is on this machine (or in the Hub's cache), else by nearest.
 
     Args:
         scale: 1, 2 or 4.
-        way: "auto", "upscaler" (srgan-x4, fetched where it is missing) or "nearest".
+        way: "auto", "upscaler" (fetched where it is missing) or "nearest".
         size, channels: Of the pictures.
 
     Returns:
@@ -41,13 +41,14 @@ def chosen(scale: int, way: str, size: tuple[int, int], channels: int) -> tuple[
     if scale == 1:
         return (lambda pictures: pictures), ""
     if way == "upscaler" or (way == "auto" and channels != 1 and min(size) >= SMALLEST):
+        name = zoo.default("enlarge")
         try:
-            upscaler = AutoModel.from_pretrained(UPSCALER, local_files_only=way == "auto")
-            return (lambda pictures: _by(upscaler, pictures, scale)), f"enlarged {scale} times by {UPSCALER}"
+            upscaler = AutoModel.from_pretrained(name, local_files_only=way == "auto")
+            return (lambda pictures: _by(upscaler, pictures, scale)), f"enlarged {scale} times by {name}"
         except HubError:
             if way == "upscaler":
                 raise
-            missing = f" ({UPSCALER} is not on this machine; --enlarge upscaler fetches it)"
+            missing = f" ({name} is not on this machine; --enlarge upscaler fetches it)"
     else:
         missing = ""
     how = f"enlarged {scale} times, each pixel a square{missing}"

@@ -11,13 +11,15 @@ from typing import Annotated
 
 import typer
 
-from ganhub import images, video
+from ganhub import images
 from ganhub.cli._forecast import Forecast
 from ganhub.cli._inputs import progress, say
-from ganhub.collection import SUFFIXES, Listing, Picture, list_pictures
 from ganhub.console import LIST, printable, sentence
+from ganhub.creation import Result
+from ganhub.data.collection import SUFFIXES, Listing, Picture, list_pictures
 from ganhub.errors import ConfigError, GanhubError
 from ganhub.files import check_place
+from ganhub.images import video
 
 FILMS = tuple(video.READERS)
 Force = Annotated[bool, typer.Option("--force", help="Overwrite files that are there.")]
@@ -187,6 +189,14 @@ def is_film(source: Path) -> bool:
         return images.is_animated(source)
     except GanhubError:
         return True  # what is wrong with it is said when its turn comes
+
+
+def save_result(made: Result, source: Path, target: Path) -> list[str]:
+    """Write what was made of a photo; notes on what its file cannot hold or did not give."""
+    images.save_image(made.pictures, target, srgb=made.srgb)
+    see_through = made.photo.shape[1] == 4 and bool((made.photo[:, 3:] < 1).any())
+    laid = see_through and target.suffix.lower() in (".jpg", ".jpeg", ".bmp")
+    return first_only(source) + (["transparency laid on white, which a .png would keep"] if laid else [])
 
 
 def first_only(source: Path) -> list[str]:

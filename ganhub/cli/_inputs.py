@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ganhub import hub
+from ganhub import hub, zoo
+from ganhub.config import apply_override
 from ganhub.console import printable
 from ganhub.errors import ConfigError
 from ganhub.extras import needed_for
-from ganhub.models import AutoModel, LatentGenerator, Model
+from ganhub.models import AutoModel, LatentGenerator
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from ganhub.trainer import DataConfig
+    from ganhub.data import DataConfig
 
 # Of the data's settings, what does not change which pictures they are or how they look.
 UNSAID = ("path", "seed", "split", "streaming", "memory_gb", "labels", "other", "pairing", "captions")
@@ -43,18 +44,12 @@ def split_overrides(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     return [text for text in arguments if text not in overrides], overrides
 
 
-def kind_of(model: Model) -> str:
-    """What a model is, in words: "a latent generator", "an inpainter"."""
-    words = model.verb.replace("_", " ")
-    return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
-
-
 def open_generator(source: str, device: str) -> LatentGenerator:
     """Load a model that makes pictures from latents; any other raises ConfigError."""
     generator = AutoModel.from_pretrained(source, device=device)
     if not isinstance(generator, LatentGenerator):
         raise ConfigError(
-            f"{source} is {kind_of(generator)}, which makes no pictures by itself: run "
+            f"{source} is {zoo.kind_of(generator)}, which makes no pictures by itself: run "
             f"`{generator.command(source)}`, or name a generator."
         )
     return generator
@@ -63,13 +58,13 @@ def open_generator(source: str, device: str) -> LatentGenerator:
 def data_config(path: str, overrides: Sequence[str], **fields: Any) -> DataConfig:
     """The recipe's [data] table for --data and ``data.key=value``."""
     with needed_for("Reading real pictures"):
-        from ganhub.trainer.recipe import apply_override, make_recipe
+        from ganhub.data import DataConfig
     tables: dict[str, Any] = {"data": {"path": path, **fields}}
     for override in overrides:
         if not override.startswith("data."):
             raise ConfigError(f"'{override}' says nothing of the real pictures: write data.key=value.")
-        apply_override(tables, override)
-    return make_recipe(tables).data
+        apply_override(tables, override, {"data": DataConfig})
+    return DataConfig.from_dict(tables["data"])
 
 
 def in_words(config: DataConfig) -> str:

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from torch import Tensor
 
-from ganhub import hub, images
+from ganhub import hub, images, zoo
 from ganhub.augment import (
     Labelled,
     begin,
@@ -28,13 +28,13 @@ from ganhub.augment import (
     train_generator,
 )
 from ganhub.cli._forecast import Forecast
-from ganhub.cli._inputs import kind_of, open_generator, place, say
+from ganhub.cli._inputs import open_generator, place, say
 from ganhub.config import nearest
 from ganhub.errors import ConfigError
 from ganhub.extras import needed_for
 from ganhub.models import AutoModel, LatentGenerator, Stylizer
 
-PAINTERS = ("fast-style", "gatys")  # the first that is here paints where --model names none
+PAINTERS = zoo.USUAL["paint"]  # the first that is here paints where --model names none
 BUDGET = 100_000
 SMALLEST_STYLE = 64  # pixels a side; smaller pictures of a style are enlarged
 
@@ -133,11 +133,11 @@ def _by_style(
     labelled: Labelled, out: Path, wanted: dict[str, int], model: str | None, asked: list[str], strength: float,
     keep_colours: bool, seed: int, device: str,
 ) -> int:  # fmt: skip
-    here = hub.list_local()
-    source = model or next((name for name in PAINTERS if name in here), PAINTERS[-1])
+    source = model or zoo.default("paint", here=True)
     painter = AutoModel.from_pretrained(source, device=device)
     if not isinstance(painter, Stylizer):
-        raise ConfigError(f"{source} is {kind_of(painter)}, which does not paint: name a stylizer, as {PAINTERS[-1]}.")
+        kind = zoo.kind_of(painter)
+        raise ConfigError(f"{source} is {kind}, which does not paint: name a stylizer, as {PAINTERS[-1]}.")
     names = list(dict.fromkeys(asked)) or list(painter.style_names)
     if not names:
         raise ConfigError(f"{source} knows no styles by name: give one or more pictures by --style FILE.")
@@ -206,6 +206,9 @@ def _bar(what: str) -> Iterator[Callable[[int, int], None]]:
             forecast.at(done / max(total, 1))
 
         yield show
+
+
+PLACE = 50  # of these commands in the help
 
 
 def add_to(cli: typer.Typer) -> None:

@@ -7,10 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from ganhub import cards, hub
+from ganhub import hub
 from ganhub.cli._inputs import say
 from ganhub.config import nearest
 from ganhub.errors import HubError
+from ganhub.hub import cards
 from ganhub.models import AutoModel, list_architectures
 from ganhub.nn.features import FEATURE_NETWORKS
 
@@ -57,12 +58,15 @@ def _draw(folder: Path) -> Path | None:
         return None
     try:
         from ganhub.trainer.curves import write_curves
-        from ganhub.trainer.report import read_log
+        from ganhub.trainer.log import read_log
     except ImportError as error:
         say(f'The plot is left as it is, drawing it needs {error.name}: pip install "ganhub[train]".')
         return None
     path = folder / cards.PICTURES["curves"]
     return path if write_curves(read_log(logs[0]), path) else None
+
+
+PLACE = 60  # of these commands in the help
 
 
 def add_to(cli: typer.Typer) -> None:

@@ -10,20 +10,25 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ganhub import cards, hub, images
+from ganhub import hub, images
 from ganhub.cli._files import may_write, must_end_in
 from ganhub.cli._inputs import data_config, in_words, open_generator, say, split_overrides
 from ganhub.durations import in_words as in_time
 from ganhub.errors import ConfigError, MetricError
-from ganhub.folder import CARD, METRICS
-from ganhub.metrics.evaluation import KNOWN, MOST_PICTURES, Evaluation
+from ganhub.hub import cards
+from ganhub.hub.folder import CARD, METRICS
+from ganhub.metrics import list_metrics
+from ganhub.metrics.evaluation import MOST_PICTURES, Evaluation
 from ganhub.metrics.extractors import extractor as make_extractor
 from ganhub.models import LatentGenerator
 
 if TYPE_CHECKING:
-    from ganhub.trainer import Pictures
+    from ganhub.data import Pictures
 
 PAIRS = "memorisation.png"
+METRIC_HELP = (
+    f"Comma-separated, of: {', '.join(list_metrics())}. All but {' and '.join(list_metrics(usual=False))} without it."
+)
 SOME = 16  # pictures by which the time is measured
 CLASSES = (
     "Class accuracy: here a linear classifier on the features reads the classes, fitted to the real pictures above. An "
@@ -42,9 +47,7 @@ def evaluate(
         ),
     ],
     data: Annotated[str, typer.Option(help="Real pictures: a folder, .zip, .npz or Hub dataset.")],
-    metrics: Annotated[
-        str, typer.Option(help=f"Comma-separated, of: {', '.join(KNOWN)}. All but frechet and score without it.")
-    ] = "",
+    metrics: Annotated[str, typer.Option(help=METRIC_HELP)] = "",
     n: Annotated[int, typer.Option("--n", help="Made pictures, and real ones as far as there are so many.")] = 2000,
     extractor: Annotated[
         str, typer.Option(help="Whose features: efficientnet-lite0, vgg-lite, or inception (the standard FID's).")
@@ -88,8 +91,8 @@ def evaluate(
     from rich.console import Console
     from rich.progress import Progress
 
+    from ganhub.data import open_data
     from ganhub.metrics.evaluation import evaluate as measure
-    from ganhub.trainer import open_data
 
     c = generator.config
     size = {"height": c.size[0], "width": c.size[1], "channels": c.channels}
@@ -172,6 +175,9 @@ def told(found: Evaluation) -> str:
         notes.append(CLASSES)
     measured = [f"[{number}] {sentence}" for number, sentence in enumerate(how, start=1)]
     return "\n".join([*lines, "", *verdict, *notes, *measured])
+
+
+PLACE = 30  # of these commands in the help
 
 
 def add_to(cli: typer.Typer) -> None:

@@ -13,10 +13,11 @@ import torch
 import typer
 from torch import Tensor
 
-from ganhub import cards, hub
+from ganhub import hub
 from ganhub.addresses import check_address
 from ganhub.cli._inputs import data_config, in_words, open_generator, say, split_overrides
 from ganhub.errors import ConfigError, DataError, MetricError
+from ganhub.hub import cards
 from ganhub.metrics.judging import (
     AnswerFile,
     Question,
@@ -31,7 +32,7 @@ from ganhub.models import AutoModel, LatentGenerator
 
 if TYPE_CHECKING:
     from ganhub.app.judge import Panel
-    from ganhub.trainer import DataConfig
+    from ganhub.data import DataConfig
 
 
 def judge(
@@ -194,7 +195,7 @@ def _digest(model: LatentGenerator) -> str:
 
 
 def _real_pictures(config: DataConfig, generator: LatentGenerator, questions: Sequence[Question]) -> Tensor:
-    from ganhub.trainer import open_data
+    from ganhub.data import open_data
 
     (height, width), channels = generator.config.size, generator.config.channels
     real = open_data(config, height=height, width=width, channels=channels, labelled=False)
@@ -207,6 +208,9 @@ def _real_pictures(config: DataConfig, generator: LatentGenerator, questions: Se
             f"--n {2 * len(real)} or fewer, so that none comes twice."
         )
     return real.batch(0, needed).images
+
+
+PLACE = 40  # of these commands in the help
 
 
 def add_to(cli: typer.Typer) -> None:

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import math
-import re
 from pathlib import Path
 from typing import Annotated
 
 import torch
 import typer
 
-from ganhub import images, latents, video
+from ganhub import images, latents
 from ganhub.cli._files import Force, may_write, must_end_in
 from ganhub.cli._forecast import Forecast
 from ganhub.cli._inputs import open_generator, place, progress, say
 from ganhub.console import printable
+from ganhub.creation import Interpolate, LocalLibrary, checks, render
 from ganhub.errors import ConfigError
+from ganhub.images import video
 from ganhub.latents import Projection
-from ganhub.models import StyleGenerator
+from ganhub.models import LatentGenerator, StyleGenerator
 
-MAX_SEED = 2**32 - 1
 MAX_PIXELS = 400_000_000  # of all frames together: some 5 GB in memory
 STRENGTHS = (-3.0, -1.5, 0.0, 1.5, 3.0)  # of the edits, in standard deviations
 DIRECTIONS = 4
@@ -40,23 +40,27 @@ def walk(
     device: Annotated[str, typer.Option(help="cpu, cuda, mps or auto.")] = "auto",
 ) -> None:
     """Walk from seed to seed at an even pace and save the film."""
-    way = _seeds(seeds)
+    way = checks.read_seeds(seeds)
+    path = Interpolate(
+        model=model, seeds=way, frames=frames, label=label, loop=loop, space=space, truncation=truncation, pace=pace,
+        fps=fps,
+    )  # fmt: skip
     must_end_in(out, (".mp4", ".gif"))  # before the work, not after it
     may_write([out], force)
-    generator = open_generator(model, device)
-    most = MAX_PIXELS // math.prod(generator.config.size)
+    library = LocalLibrary(device)
+    most = MAX_PIXELS // math.prod(library.open(model, LatentGenerator).config.size)
     if frames > most:
         raise ConfigError(f"{frames:,} frames of this size do not fit into memory: ask for at most {most:,}.")
-    space = space or ("w" if isinstance(generator, StyleGenerator) else "z")
-    pictures = latents.frames_of(
-        generator, way, frames, label=label, loop=loop, space=space, truncation=truncation, pace=pace
-    )
-    forecast, film = Forecast("The film"), []
+    forecast = Forecast("The film")
     with progress() as bar:
-        for number, picture in enumerate(bar.track(pictures, total=frames, description="Frames"), 1):
-            film.append(picture.cpu())
-            forecast.at(number / frames)
-    film = torch.stack(film)
+        task = bar.add_task("Frames", total=frames)
+
+        def show(frame: int, total: int, look: object) -> None:
+            bar.update(task, completed=frame)
+            if frame:
+                forecast.at(frame / total)
+
+        film = render(path, library, show).film
     video.save_video(film, out, fps=fps)
     say(f"{frames} frames from seed {way[0]} to seed {way[-1]}{', and back,' if loop else ''} in {out}")
 
@@ -118,12 +122,7 @@ def edits_of(model: StyleGenerator, found: Projection) -> torch.Tensor:
     return images.make_grid(shown, columns=columns, padding=4)
 
 
-def _seeds(text: str) -> list[int]:
-    parts = re.findall(r"[^\s,;]+", text)
-    for part in parts:
-        if not re.fullmatch(r"\d{1,10}", part) or int(part) > MAX_SEED:
-            raise ConfigError(f"'{part[:40]}' is no seed: write whole numbers from 0 to {MAX_SEED}, as in 3,14.")
-    return [int(part) for part in parts]
+PLACE = 70  # of these commands in the help
 
 
 def add_to(cli: typer.Typer) -> None:

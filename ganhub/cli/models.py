@@ -7,30 +7,27 @@ from typing import Annotated
 
 import typer
 
-from ganhub import hub, images
+from ganhub import images, zoo
 from ganhub.cli._enlarge import chosen
 from ganhub.cli._files import Force, may_write, must_end_in
-from ganhub.cli._inputs import open_generator, place, say
-from ganhub.errors import ConfigError, GanhubError
+from ganhub.cli._inputs import place, say
+from ganhub.creation import Generate, LocalLibrary, checks, render
+from ganhub.creation.generate import MAX_COUNT
+from ganhub.errors import ConfigError
 from ganhub.models import get_architecture, list_architectures
 
-MAX_PICTURES = 4096
 MAX_PIXELS = 64_000_000  # of a grid
 
 
 def list_models() -> None:
     """List the models on this machine, and the architectures that can be trained or loaded."""
     rows = []
-    for name, folder in sorted(hub.list_local().items()):
-        try:
-            config = hub.read_config(folder)
-            verb = get_architecture(config.get("architecture", "")).verb
-        except GanhubError:  # a feature network, or a folder that cannot be read: `sample` says why
-            continue
-        width = config.get("image_width")  # of an oblong picture
-        size = f"{f'{width} x ' if width else ''}{config['image_size']} px" if "image_size" in config else ""
-        classes = f"{config['num_classes']} classes" if config.get("num_classes") else ""
-        rows.append((name, config["architecture"], verb, " ".join(part for part in (size, classes) if part)))
+    for entry in sorted(zoo.entries(), key=lambda entry: entry.name):
+        width, side = (getattr(entry.config, name, 0) for name in ("image_width", "image_size"))
+        size = f"{f'{width} x ' if width else ''}{side} px" if side else ""  # a width of its own: an oblong picture
+        classes = f"{len(entry.classes)} classes" if entry.classes else ""
+        kind = entry.model_class
+        rows.append((entry.name, kind.architecture, kind.verb, " ".join(part for part in (size, classes) if part)))
     say("Models here:" if rows else "No models here: train one, or sample owner/name from the Hub.")
     for row in rows:
         say("  " + "  ".join(cell.ljust(max(len(r[i]) for r in rows)) for i, cell in enumerate(row)).rstrip())
@@ -50,8 +47,8 @@ def sample(
     enlarge: Annotated[
         str,
         typer.Option(
-            help="How: upscaler (srgan-x4), nearest (each pixel a square), or auto: nearest for grey pictures and "
-            "those below 64 pixels, else the upscaler where it is on this machine."
+            help=f"How: upscaler ({zoo.default('enlarge')}), nearest (each pixel a square), or auto: nearest "
+            "for grey pictures and those below 64 pixels, else the upscaler where it is on this machine."
         ),
     ] = "auto",
     out: Annotated[Path, typer.Option(parser=place, help="The grid to write: .png, .jpg or .webp.")] = Path("grid.png"),
@@ -59,13 +56,13 @@ def sample(
     device: Annotated[str, typer.Option(help="cpu, cuda, mps or auto.")] = "auto",
 ) -> None:
     """Make pictures and save them as one grid."""
-    if not 1 <= n <= MAX_PICTURES:
-        raise ConfigError(f"--n must be from 1 to {MAX_PICTURES}, not {n}.")
-    if not 0 <= seed <= 2**32 - n:
-        raise ConfigError(f"--seed must be from 0 to {2**32 - n}, not {seed}.")
+    checks.whole("--n", n, 1, MAX_COUNT)
+    labels = () if label is None else (label,)
+    wall = Generate(model=model, seed=seed, count=n, labels=labels, truncation=truncation)
     must_end_in(out, images.SUFFIXES)
     may_write([out], force)
-    generator = open_generator(model, device)
+    library = LocalLibrary(device)
+    generator = wall.open(library)
     larger, how = chosen(scale, enlarge, generator.config.size, generator.config.channels)
     sides = [side * scale for side in generator.config.size]
     if n * sides[0] * sides[1] > MAX_PIXELS:
@@ -73,13 +70,13 @@ def sample(
             f"{n} pictures of {sides[1]} x {sides[0]} pixels are more than one grid holds: ask for at most "
             f"{max(MAX_PIXELS // (sides[0] * sides[1]), 1)}, or a smaller --scale."
         )
-    wanted: int | str | None = label
-    if label is not None and not generator.config.class_names and label.isdecimal():
-        wanted = int(label)
-    pictures = larger(generator.sample(n, label=wanted, seed=seed, truncation=truncation))
+    pictures = larger(render(wall, library).pictures)
     images.save_grid(pictures, out, columns=columns)
     drawn = f"{n} pictures of seeds {seed} to {seed + n - 1}" if n > 1 else f"1 picture of seed {seed}"
     say(f"{drawn}{f', {how},' if how else ''} in {out}")
+
+
+PLACE = 10  # of these commands in the help
 
 
 def add_to(cli: typer.Typer) -> None:

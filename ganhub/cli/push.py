@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
-from ganhub import hub, hub_upload, space
+from ganhub import hub, space
 from ganhub.cli._inputs import say
 from ganhub.errors import ConfigError, HubError
+from ganhub.hub import uploads
 
 Private = Annotated[bool, typer.Option("--private", help="Make the repository a private one, where it is made here.")]
 Message = Annotated[str, typer.Option(help="Of the commit.")]
@@ -31,14 +32,14 @@ def push(
     Log in first with `hf auth login`. What the Hub holds already is not sent again, so the same command goes on after a
     break. What a person wrote into the card on the Hub stays.
     """
-    hub_upload.require_repo_id(repo)
+    uploads.require_repo_id(repo)
     here = hub.find_local(folder)
     if here is None:
         raise HubError(f"There is no folder {folder}: name the folder of a run or of a saved model.")
-    files = hub_upload.pushed_files(here, training)
+    files = uploads.pushed_files(here, training)
     size = sum((here / name).stat().st_size for name in files)
     say(f"{len(files)} files of {here}, {size / 1e6:.1f} MB, go to {repo}.", err=True)
-    address = hub_upload.push_folder(
+    address = uploads.push_folder(
         here, repo, private=private or None, branch=branch, commit_message=commit_message, create_pr=create_pr,
         include_training=training, tag=tag,
     )  # fmt: skip
@@ -74,16 +75,19 @@ def push_space(
     names = [name.strip() for name in models.split(",") if name.strip()]
     if models and not names:
         raise ConfigError("--models names no model: write names with commas between them.")
-    hub_upload.require_repo_id(repo, space=True)
+    uploads.require_repo_id(repo, space=True)
     files = space.space_files(names, torch_index)
     size = sum(len(content) if isinstance(content, bytes) else content.stat().st_size for content in files.values())
     shown = sorted({name.split("/")[1] for name in files if name.startswith("model_cards/")})
     say(f"{len(files)} files, {size / 1e6:.1f} MB, go to the Space {repo}, with {', '.join(shown)}.", err=True)
-    address = hub_upload.upload(
+    address = uploads.upload(
         files, repo, space=True, private=private or None, commit_message=commit_message, replace=space.REPLACED,
         merge=space.merge_page,
     )  # fmt: skip
     say(f"Pushed: {address}. The Hub builds the Space now, which takes some minutes.")
+
+
+PLACE = 110  # of these commands in the help
 
 
 def add_to(cli: typer.Typer) -> None:

@@ -20,6 +20,9 @@ def app(
     serve(create_app(), port=port, host=host)
 
 
+PLACE = 20  # of these commands in the help
+
+
 def add_to(cli: typer.Typer) -> None:
     """Register this group's commands."""
     cli.command("app")(app)

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from torch import Tensor
 
-from ganhub import images, styling, video
+from ganhub import images, zoo
+from ganhub.apply import styling
 from ganhub.cli import _files as files
-from ganhub.cli._inputs import kind_of, place, say
-from ganhub.config import nearest
+from ganhub.cli._inputs import place, say
+from ganhub.creation import Inputs, LocalLibrary, Style, render
+from ganhub.creation.photo import NO_PHOTO
 from ganhub.errors import ConfigError
-from ganhub.models import AutoModel, Stylizer
+from ganhub.images import video
+from ganhub.models import Stylizer
 
-NAMING, READING = "fast-style", "arbitrary-style"  # what paints styles with names, and pictures, unless one says else
-WHOLE_SIDE = 1024  # pixels, for models that paint a picture as one
-STYLE_SIDE = 1024  # pixels that a picture of a style is read with
+NAMING, READING = zoo.default("paint"), zoo.default("paint like")  # for styles with names, and for pictures
 Named = tuple[str, float]
 
 
@@ -69,90 +71,69 @@ def style(
         raise ConfigError(f"--size must be at least 1 pixel, not {size}.")
     video.Smoother(smoothing)  # says what is wrong before the work
     model = model or (READING if all(_is_picture(text) for text in [*styles, *(outside or [])]) else NAMING)
-    stylizer = AutoModel.from_pretrained(model, device=device)
-    if not isinstance(stylizer, Stylizer):
-        raise ConfigError(
-            f"{model} is {kind_of(stylizer)}, which does not paint: name a stylizer, such as gatys, or "
-            f"run `{stylizer.command(model)}`."
-        )
+    library, inputs = LocalLibrary(device), Inputs()
+    stylizer = library.open(model, Stylizer)
     options = {
-        "strength": strength, "scale": scale, "seed": seed, "keep_colour": keep_colour, "tile": sides,
-        "style": _styles(styles, stylizer, "Styles"),
-        "mask": None if mask is None else images.load_image(mask, channels=1, background="black"),
-        "style_outside": _styles(outside, stylizer, "Outside the mask") if outside else None,
+        "model": model, "strength": strength, "scale": scale, "seed": seed, "keep_colour": keep_colour, "tile": sides,
+        "styles": _styles(styles, stylizer, inputs, "Styles"), "mask": "" if mask is None else inputs.add(mask),
+        "outside": _styles(outside, stylizer, inputs, "Outside the mask") if outside else (), "size": size or 0,
     }  # fmt: skip
-    most = size if size or stylizer.tiles else WHOLE_SIDE
-
-    def paint(source: Path, target: Path, show: Callable) -> list[str]:
-        work = _film if files.is_film(source) else _photo
-        said = work(stylizer, source, target, most, show, smoothing, options)
-        if size is None and said.shrunk:
-            said.notes.append(f"shrunk to {most} pixels, as {model} paints pictures as one (--size says else)")
-        return said.notes
-
-    files.work_through(jobs, paint, "painted")
+    plan = Style(photo=NO_PHOTO, **options)
+    plan.options(stylizer, inputs)  # what is wrong with styles and mask is said once, before the work
+    files.work_through(jobs, partial(_paint, plan, library, inputs, smoothing), "painted")
 
 
-@dataclass
-class _Said:
-    """What became of a photo."""
-
-    shrunk: bool
-    notes: list[str]
-
-
-def _photo(
-    stylizer: Stylizer, source: Path, target: Path, most: int | None, show: Callable, smoothing: float, options: dict
-) -> _Said:
-    picture = images.open_image(source)
-    tagged, shrunk = "icc_profile" in picture.info, most is not None and max(picture.size) > most
-    channels = {"L": 1, "RGB": 3}.get(picture.mode, 4)
-    photo = images.load_image(picture, channels=channels, max_side=most)
-    del picture
-    painted = styling.paint(stylizer, photo, on_step=show, **options)
-    images.save_image(painted, target, srgb=tagged)
-    see_through = channels == 4 and bool((photo[:, 3:] < 1).any())
-    laid = see_through and target.suffix.lower() in (".jpg", ".jpeg", ".bmp")
-    notes = ["transparency laid on white, which a .png would keep"] if laid else []
-    return _Said(shrunk, files.first_only(source) + notes)
+def _paint(
+    plan: Style, library: LocalLibrary, inputs: Inputs, smoothing: float, source: Path, target: Path, show: Callable
+) -> list[str]:
+    """Paint a photo or film as planned; notes on it."""
+    creation = replace(plan, photo=inputs.add(source))
+    if files.is_film(source):
+        stylizer = library.open(plan.model, Stylizer)
+        shrunk, notes = _film(creation, stylizer, inputs, source, target, show, smoothing)
+    else:
+        made = render(creation, library, show, inputs=inputs)
+        shrunk, notes = made.shrunk, files.save_result(made, source, target)
+    if shrunk and not plan.size:
+        notes.append(f"shrunk to {shrunk} pixels, as {plan.model} paints pictures as one (--size says else)")
+    return notes
 
 
 def _film(
-    stylizer: Stylizer, source: Path, target: Path, most: int | None, show: Callable, smoothing: float, options: dict
-) -> _Said:
+    creation: Style, stylizer: Stylizer, inputs: Inputs, source: Path, target: Path, show: Callable, smoothing: float
+) -> tuple[int, list[str]]:
+    """Paint a film frame by frame; to which side it was shrunk, or 0, and notes."""
     film = video.open_video(source)
-    shrunk = False
+    most, shrunk = creation.most(stylizer), 0
 
-    def sized() -> object:
+    def sized() -> Iterator[Tensor]:
         nonlocal shrunk
         for number, frame in enumerate(film):
             show(number, film.count)
             longest = max(frame.shape[-2:])
             if most is not None and longest > most:
-                shrunk = True
+                shrunk = most
                 height, width = (max(1, round(side * most / longest)) for side in frame.shape[-2:])
                 frame = images.resize(frame, (height, width))
             yield frame
 
+    options = {**creation.options(stylizer, inputs), "scale": creation.scale}
     painted = styling.paint_frames(stylizer, sized(), smoothing=smoothing, **options)
     video.save_video(painted, target, fps=min(film.fps, 50 if target.suffix.lower() == ".gif" else 120))
-    return _Said(shrunk, ["without its sound"] if film.sound else [])
+    return shrunk, ["without its sound"] if film.sound else []
 
 
 # ---- arguments
 
 
-def _styles(texts: Sequence[str], stylizer: Stylizer, what: str) -> list[tuple[Tensor | str, float]]:
-    """Styles with weights that sum to 1; says which, where they did not."""
+def _styles(texts: Sequence[str], stylizer: Stylizer, inputs: Inputs, what: str) -> tuple[Named, ...]:
+    """Styles (a name, or the sha256 of a picture) with weights; says how these are shared out, unless they sum to 1."""
     named = [_weighted(text) for text in texts]
     total = sum(weight for _, weight in named)
-    if total <= 0:
-        raise ConfigError("One style at least needs a weight above 0.")
-    shares = [(name, weight / total) for name, weight in named]
-    if abs(total - 1) > 1e-3:
-        said = ", ".join(f"{name} {share:.2f}" for name, share in shares)
+    if total > 0 and abs(total - 1) > 1e-3:
+        said = ", ".join(f"{name} {weight / total:.2f}" for name, weight in named)
         say(f"{what}: {said} (the weights summed to {total:g} and were shared out to sum to 1).", err=True)
-    return [(_style(name, stylizer), share) for name, share in shares]
+    return tuple((_style(name, stylizer, inputs), weight) for name, weight in named)
 
 
 def _weighted(text: str) -> Named:
@@ -173,18 +154,14 @@ def _is_picture(text: str) -> bool:
     return os.path.isfile(_weighted(text)[0])
 
 
-def _style(name: str, stylizer: Stylizer) -> Tensor | str:
-    if name in stylizer.style_names:
+def _style(name: str, stylizer: Stylizer, inputs: Inputs) -> str:
+    """The name of a style that the model knows, else the sha256 of the picture of that name."""
+    if name in stylizer.style_names or stylizer.style_names and not os.path.isfile(name):
         return name
-    if stylizer.reads_pictures and (os.path.isfile(name) or not stylizer.style_names):
-        return images.load_image(name, max_side=STYLE_SIDE)
-    if os.path.isfile(name):
-        raise ConfigError(
-            f"This {stylizer.architecture} paints only the styles it was trained on, not {name}: name one of "
-            f"{', '.join(stylizer.style_names)}, or take --model {READING}."
-        )
-    known = ", ".join(stylizer.style_names)
-    raise ConfigError(f"There is no style or picture '{name}'.{nearest(name, stylizer.style_names)} Known: {known}.")
+    return inputs.add(name)
+
+
+PLACE = 80  # of these commands in the help
 
 
 def add_to(cli: typer.Typer) -> None:

@@ -94,6 +94,9 @@ def _choose(data: str, overrides: Sequence[str], out: Path) -> tuple[str, list[s
     return choice.recipe, changed
 
 
+PLACE = 100  # of these commands in the help
+
+
 def add_to(cli: typer.Typer) -> None:
     """Register this group's commands."""
     cli.command("train")(train)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from torch import Tensor
 
-from ganhub import images, translating
+from ganhub import zoo
 from ganhub.cli import _files as files
-from ganhub.convert import SUFFIXES, open_upscaler
+from ganhub.convert import SUFFIXES
+from ganhub.creation import Inpaint, Inputs, LocalLibrary, Translate, render
+from ganhub.creation.photo import NO_PHOTO, OfPhoto, read_mask
 from ganhub.errors import ConfigError
-from ganhub.models import AutoModel, Inpainter, Model, Translator
+from ganhub.models import Inpainter, Translator
 
 Photos = Annotated[list[str], typer.Argument(metavar="PHOTO...", help="Pictures, folders, or patterns.")]
 Out = Annotated[Path, typer.Option(help="The file to write; a folder for several photos.")]
@@ -23,7 +24,7 @@ WhichOrFile = Annotated[
     str, typer.Option("--model", help=f"A folder, a name, owner/name on the Hub, or a file: {', '.join(SUFFIXES)}.")
 ]
 Jobs = list[tuple[Path, Path]]
-UPSCALER, INPAINTER = "srgan-x4", "inpainting"  # what enlarges and what fills, unless one says else
+UPSCALER, INPAINTER = zoo.default("enlarge"), zoo.default("fill")
 Tile = Annotated[str, typer.Option(help="auto, off, or pixels a side: large photos in tiles.")]
 Ensemble = Annotated[
     bool, typer.Option("--self-ensemble", help="The mean over the photo's eight positions: better, eight times slower.")
@@ -45,7 +46,10 @@ def translate(
     Transparency is kept where the suffix allows it; photos lie as they are meant to be seen.
     """
     jobs, side = _planned(photos, out, force), files.side_of_tiles(tile)
-    _translate(jobs, _open(model, device, Translator, "translate"), side, self_ensemble)
+    library = LocalLibrary(device)
+    library.open(model, Translator)
+    options = {"model": model, "tile": side, "self_ensemble": self_ensemble}
+    _work(jobs, library, Translate(photo=NO_PHOTO, **options), Inputs(), "translated")
 
 
 def upscale(
@@ -59,10 +63,12 @@ def upscale(
 ) -> None:
     """Enlarge photos by the model's factor, in tiles where they are large."""
     jobs, side = _planned(photos, out, force), files.side_of_tiles(tile)
-    upscaler = _open(model, device, Translator, "enlarge")
+    library = LocalLibrary(device)
+    upscaler = library.open(model, Translator)
     if upscaler.scale == 1:
         raise ConfigError(f"{model} leaves pictures as large as they are: run `{upscaler.command(model)}`.")
-    _translate(jobs, upscaler, side, self_ensemble)
+    options = {"model": model, "tile": side, "self_ensemble": self_ensemble}
+    _work(jobs, library, Translate(photo=NO_PHOTO, **options), Inputs(), "translated")
 
 
 def inpaint(
@@ -76,19 +82,11 @@ def inpaint(
 ) -> None:
     """Fill holes, scratches and what should go, where the mask is white."""
     jobs, side = _planned(photos, out, force, read=[str(mask)]), files.side_of_tiles(tile)
-    hole = images.load_image(mask, channels=1, background="black")
-    inpainter = _open(model, device, Inpainter, "fill holes")
-    _work(jobs, lambda photo, show: translating.inpaint(inpainter, photo, hole, tile=side, on_step=show), "filled")
-
-
-def _open(name: str, device: str, verb: type[Model], does: str) -> Model:
-    path = Path(name)
-    if verb is Translator and path.suffix.lower() in SUFFIXES and os.path.isfile(path):
-        return open_upscaler(path, device=device)
-    model = AutoModel.from_pretrained(name, device=device)
-    if not isinstance(model, verb):
-        raise ConfigError(f"{name} ({model.verb.replace('_', ' ')}) does not {does}: run `{model.command(name)}`.")
-    return model
+    library, inputs = LocalLibrary(device), Inputs()
+    library.open(model, Inpainter)
+    plan = Inpaint(photo=NO_PHOTO, model=model, mask=inputs.add(mask), tile=side)
+    read_mask(inputs, plan.mask)  # what is wrong with it is said before the work
+    _work(jobs, library, plan, inputs, "filled")
 
 
 def _planned(photos: Sequence[str], out: Path, force: bool, read: Sequence[str] = ()) -> Jobs:
@@ -98,25 +96,21 @@ def _planned(photos: Sequence[str], out: Path, force: bool, read: Sequence[str] 
     return jobs
 
 
-def _translate(jobs: Jobs, translator: Translator, side: str | int, self_ensemble: bool) -> None:
-    options = {"tile": side, "self_ensemble": self_ensemble}
-    _work(jobs, lambda photo, show: translating.translate(translator, photo, on_step=show, **options), "translated")
+def _work(
+    jobs: Jobs, library: LocalLibrary, plan: OfPhoto, inputs: Inputs, done: str
+) -> None:  # fmt: skip
+    """Render what is planned for each photo."""
 
-
-def _work(jobs: Jobs, make: Callable[[Tensor, Callable], Tensor], done: str) -> None:
     def work(source: Path, target: Path, show: Callable) -> list[str]:
         if source.suffix.lower() in files.FILMS and source.suffix.lower() != ".gif":
             raise ConfigError("is a film; only pictures are worked on here.")
-        picture = images.open_image(source)
-        tagged = "icc_profile" in picture.info
-        photo = images.load_image(picture, channels={"L": 1, "RGB": 3}.get(picture.mode, 4))
-        del picture
-        images.save_image(make(photo, show), target, srgb=tagged)
-        see_through = photo.shape[1] == 4 and bool((photo[:, 3:] < 1).any())
-        laid = see_through and target.suffix.lower() in (".jpg", ".jpeg", ".bmp")
-        return files.first_only(source) + (["transparency laid on white, which a .png would keep"] if laid else [])
+        made = render(replace(plan, photo=inputs.add(source)), library, show, inputs=inputs)
+        return files.save_result(made, source, target)
 
     files.work_through(jobs, work, done)
+
+
+PLACE = 90  # of these commands in the help
 
 
 def add_to(cli: typer.Typer) -> None:

@@ -15,7 +15,17 @@ from ganhub.images.codec import (
     load_image,
     open_image,
 )
-from ganhub.images.tensors import MAX_SIDE, fit, from_uint8, make_grid, resize, to_uint8
+from ganhub.images.tensors import (
+    MAX_SIDE,
+    enlarge,
+    fit,
+    from_uint8,
+    make_grid,
+    on_background,
+    on_white,
+    resize,
+    to_uint8,
+)
 from ganhub.images.writing import (
     SUFFIXES,
     encode_png,
@@ -23,7 +33,6 @@ from ganhub.images.writing import (
     save_grid,
     save_image,
     to_pil,
-    write_atomically,
 )
 
 __all__ = [
@@ -34,12 +43,15 @@ __all__ = [
     "SUFFIXES",
     "Source",
     "encode_png",
+    "enlarge",
     "fit",
     "from_pil",
     "from_uint8",
     "is_animated",
     "load_image",
     "make_grid",
+    "on_background",
+    "on_white",
     "open_image",
     "resize",
     "save_gif",
@@ -47,5 +59,4 @@ __all__ = [
     "save_image",
     "to_pil",
     "to_uint8",
-    "write_atomically",
 ]

@@ -62,6 +62,23 @@ def resize(images: Tensor, size: int | tuple[int, int]) -> Tensor:
     return result.clamp(-1, 1).to(images.dtype)
 
 
+def on_background(images: Tensor, background: float) -> Tensor:
+    """[N, C, H, W] -> [N, 3, H, W]: grey repeated, RGBA laid on a grey from -1 (black) to 1 (white)."""
+    if images.shape[1] != 4:
+        return images.expand(-1, 3, -1, -1)
+    return background + (images[:, :3] - background) * (images[:, 3:] + 1) / 2
+
+
+def on_white(images: Tensor) -> Tensor:
+    """[N, C, H, W] -> [N, 3, H, W]: as they are seen on paper; grey is repeated."""
+    return on_background(images, 1)
+
+
+def enlarge(images: Tensor, factor: int) -> Tensor:
+    """[..., H, W] -> [..., factor H, factor W]: each pixel becomes a square."""
+    return images.repeat_interleave(factor, dim=-2).repeat_interleave(factor, dim=-1)
+
+
 def fit(images: Tensor, height: int, width: int) -> Tensor:
     """Cut out the largest centre piece of the shape height : width and scale it: [N, C, height, width]."""
     _check(images)

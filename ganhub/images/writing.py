@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 from PIL import Image, ImageCms, PngImagePlugin
 from torch import Tensor
 
 from ganhub.errors import ImageError
-from ganhub.files import put_in_place, sweep_once
+from ganhub.files import write_atomically
 from ganhub.images.tensors import CHANNELS, make_grid, to_uint8
 
 SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".bmp": "BMP"}
@@ -26,22 +26,6 @@ def to_pil(image: Tensor) -> Image.Image:
         raise ImageError(f"One picture is [C, H, W], not {shape}: pick one of a batch, or use make_grid.")
     pixels = to_uint8(image).cpu().permute(1, 2, 0).contiguous().numpy()
     return Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
-
-
-def write_atomically(path: str | os.PathLike[str], write: Callable[[Path], object]) -> Path:
-    """Let ``write`` fill a file beside ``path``, then rename it: a reader sees the old one or the new one.
-
-    Folders on the way are made. Raises ImageError when the disk is full or the place cannot be written to.
-    """
-    path = Path(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        sweep_once(path.parent)
-        put_in_place({path: write})
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise ImageError(f"{path} cannot be written ({reason}): free space or change the place.") from error
-    return path
 
 
 def encode_png(image: Tensor, *, metadata: dict[str, str] | None = None, srgb: bool = False) -> bytes:

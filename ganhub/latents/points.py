@@ -8,8 +8,8 @@ from pathlib import Path
 
 from torch import Tensor
 
-from ganhub.errors import ImageError
-from ganhub.images import write_atomically
+from ganhub.errors import ConfigError, FileError
+from ganhub.files import write_atomically
 from ganhub.models import StyleGenerator
 
 
@@ -25,13 +25,14 @@ def save_w(
         about: Metadata, such as {"model": "stylegan2-landscapes"}.
 
     Raises:
-        ImageError: For another suffix, or a place that cannot be written to.
+        ConfigError: For another suffix.
+        FileError: For a place that cannot be written to.
     """
     from safetensors.torch import save_file
 
     path = Path(path)
     if path.suffix != ".safetensors":
-        raise ImageError(f"{path.name} does not say that it holds tensors: end its name in .safetensors.")
+        raise ConfigError(f"{path.name} does not say that it holds tensors: end its name in .safetensors.")
     tensors = {"w": w.detach().float().cpu().contiguous()}
     if noise is not None:
         tensors["noise"] = noise.detach().float().cpu().contiguous()
@@ -46,7 +47,7 @@ def load_w(path: str | os.PathLike[str], model: StyleGenerator | None = None) ->
         model: What the points shall fit.
 
     Raises:
-        ImageError: For a file that is missing or holds no points.
+        FileError: For a file that is missing or holds no points.
         ConfigError: For points of another model.
     """
     from safetensors import SafetensorError
@@ -55,10 +56,10 @@ def load_w(path: str | os.PathLike[str], model: StyleGenerator | None = None) ->
     try:
         tensors = load_file(path)
     except (OSError, SafetensorError) as error:
-        raise ImageError(f"{Path(path).name} cannot be read as safetensors ({error}): save the point again.") from error
+        raise FileError(f"{Path(path).name} cannot be read as safetensors ({error}): save the point again.") from error
     w, noise = tensors.get("w"), tensors.get("noise")
     if w is None or w.dim() not in (2, 3) or not w.is_floating_point() or not w.isfinite().all():
-        raise ImageError(f"{Path(path).name} holds no points of W: give a file that ganhub project or save_w wrote.")
+        raise FileError(f"{Path(path).name} holds no points of W: give a file that ganhub project or save_w wrote.")
     if model is not None:
         model.per_layer(w)  # says what is wrong with the shape
         if noise is not None and noise.shape != (len(w), model.noise_dim):

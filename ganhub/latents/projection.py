@@ -25,6 +25,7 @@ from ganhub.latents.mixing import needs_w
 from ganhub.models import StyleGenerator
 from ganhub.nn.features import MIN_SIDE, FeatureNetwork, feature_network
 from ganhub.nn.precision import has_bf16
+from ganhub.nn.random import normal
 
 SPACES = ("w+", "w")
 STARTS = 256  # seeds that are looked at; fewer where pictures are large
@@ -34,6 +35,7 @@ JITTER = 0.05  # of the noise on w, in the same unit: appendix D
 PIXELS = 0.1  # weight of the mean squared difference of pixels
 PULL = 1e-3  # weight of the squared distance to the mean, in standard deviations of W
 LOOK = 20  # steps between two early looks
+JITTER_STREAM = 0xB00  # and the step: keeps what is drawn here apart from what else is drawn of the same seed
 
 OnStep = Callable[[int, int, Tensor | None], None]
 
@@ -110,9 +112,7 @@ def rgb_views(pictures: Tensor) -> Tensor:
     """Grey repeated; RGBA [N, 4, H, W] laid on white and on black, [2 N, 3, H, W], so that its alpha is seen."""
     if pictures.shape[1] < 4:
         return pictures.expand(-1, 3, -1, -1)
-    alpha = (pictures[:, 3:] + 1) / 2
-    colour = pictures[:, :3] * alpha
-    return torch.cat([colour + (1 - alpha), colour - (1 - alpha)])
+    return torch.cat([images.on_white(pictures), images.on_background(pictures, -1)])
 
 
 def project(
@@ -264,7 +264,6 @@ class _Search:
         # In units of W's deviation, so that one rate serves all models.
         x = ((point - mean) / deviation).requires_grad_()
         adam = torch.optim.Adam([x], lr=RATE, betas=(0.9, 0.99))
-        generator = torch.Generator(device="cpu").manual_seed(self.seed & 0xFFFFFFFF)
         done = 0
         while done < steps:
             t = done / steps
@@ -276,7 +275,7 @@ class _Search:
                 group["lr"] = RATE * _ramp(t)
             jitter = JITTER * max(0.0, 1 - t / 0.75) ** 2
             with torch.enable_grad(), self.fast():
-                draw = torch.randn(x.shape, generator=generator, dtype=torch.float32, device="cpu")
+                draw = normal([self.seed], *x.shape[1:], stream=JITTER_STREAM + done)
                 moved = x + jitter * draw.to(x)
                 picture = model.synthesise(model.per_layer(mean + moved * deviation), self.noise).float()
                 loss = self.quick(picture).mean() + PIXELS * _pixel_distance(picture, self.target).mean()

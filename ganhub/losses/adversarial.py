@@ -15,7 +15,7 @@ def discriminator_loss(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
 
     Args:
         real_scores: Logits of real pictures, [N].
-        fake_scores: Logits of made pictures, [N].
+        fake_scores: Logits of fake pictures, [N].
     """
     return F.softplus(-real_scores).mean() + F.softplus(fake_scores).mean()
 
@@ -40,6 +40,19 @@ def wasserstein_generator_loss(fake_scores: Tensor) -> Tensor:
     return -fake_scores.mean()
 
 
+def hinge_loss(real_scores: Tensor, fake_scores: Tensor) -> Tensor:
+    """E[max(0, 1 - D(x))] + E[max(0, 1 + D(G(z)))], the discriminator's side of the hinge game.
+
+    Section 3 of "Geometric GAN" (Lim, Ye 2017, arXiv:1705.02894): a score beyond the margin of 1 earns nothing more.
+    The generator's side is :func:`wasserstein_generator_loss`.
+
+    Args:
+        real_scores: Logits of real pictures, any shape.
+        fake_scores: Logits of fake ones, any shape.
+    """
+    return F.relu(1 - real_scores).mean() + F.relu(1 + fake_scores).mean()
+
+
 def least_squares_loss(scores: Tensor, target: float) -> Tensor:
     """E[(D(x) - target)^2], equation 2 of "Least Squares Generative Adversarial Networks" (Mao et al. 2017,
     arXiv:1611.04076): 1 for what should count as real, 0 for what should not."""
@@ -51,7 +64,7 @@ def relativistic_loss(winner_scores: Tensor, loser_scores: Tensor) -> Tensor:
 
     Equation 2 of "The GAN is dead; long live the GAN!" (Huang et al. 2024, arXiv:2501.05441) with
     f(t) = -log(1 + exp(-t)), after Jolicoeur-Martineau 2018 (arXiv:1807.00734). The discriminator wants the real
-    picture to win, the generator the made one; log 2 where neither does.
+    picture to win, the generator the fake one; log 2 where neither does.
 
     Args:
         winner_scores: Logits [N].
@@ -64,7 +77,7 @@ def relativistic_average_loss(winner_scores: Tensor, loser_scores: Tensor) -> Te
     """E[softplus(mean(loser) - winner)] + E[softplus(loser - mean(winner))]: each against the others' mean.
 
     Equations 1 and 2 of "ESRGAN" (Wang et al. 2018, arXiv:1809.00219), after Jolicoeur-Martineau 2018
-    (arXiv:1807.00734): the discriminator's loss with real pictures as winners, the generator's with made ones.
+    (arXiv:1807.00734): the discriminator's loss with real pictures as winners, the generator's with fake ones.
     2 log 2 where the two score alike.
 
     Args:

@@ -8,6 +8,23 @@ The default is the kernel distance in the features of "efficientnet-lite0", whic
     print(*store.results(["kernel"], data="emoji-noto-64"))
 """
 
+import importlib
+import pkgutil
+
+from ganhub.metrics._base import (
+    FeatureMetric,
+    FeatureSets,
+    Findings,
+    Metric,
+    Number,
+    PairMetric,
+    PairOptions,
+    Seen,
+    get_metric,
+    list_feature_metrics,
+    list_metrics,
+    list_pair_metrics,
+)
 from ganhub.metrics.accumulate import FeatureStore, PairStore
 from ganhub.metrics.distances import KernelEstimate, frechet_distance, frechet_from_moments, kernel_distance
 from ganhub.metrics.evaluation import Evaluation, evaluate
@@ -20,10 +37,26 @@ from ganhub.metrics.pixels import psnr, ssim
 from ganhub.metrics.protocol import Protocol, Result, compare
 from ganhub.metrics.scores import ScoreEstimate, class_accuracy, inception_score, intra_class_diversity
 
+for _module in pkgutil.iter_modules(__path__):  # each metric registers itself
+    if not _module.name.startswith("_"):
+        importlib.import_module(f"{__name__}.{_module.name}")
+
 __all__ = [
     "EXTRACTORS",
     "Evaluation",
     "Extractor",
+    "FeatureMetric",
+    "FeatureSets",
+    "Findings",
+    "Metric",
+    "Number",
+    "PairMetric",
+    "PairOptions",
+    "Seen",
+    "get_metric",
+    "list_feature_metrics",
+    "list_metrics",
+    "list_pair_metrics",
     "FeatureStore",
     "KernelEstimate",
     "Manifold",

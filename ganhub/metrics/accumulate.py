@@ -7,31 +7,16 @@ Batches and their order don't change a result.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from ganhub.config import nearest
 from ganhub.errors import MetricError
-from ganhub.metrics import perceptual, pixels
-from ganhub.metrics.distances import frechet_distance, kernel_distance
+from ganhub.metrics._base import FeatureSets, PairOptions, get_feature_metric, get_pair_metric
 from ganhub.metrics.extractors import DEFAULT, Extractor, extractor
-from ganhub.metrics.manifold import DENSITY_K, PRECISION_K, manifold
 from ganhub.metrics.protocol import Protocol, Result
-from ganhub.metrics.scores import inception_score
-
-# name of a metric in results() -> machine key, label by any network, label by Inception where that has its own name
-METRICS = {
-    "kernel": ("kernel_distance", "Kernel distance", "KID"),
-    "frechet": ("frechet_distance", "Frechet distance", "FID"),
-    "precision": ("precision", "Precision", ""),
-    "recall": ("recall", "Recall", ""),
-    "density": ("density", "Density", ""),
-    "coverage": ("coverage", "Coverage", ""),
-    "score": ("class_score", "Class score", "Inception score"),
-}
-PAIR_METRICS = ("psnr", "ssim", "perceptual", "lpips")
 
 
 class FeatureStore:
@@ -102,7 +87,7 @@ class FeatureStore:
         """Measure.
 
         Args:
-            metrics: Out of "kernel", "frechet", "precision", "recall", "density", "coverage" and "score".
+            metrics: Of :func:`ganhub.metrics.list_feature_metrics`.
             data: What the real pictures are, for the protocol.
             split: Which part of them, for the protocol.
             seed: Of the kernel distance's subsets and the score's splits.
@@ -118,58 +103,13 @@ class FeatureStore:
         Raises:
             MetricError: For an unknown metric, or pictures that cannot be measured.
         """
-        metrics = (metrics,) if isinstance(metrics, str) else tuple(metrics)
-        for name in metrics:
-            if name not in METRICS:
-                known = ", ".join(METRICS)
-                raise MetricError(f"There is no metric '{name}'.{nearest(name, METRICS)} Choose from: {known}.")
-        real, made = self.features("real"), self.features("made")
-        network = self.extractor
-        balls = (
-            manifold(real, made, k=k)._asdict() if set(metrics) & {"precision", "recall", "density", "coverage"} else {}
-        )
-        results = []
-        for name in metrics:
-            key, label, proper = METRICS[name]
-            error, note, settings = None, "", ""
-            if name == "kernel":
-                value, error = kernel_distance(real, made, subsets=subsets, subset_size=subset_size, seed=seed)
-                size = min(subset_size, len(real), len(made))
-                once = max(len(real), len(made)) <= subset_size
-                settings = "cubic kernel, " + ("all pictures once" if once else f"{subsets:,} subsets of {size:,}")
-            elif name == "frechet":
-                value = frechet_distance(real, made, force=force)
-                fewest = min(len(real), len(made))
-                if fewest <= network.dim:
-                    note = (
-                        f"Biased upwards: forced on {fewest:,} pictures, fewer than the {network.dim + 1:,} that "
-                        f"{network.dim:,} features need."
-                    )
-            elif name == "score":
-                value, error = inception_score(network.logits_of(made), splits, seed=seed)
-                settings = f"{splits} splits"
-            else:
-                value = balls[name]
-                settings = f"k = {k or (PRECISION_K if name in ('precision', 'recall') else DENSITY_K)}"
-            unpaired = name == "score"  # it sees no real picture
-            protocol = Protocol(
-                metric=key,
-                extractor=network.name,
-                weights=network.weights,
-                resize=network.resize,
-                settings=settings,
-                data="" if unpaired else data,
-                split="" if unpaired else split,
-                real=0 if unpaired else len(real),
-                made=len(made),
-                seed=seed if name in ("kernel", "score") else 0,
-            )
-            named = proper if network.name == "inception" and proper else f"{label} ({network.name})"
-            better = "lower" if name in ("kernel", "frechet") else "higher"
-            results.append(
-                Result(name=key, label=named, value=value, error=error, better=better, note=note, protocol=protocol)
-            )
-        return results
+        chosen = [get_feature_metric(name) for name in ((metrics,) if isinstance(metrics, str) else metrics)]
+        sets = self.sets(seed=seed, subsets=subsets, subset_size=subset_size, k=k, splits=splits, force=force)
+        return [metric.result(sets, data, split) for metric in chosen]
+
+    def sets(self, **options: Any) -> FeatureSets:
+        """What was added so far, as metrics take it; ``options`` are the other fields of :class:`FeatureSets`."""
+        return FeatureSets(real=self.features("real"), made=self.features("made"), network=self.extractor, **options)
 
     def _of(self, kind: str) -> list[Tensor]:
         if kind not in self._rows:
@@ -181,7 +121,7 @@ class PairStore:
     """Measures pictures against a reference each; a result is the mean over the pictures.
 
     Args:
-        metrics: Out of "psnr", "ssim", "perceptual" and "lpips".
+        metrics: Of :func:`ganhub.metrics.list_pair_metrics`.
         channel: "rgb" or "y", of PSNR and SSIM.
         crop: Pixels cut off each border, for PSNR and SSIM.
         network: Of the perceptual distance.
@@ -197,12 +137,9 @@ class PairStore:
         network: str = "vgg-lite",
         backbone: str = "alex",
     ) -> None:
-        self.metrics = (metrics,) if isinstance(metrics, str) else tuple(metrics)
-        for name in self.metrics:
-            if name not in PAIR_METRICS:
-                hint = nearest(name, PAIR_METRICS)
-                raise MetricError(f"There is no metric '{name}'.{hint} Choose from: {', '.join(PAIR_METRICS)}.")
-        self.channel, self.crop, self.network, self.backbone = channel, crop, network, backbone
+        names = (metrics,) if isinstance(metrics, str) else tuple(metrics)
+        self.metrics = {name: get_pair_metric(name) for name in names}
+        self.options = PairOptions(channel=channel, crop=crop, network=network, backbone=backbone)
         self._values: dict[str, list[float]] = {name: [] for name in self.metrics}
 
     def add(self, images: Tensor, references: Tensor) -> None:
@@ -211,13 +148,8 @@ class PairStore:
         Raises:
             MetricError: As the functions of :mod:`~ganhub.metrics.pixels` and :mod:`~ganhub.metrics.perceptual` say.
         """
-        measure: dict[str, Callable[[], Tensor]] = {
-            "psnr": lambda: pixels.psnr(images, references, channel=self.channel, crop=self.crop),
-            "ssim": lambda: pixels.ssim(images, references, channel=self.channel, crop=self.crop),
-            "perceptual": lambda: perceptual.perceptual_distance(images, references, network=self.network),
-            "lpips": lambda: perceptual.lpips(images, references, backbone=self.backbone),
-        }
-        new = {name: measure[name]().tolist() for name in self.metrics}  # all or none, should one of them raise
+        # All or none, should one of them raise.
+        new = {name: one.of(images, references, self.options).tolist() for name, one in self.metrics.items()}
         for name, values in new.items():
             self._values[name] += values
 
@@ -237,26 +169,11 @@ class PairStore:
                 "leave them out."
             )
         mean, error = mean_and_error(values)
-        network, weights, settings = "", "", ""
-        if name in ("psnr", "ssim"):
-            span = "luma 16 to 235 of BT.601, range 255" if self.channel == "y" else "RGB"
-            settings = f"{span}, {self.crop} pixels cut off each border"
-            label = name.upper() + (" (Y)" if self.channel == "y" else "")
-        elif name == "perceptual":
-            network, weights = self.network, extractor(self.network).weights
-            settings = "unit-normalised features, mean over layers, not calibrated"
-            label = f"Perceptual distance ({network})"
-        else:
-            network, weights = self.backbone, perceptual.lpips_network(self.backbone)[1]
-            label = f"LPIPS ({network})"
-        key = "perceptual_distance" if name == "perceptual" else name
-        count = len(values)
-        protocol = Protocol(
-            metric=key, extractor=network, weights=weights, settings=settings, data=data, split=split, real=count,
-            made=count,
-        )  # fmt: skip
-        better = "higher" if name in ("psnr", "ssim") else "lower"
-        return Result(name=key, label=label, value=mean, error=error, better=better, protocol=protocol)
+        metric, count = self.metrics[name], len(values)
+        key, how = metric.key or name, metric.protocol(self.options)
+        protocol = Protocol(metric=key, data=data, split=split, real=count, made=count, **how)
+        label = metric.label(self.options)
+        return Result(name=key, label=label, value=mean, error=error, better=metric.better, protocol=protocol)
 
 
 def mean_and_error(values: Sequence[float]) -> tuple[float, float | None]:

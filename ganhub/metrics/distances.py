@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ganhub.errors import MetricError
+from ganhub.metrics._base import FeatureMetric, FeatureSets, Number
 
 
 class KernelEstimate(NamedTuple):
@@ -193,6 +194,36 @@ def kernel_distance(
     # Given the pictures, subsets are independent draws around the estimate from all of them.
     draw = estimates[:, 0].var(ddof=1) / subsets
     return KernelEstimate(float(value), math.sqrt(_variance(spreads, len(x), len(y)) + draw))
+
+
+class Kernel(FeatureMetric, name="kernel"):
+    """:func:`kernel_distance`; KID by Inception."""
+
+    key, label, proper = "kernel_distance", "Kernel distance", "KID"
+    usual = seeded = True
+
+    def of(self, sets: FeatureSets) -> Number:
+        real, made, size = len(sets.real), len(sets.made), sets.subset_size
+        value, error = kernel_distance(sets.real, sets.made, subsets=sets.subsets, subset_size=size, seed=sets.seed)
+        parts = f"{sets.subsets:,} subsets of {min(size, real, made):,}"
+        return Number(
+            value, error, settings=f"cubic kernel, {'all pictures once' if max(real, made) <= size else parts}"
+        )
+
+
+class Frechet(FeatureMetric, name="frechet"):
+    """:func:`frechet_distance`; FID by Inception."""
+
+    key, label, proper = "frechet_distance", "Frechet distance", "FID"
+
+    def of(self, sets: FeatureSets) -> Number:
+        value, dim = frechet_distance(sets.real, sets.made, force=sets.force), sets.network.dim
+        fewest, note = min(len(sets.real), len(sets.made)), ""
+        if fewest <= dim:
+            note = (
+                f"Biased upwards: forced on {fewest:,} pictures, fewer than the {dim + 1:,} that {dim:,} features need."
+            )
+        return Number(value, note=note)
 
 
 def _kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:

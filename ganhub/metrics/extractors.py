@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from ganhub import hub
 from ganhub.config import nearest
 from ganhub.errors import MetricError
-from ganhub.images import from_uint8, resize, to_uint8
+from ganhub.images import from_uint8, on_white, resize, to_uint8
 from ganhub.nn.features import feature_network
 
 DEFAULT = "efficientnet-lite0"
@@ -122,10 +122,7 @@ def rgb(images: Tensor) -> Tensor:
         )
     if images.abs().max() > 8:  # an unbounded generator may overshoot a little; bytes as floats reach 255
         raise MetricError("Pictures to measure are in [-1, 1], not 0 to 255: divide by 127.5 and subtract 1.")
-    if images.shape[1] == 4:
-        alpha = ((images[:, 3:] + 1) / 2).clamp(0, 1)
-        images = images[:, :3] * alpha + (1 - alpha)
-    return to_uint8(images).expand(-1, 3, -1, -1)
+    return to_uint8(on_white(images.clamp(-1, 1)))
 
 
 # --- The networks -----------------------------------------------------------------------

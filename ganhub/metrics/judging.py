@@ -41,7 +41,7 @@ class Question:
         number: From 1.
         shown: ("real",) or ("made",); ("A", "B") or ("B", "A") from left to right.
         index: Seed of a made picture (for A and B the same one, hence the same class), position in the stream of
-            :class:`ganhub.trainer.Pictures` of a real one.
+            :class:`ganhub.data.Pictures` of a real one.
     """
 
     number: int

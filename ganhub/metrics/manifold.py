@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ganhub.errors import MetricError
+from ganhub.metrics._base import FeatureMetric, FeatureSets, Number
 from ganhub.metrics.distances import checked
 
 BLOCK = 2048
@@ -72,6 +73,40 @@ def manifold(real: Tensor, made: Tensor, *, k: int | None = None) -> Manifold:
         covered[rows] |= within.any(1)
     precision, recall, coverage = (hits.double().mean().item() for hits in (inside_real, inside_made, covered))
     return Manifold(precision, recall, balls / (far * len(made)), coverage)
+
+
+class _OfManifold(FeatureMetric):
+    """One of the four numbers, which are computed together."""
+
+    usual, better, usual_k = True, "higher", DENSITY_K
+
+    def of(self, sets: FeatureSets) -> Number:
+        balls = sets.once("manifold", lambda: manifold(sets.real, sets.made, k=sets.k))
+        return Number(getattr(balls, self.key), settings=f"k = {sets.k or self.usual_k}")
+
+
+class Precision(_OfManifold, name="precision"):
+    """Share of fake pictures within the real manifold."""
+
+    key, label, usual_k = "precision", "Precision", PRECISION_K
+
+
+class Recall(_OfManifold, name="recall"):
+    """Share of real pictures within the fake manifold."""
+
+    key, label, usual_k = "recall", "Recall", PRECISION_K
+
+
+class Density(_OfManifold, name="density"):
+    """In how many real balls a fake picture lies, over k."""
+
+    key, label = "density", "Density"
+
+
+class Coverage(_OfManifold, name="coverage"):
+    """Share of real balls that hold a fake picture."""
+
+    key, label = "coverage", "Coverage"
 
 
 def squared_distances(first: Tensor, second: Tensor) -> Iterator[tuple[slice, slice, Tensor]]:

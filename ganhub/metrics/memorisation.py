@@ -13,7 +13,7 @@ matched, so that a copy is found though it was flipped, moved or re-lit.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +21,9 @@ from torch import Tensor
 
 from ganhub import images as pictures
 from ganhub.errors import MetricError
+from ganhub.metrics._base import Findings, Metric, Seen
+from ganhub.metrics.protocol import Protocol, Result
+from ganhub.metrics.reading import features_of, read
 
 SIDE = 64  # pictures are compared at no more than so many pixels a side
 REACH = 3  # pixels of shift that are looked for
@@ -29,6 +32,7 @@ CANDIDATES = 24  # training pictures that are aligned with each sample
 NEAR = 0.5  # score below which a picture is a near-copy: twice as close as neighbours are there
 NOISE = 0.02  # distances below this are rounding
 P_VALUE = 0.01
+MOST_PIXELS = 600_000_000  # of training pictures that are searched for copies
 
 
 @dataclass(frozen=True)
@@ -134,6 +138,68 @@ def worst_pairs(report: Memorisation, made: Tensor, train: Tensor, count: int = 
     """Pictures to look at, [2 count, ...]: the worst samples, then the training picture that each is closest to."""
     pairs = report.pairs[:count]
     return torch.cat([made[[i for i, _, _ in pairs]].cpu(), train[[j for _, j, _ in pairs]].cpu()])
+
+
+class Copies(Metric, name="memorisation"):
+    """The report on a generator, whose ``real`` pictures must be those that it was trained on."""
+
+    usual = True
+
+    def measure(self, seen: Seen) -> Findings:
+        count, held, held_features = len(seen.pictures), None, None
+        limit = MOST_PIXELS // seen.pictures[0].numel()
+        every = min(len(seen.real) or count, max(limit, count))
+        train = seen.pictures
+        if every != count:
+            train = read(seen.real, every, "reading all training pictures", seen.on_step)[0]
+        against = "training pictures, each against all others"
+        if seen.held_out is not None:
+            config = seen.held_out.config
+            held, _ = read(
+                seen.held_out, min(len(seen.held_out) or 1000, 1000), "reading held-out pictures", seen.on_step
+            )
+            held_features = features_of(held, seen.sets.network, seen.cache, seen.on_step)
+            part = "" if config.part == "holdout" else config.split
+            against = f"{len(held):,} held-out pictures" + (f", split {part}" if part else "")
+        some = seen.samples[:1000]
+        seen.on_step("looking for copies", 0, 1)
+        near = (seen.sets.made[: len(some)], seen.sets.real, held_features)
+        report = memorisation(some, train, held, features=near)
+        seen.on_step("looking for copies", 1, 1)
+        searched = Protocol(
+            metric="", data=seen.data, split=seen.split, real=len(train), made=len(some),
+            settings=f"nearest after mirroring, shift up to 3 px and light; set against {against}",
+        )  # fmt: skip
+        in_features = seen.protocol("", made=len(some), settings=f"Euclidean, not aligned; set against {against}")
+        results = _results(report, searched, in_features)
+        if seen.real.config.crop == "random":
+            note = "Each training picture was looked at in one of its random crops: copies of others count in part."
+            results = [replace(r, note=note) if r.name == "near_copies" else r for r in results]
+        return Findings(results, report, worst_pairs(report, some, train))
+
+
+def _results(report: Memorisation, searched: Protocol, in_features: Protocol) -> list[Result]:
+    closer = "Closer to the training pictures than real ones (0.5 expected)"
+    numbers = [
+        ("closer_to_training", closer, report.closer, searched),
+        ("near_copies", "Near-copies of training pictures", report.copies, searched),
+        ("near_copies_real", "Near-copies among real pictures", report.held_copies, searched),
+        ("nearest_distance", "Distance to the nearest training picture", report.distance, searched),
+        ("nearest_distance_real", "The same distance of real pictures", report.held_distance, searched),
+    ]
+    if report.feature_distance is not None:
+        near, real, by = report.feature_distance, report.held_feature_distance, in_features.extractor
+        numbers += [
+            ("nearest_feature_distance", f"Nearest training picture in features ({by})", near, in_features),
+            ("nearest_feature_distance_real", f"The same for real pictures ({by})", real, in_features),
+        ]
+    return [
+        Result(
+            name=name, label=label, value=value, protocol=replace(protocol, metric=name),
+            better="higher" if "distance" in name else "lower",
+        )
+        for name, label, value, protocol in numbers
+    ]  # fmt: skip
 
 
 class _Search:

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ganhub.config import nearest
 from ganhub.errors import MetricError
+from ganhub.images import on_white
 from ganhub.latents import lerp, slerp
 from ganhub.metrics.accumulate import mean_and_error
 from ganhub.metrics.extractors import extractor
@@ -111,7 +112,4 @@ def _pictures(
         else:
             pictures = model(point, classes)
     pictures = pictures.detach().float().clamp(-1, 1)
-    if pictures.shape[1] < 4:
-        return pictures
-    alpha = (pictures[:, 3:] + 1) / 2
-    return pictures[:, :3] * alpha + (1 - alpha)
+    return pictures if pictures.shape[1] < 4 else on_white(pictures)

@@ -11,6 +11,7 @@ from torch import Tensor
 from ganhub.config import nearest
 from ganhub.errors import MetricError
 from ganhub.losses.perceptual import unit_distance
+from ganhub.metrics._base import PairMetric, PairOptions
 from ganhub.metrics.extractors import INSTALL, extractor, file_hash
 from ganhub.metrics.pixels import check_pairs
 from ganhub.nn.features import MIN_SIDE, FeatureNetwork, feature_network
@@ -128,3 +129,32 @@ def lpips_network(backbone: str) -> tuple[torch.nn.Module, str]:
             f"the file of {weights.url} at {path}, or use perceptual_distance, which needs no network."
         ) from error
     return network.eval(), file_hash(path)
+
+
+class Perceptual(PairMetric, name="perceptual"):
+    """:func:`perceptual_distance`."""
+
+    key = "perceptual_distance"
+
+    def of(self, images: Tensor, references: Tensor, options: PairOptions) -> Tensor:
+        return perceptual_distance(images, references, network=options.network)
+
+    def label(self, options: PairOptions) -> str:
+        return f"Perceptual distance ({options.network})"
+
+    def protocol(self, options: PairOptions) -> dict[str, str]:
+        settings = "unit-normalised features, mean over layers, not calibrated"
+        return {"extractor": options.network, "weights": extractor(options.network).weights, "settings": settings}
+
+
+class LPIPS(PairMetric, name="lpips"):
+    """:func:`lpips`."""
+
+    def of(self, images: Tensor, references: Tensor, options: PairOptions) -> Tensor:
+        return lpips(images, references, backbone=options.backbone)
+
+    def label(self, options: PairOptions) -> str:
+        return f"LPIPS ({options.backbone})"
+
+    def protocol(self, options: PairOptions) -> dict[str, str]:
+        return {"extractor": options.backbone, "weights": lpips_network(options.backbone)[1]}

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ganhub.errors import MetricError
+from ganhub.metrics._base import PairMetric, PairOptions
 from ganhub.metrics.extractors import INSTALL
 
 WINDOW = 11
@@ -82,6 +83,31 @@ def ssim(image: Tensor, reference: Tensor, *, channel: str = "rgb", crop: int = 
     )
     inner = WINDOW // 2  # torchmetrics mirrors the border and averages over it too; Wang et al. don't
     return every[..., inner:-inner, inner:-inner].mean((1, 2, 3))
+
+
+class _OfPixels(PairMetric):
+    better = "higher"
+
+    def label(self, options: PairOptions) -> str:
+        return self.name.upper() + (" (Y)" if options.channel == "y" else "")
+
+    def protocol(self, options: PairOptions) -> dict[str, str]:
+        span = "luma 16 to 235 of BT.601, range 255" if options.channel == "y" else "RGB"
+        return {"settings": f"{span}, {options.crop} pixels cut off each border"}
+
+
+class PSNR(_OfPixels, name="psnr"):
+    """:func:`psnr`."""
+
+    def of(self, images: Tensor, references: Tensor, options: PairOptions) -> Tensor:
+        return psnr(images, references, channel=options.channel, crop=options.crop)
+
+
+class SSIM(_OfPixels, name="ssim"):
+    """:func:`ssim`."""
+
+    def of(self, images: Tensor, references: Tensor, options: PairOptions) -> Tensor:
+        return ssim(images, references, channel=options.channel, crop=options.crop)
 
 
 def _prepare(image: Tensor, reference: Tensor, channel: str, crop: int, least: int) -> tuple[Tensor, Tensor, float]:

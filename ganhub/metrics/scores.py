@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ganhub.errors import MetricError
+from ganhub.metrics._base import FeatureMetric, FeatureSets, Number
 from ganhub.metrics.distances import canonical
 from ganhub.metrics.manifold import squared_distances
 
@@ -54,6 +55,17 @@ def inception_score(logits: Tensor, splits: int = 10, *, seed: int = 0) -> Score
         scores.append((log_each.exp() * (log_each - log_all)).sum(1).mean().exp())
     values = torch.stack(scores)
     return ScoreEstimate(values.mean().item(), (values.std() / math.sqrt(splits)).item() if splits > 1 else None)
+
+
+class Score(FeatureMetric, name="score"):
+    """:func:`inception_score` of the network's class outputs."""
+
+    key, label, proper, better = "class_score", "Class score", "Inception score", "higher"
+    paired, seeded = False, True
+
+    def of(self, sets: FeatureSets) -> Number:
+        value, error = inception_score(sets.network.logits_of(sets.made), sets.splits, seed=sets.seed)
+        return Number(value, error, settings=f"{sets.splits} splits")
 
 
 def intra_class_diversity(features: Tensor, labels: Tensor) -> float:

@@ -16,11 +16,12 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from ganhub import cards, hub, hub_upload
+from ganhub import hub
 from ganhub._version import __version__
 from ganhub.config import BaseConfig, nearest
 from ganhub.errors import ConfigError, HubError, ImageError
-from ganhub.folder import clipped
+from ganhub.hub import cards, uploads
+from ganhub.hub.folder import clipped
 from ganhub.nn.devices import choose_device
 
 MAX_PARAMETERS = 4_000_000_000  # 16 GB in float32: more is a mistake in the config, not a GAN
@@ -38,7 +39,10 @@ class Model(nn.Module):
     paper: ClassVar[str]
     architecture: ClassVar[str] = ""
     verb: ClassVar[str] = ""
+    pipeline_tag: ClassVar[str] = ""  # the Hub's name of what the verb does
+    caption: ClassVar[str] = "Samples, not curated"  # of the card's samples.png
     default_objective: ClassVar[str] = ""
+    watched: ClassVar[bool] = False  # whether a run looks out for collapse: it draws pictures from seeds alone
 
     def __init_subclass__(cls, *, architecture: str = "", **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -69,6 +73,32 @@ class Model(nn.Module):
     def adversary(self) -> nn.Module:
         """Build the paper's discriminator or critic: (images [N, C, H, W], labels) -> scores [N]."""
         raise ConfigError(f"{self.architecture} has no adversary: it is not trained in a game.")
+
+    def needs(self, side: int) -> dict[str, Any]:
+        """How the pictures that it is trained on are to be read: arguments of ``ganhub.data.open_data``.
+
+        Args:
+            side: Height and width in pixels that a recipe asks for, which a model that takes any size goes by.
+
+        Returns:
+            ``height``, ``width``, ``channels``, and ``labelled``: whether each picture needs a class.
+        """
+        return {"height": side, "width": side, "channels": 3, "labelled": False}
+
+    def accept(self, data: Any) -> BaseConfig:
+        """Its config for a training on ``data``, the names of classes filled in where it has some.
+
+        Args:
+            data: The pictures, as ``ganhub.data.open_data`` gives them: ``class_names`` and ``other``.
+
+        Raises:
+            ConfigError: They are not what it can learn from, in a sentence that says what to set.
+        """
+        return self.config
+
+    def preview(self, count: int = 64) -> Tensor | None:
+        """What a sheet of samples shows of it, [count, C, H, W] in [-1, 1]; None where it draws nothing by itself."""
+        return None
 
     @classmethod
     def build(cls, config: BaseConfig) -> Self:
@@ -114,26 +144,42 @@ class Model(nn.Module):
             save_directory: The folder; made when missing. Hand-written parts of a card in it survive.
             variant: Writes model.VARIANT.safetensors, for example "fp16".
             dtype: Floating tensors are stored in this type, for example torch.float16.
-            card: Facts for the card (licence, datasets, recipe, ...); see :func:`ganhub.cards.render_card`.
+            card: Facts for the card (licence, datasets, recipe, ...); see :func:`ganhub.hub.cards.render_card`.
             repo_id: Where to push; the folder's name by default.
-            push_to_hub: Push the folder after writing it; ``push_options`` go to :func:`ganhub.hub_upload.push_folder`.
+            push_to_hub: Push the folder after writing it; ``push_options`` are those of
+                :func:`ganhub.hub.uploads.push_folder`.
         """
         folder = Path(save_directory)
         config = {"architecture": self.architecture, "ganhub_version": __version__, **self.config.to_dict()}
         hub.write_folder(folder, config, self.state_dict(), variant=variant, dtype=dtype)
         cards.write_card(folder, {**self.card_facts(), **(card or {})})
         if push_to_hub:
-            hub_upload.push_folder(folder, repo_id or folder.name, **push_options)
+            uploads.push_folder(folder, repo_id or folder.name, **push_options)
         return folder
 
     def command(self, name: str) -> str:
         """The line of the command line that uses a model of this kind, which is called ``name`` there."""
         raise NotImplementedError(f"{type(self).__name__} has no verb.")
 
+    @classmethod
+    def task(cls, config: BaseConfig) -> str:
+        """What a model of that config does for a person, in a word."""
+        raise NotImplementedError(f"{cls.__name__} has no verb.")
+
+    @classmethod
+    def usage(cls, config: BaseConfig) -> str:
+        """Python for the card that uses the loaded ``model`` of that config."""
+        raise NotImplementedError(f"{cls.__name__} has no verb.")
+
+    @classmethod
+    def facts(cls, config: BaseConfig) -> dict[str, Any]:
+        """What a card tells of every model of that config; see :func:`ganhub.hub.cards.render_card`."""
+        return {"architecture": cls.architecture, "pipeline_tag": cls.pipeline_tag, "use": cls.usage(config),
+                "caption": cls.caption, "paper": cls.paper}  # fmt: skip
+
     def card_facts(self) -> dict[str, Any]:
-        """What the model itself can say for its card; see :func:`ganhub.cards.render_card`."""
-        parameters = sum(p.numel() for p in self.parameters())
-        return {"architecture": self.architecture, "verb": self.verb, "paper": self.paper, "parameters": parameters}
+        """:meth:`facts`, and what this model alone can say."""
+        return {**self.facts(self.config), "parameters": sum(p.numel() for p in self.parameters())}
 
     def push_to_hub(
         self,
@@ -156,7 +202,7 @@ class Model(nn.Module):
         """
         with tempfile.TemporaryDirectory() as folder:
             self.save_pretrained(folder, variant=variant, dtype=dtype, card={"name": repo_id, **(card or {})})
-            return hub_upload.push_folder(folder, repo_id, **options)
+            return uploads.push_folder(folder, repo_id, **options)
 
     @classmethod
     def from_pretrained(

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ganhub.config import BaseConfig
 from ganhub.errors import ImageError
 from ganhub.models._base import Model, finite
 
@@ -17,9 +18,21 @@ class Inpainter(Model):
     pictures, for sides that are multiples of ``multiple``."""
 
     verb = "inpainter"
+    pipeline_tag = "image-to-image"
     reach: ClassVar[int] = 0  # pixels from what is known, beyond which a coarser filling serves better; 0 for none
     margin: ClassVar[int] = 96  # pixels about a tile that its border may have spoilt: the network's field
     multiple: ClassVar[int] = 8
+
+    @classmethod
+    def task(cls, config: BaseConfig) -> str:
+        return "fill"
+
+    @classmethod
+    def usage(cls, config: BaseConfig) -> str:
+        return (
+            'mask = ganhub.load_image("mask.png", channels=1, background="black")\n'
+            'filled = model.inpaint(ganhub.load_image("photo.jpg"), mask)'
+        )
 
     def command(self, name: str) -> str:
         return f"ganhub inpaint PHOTO --mask MASK --model {name} --out filled.png"

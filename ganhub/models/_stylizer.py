@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import warnings
 from collections.abc import Callable, Sequence
@@ -9,7 +10,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from ganhub.config import nearest
+from ganhub.config import BaseConfig, nearest
 from ganhub.errors import ConfigError, ImageError
 from ganhub.images import resize
 from ganhub.models._base import Model, finite
@@ -22,8 +23,9 @@ class Stylizer(Model):
     """Paints pictures in the style of another. A subclass says how in ``_paint``; what comes in is checked here."""
 
     verb = "stylizer"
+    pipeline_tag = "image-to-image"
     reads_pictures: ClassVar[bool] = True  # whether a style may be a picture; else it is one of ``style_names``
-    tiles: ClassVar[bool] = True  # whether a large picture may be painted in pieces, see ganhub.styling
+    tiles: ClassVar[bool] = True  # whether a large picture may be painted in pieces, see ganhub.apply.styling
     margin: ClassVar[int] = 64  # pixels about a tile whose painting its border may have spoilt: the network's field
 
     @property
@@ -36,12 +38,33 @@ class Stylizer(Model):
         """How often ``on_step`` is called for a picture."""
         return 1
 
+    @classmethod
+    def task(cls, config: BaseConfig) -> str:
+        return "paint"
+
+    @classmethod
+    def usage(cls, config: BaseConfig) -> str:
+        names = getattr(config, "style_names", ())
+        style = json.dumps(names[0], ensure_ascii=False) if names else 'ganhub.load_image("painting.jpg")'
+        return f'painted = model.stylize(ganhub.load_image("photo.jpg"), {style})'
+
     def command(self, name: str) -> str:
         style = self.style_names[0] if self.style_names else "PAINTING"
         return f"ganhub style PHOTO --style {style} --model {name} --out painted.png"
 
     def card_facts(self) -> dict[str, Any]:
         return {**super().card_facts(), "style_names": list(self.style_names)}
+
+    def accept(self, data: Any) -> BaseConfig:
+        """Its config; ConfigError where the second collection is not the styles that it knows by name."""
+        names = self.style_names
+        if names and (data.other is None or tuple(data.other.class_names) != names):
+            there = ", ".join(data.other.class_names) if data.other else "nothing"
+            raise ConfigError(
+                f"data.other must hold one picture for each of the model's style_names ({', '.join(names)}), read with "
+                f'labels = "file" and in this order; it holds {there}.'
+            )
+        return self.config
 
     def stylize(
         self,

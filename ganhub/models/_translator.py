@@ -21,6 +21,7 @@ class Translator(Model):
     ``scale`` times as large, for sides that are multiples of ``multiple``."""
 
     verb = "translator"
+    pipeline_tag = "image-to-image"
     tiles: ClassVar[bool] = True  # whether a large picture may be translated in pieces
     margin: ClassVar[int] = 32  # pixels about a tile that its border may have spoilt: the network's field
 
@@ -28,6 +29,10 @@ class Translator(Model):
     def task(cls, config: BaseConfig) -> str:
         """What a model of that config does: "translate", or a step of restoration: "clean", "colourise", "enlarge"."""
         return "translate"
+
+    @classmethod
+    def usage(cls, config: BaseConfig) -> str:
+        return 'made = model.translate(ganhub.load_image("photo.jpg"))'
 
     def command(self, name: str) -> str:
         does, out = ("upscale", "large.png") if self.scale > 1 else ("translate", "translated.png")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -65,13 +66,62 @@ def require_label(label: Tensor | None) -> Tensor:
 
 
 class LatentGenerator(Model):
-    """Makes pictures from latents z ~ N(0, I): ``forward(z, label)`` and, around it, ``sample``."""
+    """Generates pictures of latents z ~ N(0, I): ``forward`` and, around it, ``sample``."""
 
     verb = "latent_generator"
+    watched = True
+    pipeline_tag = "unconditional-image-generation"
+    caption = "Seeds 0 to 63, not curated"
     config: LatentConfig
+
+    @classmethod
+    def task(cls, config: LatentConfig) -> str:
+        return "sample"
+
+    @classmethod
+    def usage(cls, config: LatentConfig) -> str:
+        first = json.dumps(config.class_names[0], ensure_ascii=False) if config.class_names else 0
+        label = f"label={first}, " if config.num_classes else ""
+        return f'ganhub.save_grid(model.sample(16, {label}seed=0), "grid.png")'
 
     def command(self, name: str) -> str:
         return f"ganhub sample {name} --out grid.png"
+
+    def forward(self, z: Tensor, label: Tensor | None = None, noise: Tensor | None = None) -> Tensor:
+        """Pictures of latents, with gradients.
+
+        Args:
+            z: [N, latent_dim], on the model's device and of its dtype.
+            label: Class indices [N] for a conditional model, else None.
+            noise: [N, noise_dim] as :meth:`noise` gives it; None takes that of seed 0 for every picture. Families
+                without noise inputs ignore it.
+
+        Returns:
+            [N, C, H, W], in [-1, 1] or about.
+        """
+        raise NotImplementedError
+
+    def needs(self, side: int) -> dict[str, Any]:
+        height, width = self.config.size
+        labelled = bool(self.config.num_classes)
+        return {"height": height, "width": width, "channels": self.config.channels, "labelled": labelled}
+
+    def accept(self, data: Any) -> LatentConfig:
+        """Its config with the names of the data's classes; ConfigError where there are more or fewer, or others."""
+        count, names = self.config.num_classes, tuple(data.class_names)
+        if not count:
+            return self.config
+        if len(names) != count:
+            raise ConfigError(
+                f"The data has {len(names)} classes, the model num_classes = {count}: set model.num_classes."
+            )
+        if self.config.class_names not in ((), names):
+            raise ConfigError("The classes of the data are not those that the model was made for.")
+        return type(self.config).from_dict({**self.config.to_dict(), "class_names": names})
+
+    def preview(self, count: int = 64) -> Tensor:
+        """Pictures of seeds 0 to ``count`` - 1, uncurated."""
+        return self.sample(count, seed=0)
 
     def latent(self, seeds: Seeds) -> Tensor:
         """z of each seed, [N, latent_dim], the same bits in any batch and for any device."""
@@ -87,7 +137,7 @@ class LatentGenerator(Model):
         Returns:
             [N, C, H, W], in [-1, 1] or about.
         """
-        return self(self.latent(seeds), label)
+        return self(self.latent(seeds), label, self._noise_of(seeds))
 
     def class_index(self, label: int | str) -> int:
         """Index of a class given by index or name; anything else raises ConfigError and says what exists."""
@@ -132,6 +182,13 @@ class LatentGenerator(Model):
         """Noise inputs of each seed, [N, noise_dim], the same bits in any batch and for any device."""
         return normal(seeds, self.noise_dim, stream=NOISE_STREAM).to(self.device, self.dtype)
 
+    def _noise_of(self, seeds: Seeds) -> Tensor | None:
+        return self.noise(seeds) if self.noise_dim else None
+
+    def _noise_or_first(self, noise: Tensor | None, n: int) -> Tensor:
+        """``noise``, or where there is none that of seed 0, for n pictures."""
+        return self.noise([0]).expand(n, -1) if noise is None else noise
+
     def generate(
         self,
         z: Tensor,
@@ -162,7 +219,7 @@ class LatentGenerator(Model):
                                 batch_size, z, label, noise)  # fmt: skip
 
     def _truncated(self, z: Tensor, label: Tensor | None, truncation: float, noise: Tensor | None) -> Tensor:
-        return self(z * truncation, label)
+        return self(z * truncation, label, noise)
 
     @torch.no_grad()
     def _in_batches(self, make: Callable[..., Tensor], batch_size: int, *inputs: Tensor | None) -> Tensor:
@@ -203,89 +260,5 @@ class LatentGenerator(Model):
         if n < 0:
             raise ConfigError(f"n must be 0 or more, not {n}.")
         seeds = range(seed, seed + n)
-        noise = self.noise(seeds) if self.noise_dim else None
-        return self.generate(self.latent(seeds), self.labels(n, label, seed), truncation=truncation, noise=noise)
-
-
-class StyleGenerator(LatentGenerator):
-    """A latent generator with an intermediate space W, which is smoother than z and can be edited layer by layer.
-
-    A subclass sets ``style_mean``, a buffer [max(num_classes, 1), style_dim] with the mean of w (of each class), and
-    defines ``map`` and ``synthesise``.
-    """
-
-    style_mean: Tensor
-
-    @property
-    def layers(self) -> int:
-        """L, the number of layers that take a style of their own: w+ is [N, L, style_dim]. Coarse ones come first."""
-        raise NotImplementedError
-
-    def map(self, z: Tensor, label: Tensor | None = None) -> Tensor:
-        """z [N, latent_dim] -> w [N, style_dim], with gradients."""
-        raise NotImplementedError
-
-    def synthesise(self, w: Tensor, noise: Tensor) -> Tensor:
-        """w+ [N, L, style_dim] and noise [N, noise_dim] -> pictures [N, C, H, W] about [-1, 1], with gradients."""
-        raise NotImplementedError
-
-    def style_weights(self) -> list[Tensor]:
-        """What w does in each layer: L matrices [channels, style_dim], constant."""
-        raise NotImplementedError
-
-    def forward(self, z: Tensor, label: Tensor | None = None, noise: Tensor | None = None) -> Tensor:
-        noise = self.noise([0]).expand(len(z), -1) if noise is None else noise
-        return self.synthesise(self.per_layer(self.map(z, label)), noise)
-
-    def per_layer(self, w: Tensor) -> Tensor:
-        """w [N, style_dim] -> w+ [N, L, style_dim], the same in each layer; w+ stays as it is.
-
-        Raises:
-            ConfigError: For any other shape.
-        """
-        width = self.style_mean.shape[1]
-        if w.dim() == 2 and w.shape[1] == width:
-            return w.unsqueeze(1).expand(-1, self.layers, -1)
-        if w.dim() == 3 and tuple(w.shape[1:]) == (self.layers, width):
-            return w
-        raise ConfigError(f"w must be [N, {width}] or [N, {self.layers}, {width}], not {list(w.shape)}.")
-
-    def truncate_w(self, w: Tensor, label: Tensor | None = None, truncation: float = 1.0) -> Tensor:
-        """Scale w's (or w+'s) distance to the mean of its class (without a label, of all): in [0, 1.5].
-
-        Section B of Karras et al. 2019.
-        """
-        require_truncation(truncation)
-        if truncation == 1:
-            return w
-        mean = self.style_mean[label] if label is not None else self.style_mean.mean(0, keepdim=True)
-        mean = mean.to(w).view(-1, *[1] * (w.dim() - 2), w.shape[-1])
-        return mean + truncation * (w - mean)
-
-    @torch.no_grad()
-    def to_w(self, z: Tensor, label: Tensor | None = None, *, truncation: float = 1.0) -> Tensor:
-        """z [N, latent_dim] -> w [N, style_dim], float32 on the model's device."""
-        z, label = z.to(self.device, self.dtype), None if label is None else label.to(self.device)
-        return self.truncate_w(self.map(z, label).float(), label, truncation)
-
-    def from_w(self, w: Tensor, *, noise: Tensor | None = None, batch_size: int = 64) -> Tensor:
-        """Pictures of points in W.
-
-        Args:
-            w: [N, style_dim], or w+ [N, L, style_dim].
-            noise: [N, noise_dim]; None takes that of seed 0 for every picture.
-            batch_size: Pictures made at a time.
-
-        Returns:
-            float32 [N, C, H, W] in [-1, 1] on the model's device.
-        """
-
-        def make(w: Tensor, noise: Tensor | None) -> Tensor:
-            return self.synthesise(w, self.noise([0]).expand(len(w), -1) if noise is None else noise)
-
-        return self._in_batches(make, batch_size, self.per_layer(w), noise)
-
-    def _truncated(self, z: Tensor, label: Tensor | None, truncation: float, noise: Tensor | None) -> Tensor:
-        w = self.truncate_w(self.map(z, label), label, truncation)
-        noise = self.noise([0]).expand(len(z), -1) if noise is None else noise
-        return self.synthesise(self.per_layer(w), noise)
+        labels, noise = self.labels(n, label, seed), self._noise_of(seeds)
+        return self.generate(self.latent(seeds), labels, truncation=truncation, noise=noise)

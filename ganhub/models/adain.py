@@ -25,6 +25,7 @@ from ganhub.nn.vgg_lite import reflect
 from ganhub.objectives._base import BaseObjective, Batch, Phase
 
 LAYERS = VGGLiteTrunk.LAYERS
+UNSTYLED = "AdaIN learns from contents and styles: name the styles' folder in data.other.path."
 FOLD = 8  # three poolings at most: sides are padded to a multiple of this
 
 
@@ -169,29 +170,29 @@ class AdaINObjective(BaseObjective, name="adain"):
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Equation 11, and the error of what is decoded without a style."""
-        if batch.other is None:
-            raise ConfigError("AdaIN learns from contents and styles: name the styles' folder in data.other.path.")
+        contents, styles = batch.pair(UNSTYLED)
         model, config = self.model, self.config
-        plain = round(len(batch.images) * config.plain_share)
+        plain = round(len(contents) * config.plain_share)
         with torch.no_grad():
-            features = model.encode(batch.images)
-            wanted = {name: moments(x) for name, x in model.trunk(batch.other.images[plain:]).items()}
+            features = model.encode(contents)
+            wanted = {name: moments(x) for name, x in model.trunk(styles[plain:]).items()}
             target = model.restyle(features[plain:], wanted[model.config.layer])
         decoded = model.decoder(torch.cat([features[:plain], target]))
         seen = model.trunk(decoded[plain:].contiguous(memory_format=torch.channels_last))
         content = _relative(seen[model.config.layer], target)
         style = torch.stack([
-            _relative(made, given)
+            _relative(fake_moment, style_moment)
             for name, x in seen.items()
-            for made, given in zip(moments(x), wanted[name], strict=True)
+            for fake_moment, style_moment in zip(moments(x), wanted[name], strict=True)
         ]).mean()  # fmt: skip
-        error = (decoded[:plain].float() - batch.images[:plain]).square().sum() / max(1, batch.images[:plain].numel())
+        error = (decoded[:plain].float() - contents[:plain]).square().sum() / max(1, contents[:plain].numel())
         excess = (decoded.float().abs() - 1).relu().square().mean()  # what the picture's range will cut off
         loss = content + config.style_weight * style + config.plain_weight * (error + excess)
         numbers = {"content": content, "style": style, "plain_error": error}
         return {"loss": loss, **{name: value.detach() for name, value in numbers.items()}}
 
 
-def _relative(made: Tensor, given: Tensor) -> Tensor:
-    distance = (made.float() - given.float()).square().mean((1, 2, 3))
-    return (distance / given.float().square().mean((1, 2, 3)).clamp_min(1e-8)).mean()
+def _relative(fake: Tensor, target: Tensor) -> Tensor:
+    """Mean over the batch of the squared distance over the squared length of the target."""
+    distance = (fake.float() - target.float()).square().mean((1, 2, 3))
+    return (distance / target.float().square().mean((1, 2, 3)).clamp_min(1e-8)).mean()

@@ -13,7 +13,7 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from ganhub.models._verbs import LatentConfig, LatentGenerator
+from ganhub.models._verbs import LatentConfig, LatentGenerator, require_label
 from ganhub.nn.blocks import DownsamplingStack, UpsamplingStack, pyramid
 
 
@@ -95,8 +95,8 @@ class ConditionalGAN(LatentGenerator, architecture="conditional-gan"):
         super().__init__(config)
         self.generator = Generator(self.config)
 
-    def forward(self, z: Tensor, label: Tensor) -> Tensor:
-        return self.generator(z, label)
+    def forward(self, z: Tensor, label: Tensor | None = None, noise: Tensor | None = None) -> Tensor:
+        return self.generator(z, require_label(label))
 
     def adversary(self) -> Discriminator:
         return Discriminator(self.config)

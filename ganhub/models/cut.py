@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from ganhub.config import BaseConfig
 from ganhub.errors import ConfigError
 from ganhub.losses.adversarial import least_squares_loss, score_statistics
-from ganhub.models._unpaired import UnpairedTranslator
+from ganhub.models._unpaired import UnpairedObjective, UnpairedTranslator
 from ganhub.nn.random import uniform
-from ganhub.objectives._base import BaseObjective, Batch, Phase
+from ganhub.objectives._base import Batch, Phase
 
 PLACES = 0x901  # keeps what a seed draws of places apart from what else is drawn of it
 
@@ -73,7 +73,7 @@ class ContrastiveConfig(BaseConfig):
         self.require_range(2, 1024, "dim")
 
 
-class ContrastiveObjective(BaseObjective, name="contrastive"):
+class ContrastiveObjective(UnpairedObjective, name="contrastive"):
     """Equations 1 and 5, with the least-squares losses of CycleGAN as in appendix C."""
 
     Config = ContrastiveConfig
@@ -98,15 +98,6 @@ class ContrastiveObjective(BaseObjective, name="contrastive"):
             Phase(player="discriminator", loss=self.discriminator_loss),
         ]
 
-    def sides(self) -> tuple[int, int]:
-        return 32, 4
-
-    def both(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Pictures of the two collections."""
-        if batch.other is None:
-            raise ConfigError("CUT learns from two collections: name the second one in data.other.path.")
-        return batch.images, batch.other.images
-
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
         """Equation 5: fool the discriminator, keep each patch recognisable, leave paintings alone."""
         photos, paintings = self.both(batch)
@@ -121,15 +112,15 @@ class ContrastiveObjective(BaseObjective, name="contrastive"):
             loss, numbers["identity"] = loss + self.config.identity_weight * same, same
         return {"loss": loss, **{name: value.detach() for name, value in numbers.items()}}
 
-    def contrast(self, seen: Sequence[Tensor], made: Tensor, seeds: Tensor) -> Tensor:
+    def contrast(self, seen: Sequence[Tensor], fake: Tensor, seeds: Tensor) -> Tensor:
         """Equations 2 and 4: what the generator saw on its way into a picture, against what it sees in the result.
 
         Args:
             seen: Of ``encode``.
-            made: Its translation [N, 3, H, W].
+            fake: Its translation [N, 3, H, W].
             seeds: [N], of the places that are compared.
         """
-        again = self.model.generator.encode(made, self.deep)
+        again = self.model.generator.encode(fake, self.deep)
         places = [
             uniform(seeds, seen[layer][0, 0].numel(), stream=PLACES + layer).argsort(1)[:, : self.config.places]
             for layer in self.layers

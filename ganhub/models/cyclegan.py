@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from ganhub.config import BaseConfig
 from ganhub.errors import ConfigError
 from ganhub.losses.adversarial import least_squares_loss, score_statistics
-from ganhub.models._unpaired import UnpairedTranslator
+from ganhub.models._unpaired import UnpairedObjective, UnpairedTranslator
 from ganhub.nn.random import uniform
-from ganhub.objectives._base import BaseObjective, Batch, Phase
+from ganhub.objectives._base import Batch, Phase
 
 POOL = 0x801  # keeps what a seed draws for the pool apart from what else is drawn of it
 
@@ -36,7 +36,7 @@ class CycleGAN(UnpairedTranslator, architecture="cyclegan"):
 
 
 class ImagePool(nn.Module):
-    """The last pictures made, of which a discriminator sees some again: section 4, after Shrivastava et al. 2016.
+    """The last fake pictures, of which a discriminator sees some again: section 4, after Shrivastava et al. 2016.
 
     Once it is full, each new picture takes, with probability 1/2, the place of an old one, which is returned instead.
     """
@@ -47,19 +47,19 @@ class ImagePool(nn.Module):
         self.register_buffer("pictures", torch.empty(0))
 
     @torch.no_grad()
-    def forward(self, made: Tensor, seeds: Tensor) -> Tensor:
+    def forward(self, fake: Tensor, seeds: Tensor) -> Tensor:
         """Pictures [N, 3, H, W] as new, or old ones of the same shape, by the seeds."""
         if not self.size:
-            return made
-        shown = made.clone()
+            return fake
+        shown = fake.clone()
         for k, (swap, place) in enumerate(uniform(seeds, 2, stream=POOL).tolist()):
-            if len(self.pictures) < self.size or self.pictures.shape[1:] != made.shape[1:]:
-                kept = self.pictures if self.pictures.shape[1:] == made.shape[1:] else made[:0]
-                self.pictures = torch.cat([kept.to(made), made[k : k + 1]])
+            if len(self.pictures) < self.size or self.pictures.shape[1:] != fake.shape[1:]:
+                kept = self.pictures if self.pictures.shape[1:] == fake.shape[1:] else fake[:0]
+                self.pictures = torch.cat([kept.to(fake), fake[k : k + 1]])
             elif swap < 0.5:
                 place = int(place * self.size)
                 shown[k] = self.pictures[place]
-                self.pictures[place] = made[k]
+                self.pictures[place] = fake[k]
         return shown
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
@@ -87,7 +87,7 @@ class CycleConfig(BaseConfig):
         self.require_range(0, 10_000, "pool")
 
 
-class CycleObjective(BaseObjective, name="cycle"):
+class CycleObjective(UnpairedObjective, name="cycle"):
     """Equations 1 to 3 with the least-squares losses of section 4."""
 
     Config = CycleConfig
@@ -113,15 +113,6 @@ class CycleObjective(BaseObjective, name="cycle"):
             Phase(player="discriminator", loss=self.discriminator_loss),
         ]
 
-    def sides(self) -> tuple[int, int]:
-        return 32, 4
-
-    def both(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Pictures of the two collections."""
-        if batch.other is None:
-            raise ConfigError("CycleGAN learns from two collections: name the second one in data.other.path.")
-        return batch.images, batch.other.images
-
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
         """Both directions: fool the discriminator, come back, and leave alone what is there already."""
         photos, paintings = self.both(batch)
@@ -142,12 +133,12 @@ class CycleObjective(BaseObjective, name="cycle"):
             painted = self.pools[0](self.model(photos), batch.seeds)
             plain = self.pools[1](self.reverse(paintings), batch.seeds)
         loss, gaps = 0, {}
-        for judge, real, made in ((self.there, paintings, painted), (self.back, photos, plain)):
-            real_scores, made_scores = judge(real).float(), judge(made).float()
-            loss = loss + (least_squares_loss(real_scores, 1) + least_squares_loss(made_scores, 0)) / 2
-            gaps = gaps or score_statistics(real_scores.flatten(), made_scores.flatten())
+        for judge, real, fake in ((self.there, paintings, painted), (self.back, photos, plain)):
+            real_scores, fake_scores = judge(real).float(), judge(fake).float()
+            loss = loss + (least_squares_loss(real_scores, 1) + least_squares_loss(fake_scores, 0)) / 2
+            gaps = gaps or score_statistics(real_scores.flatten(), fake_scores.flatten())
         return {"loss": loss, **gaps}
 
 
-def _distance(made: Tensor, wanted: Tensor) -> Tensor:
-    return (made.float() - wanted).abs().mean()
+def _distance(fake: Tensor, wanted: Tensor) -> Tensor:
+    return (fake.float() - wanted).abs().mean()

@@ -70,7 +70,7 @@ class DCGAN(LatentGenerator, architecture="dcgan"):
         c = self.config
         self.generator = UpsamplingStack(c.latent_dim, c.image_size, c.channels, c.width, c.max_width)
 
-    def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
+    def forward(self, z: Tensor, label: Tensor | None = None, noise: Tensor | None = None) -> Tensor:
         return self.generator(z)
 
     def adversary(self) -> Discriminator:

@@ -19,14 +19,14 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from ganhub.config import BaseConfig
 from ganhub.errors import ConfigError
-from ganhub.losses.adversarial import score_statistics
+from ganhub.images import on_white
+from ganhub.losses.adversarial import hinge_loss, score_statistics
 from ganhub.models._verbs import LatentConfig, LatentGenerator
-from ganhub.nn.ada import build_augment
 from ganhub.nn.batch_norm import BatchNorm2d
 from ganhub.nn.blocks import pyramid
-from ganhub.nn.features import feature_network
+from ganhub.nn.features import Frozen, feature_network
 from ganhub.nn.random import uniform
-from ganhub.objectives import BaseObjective, Batch, Phase
+from ganhub.objectives import Batch, GameObjective, Phase
 
 REACH = 4  # doublings that a skip-layer excitation spans: 4 -> 64, 8 -> 128, ...
 CROP_STREAM = 0xC40
@@ -239,16 +239,9 @@ class FastGAN(LatentGenerator, architecture="fastgan"):
         return sum(size**2 for size in self.config.sizes[1:])
 
     def forward(self, z: Tensor, label: Tensor | None = None, noise: Tensor | None = None) -> Tensor:
-        noise = self.noise([0]).expand(len(z), -1) if noise is None else noise
         sizes = self.config.sizes[1:]
-        maps = noise.split([size**2 for size in sizes], dim=1)
+        maps = self._noise_or_first(noise, len(z)).split([size**2 for size in sizes], dim=1)
         return self.generator(z, [one.view(-1, 1, size, size) for one, size in zip(maps, sizes, strict=True)])
-
-    def make(self, seeds: Sequence[int] | Tensor, label: Tensor | None = None) -> Tensor:
-        return self(self.latent(seeds), label, self.noise(seeds))
-
-    def _truncated(self, z: Tensor, label: Tensor | None, truncation: float, noise: Tensor | None) -> Tensor:
-        return self(z * truncation, label, noise)
 
     def adversary(self) -> Discriminator:
         return Discriminator(self.config)
@@ -279,7 +272,7 @@ class FastGANObjectiveConfig(BaseConfig):
         self.require(self.reconstruction >= 0, "reconstruction must be 0 (off) or more.")
 
 
-class FastGANObjective(BaseObjective, name="fastgan"):
+class FastGANObjective(GameObjective, name="fastgan"):
     """Equations 2 to 4: a hinge game in which the discriminator also redraws real pictures from its features.
 
     The whole picture is redrawn from the smallest features f2, a quarter of it, at a place drawn anew, from the same
@@ -289,16 +282,14 @@ class FastGANObjective(BaseObjective, name="fastgan"):
     Config = FastGANObjectiveConfig
 
     def __init__(self, model: FastGAN, config: FastGANObjectiveConfig) -> None:
-        super().__init__(model, config)
-        c = model.config
         if not isinstance(model, FastGAN):
             raise ConfigError('The objective "fastgan" trains a fastgan; "projected" trains any model.')
-        self.discriminator = Discriminator(c)
+        super().__init__(model, config)
+        c = model.config
         fine, coarse = self.discriminator.feature_widths
         doublings = min(len(c.sizes) - 3, 4)  # to half the picture's size, to 128 at most
         self.whole, self.part = (Decoder(width, c.channels, doublings) for width in (coarse, fine))
-        self.augment = build_augment(config.augment)
-        self._judges = (feature_network("vgg-lite"),)  # in a tuple: it is frozen, so no part of the state dict
+        self.features = Frozen(feature_network("vgg-lite"))
 
     def players(self) -> dict[str, list[nn.Module]]:
         return {"discriminator": [self.discriminator, self.whole, self.part], "generator": [self.model]}
@@ -317,7 +308,7 @@ class FastGANObjective(BaseObjective, name="fastgan"):
         real_logits, fake_logits = real_logits.float(), self.discriminator.judge(fake)[0].float()
         scores = real_logits.mean((1, 2)), fake_logits.mean((1, 2))
         numbers = score_statistics(*scores) | self.augment.observe(*scores)
-        loss = F.relu(1 - real_logits).mean() + F.relu(1 + fake_logits).mean()
+        loss = hinge_loss(real_logits, fake_logits)
         if not self.config.reconstruction:
             return {**numbers, "loss": loss}
         reconstruction = self.reconstruction(real, fine, coarse, batch.seeds)
@@ -346,10 +337,9 @@ class FastGANObjective(BaseObjective, name="fastgan"):
 
     def _distance(self, drawn: Tensor, images: Tensor) -> Tensor:
         """Squared difference of features, scaled to length 1 at each place (Zhang et al. 2018, arXiv:1801.03924)."""
-        network = self._judges[0].to(images.device)
         with torch.no_grad():
-            wanted = network(_rgb(F.interpolate(images, size=drawn.shape[2:], mode="area")), JUDGES)
-        found = network(_rgb(drawn), JUDGES)
+            wanted = self.features.network(on_white(F.interpolate(images, size=drawn.shape[2:], mode="area")), JUDGES)
+        found = self.features.network(on_white(drawn), JUDGES)
         distances = [
             (F.normalize(found[name].float(), dim=1) - F.normalize(wanted[name].float(), dim=1)).square().sum(1).mean()
             for name in JUDGES
@@ -360,10 +350,3 @@ class FastGANObjective(BaseObjective, name="fastgan"):
 def _crop(x: Tensor, places: Sequence[tuple[int, int]], side: int) -> Tensor:
     """A square of each picture, its corner at (top, left)."""
     return torch.stack([one[:, y : y + side, z : z + side] for one, (y, z) in zip(x, places, strict=True)])
-
-
-def _rgb(images: Tensor) -> Tensor:
-    """Grey repeated, RGBA laid on white: [N, 3, H, W]."""
-    if images.shape[1] == 4:
-        return 1 + (images[:, :3] - 1) * (images[:, 3:] + 1) / 2
-    return images.expand(-1, 3, -1, -1)

@@ -19,11 +19,12 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from ganhub.colour import recoloured
 from ganhub.config import BaseConfig
 from ganhub.images import resize
+from ganhub.images.colour import recoloured
 from ganhub.losses.perceptual import content_distance, gram, gram_distance
 from ganhub.models._stylizer import SMALLEST_SIDE, OnStep, Stylizer
+from ganhub.nn.features import Frozen, feature_network
 from ganhub.nn.precision import has_bf16
 from ganhub.nn.random import normal
 
@@ -103,8 +104,7 @@ class Gatys(Stylizer, architecture="gatys"):
         super().__init__(config)
         # Not saved; it only goes where the model is sent, so that a model without weights knows its device.
         self.register_buffer("_place", torch.empty(0), persistent=False)
-        # In a list, so that it is no part of the state dict; without one it is looked up when it is first needed.
-        self._features: list[nn.Module] = [] if features is None else [features]
+        self._features = None if features is None else Frozen(features)  # None: read when it is first needed
 
     @classmethod
     def tiny(cls) -> Self:
@@ -119,11 +119,9 @@ class Gatys(Stylizer, architecture="gatys"):
     @property
     def features(self) -> nn.Module:
         """The feature network: (images [N, 3, H, W] in [-1, 1], layers) -> {layer: [N, C, H', W']}."""
-        if not self._features:
-            from ganhub.nn.features import feature_network
-
-            self._features.append(feature_network(self.config.feature_network))
-        return self._features[0]
+        if self._features is None:
+            self._features = Frozen(feature_network(self.config.feature_network))
+        return self._features.network
 
     @property
     def steps(self) -> int:

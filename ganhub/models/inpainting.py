@@ -8,7 +8,7 @@ convolutions: what fits on two processor cores. It is a convolution throughout, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 from dataclasses import dataclass
 from typing import Self
 
@@ -19,11 +19,11 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from ganhub.config import BaseConfig
 from ganhub.errors import ConfigError
-from ganhub.losses.adversarial import score_statistics
+from ganhub.losses.adversarial import hinge_loss, score_statistics
 from ganhub.models._inpainter import Inpainter
-from ganhub.nn.masks import free_form
+from ganhub.nn.random import Seeds, uniform
 from ganhub.nn.vgg_lite import reflect
-from ganhub.objectives._base import BaseObjective, Batch, Phase
+from ganhub.objectives._base import Batch, LateGame
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +125,59 @@ class Inpainting(Inpainter, architecture="inpainting"):
         return torch.lerp(images, self.generator(images * (1 - holes), holes).to(images), holes)
 
 
+MASK_STREAM = 0x701  # keeps a seed's mask apart from what else is drawn of it
+STROKES, TURNS = 5, 6  # at most, and of each
+
+
+def free_form(seeds: Seeds, height: int, width: int, *, most: float = 0.5) -> Tensor:
+    """Masks [N, 1, H, W], 1 in the hole and 0 outside, that cover at most about ``most`` of each picture.
+
+    After algorithm 1 of the paper: strokes of a random walk that turns as it goes. Rectangles and corners are added to
+    some, as the paper joins masks of both kinds.
+    Each seed draws how much it covers, evenly, and gets strokes until that is reached, or a rectangle and strokes.
+    """
+    draws = uniform(seeds, 4 + STROKES * (4 + 2 * TURNS), stream=MASK_STREAM)
+    middles = [torch.arange(side, dtype=torch.float32, device="cpu") + 0.5 for side in (height, width)]
+    places = torch.stack(torch.meshgrid(*middles, indexing="ij"), -1)
+    return torch.stack([_one(row, places, most) for row in draws])[:, None]
+
+
+def _one(draws: Tensor, places: Tensor, most: float) -> Tensor:
+    height, width = places.shape[:2]
+    side = min(height, width)
+    share, kind, *corner = draws[:4].tolist()
+    wanted = most * (0.1 + 0.9 * share)
+    mask = torch.zeros(height, width, dtype=torch.float32, device="cpu")
+    if kind < 0.4:  # a rectangle, of half the hole; half of them in a corner
+        down, across = (max(1, round(s * math.sqrt(wanted / 2))) for s in (height, width))
+        top, left = round(corner[0] * (height - down)), round(corner[1] * (width - across))
+        if kind < 0.2:
+            top, left = (height - down) * round(corner[0]), (width - across) * round(corner[1])
+        mask[top : top + down, left : left + across] = 1
+    for stroke in draws[4:].view(STROKES, -1).tolist():
+        if mask.mean() >= wanted:
+            break
+        mask = torch.maximum(mask, _stroke(stroke, places, side * math.sqrt(wanted / 0.5)))
+    return mask
+
+
+def _stroke(draws: list[float], places: Tensor, side: float) -> Tensor:
+    height, width = places.shape[:2]
+    y, x, brush, angle = draws[0] * height, draws[1] * width, draws[2], draws[3] * 2 * math.pi
+    reach = max(1.0, side * (0.02 + 0.06 * brush))  # half the brush's width
+    covered = torch.zeros(height, width, dtype=torch.bool, device="cpu")
+    for k in range(TURNS):
+        angle += (draws[4 + 2 * k] - 0.5) * math.pi
+        length = side * (0.1 + 0.3 * draws[5 + 2 * k])
+        start = torch.tensor([y, x], dtype=torch.float32, device="cpu")
+        y = min(max(y + length * math.sin(angle), 0.0), float(height))
+        x = min(max(x + length * math.cos(angle), 0.0), float(width))
+        line = torch.tensor([y, x], dtype=torch.float32, device="cpu") - start
+        along = ((places - start) @ line / line.square().sum().clamp_min(1e-6)).clamp(0, 1)
+        covered |= (places - start - along[..., None] * line).norm(dim=-1) <= reach
+    return covered.float()
+
+
 @dataclass(frozen=True, kw_only=True)
 class InpaintingObjectiveConfig(BaseConfig):
     """Settings of :class:`InpaintingObjective`.
@@ -149,31 +202,18 @@ class InpaintingObjectiveConfig(BaseConfig):
         self.require_range(0.05, 0.9, "largest_hole")
 
 
-class InpaintingObjective(BaseObjective, name="inpainting"):
+class InpaintingObjective(LateGame, name="inpainting"):
     """Section 3.3: hinge losses over all patches (equation 4), and absolute differences."""
 
     Config = InpaintingObjectiveConfig
 
     def __init__(self, model: nn.Module, config: InpaintingObjectiveConfig) -> None:
-        super().__init__(model, config)
         if not isinstance(model, Inpainter):
             raise ConfigError('The objective "inpainting" trains inpainters.')
-        self.discriminator, self.playing = model.adversary(), True
-
-    def players(self) -> dict[str, list[nn.Module]]:
-        return {"discriminator": [self.discriminator], "generator": [self.model]}
-
-    def phases(self) -> Sequence[Phase]:
-        return [
-            Phase(player="generator", loss=self.generator_loss),
-            Phase(player="discriminator", loss=self.discriminator_loss, start=self.config.adversarial_from),
-        ]
+        super().__init__(model, config, joins_at=config.adversarial_from)
 
     def sides(self) -> tuple[int, int]:
         return 32, self.model.multiple
-
-    def at(self, images_seen: int) -> None:
-        self.playing = images_seen >= self.config.adversarial_from
 
     def holes(self, batch: Batch) -> Tensor:
         """Of each picture's seed, [N, 1, H, W]."""
@@ -183,21 +223,21 @@ class InpaintingObjective(BaseObjective, name="inpainting"):
         """E[max(0, 1 - D(x))] + E[max(0, 1 + D(G))]."""
         holes = self.holes(batch)
         with torch.no_grad():
-            made = self.model.fill(batch.images, holes)
-        real, fake = self.discriminator(batch.images, holes).float(), self.discriminator(made, holes).float()
-        loss = F.relu(1 - real).mean() + F.relu(1 + fake).mean()
-        return {"loss": loss, **score_statistics(real.flatten(), fake.flatten())}
+            fake = self.model.fill(batch.images, holes)
+        real_scores, fake_scores = (self.discriminator(x, holes).float() for x in (batch.images, fake))
+        statistics = score_statistics(real_scores.flatten(), fake_scores.flatten())
+        return {"loss": hinge_loss(real_scores, fake_scores), **statistics}
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
         """-E[D(G)], and the absolute differences in the hole and outside."""
         config, holes = self.config, self.holes(batch)
-        made = self.model.generator(batch.images * (1 - holes), holes)
-        error = (made.float() - batch.images).abs()
+        fake = self.model.generator(batch.images * (1 - holes), holes)
+        error = (fake.float() - batch.images).abs()
         inside = (error * holes).sum() / (3 * holes.sum()).clamp_min(1)
         outside = (error * (1 - holes)).sum() / (3 * (1 - holes).sum()).clamp_min(1)
         loss = config.l1_weight * inside + config.outside_weight * outside
         numbers = {"inside": inside.detach(), "outside": outside.detach()}
         if self.playing:
-            scores = self.discriminator(torch.lerp(batch.images, made.to(batch.images), holes), holes).float().mean()
+            scores = self.discriminator(torch.lerp(batch.images, fake.to(batch.images), holes), holes).float().mean()
             loss, numbers["score"] = loss - config.adversarial_weight * scores, scores.detach()
         return {"loss": loss, **numbers}

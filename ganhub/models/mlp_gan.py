@@ -97,7 +97,7 @@ class MLPGAN(LatentGenerator, architecture="mlp-gan"):
         super().__init__(config)
         self.generator = Generator(self.config)
 
-    def forward(self, z: Tensor, label: Tensor | None = None) -> Tensor:
+    def forward(self, z: Tensor, label: Tensor | None = None, noise: Tensor | None = None) -> Tensor:
         size = self.config.image_size
         return self.generator(z).view(-1, self.config.channels, size, size)
 

@@ -13,22 +13,21 @@ training is shown to the network at theirs, and what it makes is enlarged; a pho
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ganhub.colour import from_lab, to_lab
 from ganhub.config import BaseConfig
 from ganhub.errors import ConfigError
+from ganhub.images.colour import from_lab, to_lab
 from ganhub.losses.adversarial import discriminator_loss, non_saturating_generator_loss, score_statistics
 from ganhub.models._translator import Translator
 from ganhub.nn.blocks import PatchDiscriminator, initialise
 from ganhub.nn.instance_norm import InstanceNorm
-from ganhub.objectives._base import BaseObjective, Batch, Phase
+from ganhub.objectives._base import Batch, LateGame
 
 UNPAIRED = 'pix2pix learns from pairs: name the other side in data.other.path, and set data.pairing = "name".'
 
@@ -128,6 +127,9 @@ class Pix2Pix(Translator, architecture="pix2pix"):
     def task(cls, config: Pix2PixConfig) -> str:
         return "translate" if config.colours == "rgb" else "colourise"
 
+    def needs(self, side: int) -> dict[str, Any]:
+        return super().needs(self.config.image_size)
+
     @property
     def _channels(self) -> tuple[int, int]:
         return (3, 3) if self.config.colours == "rgb" else (1, 2)
@@ -137,11 +139,11 @@ class Pix2Pix(Translator, architecture="pix2pix"):
 
     def forward(self, images: Tensor) -> Tensor:
         if self.config.colours == "rgb":
-            return self._made(images)
+            return self._translated(images)
         lightness = to_lab(images)[:, :1]
-        return from_lab(torch.cat([lightness, self._made(lightness)], 1))
+        return from_lab(torch.cat([lightness, self._translated(lightness)], 1))
 
-    def _made(self, given: Tensor) -> Tensor:
+    def _translated(self, given: Tensor) -> Tensor:
         """What the generator makes of pictures of any size, seen with their long side at ``image_size``."""
         size, unit, side = tuple(given.shape[2:]), 2**self.config.depth, self.config.image_size
         own = tuple(max(1, round(length * side / max(size) / unit)) * unit for length in size)
@@ -154,9 +156,7 @@ class Pix2Pix(Translator, architecture="pix2pix"):
         if self.config.colours == "lab":
             lab = to_lab(batch.images)
             return lab[:, :1], lab[:, 1:]
-        if batch.other is None:
-            raise ConfigError(UNPAIRED)
-        return batch.images, batch.other.images
+        return batch.pair(UNPAIRED)
 
 
 def _resampled(x: Tensor, size: tuple[int, int]) -> Tensor:
@@ -180,25 +180,15 @@ class Pix2PixObjectiveConfig(BaseConfig):
         self.require(self.adversarial_from >= 0, "adversarial_from must be 0 (at once) or more.")
 
 
-class Pix2PixObjective(BaseObjective, name="pix2pix"):
+class Pix2PixObjective(LateGame, name="pix2pix"):
     """Equations 1, 3 and 4; as in section 3.3 the discriminator's loss is halved."""
 
     Config = Pix2PixObjectiveConfig
 
     def __init__(self, model: nn.Module, config: Pix2PixObjectiveConfig) -> None:
-        super().__init__(model, config)
         if not isinstance(model, Pix2Pix):
             raise ConfigError('The objective "pix2pix" trains the architecture "pix2pix" alone.')
-        self.discriminator, self.playing = model.adversary(), True
-
-    def players(self) -> dict[str, list[nn.Module]]:
-        return {"discriminator": [self.discriminator], "generator": [self.model]}
-
-    def phases(self) -> Sequence[Phase]:
-        return [
-            Phase(player="generator", loss=self.generator_loss),
-            Phase(player="discriminator", loss=self.discriminator_loss, start=self.config.adversarial_from),
-        ]
+        super().__init__(model, config, joins_at=config.adversarial_from)
 
     def sides(self) -> tuple[int, int]:
         return 32, 1
@@ -208,27 +198,25 @@ class Pix2PixObjective(BaseObjective, name="pix2pix"):
         if self.model.config.colours == "rgb" and not paired:
             raise ConfigError(UNPAIRED)
 
-    def at(self, images_seen: int) -> None:
-        self.playing = images_seen >= self.config.adversarial_from
-
-    def judge(self, given: Tensor, made: Tensor) -> Tensor:
+    def judge(self, given: Tensor, output: Tensor) -> Tensor:
         """Scores [N, 1, h, w] of input and output together."""
-        return self.discriminator(torch.cat([given, made], 1)).float()
+        return self.discriminator(torch.cat([given, output], 1)).float()
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
         """Half of equation 1, negated."""
         given, wanted = self.model.pair(batch)
         with torch.no_grad():
-            made = self.model.generator(given)
-        real, fake = self.judge(given, wanted), self.judge(given, made)
-        return {"loss": discriminator_loss(real, fake) / 2, **score_statistics(real.flatten(), fake.flatten())}
+            fake = self.model.generator(given)
+        real_scores, fake_scores = self.judge(given, wanted), self.judge(given, fake)
+        statistics = score_statistics(real_scores.flatten(), fake_scores.flatten())
+        return {"loss": discriminator_loss(real_scores, fake_scores) / 2, **statistics}
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
         """-log D, and the L1 distance of equation 3."""
         given, wanted = self.model.pair(batch)
-        made = self.model.generator(given)
-        distance = (made.float() - wanted).abs().mean()
+        fake = self.model.generator(given)
+        distance = (fake.float() - wanted).abs().mean()
         if not self.playing:
             return {"loss": self.config.l1_weight * distance, "l1": distance.detach()}
-        fooled = non_saturating_generator_loss(self.judge(given, made))
+        fooled = non_saturating_generator_loss(self.judge(given, fake))
         return {"loss": fooled + self.config.l1_weight * distance, "fooled": fooled.detach(), "l1": distance.detach()}

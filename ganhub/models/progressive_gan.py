@@ -17,13 +17,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganhub.errors import ConfigError
-from ganhub.losses.adversarial import score_statistics, wasserstein_critic_loss
-from ganhub.losses.penalties import wgan_gradient_penalty
 from ganhub.models._verbs import LatentConfig, LatentGenerator, require_label
 from ganhub.nn.blocks import pyramid
 from ganhub.nn.equalised import LEAKY_GAIN, EqualisedConv2d, EqualisedLinear, minibatch_deviation, pixel_norm
-from ganhub.nn.random import uniform
-from ganhub.objectives import Batch, WassersteinConfig, WassersteinObjective
+from ganhub.objectives import WassersteinConfig, WassersteinObjective
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +82,7 @@ class ProgressiveGANConfig(LatentConfig):
         return level + 1, min(into / self.fade_images, 1.0) if self.fade_images else 1.0
 
     def shown(self, images: Tensor, images_seen: int) -> Tensor:
-        """Real pictures as the critic sees them at that point: smaller, and faded like the made ones (section 2).
+        """Real pictures as the critic sees them at that point: smaller, and faded like the fake ones (section 2).
 
         Args:
             images: [N, C, image_size, image_size].
@@ -228,9 +225,8 @@ class ProgressiveGAN(LatentGenerator, architecture="progressive-gan"):
         super().__init__(config)
         self.generator = Generator(self.config)
 
-    def forward(self, z: Tensor, label: Tensor | None = None, truncation: float = 1.0) -> Tensor:
-        images = self.generator(z, label, truncation)
-        return _enlarge(images, self.config.image_size // images.shape[-1])
+    def forward(self, z: Tensor, label: Tensor | None = None, noise: Tensor | None = None) -> Tensor:
+        return self._truncated(z, label, 1.0, noise)
 
     def make(self, seeds: Sequence[int] | Tensor, label: Tensor | None = None) -> Tensor:
         """Pictures of seeds at the size that the growth has reached, [N, C, S, S], with gradients."""
@@ -243,7 +239,8 @@ class ProgressiveGAN(LatentGenerator, architecture="progressive-gan"):
     def _truncated(self, z: Tensor, label: Tensor | None, truncation: float, noise: Tensor | None) -> Tensor:
         # z lies on a sphere, so its length says nothing. Scaled behind the normalisation it moves the dense layer's
         # output towards its mean over all z.
-        return self(z, label, truncation)
+        images = self.generator(z, label, truncation)
+        return _enlarge(images, self.config.image_size // images.shape[-1])
 
     def adversary(self) -> Critic:
         """Build a critic as far grown as the model is."""
@@ -298,19 +295,10 @@ class ProgressiveObjective(WassersteinObjective, name="progressive"):
             self.model.grow_to(images_seen)
             self.critic.grow_to(images_seen)
 
-    def critic_loss(self, batch: Batch) -> dict[str, Tensor]:
-        """E[f(G(z))] - E[f(x)] + lambda * penalty + drift * E[f(x)^2], at the size that the growth has reached."""
-        config = self.model.config
-        real = self.augment(config.shown(batch.images, int(self.critic.images_seen)), batch.seeds)
-        fake = self.augment(self.model.make(batch.seeds, batch.labels).detach(), batch.seeds, stream=1)
-        scores = self.critic(real, batch.labels).float(), self.critic(fake, batch.labels).float()
-        wasserstein = wasserstein_critic_loss(*scores)
-        mix = uniform(batch.seeds, stream=7)
-        penalty = wgan_gradient_penalty(lambda x: self.critic(x, batch.labels), real, fake.to(real.dtype), mix)
-        return {
-            **score_statistics(*scores),
-            **self.augment.observe(*scores),
-            "loss": wasserstein + self.config.penalty_weight * penalty + self.config.drift * scores[0].square().mean(),
-            "distance": -wasserstein.detach(),
-            "penalty": penalty.detach(),
-        }
+    def shown(self, images: Tensor) -> Tensor:
+        """As large as the growth has reached, see :meth:`ProgressiveGANConfig.shown`."""
+        return self.model.config.shown(images, int(self.critic.images_seen))
+
+    def drift(self, real_scores: Tensor) -> Tensor:
+        """drift * E[f(x)^2]."""
+        return self.config.drift * real_scores.square().mean()

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, Self
+from weakref import WeakKeyDictionary
 
 import torch
 import torch.nn.functional as F
@@ -24,55 +25,45 @@ from torch import Tensor, nn
 
 from ganhub.config import BaseConfig
 from ganhub.errors import ConfigError
-from ganhub.models._verbs import LatentConfig, StyleGenerator, require_label
+from ganhub.models._style import MappedConfig, MappedGenerator
+from ganhub.models._verbs import require_label
 from ganhub.nn.blocks import oblong_pyramid
-from ganhub.nn.equalised import LEAKY_GAIN, EqualisedConv2d, EqualisedLinear, minibatch_deviation, pixel_norm
+from ganhub.nn.equalised import LEAKY_GAIN, EqualisedConv2d, EqualisedLinear, minibatch_deviation
 from ganhub.nn.precision import has_bf16, why_no_compiler
-from ganhub.nn.prepared import PreparesWeights
 from ganhub.nn.processes import process_count, total
-from ganhub.nn.random import normal, uniform
+from ganhub.nn.random import normal
 from ganhub.nn.resample import blur, downsample, upsample
 from ganhub.objectives import AdversarialConfig, AdversarialObjective, Batch, Phase
 
-MIXING_STREAM, PATH_STREAM = 0x317, 0x9A7  # keep these draws apart from z and noise of the same seeds
-MEAN_HALF_LIFE = 1_000  # pictures of a class after which an old w counts half in its mean
+PATH_STREAM = 0x9A7  # keeps what the path length draws apart from z and noise of the same seeds
 
 Prepared = tuple[Tensor, Tensor]  # of a layer: see StyledConv.prepare
 
 
 @dataclass(frozen=True, kw_only=True)
-class StyleGAN2Config(LatentConfig):
-    """Sizes of both players.
+class StyleGAN2Config(MappedConfig):
+    """Sizes of both players, beside those of the mapping network.
 
     Attributes:
         image_size: Height; 4 to 7 times a power of two, and so is the shorter side of an oblong picture.
         image_width: Width; 0 makes square pictures. Height and width must halve equally often: 96 x 128, 64 x 160.
-        style_dim: Length of w.
-        mapping_layers: Depth of the mapping network.
         channel_base: Channels at a resolution of r pixels: channel_base / r, at most ``max_channels``.
         max_channels: See ``channel_base``.
         discriminator_channel_base, discriminator_max_channels: The same for the discriminator.
-        mixing: Share of training pictures that take the styles of two latents (style mixing).
     """
 
     image_size: int = 256
     image_width: int = 0
-    latent_dim: int = 512
-    style_dim: int = 512
-    mapping_layers: int = 8
     channel_base: int = 16_384
     max_channels: int = 512
     discriminator_channel_base: int = 16_384
     discriminator_max_channels: int = 512
-    mixing: float = 0.9
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.require_range(0, 4096, "image_width")
-        self.require_range(1, 8192, "style_dim", "max_channels", "discriminator_max_channels")
-        self.require_range(1, 64, "mapping_layers")
+        self.require_range(1, 8192, "max_channels", "discriminator_max_channels")
         self.require_range(8, 2**20, "channel_base", "discriminator_channel_base")
-        self.require_range(0, 1, "mixing")
         oblong_pyramid(*self.size)
 
     @property
@@ -89,27 +80,6 @@ class StyleGAN2Config(LatentConfig):
         base = self.discriminator_channel_base if discriminator else self.channel_base
         limit = self.discriminator_max_channels if discriminator else self.max_channels
         return max(1, min(base // (4 * 2**doubling), limit))
-
-
-class Mapping(nn.Module):
-    """z [N, latent_dim] and label [N] -> w [N, style_dim], in float32: section 2 of Karras et al. 2019."""
-
-    def __init__(self, config: StyleGAN2Config) -> None:
-        super().__init__()
-        c = config
-        self.embed = nn.Embedding(c.num_classes, c.latent_dim) if c.num_classes else None
-        widths = [c.latent_dim * (2 if c.num_classes else 1), *[c.style_dim] * c.mapping_layers]
-        pairs = zip(widths, widths[1:], strict=False)
-        self.layers = nn.ModuleList(EqualisedLinear(before, after, rate=0.01) for before, after in pairs)
-
-    def forward(self, z: Tensor, label: Tensor | None) -> Tensor:
-        with torch.autocast(z.device.type, enabled=False):
-            x = pixel_norm(z)
-            if self.embed is not None:
-                x = torch.cat([x, pixel_norm(self.embed(require_label(label)).to(x.dtype))], dim=1)
-            for layer in self.layers:
-                x = F.leaky_relu(layer(x), 0.2) * LEAKY_GAIN
-            return x
 
 
 class StyledConv(nn.Module):
@@ -230,7 +200,34 @@ class Discriminator(nn.Module):
             return score
 
 
-class StyleGAN2(PreparesWeights, StyleGenerator, architecture="stylegan2"):
+_kept: WeakKeyDictionary[nn.Module, tuple[list, list]] = WeakKeyDictionary()  # outside: no copy takes it along
+
+
+class PreparesWeights(nn.Module):
+    """A module whose layers with a ``weight`` and a method ``prepare(dtype)`` prepare that weight for inference: once,
+    and kept as long as no weight changes."""
+
+    def prepared(self, dtype: torch.dtype) -> list[Any]:
+        """``prepare(dtype)`` of each such layer, in order; in evaluation without gradients what was kept of it."""
+        layers: list[Any] = [layer for layer in self.modules() if hasattr(layer, "prepare")]
+        if self.training or torch.is_grad_enabled() or any(layer.weight.is_inference() for layer in layers):
+            return [layer.prepare(dtype) for layer in layers]
+        state = [dtype, *((layer.weight._version, layer.weight.data_ptr()) for layer in layers)]
+        known = _kept.get(self)
+        if known is None or known[0] != state:
+            known = _kept[self] = state, [layer.prepare(dtype) for layer in layers]
+        return known[1]
+
+    def train(self, mode: bool = True) -> Self:
+        _kept.pop(self, None)  # a fused optimiser changes weights without counting their version
+        return super().train(mode)
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Self:
+        _kept.pop(self, None)  # another type or device
+        return super()._apply(fn, recurse)
+
+
+class StyleGAN2(PreparesWeights, MappedGenerator, architecture="stylegan2"):
     """Karras et al. 2019, 2020: pictures with an editable latent space, from 32 to 1024 pixels, oblong ones too."""
 
     Config = StyleGAN2Config
@@ -242,30 +239,19 @@ class StyleGAN2(PreparesWeights, StyleGenerator, architecture="stylegan2"):
         super().__init__(config)
         c = self.config
         height, width, doublings = c.base
-        self.mapping = Mapping(c)
         self.constant = nn.Parameter(torch.randn(1, c.channels_of(0), height, width))
         self.blocks = nn.ModuleList(Block(c, n) for n in range(doublings + 1))
-        self.register_buffer("style_mean", torch.zeros(max(c.num_classes, 1), c.style_dim))
-        self._noise_shapes = [(height << n, width << n) for n in range(doublings + 1) for _ in range(2 if n else 1)]
+        self.noise_shapes = [(height << n, width << n) for n in range(doublings + 1) for _ in range(2 if n else 1)]
 
     @property
     def layers(self) -> int:
         return 2 * len(self.blocks)
 
-    @property
-    def noise_dim(self) -> int:
-        return sum(height * width for height, width in self._noise_shapes)
-
-    def map(self, z: Tensor, label: Tensor | None = None) -> Tensor:
-        return self.mapping(z, label)
-
     def synthesise(self, w: Tensor, noise: Tensor) -> Tensor:
         return self._run(self, w, noise, self.prepared(self._compute_dtype(w)))
 
     def _layers(self, w: Tensor, noise: Tensor, prepared: list[Prepared]) -> Tensor:
-        maps = noise.split([height * width for height, width in self._noise_shapes], dim=1)
-        maps, weights = zip(maps, self._noise_shapes, strict=True), iter(prepared)
-        maps = iter([m.view(-1, 1, *shape) for m, shape in maps])
+        maps, weights = iter(self.noise_maps(noise)), iter(prepared)
         x = self.constant.to(prepared[0][0].dtype).expand(len(w), -1, -1, -1)
         x, picture = x.contiguous(memory_format=torch.channels_last), None
         for n, block in enumerate(self.blocks):
@@ -290,38 +276,6 @@ class StyleGAN2(PreparesWeights, StyleGenerator, architecture="stylegan2"):
         """Fuse what lies between convolutions, where a compiler is; the first picture of a shape then takes long."""
         if not why_no_compiler(self.device):
             self._run = torch.compile(StyleGAN2._layers, **options)
-
-    def make(self, seeds: Sequence[int] | Tensor, label: Tensor | None = None) -> Tensor:
-        w = self.map(self.latent(seeds), label)
-        if self.training:
-            self._track(w.detach(), label)
-        return self.synthesise(self.mixed(self.per_layer(w), seeds, label), self.noise(seeds))
-
-    def mixed(self, w: Tensor, seeds: Sequence[int] | Tensor, label: Tensor | None) -> Tensor:
-        """Style mixing (section 3.1 of Karras et al. 2019): from a random layer of w+ on, the styles of another latent.
-
-        The seeds decide the other latent, the layer, and which of the w+ [N, L, style_dim] are mixed at all.
-        """
-        if not (self.training and self.config.mixing):
-            return w
-        other = self.map(normal(seeds, self.config.latent_dim, stream=MIXING_STREAM).to(w), label)
-        draws = uniform(seeds, 2, stream=MIXING_STREAM + 1).to(w.device)
-        start = 1 + (draws[:, 1] * (self.layers - 1)).long()
-        start = torch.where(draws[:, 0] < self.config.mixing, start, self.layers)
-        kept = torch.arange(self.layers, device=w.device) < start[:, None]
-        return torch.where(kept.unsqueeze(2), w, self.per_layer(other))
-
-    @torch.no_grad()
-    def _track(self, w: Tensor, label: Tensor | None) -> None:
-        """Move the mean of w, of each class by its own count."""
-        classes = torch.zeros(len(w), dtype=torch.int64, device=w.device) if label is None else label
-        sums = torch.zeros(len(self.style_mean), w.shape[1] + 1, dtype=w.dtype, device=w.device)
-        sums.index_add_(0, classes, F.pad(w, (0, 1), value=1.0))
-        if process_count() > 1:
-            sums = total(sums)
-        counts = sums[:, -1:]
-        share = 1 - 0.5 ** (counts / MEAN_HALF_LIFE)
-        self.style_mean.lerp_((sums[:, :-1] / counts.clamp_min(1)).to(self.style_mean.dtype), share)
 
     def style_weights(self) -> list[Tensor]:
         """The affine maps from w to the styles of each layer, L matrices [channels, style_dim]."""

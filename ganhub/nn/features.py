@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -73,6 +73,44 @@ class FeatureNetwork(nn.Module):
                 f"{self.name} reads images from {MIN_SIDE} x {MIN_SIDE} pixels, not {height} x {width}: enlarge them."
             )
         return self.body(images, names)
+
+    def trunk(self, images: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
+        """:meth:`forward` of the body's trunk where it has one: vgg-lite's heads only widen what its trunk computes,
+        for those who need VGG-19's channels."""
+        return getattr(self.body, "trunk", self)(images, layers)
+
+
+class Frozen(nn.Module):
+    """Holds a network that never learns, for a module that looks through it.
+
+    It moves with that module, keeps its own dtype, and is no part of the state dict or of the parameters.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self._held = (network,)  # in a tuple, so that nn.Module does not take it for a child
+        self._copies: dict[torch.dtype, nn.Module] = {}
+
+    @property
+    def network(self) -> Any:
+        return self._held[0]
+
+    def cast(self, dtype: torch.dtype) -> Any:
+        """A copy of the network in another dtype, made once: autocast would convert its weights at every call."""
+        if dtype == next(self.network.parameters()).dtype:
+            return self.network
+        if dtype not in self._copies:
+            self._copies[dtype] = copy.deepcopy(self.network).to(dtype)
+        return self._copies[dtype]
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        def moved(x: Tensor) -> Tensor:
+            y = fn(x)
+            return y if y.dtype == x.dtype else torch.empty_like(y, dtype=x.dtype).copy_(x)
+
+        self._copies.clear()
+        self.network._apply(moved)
+        return super()._apply(fn, recurse)
 
 
 class _VGG19(nn.Module):
@@ -200,5 +238,6 @@ def feature_network(name: str) -> FeatureNetwork:
             f"There is no feature network '{name}'.{nearest(name, FEATURE_NETWORKS)} Choose from: {known}."
         )
     if name not in _loaded:
-        _loaded[name] = FEATURE_NETWORKS[name]()
+        with torch.random.fork_rng(devices=[]):  # to build it draws numbers, and the second caller draws none
+            _loaded[name] = FEATURE_NETWORKS[name]()
     return copy.deepcopy(_loaded[name])

@@ -81,7 +81,7 @@ class SharedStatistics:
 
         Args:
             weights: How much each place of these tiles counts, [N, 1, H, W], 0 or more: tiles overlap, and what lies
-                at their borders does not count. See ``ganhub.tiling.samples``.
+                at their borders does not count. See ``ganhub.apply.tiling.samples``.
         """
         self._weights, self._left = weights, self._layers
         try:
@@ -128,11 +128,11 @@ def shared_statistics(network: nn.Module, layers: int = 1) -> Iterator[SharedSta
 
         with shared_statistics(network) as shared:
             while not shared.complete:
-                for tiles, weights in ganhub.tiling.samples(picture, grid):
+                for tiles, weights in ganhub.apply.tiling.samples(picture, grid):
                     with shared.gathered(weights):
                         network(tiles)
                 shared.settle()
-            painted = ganhub.tiling.tiled(network, picture, grid)
+            painted = ganhub.apply.tiling.tiled(network, picture, grid)
 
     Args:
         network: Holds :class:`InstanceNorm` modules, each used once in a call, or none: then nothing changes.

@@ -11,7 +11,6 @@ without it backgrounds stay pale and transparent regions hazy.
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Sequence
 
@@ -21,11 +20,14 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from ganhub.errors import ConfigError
+from ganhub.images import on_white
 from ganhub.nn.equalised import minibatch_deviation
-from ganhub.nn.features import MIN_SIDE, feature_network
+from ganhub.nn.features import MIN_SIDE, Frozen, feature_network
+from ganhub.nn.random import normal
 
 LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 SMALLEST = 2  # a layer whose map has fewer places on a side tells a head nothing about places
+PROBE_STREAM = 0xA00  # keeps what the probe draws apart from what else is drawn of the same seeds
 LOGITS = 4  # heads shrink their maps towards so many logits on the shorter side
 
 
@@ -69,11 +71,9 @@ class ProjectedDiscriminator(nn.Module):
                 f"The projected discriminator reads pictures from {MIN_SIDE} x {MIN_SIDE} pixels, not {size[0]} x "
                 f"{size[1]}: make the pictures larger, or take another objective."
             )
-        # In a dict of its own: frozen, so no part of the state dict. One copy for each type of numbers it is asked for.
-        with torch.random.fork_rng(devices=[]):  # reading it for the first time draws, for the second it does not
-            self._networks = {torch.float32: feature_network(network)}
+        self.frozen = Frozen(feature_network(network))
         with torch.no_grad():
-            self._networks[torch.float32](_probe(size), layers)  # says what is wrong with the layers
+            self.frozen.network(_probe(size), layers)  # says what is wrong with the layers
             maps = self._look(_probe(size), layers)
         probe = {layer: x for layer, x in maps.items() if min(x.shape[2:]) >= SMALLEST}
         if not probe:
@@ -107,18 +107,9 @@ class ProjectedDiscriminator(nn.Module):
                 Head(width, _halvings(side), num_classes, read=read_classes, compare=True, full_size=True)
             )
 
-    def _apply(self, fn, recurse: bool = True):
-        for dtype, network in self._networks.items():  # they go where the discriminator goes
-            network._apply(fn).to(dtype)
-        return super()._apply(fn, recurse)
-
     def _look(self, images: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
-        """The network's features of RGB images in the images' own type, whatever autocast says."""
-        if images.dtype not in self._networks:
-            self._networks[images.dtype] = copy.deepcopy(self._networks[torch.float32]).to(images.dtype)
-        network = self._networks[images.dtype]
-        # vgg-lite's 1x1 convolutions only widen what its trunk knows, for those who need VGG-19's channels.
-        return getattr(network.body, "trunk", network)(images, layers)
+        """The network's features of RGB images in the images' own dtype, whatever autocast says."""
+        return self.frozen.cast(images.dtype).trunk(images, layers)
 
     def forward(self, images: Tensor, labels: Tensor | None = None) -> list[Tensor]:
         return self.judge(self.features(images), labels)[0]
@@ -135,12 +126,8 @@ class ProjectedDiscriminator(nn.Module):
         if torch.is_autocast_enabled(device):
             images = images.to(torch.get_autocast_dtype(device))
         pixels = [] if self.pixels is None else [F.conv2d(images, self.pixels.to(images.dtype))]
-        alpha = None
-        if images.shape[1] == 4:
-            alpha = (images[:, 3:] + 1) / 2
-            images = 1 + (images[:, :3] - 1) * alpha
-        elif images.shape[1] == 1:
-            images = images.expand(-1, 3, -1, -1)
+        alpha = (images[:, 3:] + 1) / 2 if images.shape[1] == 4 else None
+        images = on_white(images)
         with torch.autocast(device, enabled=False):  # which would pad in float32
             maps = self._look(images.contiguous(memory_format=torch.channels_last), self.layers)
             return self._mix(list(maps.values()), alpha) + pixels
@@ -260,9 +247,8 @@ def _halvings(side: int) -> int:
 
 def _probe(size: tuple[int, int]) -> Tensor:
     """Eight pictures of coloured clouds [8, 3, H, W], always the same: to learn how loud a network's features are."""
-    generator = torch.Generator(device="cpu").manual_seed(0)
     images = torch.zeros(8, 3, *size, dtype=torch.float32, device="cpu")
     for side in (2, 4, 8, 16):
-        noise = torch.randn(8, 3, side, side, generator=generator, dtype=torch.float32, device="cpu")
+        noise = normal(range(8), 3, side, side, stream=PROBE_STREAM + side)
         images += F.interpolate(noise, size, mode="bilinear", align_corners=False) / 2
     return images.tanh()

@@ -1,6 +1,17 @@
-"""Objectives that two families or more share, looked up by name."""
+"""Objectives that two families or more share, looked up by name. Importing this package fills the registry."""
 
-from ganhub.objectives._base import BaseObjective, Batch, Phase, get_objective
+import importlib
+import pkgutil
+
+from ganhub.objectives._base import (
+    BaseObjective,
+    Batch,
+    GameObjective,
+    LateGame,
+    Phase,
+    get_objective,
+    list_objectives,
+)
 from ganhub.objectives.adversarial import AdversarialConfig, AdversarialObjective
 from ganhub.objectives.projected import ProjectedConfig, ProjectedObjective
 from ganhub.objectives.relativistic import RelativisticConfig, RelativisticObjective
@@ -8,11 +19,17 @@ from ganhub.objectives.style import StyleConfig, StyleObjective
 from ganhub.objectives.super_resolution import SuperResolutionConfig, SuperResolutionObjective
 from ganhub.objectives.wasserstein import WassersteinConfig, WassersteinObjective
 
+for _module in pkgutil.iter_modules(__path__):
+    if not _module.name.startswith("_"):
+        importlib.import_module(f"{__name__}.{_module.name}")
+
 __all__ = [
     "AdversarialConfig",
     "AdversarialObjective",
     "BaseObjective",
     "Batch",
+    "GameObjective",
+    "LateGame",
     "Phase",
     "ProjectedConfig",
     "ProjectedObjective",
@@ -25,4 +42,5 @@ __all__ = [
     "WassersteinConfig",
     "WassersteinObjective",
     "get_objective",
+    "list_objectives",
 ]

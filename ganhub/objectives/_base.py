@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ganhub.config import BaseConfig, nearest
 from ganhub.errors import ConfigError
+from ganhub.nn.ada import build_augment
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,20 @@ class Batch:
     labels: Tensor | None
     seeds: Tensor
     other: Batch | None = None
+
+    def partner(self, missing: str) -> Batch:
+        """The second collection's part of the batch.
+
+        Raises:
+            ConfigError: ``missing``, where the recipe has no second collection.
+        """
+        if self.other is None:
+            raise ConfigError(missing)
+        return self.other
+
+    def pair(self, missing: str) -> tuple[Tensor, Tensor]:
+        """Pictures of the two collections, [N, C, H, W] each; raises as :meth:`partner` does."""
+        return self.images, self.partner(missing).images
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,12 +134,70 @@ class BaseObjective(nn.Module):
         """Move growth, fades and schedules to this point of the run."""
 
 
+class GameObjective(BaseObjective):
+    """A game of one discriminator against the model, on pictures augmented by the ``augment`` of its config.
+
+    Args:
+        discriminator: By default the model's own adversary.
+    """
+
+    def __init__(self, model: nn.Module, config: BaseConfig, discriminator: nn.Module | None = None) -> None:
+        super().__init__(model, config)
+        self.discriminator = model.adversary() if discriminator is None else discriminator
+        self.augment = build_augment(config.augment)
+
+    def players(self) -> dict[str, list[nn.Module]]:
+        return {"discriminator": [self.discriminator], "generator": [self.model]}
+
+
+class LateGame(BaseObjective):
+    """A game that the discriminator, the model's own adversary, joins late.
+
+    A subclass defines ``generator_loss``, which asks whether the discriminator is ``playing``, and
+    ``discriminator_loss``.
+
+    Args:
+        joins_at: Real pictures of the run after which it plays; None: never.
+    """
+
+    def __init__(self, model: nn.Module, config: BaseConfig, joins_at: int | None) -> None:
+        super().__init__(model, config)
+        self.joins_at, self.playing = joins_at, joins_at is not None
+        self.discriminator = model.adversary() if self.playing else None
+
+    def players(self) -> dict[str, list[nn.Module]]:
+        players = {"generator": [self.model]}
+        return players if self.discriminator is None else {"discriminator": [self.discriminator], **players}
+
+    def phases(self) -> Sequence[Phase]:
+        phases = [Phase(player="generator", loss=self.generator_loss)]
+        if self.joins_at is not None:
+            phases.append(Phase(player="discriminator", loss=self.discriminator_loss, start=self.joins_at))
+        return phases
+
+    def at(self, images_seen: int) -> None:
+        self.playing = self.joins_at is not None and images_seen >= self.joins_at
+
+    def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
+        """What the generator minimises."""
+        raise NotImplementedError
+
+    def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
+        """What the discriminator minimises."""
+        raise NotImplementedError
+
+
 _OBJECTIVES: dict[str, type[BaseObjective]] = {}
+
+
+def list_objectives() -> list[str]:
+    """Names of all registered objectives, sorted: of this package, and of families that have their own."""
+    return sorted(_OBJECTIVES)
 
 
 def get_objective(name: str) -> type[BaseObjective]:
     """Return the objective class of that name; an unknown name raises ConfigError and names the nearest."""
     if name not in _OBJECTIVES:
-        known = ", ".join(_OBJECTIVES)
+        known = ", ".join(list_objectives())
         raise ConfigError(f"There is no objective '{name}'.{nearest(name, _OBJECTIVES)} Known: {known}.")
     return _OBJECTIVES[name]

@@ -19,8 +19,7 @@ from ganhub.losses.adversarial import (
     score_statistics,
 )
 from ganhub.losses.penalties import r1_penalty
-from ganhub.nn.ada import build_augment
-from ganhub.objectives._base import BaseObjective, Batch, Phase
+from ganhub.objectives._base import Batch, GameObjective, Phase
 
 _GENERATOR_LOSSES = {"non-saturating": non_saturating_generator_loss, "minimax": minimax_generator_loss}
 
@@ -61,19 +60,11 @@ def with_mode_seeking(loss: Tensor, weight: float, model: nn.Module, batch: Batc
     return {"loss": loss + weight * sameness, "sameness": sameness.detach()}
 
 
-class AdversarialObjective(BaseObjective, name="adversarial"):
+class AdversarialObjective(GameObjective, name="adversarial"):
     """Algorithm 1 of Goodfellow et al. 2014 (arXiv:1406.2661), one discriminator turn per generator turn."""
 
     Config = AdversarialConfig
     second_order = frozenset({"discriminator"})
-
-    def __init__(self, model: nn.Module, config: AdversarialConfig) -> None:
-        super().__init__(model, config)
-        self.discriminator = model.adversary()
-        self.augment = build_augment(config.augment)
-
-    def players(self) -> dict[str, list[nn.Module]]:
-        return {"discriminator": [self.discriminator], "generator": [self.model]}
 
     def phases(self) -> Sequence[Phase]:
         phases = [

@@ -17,10 +17,9 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrize import cached
 
 from ganhub.config import BaseConfig
-from ganhub.losses.adversarial import relativistic_loss, score_statistics
-from ganhub.nn.ada import build_augment
+from ganhub.losses.adversarial import hinge_loss, relativistic_loss, score_statistics
 from ganhub.nn.projected import LAYERS, ProjectedDiscriminator
-from ganhub.objectives._base import BaseObjective, Batch, Phase
+from ganhub.objectives._base import Batch, GameObjective, Phase
 from ganhub.objectives.adversarial import with_mode_seeking
 
 PAIRINGS = ("hinge", "relativistic")
@@ -61,25 +60,21 @@ class ProjectedConfig(BaseConfig):
         self.require(self.mode_seeking >= 0, "mode_seeking must be 0 (off) or more.")
 
 
-class ProjectedObjective(BaseObjective, name="projected"):
+class ProjectedObjective(GameObjective, name="projected"):
     """Sauer et al. 2021, one discriminator turn per generator turn."""
 
     Config = ProjectedConfig
     second_order = frozenset()
 
     def __init__(self, model: nn.Module, config: ProjectedConfig) -> None:
-        super().__init__(model, config)
         c = model.config
-        self.discriminator = ProjectedDiscriminator(
+        discriminator = ProjectedDiscriminator(
             c.size, c.channels, c.num_classes, network=config.network, layers=config.layers, width=config.width,
             pixel_head=config.pixel_head, read_classes=config.class_weight > 0,
         )  # fmt: skip
-        self.augment = build_augment(config.augment)
+        super().__init__(model, config, discriminator)
         # Of the generator's turn, for the discriminator's of the same step, which so need not draw them again.
         self._fakes: deque[tuple[list[Tensor], Tensor | None]] = deque()
-
-    def players(self) -> dict[str, list[nn.Module]]:
-        return {"discriminator": [self.discriminator], "generator": [self.model]}
 
     def phases(self) -> Sequence[Phase]:
         return [
@@ -101,7 +96,7 @@ class ProjectedObjective(BaseObjective, name="projected"):
         if self.config.pairing == "relativistic":
             losses = [relativistic_loss(r, f) for r, f in zip(real, fake, strict=True)]
         else:
-            losses = [F.relu(1 - r).mean() + F.relu(1 + f).mean() for r, f in zip(real, fake, strict=True)]
+            losses = [hinge_loss(r, f) for r, f in zip(real, fake, strict=True)]
         scores = _score(real), _score(fake)
         return {
             **score_statistics(*scores),

@@ -21,10 +21,11 @@ from torch import Tensor, nn
 from ganhub.config import BaseConfig
 from ganhub.errors import ConfigError
 from ganhub.losses.perceptual import content_distance, gram, gram_distance
-from ganhub.nn.features import feature_network
+from ganhub.nn.features import Frozen, feature_network
 from ganhub.nn.random import normal
 from ganhub.objectives._base import BaseObjective, Batch, Phase
 
+UNSTYLED = "Style training needs pictures of styles: name their folder in data.other.path."
 ROUND = 1e-4  # rounds the tip of a norm at 0, where its gradient would jump
 GRAIN = 0x501  # keeps a seed's grain apart from what else is drawn of it
 
@@ -68,14 +69,9 @@ class StyleObjective(BaseObjective, name="style"):
         super().__init__(model, config)
         if not hasattr(model, "painter"):
             raise ConfigError('The objective "style" trains networks that paint in one pass, such as fast-style.')
-        with torch.random.fork_rng(devices=[]):
-            self._network = [feature_network(config.network)]  # frozen: no part of the state dict
+        self.features = Frozen(feature_network(config.network))
         self._known: dict[tuple[int, int], dict[str, Tensor]] = {}  # Gram matrices by label and scale
         self.layers = tuple(dict.fromkeys((*config.style_layers, config.content_layer)))
-
-    def _apply(self, fn, recurse: bool = True):
-        self._network[0]._apply(fn)  # it goes where the objective goes
-        return super()._apply(fn, recurse)
 
     def players(self) -> dict[str, list[nn.Module]]:
         return {"painter": self.model.learners()}
@@ -85,9 +81,7 @@ class StyleObjective(BaseObjective, name="style"):
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Content, style and variation of what is painted."""
-        if batch.other is None:
-            raise ConfigError("Style training needs pictures of styles: name their folder in data.other.path.")
-        config, styles = self.config, batch.other
+        config, styles = self.config, batch.partner(UNSTYLED)
         # Of a flat picture every layer's deviation would be 0, and its gradient grow a hundredfold from layer to layer.
         grain = normal(batch.seeds, *batch.images.shape[1:], stream=GRAIN).to(batch.images) * config.grain
         painted = self.model.painter(batch.images + grain, self.model.read(styles.images, styles.labels))
@@ -134,9 +128,8 @@ class StyleObjective(BaseObjective, name="style"):
         return {name: gram(x) for name, x in seen.items()}
 
     def look(self, images: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
-        """Features of the loss network's trunk: vgg-lite's heads only widen what it knows to VGG-19's channels."""
-        network = self._network[0]
-        return getattr(network.body, "trunk", network)(images.contiguous(memory_format=torch.channels_last), layers)
+        """Features of the loss network's trunk."""
+        return self.features.network.trunk(images.contiguous(memory_format=torch.channels_last), layers)
 
 
 def freed(features: Tensor) -> Tensor:

@@ -59,7 +59,7 @@ class WassersteinObjective(BaseObjective, name="wasserstein"):
 
     def critic_loss(self, batch: Batch) -> dict[str, Tensor]:
         """Lines 4 to 8 of the algorithm: E[f(G(z))] - E[f(x)] + lambda * penalty, on augmented pictures."""
-        real = self.augment(batch.images, batch.seeds)
+        real = self.augment(self.shown(batch.images), batch.seeds)
         fake = self.model.make(batch.seeds, batch.labels).detach()
         fake = self.augment(fake, batch.seeds, stream=1)
         scores = self.critic(real, batch.labels).float(), self.critic(fake, batch.labels).float()
@@ -69,10 +69,18 @@ class WassersteinObjective(BaseObjective, name="wasserstein"):
         return {
             **score_statistics(*scores),
             **self.augment.observe(*scores),
-            "loss": wasserstein + self.config.penalty_weight * penalty,
+            "loss": wasserstein + self.config.penalty_weight * penalty + self.drift(scores[0]),
             "distance": -wasserstein.detach(),
             "penalty": penalty.detach(),
         }
+
+    def shown(self, images: Tensor) -> Tensor:
+        """Real pictures [N, C, H, W] in the size that the critic judges."""
+        return images
+
+    def drift(self, real_scores: Tensor) -> Tensor | float:
+        """What the critic's loss adds for scores [N] that drift away from 0: nothing here."""
+        return 0.0
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
         """Line 11: -E[f(G(z))]."""

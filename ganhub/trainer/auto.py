@@ -16,11 +16,12 @@ from pathlib import Path
 from torch import Tensor
 
 from ganhub import hub
+from ganhub.data.config import DataConfig
+from ganhub.data.opening import open_source
+from ganhub.data.sources import Source
 from ganhub.errors import ConfigError, DataError, GanhubError
-from ganhub.trainer.data import DataConfig
 from ganhub.trainer.recipe import read_recipe
 from ganhub.trainer.shelf import list_recipes
-from ganhub.trainer.sources import Source, open_source
 
 LOOKED_AT = 64  # pictures that are opened
 FEWEST = 16

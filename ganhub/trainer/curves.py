@@ -56,7 +56,6 @@ def write_curves(log_lines: Iterable[Line], path: str | Path) -> bool:
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
 
     with matplotlib.rc_context():  # whatever style the user has, and without leaving ours behind
         matplotlib.rcdefaults()
@@ -74,15 +73,7 @@ def write_curves(log_lines: Iterable[Line], path: str | Path) -> bool:
             for row, (draw, _) in enumerate(panels):
                 drawn.append(figure.add_subplot(column[row]))
                 draw(drawn[-1])
-        low, high = min(line["images"] for line in lines), max(line["images"] for line in lines)
-        spells = _spells(lines)
-        for place, axes in enumerate(drawn):
-            axes.set_xlim(0, high * 1.03 or 1)
-            axes.xaxis.set_major_locator(MaxNLocator(6))
-            axes.xaxis.set_major_formatter(lambda value, _: _short(value))
-            if place in (0, len(drawn) - 1) if losses else place == len(drawn) - 1:
-                axes.set_xlabel("pictures seen" if low < high else f"pictures seen: {high:,.0f}")
-            _mark(axes, spells, named=place == 0)
+        _share_axis(drawn, lines, named={0, len(drawn) - 1} if losses else {len(drawn) - 1})
         _legend(drawn[0])
         canvas.draw()
         pixels = np.asarray(canvas.buffer_rgba())[..., :3]
@@ -203,6 +194,21 @@ def _draw_spread(axes: Any, seen: np.ndarray, values: np.ndarray) -> None:
     axes.axhline(1, color=FAINT, linewidth=1, linestyle=(0, (4, 3)))
     axes.plot(seen, values, color=SPREAD, linewidth=1.8, marker="o" if len(values) < 12 else "", markersize=4)
     axes.set_ylim(0, max(1.15, values.max() * 1.1))
+
+
+def _share_axis(drawn: Sequence[Any], lines: Sequence[Line], *, named: set[int]) -> None:
+    """Pictures seen, from 0, below every panel (those of ``named`` say so), and where there were alarms."""
+    from matplotlib.ticker import MaxNLocator
+
+    low, high = min(line["images"] for line in lines), max(line["images"] for line in lines)
+    spells = _spells(lines)
+    for place, axes in enumerate(drawn):
+        axes.set_xlim(0, high * 1.03 or 1)
+        axes.xaxis.set_major_locator(MaxNLocator(6))
+        axes.xaxis.set_major_formatter(lambda value, _: _short(value))
+        if place in named:
+            axes.set_xlabel("pictures seen" if low < high else f"pictures seen: {high:,.0f}")
+        _mark(axes, spells, named=place == 0)
 
 
 def _mark(axes: Any, spells: Sequence[tuple[float, float]], *, named: bool) -> None:

@@ -11,8 +11,8 @@ import torch
 from ganhub.console import printable
 from ganhub.durations import in_words
 from ganhub.trainer.checkpoint import list_checkpoints
+from ganhub.trainer.log import read_log
 from ganhub.trainer.loop import Trainer
-from ganhub.trainer.report import read_log
 
 STEPS = 10
 SHORT = 5 * STEPS  # a run of fewer steps is not measured: it would take longer than to wait
@@ -66,7 +66,7 @@ def measure(trainer: Trainer, steps: int = STEPS) -> float:
     devices = [trainer.device] if trainer.cuda else []
     with torch.random.fork_rng(devices), tempfile.TemporaryDirectory() as folder:
         copy = Trainer(replace(trainer.recipe, train=train), folder, data=trainer.data, quiet=True)
-        copy.images_seen = train.images // 2
+        copy.state.images_seen = train.images // 2
         copy._step()  # the first one allocates
         before, started = copy.images_seen, time.perf_counter()
         for _ in range(steps):

@@ -10,17 +10,17 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from torch.nn import functional as F
 
+from ganhub.data.pictures import Pictures
+from ganhub.data.sources import Entry, Stream
 from ganhub.errors import ConfigError, GanhubError
-from ganhub.trainer.sources import Entry, Stream
-
-if TYPE_CHECKING:
-    from ganhub.trainer.data import Pictures
-    from ganhub.trainer.loop import Trainer
+from ganhub.models import Model
+from ganhub.objectives import BaseObjective
+from ganhub.trainer.recipe import TrainConfig
 
 SAMPLE = 16  # pictures of a collection whose contents are looked at
 TOLERANCE = 4  # of 255: a newer image library may decode a JPEG or a colour profile slightly differently
@@ -37,15 +37,14 @@ TOLD_DATA = {"crop", "zoom", "flip", "turn", "size", "background", "seed"}
 CHOOSING = {"split", "images", "labels", "only", "limit", "holdout", "part", "smallest_class"}
 
 
-def fingerprint(trainer: Trainer) -> dict[str, Any]:
+def fingerprint(model: Model, objective: BaseObjective, train: TrainConfig, data: Pictures) -> dict[str, Any]:
     """What the run is, as plain values; reads at most ``SAMPLE`` pictures of each collection, of a stream none."""
-    model, objective = trainer.model, trainer.objective
     fields = {k: v for k, v in model.config.to_dict().items() if k != "class_names"}  # they are the data's
     return {
         "model": {"architecture": model.architecture, **fields},
         "objective": {"name": objective.name, **objective.config.to_dict()},
-        "train": {name: value for name, value in trainer.train.to_dict().items() if name in FIXED | TOLD},
-        "data": data_identity(trainer.data),
+        "train": {name: value for name, value in train.to_dict().items() if name in FIXED | TOLD},
+        "data": data_identity(data),
     }
 
 
@@ -140,23 +139,25 @@ def _listed(names: list[str], most: int = 8) -> str:
     return ", ".join(names[:most]) + (", ..." if len(names) > most else "") if names else "none"
 
 
-def check_same_run(out: Path, held: Mapping[str, Any] | None, trainer: Trainer) -> list[str]:
+def check_same_run(out: Path, held: Mapping[str, Any] | None, now: Mapping[str, Any], *, say: bool = True) -> list[str]:
     """What is applied anew to the run in ``out`` as it goes on, a phrase each.
 
     Args:
         held: The checkpoint's fingerprint; None in those of ganhub 0.5.
+        now: The run's.
+        say: Whether this process says that nothing can be compared.
 
     Raises:
         ConfigError: When the run was begun as something else; the sentence names the differences.
     """
     if held is None:
-        if trainer.main:
+        if say:
             print(
                 f"The checkpoint in {out} has no fingerprint (ganhub 0.5 wrote none): whether pictures and settings "
                 "are still the same is not checked this time."
             )
         return []
-    refused, applied = compare(held, trainer.fingerprint)
+    refused, applied = compare(held, now)
     if refused:
         raise ConfigError(
             f"The run in {out} was begun with something else and cannot go on like this: {'; '.join(refused)}. "

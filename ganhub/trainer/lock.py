@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 import torch
 
@@ -18,27 +18,30 @@ except ImportError:  # Windows
     fcntl = None
     import msvcrt
 
-if TYPE_CHECKING:
-    from ganhub.trainer.loop import Trainer
-
 
 @contextmanager
-def hold(trainer: Trainer) -> Iterator[None]:
+def hold(out: Path, *, main: bool = True, world: int = 1, device: torch.device | str = "cpu") -> Iterator[None]:
     """Keep other trainers out of the run's folder, and make that folder; of several processes the first does it.
+
+    Args:
+        out: The run's folder.
+        main: Whether this is the first process.
+        world: How many there are.
+        device: Over which they speak to each other.
 
     Raises:
         TrainingError: When another run trains there, or the folder cannot be written.
     """
     with ExitStack() as stack:
         trouble = None
-        if trainer.main:
+        if main:
             try:
-                stack.enter_context(_locked(trainer.out))
+                stack.enter_context(_locked(out))
             except TrainingError as error:
                 trouble = error
-        if trainer.world > 1 and total(torch.tensor([float(bool(trouble))], device=trainer.device)).item():
+        if world > 1 and total(torch.tensor([float(bool(trouble))], device=device)).item():
             trouble = trouble or TrainingError(
-                f"Another run trains in {trainer.out}, or the folder cannot be written; take another --out folder."
+                f"Another run trains in {out}, or the folder cannot be written; take another --out folder."
             )
         if trouble:
             raise trouble

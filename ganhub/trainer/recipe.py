@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import copy
+import json
 import math
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
-from ganhub.config import BaseConfig, Seed, nearest
+from ganhub.config import BaseConfig, Seed, apply_override, nearest
+from ganhub.data.config import DataConfig
 from ganhub.errors import ConfigError
 from ganhub.files import read_within
-from ganhub.trainer.data import DataConfig
 
 MAX_RECIPE = 1_000_000  # bytes
-TABLES = ("model", "objective", "train", "data")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,17 +30,17 @@ class TrainConfig(BaseConfig):
         batch_size: Pictures per step over all processes.
         accumulate: Parts in which a batch is computed, to save memory; the result is the same but for what looks at the
             batch as a whole (training/README.md has the list).
-        learning_rate: Of Adam, for all players, or a table with one for each player.
-        betas: Of Adam.
+        learning_rate: Adam's, one for all players, or a table with one for each player.
+        betas: Adam's beta1 and beta2.
         cooldown: Over the last so many pictures the learning rate falls linearly to zero (at most the
             whole run).
         max_gradient_norm: A longer gradient of a player is shortened to this (0: never).
         ema_half_life: After so many pictures an old weight counts half in the moving average that is published.
         precision: "auto" (bf16 where the processor has it), "bf16" or "fp32".
         compile: Use torch.compile where a C++ compiler is; goes on without where none is.
-        threads: Of the processor (0: those that are free when training starts, or what OMP_NUM_THREADS says).
+        threads: Processor threads (0: those that are free when training starts, or what OMP_NUM_THREADS says).
         init: Folder or "owner/name" whose weights training starts from.
-        seed: Of everything random.
+        seed: Decides everything that is random.
         log_every, grid_every, checkpoint_every: Pictures between two log lines, sample grids, checkpoints.
         keep_checkpoints: How many are kept.
         watch: Look out for collapse and keep the best weights (in ``best/``), for at most 3 % of the time.
@@ -117,6 +117,12 @@ class TrainConfig(BaseConfig):
         return self.learning_rate[player]
 
 
+# Table -> what its keys are, where that is known before the table is read.
+TABLES: dict[str, type[BaseConfig] | None] = {
+    "model": None, "objective": None, "train": TrainConfig, "data": DataConfig
+}  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Recipe:
     """The four tables, the last two as checked configs.
@@ -137,8 +143,14 @@ class Recipe:
     overrides: frozenset[str] = frozenset()
 
 
-def read_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+def read_recipe(path: str | Path, overrides: Sequence[str] = (), *, data: str | None = None) -> Recipe:
     """Read a TOML recipe and apply ``table.key=value`` overrides.
+
+    Args:
+        path: The file.
+        overrides: What the command line changes; they win.
+        data: One's own pictures: becomes ``data.path``, and ``data.other.path`` where the recipe takes both from one
+            place.
 
     Raises:
         ConfigError: When the file is missing or no TOML, for an unknown table or key, or a value out of range.
@@ -153,10 +165,19 @@ def read_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         raise ConfigError(f"The recipe {path} is nested too deep: take out some of its brackets.") from None
     except ValueError as error:  # TOMLDecodeError, UnicodeDecodeError, too large
         raise ConfigError(f"The recipe {path} is not valid TOML in UTF-8: {error}.") from None
+    overrides = [*(_own_data(tables, data) if data else ()), *overrides]
     for override in overrides:
-        apply_override(tables, override)
+        apply_override(tables, override, TABLES)
     given = frozenset(override.partition("=")[0] for override in overrides)
     return replace(make_recipe(tables, name=path.stem), written=written, overrides=given)
+
+
+def _own_data(tables: dict[str, Any], data: str) -> list[str]:
+    """``data.path=DATA``, and the same for the second collection of a recipe that takes both from one place."""
+    first = tables.get("data", {})
+    other = first.get("other", {}) if isinstance(first, dict) else {}
+    shared = isinstance(other, dict) and other.get("path") and other["path"] == first.get("path")
+    return [f"data.{key}={json.dumps(data)}" for key in ("path", *(("other.path",) if shared else ()))]
 
 
 def make_recipe(tables: dict[str, Any], *, name: str = "recipe") -> Recipe:
@@ -169,28 +190,3 @@ def make_recipe(tables: dict[str, Any], *, name: str = "recipe") -> Recipe:
     model, objective = dict(tables.get("model", {})), dict(tables.get("objective", {}))
     train, data = TrainConfig.from_dict(tables.get("train", {})), DataConfig.from_dict(tables.get("data", {}))
     return Recipe(model, objective, train, data, name, tables, tables)
-
-
-def apply_override(tables: dict[str, Any], text: str) -> None:
-    """Put one ``table.key=value`` of a command line into plain tables.
-
-    A value is read as TOML; where it is none, or where text is wanted (``data.path=2024``), it is text as it was typed.
-    """
-    key, equals, value = text.partition("=")
-    table, dot, name = key.partition(".")
-    if not (equals and dot and name) or table not in TABLES:
-        raise ConfigError(f"'{text}' must look like table.key=value, the table one of {', '.join(TABLES)}.")
-    try:
-        parsed = tomllib.loads(f"value = {value}")["value"]
-    except (ValueError, RecursionError):
-        parsed = value  # an unquoted string, as one types it on a command line
-    target = tables.setdefault(table, {})
-    *parents, leaf = name.split(".")
-    for parent in parents:
-        target = target.setdefault(parent, {}) if isinstance(target, dict) else target
-    if not isinstance(target, dict):
-        raise ConfigError(f"'{text[:80]}' cannot be set: {key[: -len(leaf) - 1]} holds a value of its own, no table.")
-    known = {"train": TrainConfig, "data": DataConfig}.get(table)
-    if known and get_type_hints(known).get(leaf) is str and not isinstance(parsed, str):
-        parsed = value
-    target[leaf] = parsed

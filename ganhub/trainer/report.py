@@ -1,205 +1,137 @@
-"""What a run leaves behind: the log, the sample grids, and at its end a Hub folder whose card tells the run."""
+"""What a run leaves behind: the sample grids, and at its end a Hub folder whose card tells the run."""
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import platform
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ganhub import cards, hub, images
-from ganhub._card_parts import is_number
+from ganhub import hub, images
 from ganhub.console import printable
-from ganhub.errors import HubError, TrainingError
-from ganhub.folder import CARD, CONFIG, disk_is_full, make_folder, weights_name, write_atomic
-from ganhub.models import LatentGenerator
+from ganhub.data.pictures import Pictures
+from ganhub.errors import HubError
+from ganhub.files import make_folder
+from ganhub.hub import cards
+from ganhub.hub.folder import CARD, CONFIG, weights_name
+from ganhub.models import Model
 from ganhub.objectives import BaseObjective
-from ganhub.trainer.curves import thin_log, write_curves
+from ganhub.trainer.curves import write_curves
+from ganhub.trainer.log import alarms_of, append_line, read_log, write_short_log
+from ganhub.trainer.recipe import Recipe
+from ganhub.trainer.state import RunState
 from ganhub.trainer.statement import stated, statement
-
-LOG = "log.jsonl"
-
-if TYPE_CHECKING:
-    from tqdm import tqdm
-
-    from ganhub.trainer.loop import Trainer
+from ganhub.trainer.watchdog import Watchdog
 
 
-def write_log(trainer: Trainer, line: dict[str, Any], bar: tqdm) -> None:
-    """Add one JSON line to log.jsonl, and say aloud (and to trackio) what the watchdog has newly seen."""
-    out, dog = trainer.out, trainer.watchdog
-    if dog and dog.alarms:
-        line = {**line, "alarms": dog.alarms}
-    for alarm in dog.news if dog else ():
-        bar.write(f"Alarm after {trainer.images_seen:,} pictures: {alarm}.")
-        if trainer.train.tracker:
-            import trackio
-
-            trackio.alert(f"{out.name}: {alarm.partition(':')[0]}", alarm)
-    _append(out, line)
+def write_grid(model: Model, path: Path, *, count: int = 64) -> None:
+    """What the model's verb shows of it, in rows of eight, uncurated; nothing where it shows nothing."""
+    pictures = model.preview(count)
+    if pictures is not None:
+        make_folder(path.parent)
+        images.save_grid(pictures, path, columns=8)
 
 
-def _append(out: Path, line: dict[str, Any]) -> None:
-    path = out / LOG
-    make_folder(out)
-    try:
-        with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
-    except OSError as error:
-        reason = "the disk is full" if disk_is_full(error) else error.strerror
-        raise TrainingError(
-            f"{path} cannot be written ({reason}), so the run stops; its last checkpoint is good. Make room, or look "
-            "at the permissions, and run the same command again."
-        ) from error
-
-
-def read_log(out: Path) -> list[dict[str, Any]]:
-    """Lines of out/log.jsonl; a last line cut short by a crash is left out, and so is what a run does not write."""
-    path = out / LOG
-    try:
-        text = path.read_text(encoding="utf-8-sig", errors="replace") if path.is_file() else ""
-    except OSError as error:
-        raise TrainingError(f"{path} cannot be read ({error.strerror}): look at its permissions.") from error
-    lines = []
-    for one in text.splitlines():
-        try:
-            line = json.loads(one)
-        except (ValueError, RecursionError):
-            break
-        if isinstance(line, dict) and is_number(line.get("images")):
-            lines.append(line)
-    return lines
-
-
-def trim_log(out: Path, images_seen: int) -> None:
-    """Drop what a crashed run logged after the checkpoint from which it resumes."""
-    path = Path(os.path.realpath(out / LOG))  # a link stays a link
-    if not path.is_file():
-        return
-    lines = read_log(out)
-    kept = "".join(json.dumps(line) + "\n" for line in lines if line["images"] <= images_seen).encode()
-    if kept != path.read_bytes():
-        write_atomic(path, lambda part: part.write_bytes(kept))
-
-
-def write_grid(model: LatentGenerator, path: Path, *, count: int = 64) -> None:
-    """Seeds 0 to count - 1 in rows of eight, uncurated."""
-    make_folder(path.parent)
-    images.save_grid(model.sample(count, seed=0), path, columns=8)
-
-
-def keep_best(trainer: Trainer, bar: tqdm) -> None:
+def keep_best(out: Path, state: RunState, recipe: Recipe, watchdog: Watchdog, say: Callable[[str], None]) -> None:
     """Write the weights to ``best/``, a Hub folder of its own, if no earlier ones came closer to the data."""
-    best = trainer.out / "best"
-    result = trainer.watchdog.check(trainer.ema.module, trainer.seconds)
+    best = out / "best"
+    result = watchdog.check(state.ema.module, state.seconds)
     if result is None:
         return
-    _append(
-        trainer.out,
+    append_line(
+        out,
         {
-            "images": trainer.images_seen,
-            "step": trainer.step,
+            "images": state.images_seen,
+            "step": state.step,
             "watch/distance": float(f"{result.value:.6g}"),
             "watch/distance_error": float(f"{result.error:.3g}"),
         },
     )
-    bar.write(f"{trainer.images_seen:,} pictures: {result.label} {result.value:.4g} ± {result.error:.2g}")
+    say(f"{state.images_seen:,} pictures: {result.label} {result.value:.4g} ± {result.error:.2g}")
     held = cards.read_metrics(best).get("watch", {})
     # What is another run's, or lies ahead of this one (a crash left it), does not count.
-    ours = held.get("run", "") == trainer.record["id"] and held.get("images_seen", math.inf) <= trainer.images_seen
+    ours = held.get("run", "") == state.record["id"] and held.get("images_seen", math.inf) <= state.images_seen
     if not ours or result.value < held.get("value", math.inf):
         started = time.perf_counter()
-        write_hub_folder(trainer, best)
-        how = {"measured": result.protocol.sentence(named=False), "images_seen": trainer.images_seen}
-        how["run"] = trainer.record["id"]
-        cards.record(best, "watch", {**result.to_dict(), **how}, trainer.ema.module.card_facts())
-        trainer.watchdog.seconds += time.perf_counter() - started
+        write_hub_folder(out, state, recipe, watchdog.data, folder=best, watched=True)
+        how = {"measured": result.protocol.sentence(named=False), "images_seen": state.images_seen}
+        how["run"] = state.record["id"]
+        cards.record(best, "watch", {**result.to_dict(), **how}, state.ema.module.card_facts())
+        watchdog.seconds += time.perf_counter() - started
 
 
-def write_hub_folder(trainer: Trainer, folder: Path | None = None) -> None:
+def write_hub_folder(
+    run: Path, state: RunState, recipe: Recipe, data: Pictures, *, folder: Path | None = None, watched: bool = False
+) -> None:
     """Turn a run's folder into a Hub folder: averaged weights, card, metrics, samples, the plot of the run.
 
     Beside them, in ``training/``, lie the adversary and a thinned copy of the log, from which the plot is drawn again.
+
+    Args:
+        run: The run's folder, where its log lies.
+        state: Of the run.
+        recipe, data: What it trains on, for the card.
+        folder: To write to instead of ``run``.
+        watched: Whether a watchdog looked at the run, so that the card says what it saw.
     """
-    model, train, out = trainer.ema.module, trainer.train, folder or trainer.out
+    model, train, out = state.ema.module, recipe.train, folder or run
     half = torch.float16 if train.half else None
-    log = read_log(trainer.out)
+    log = read_log(run)
     last = next((line for line in reversed(log) if any(key.endswith("/loss") for key in line)), {})
     numbers = {
-        "recipe": trainer.recipe.name,
-        "images_seen": trainer.images_seen,
+        "recipe": recipe.name,
+        "images_seen": state.images_seen,
         "seed": train.seed,
-        "seconds": round(trainer.seconds, 1),
-        "images_per_second": round(trainer.images_seen / max(trainer.seconds, 1e-9), 1),
-        "hardware": ", then ".join(trainer.record["hardware"]),
-        "precision": ", then ".join(trainer.record["precision"]),
-        **statement(trainer),
+        "seconds": round(state.seconds, 1),
+        "images_per_second": round(state.images_seen / max(state.seconds, 1e-9), 1),
+        "hardware": ", then ".join(state.record["hardware"]),
+        "precision": ", then ".join(state.record["precision"]),
+        **statement(recipe, data, state.images_seen, state.record),
         "losses": {k: v for k, v in last.items() if "/" in k},
     }
-    if trainer.watchdog:
+    if watched:
         numbers["alarms"] = alarms_of(log)
-    if isinstance(model, LatentGenerator):
-        write_grid(model, out / "samples.png")
-    objective = trainer.objective
+    write_grid(model, out / "samples.png")
+    objective = state.objective
     fields = {"objective": objective.name, **objective.config.to_dict()}
     hub.write_folder(out / "training", fields, _lasting(objective), dtype=half)
     write_curves(log, out / "curves.png")
     write_short_log(log, out / "training")
-    for place, one in {"": model, **trainer.ema.companions}.items():
+    for place, one in {"": model, **state.ema.companions}.items():
         name = printable(f"{out.name}/{place}" if place else out.name)
         one.save_pretrained(out / place, dtype=half, card={"name": name})
         cards.record(out / place, "training", numbers, one.card_facts())
 
 
-def is_published(trainer: Trainer) -> bool:
+def is_published(out: Path, state: RunState) -> bool:
     """Whether the folder's models are those of this moment of the run, with their cards."""
-    folders = [trainer.out / place for place in ("", *trainer.ema.companions)]
+    folders = [out / place for place in ("", *state.ema.companions)]
     whole = all((folder / name).is_file() for folder in folders for name in (CONFIG, CARD, weights_name()))
     if not whole:
         return False
     runs = [cards.read_metrics(folder).get("training", {}) for folder in folders]
-    return all(run.get("images_seen") == trainer.images_seen for run in runs)
+    return all(run.get("images_seen") == state.images_seen for run in runs)
 
 
-def restate(trainer: Trainer) -> list[str]:
+def restate(out: Path, state: RunState, recipe: Recipe, data: Pictures) -> list[str]:
     """Put the texts that the command line states into the cards, and return the names of those that are new there."""
     new: list[str] = []
-    for place, one in {"": trainer.ema.module, **trainer.ema.companions}.items():
-        run = cards.read_metrics(trainer.out / place)["training"]
-        texts = stated(trainer.recipe)
+    for place, one in {"": state.ema.module, **state.ema.companions}.items():
+        run = cards.read_metrics(out / place)["training"]
+        texts = stated(recipe)
         if changed := [name for name, text in texts.items() if run.get(name) != text]:
             new = changed
-            words = {name: text for name, text in statement(trainer).items() if name in texts or name == "read"}
+            said = statement(recipe, data, state.images_seen, state.record)
+            words = {name: text for name, text in said.items() if name in texts or name == "read"}
             gone = {"licence_stated"} & run.keys() if "licence" in texts else set()
             gone |= {"dataset_name", "datasets"} & run.keys() if "dataset" in texts else set()
             kept = {name: value for name, value in run.items() if name not in gone}
-            cards.record(trainer.out / place, "training", kept | words, one.card_facts())
+            cards.record(out / place, "training", kept | words, one.card_facts())
     return new
-
-
-def write_short_log(log: list[dict[str, Any]], folder: Path) -> None:
-    """Write at most ``curves.MOST_LINES`` lines of a log to folder/log.jsonl."""
-    text = "".join(json.dumps(line) + "\n" for line in thin_log(log))
-    write_atomic(folder / LOG, lambda part: part.write_text(text, encoding="utf-8"))
-
-
-def alarms_of(log: list[dict[str, Any]]) -> list[str]:
-    """Each kind of alarm in a log once: as it was first said, with the first and last number of pictures seen."""
-    said: dict[str, tuple[str, int, int]] = {}
-    for line in log:
-        for alarm in line.get("alarms", ()):
-            kind = alarm.partition(":")[0]
-            first, began, _ = said.get(kind, (alarm, line["images"], 0))
-            said[kind] = (first, began, line["images"])
-    return [
-        f"{alarm} (after {began:,} pictures{f', until {ended:,}' if ended > began else ''})"
-        for alarm, began, ended in said.values()
-    ]
 
 
 def _lasting(objective: BaseObjective) -> dict[str, torch.Tensor]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -44,23 +42,9 @@ def own_recipe(text: str, data: str | None = None, overrides: Sequence[str] = ()
 
     Args:
         text: A file, or the name of a recipe.
-        data: Becomes ``data.path``, and ``data.other.path`` where the recipe takes both from one place.
-        overrides: ``table.key=value``, which win.
+        data, overrides: See :func:`ganhub.trainer.read_recipe`.
 
     Raises:
         ConfigError: See :func:`find_recipe` and :func:`ganhub.trainer.read_recipe`.
     """
-    path = find_recipe(text)
-    return read_recipe(path, [*(data_overrides(path, data) if data else []), *overrides])
-
-
-def data_overrides(recipe: Path, data: str) -> list[str]:
-    """``data.path=DATA``, and the same for the second collection of a recipe that takes both from one place."""
-    quoted = json.dumps(data)
-    try:
-        tables = tomllib.loads(recipe.read_text(encoding="utf-8-sig")).get("data", {})
-    except (OSError, ValueError):  # read_recipe says what is wrong
-        return [f"data.path={quoted}"]
-    other = tables.get("other", {}) if isinstance(tables, dict) else {}
-    shared = isinstance(other, dict) and other.get("path") and other["path"] == tables.get("path")
-    return [f"data.path={quoted}", *([f"data.other.path={quoted}"] if shared else [])]
+    return read_recipe(find_recipe(text), overrides, data=data)

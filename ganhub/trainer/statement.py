@@ -10,22 +10,20 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ganhub import cards, hub
+from ganhub import hub
 from ganhub.config import BaseConfig
 from ganhub.console import printable
+from ganhub.data.arrays import ArraySource
+from ganhub.data.config import DataConfig
+from ganhub.data.pictures import Pictures
+from ganhub.data.sources import HUB_ID, Source, Stream
 from ganhub.errors import HubError
 from ganhub.files import expanded
-from ganhub.folder import CARD
-from ganhub.trainer.arrays import ArraySource
-from ganhub.trainer.data import DataConfig
+from ganhub.hub import cards
+from ganhub.hub.folder import CARD
 from ganhub.trainer.recipe import Recipe, TrainConfig
-from ganhub.trainer.sources import HUB_ID, Source, Stream
-
-if TYPE_CHECKING:
-    from ganhub.trainer.data import Pictures
-    from ganhub.trainer.loop import Trainer
 
 TEXTS = ("dataset", "licence", "intended_use", "limits")
 # With another one of these the pictures are not the recipe's: nothing that it says of them holds, its licence included.
@@ -42,9 +40,16 @@ NO_MATTER = {
 MOST_NAMES = 10
 
 
-def statement(trainer: Trainer) -> dict[str, Any]:
-    """The part of metrics.json's ``training`` that is words: the four texts, what was read, where it started from."""
-    recipe, read = trainer.recipe, describe(trainer.data)
+def statement(recipe: Recipe, data: Pictures, images_seen: int, record: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of metrics.json's ``training`` that is words: the four texts, what was read, where it started from.
+
+    Args:
+        recipe: Of the run.
+        data: What it reads.
+        images_seen: Real pictures so far.
+        record: See :class:`~ganhub.trainer.state.RunState`.
+    """
+    read = describe(data)
     changed = changed_settings(recipe)
     leaves = {key.rpartition(".")[2] for key in changed if key.startswith("data.") or key == "train.init"}
     untrue = set()
@@ -54,7 +59,7 @@ def statement(trainer: Trainer) -> dict[str, Any]:
         untrue |= {"dataset"}
     if changed.keys() - NO_MATTER:
         untrue |= {"intended_use", "limits"}
-    if trainer.images_seen < recipe.train.images:
+    if images_seen < recipe.train.images:
         untrue |= {"limits"}  # they are those of the whole run
     untrue -= stated(recipe).keys()
     words = {name: "" if name in untrue else getattr(recipe.train, name) for name in TEXTS}
@@ -64,14 +69,14 @@ def statement(trainer: Trainer) -> dict[str, Any]:
         words |= {"dataset": read["text"], "dataset_name": read["name"], "datasets": read["hub"]}
     else:
         words["read"] = read["text"]
-    if trainer.images_seen < recipe.train.images:
+    if images_seen < recipe.train.images:
         words["images_planned"] = recipe.train.images
     if changed:
         words["changed"] = ", ".join(f"{key} = {_shown(key, value)}" for key, value in changed.items())
-    if trainer.record["changes"]:
-        words["changes"] = "; ".join(trainer.record["changes"])
-    if trainer.record["started_from"]:
-        words["started_from"] = trainer.record["started_from"]
+    if record["changes"]:
+        words["changes"] = "; ".join(record["changes"])
+    if record["started_from"]:
+        words["started_from"] = record["started_from"]
     return words
 
 

@@ -2,7 +2,7 @@
 
 A look costs about as much as a few steps: the generator makes ``LOOK`` pictures, the first layers of vgg-lite describe
 them, and their spread is set against the data's. A check costs more and comes with each checkpoint: the kernel distance
-of the averaged weights to at most ``CHECK`` pictures of the data. The dog counts its own seconds and rests while they
+of the averaged weights to at most ``CHECK`` pictures of the data. It counts its own seconds and rests while they
 are more than its share. It changes nothing in the run: the weights are the same, bit for bit, with and without it.
 """
 
@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ganhub.data.pictures import Pictures
 from ganhub.errors import HubError, MetricError
 from ganhub.images import from_uint8, to_uint8
 from ganhub.metrics.distances import kernel_distance
@@ -24,7 +25,6 @@ from ganhub.metrics.extractors import extractor
 from ganhub.metrics.protocol import Protocol, Result
 from ganhub.models import LatentGenerator
 from ganhub.nn.features import MIN_SIDE, feature_network
-from ganhub.trainer.data import Pictures
 
 LOOK, CHECK = 64, 512  # pictures
 LOOKS = 50  # in a run, about

@@ -8,9 +8,10 @@ from typing import Any
 import gradio as gr
 
 from ganhub.app import _parts as parts
-from ganhub.app.drawings import Drawings
-from ganhub.app.jobs import Jobs, Progress, Report
+from ganhub.app.declared import Bench, Built, Tab, press_once
+from ganhub.app.jobs import Report
 from ganhub.app.library import Library
+from ganhub.creation import Generate, checks
 from ganhub.errors import ConfigError
 from ganhub.models import LatentGenerator
 
@@ -19,12 +20,12 @@ MAX_STYLES = 12
 SHOWN = 8  # classes that are chosen when a model is
 
 
-def build(library: Library, jobs: Jobs, drawings: Drawings) -> None:
+def build(bench: Bench) -> Built:
     """Lay the tab out."""
     with gr.Row():
         with gr.Column(scale=1, min_width=290):
-            model, _ = parts.model_menu(library, LatentGenerator, "conditional", conditional=True)
-            names = parts.classes_of(library, model.value)
+            model, _ = parts.model_menu(bench.library, LatentGenerator, "conditional", conditional=True)
+            names = parts.classes_of(bench.library, model.value)
             classes = gr.Dropdown(
                 names, value=names[:SHOWN], multiselect=True, label="Classes", info="A row for each, in this order.",
                 allow_custom_value=True, elem_id="conditional-classes",
@@ -34,7 +35,7 @@ def build(library: Library, jobs: Jobs, drawings: Drawings) -> None:
             )
             seed = parts.unchecked(gr.Number(0, label="First seed", precision=0, elem_id="conditional-seed"))
             truncation = parts.unchecked(gr.Slider(0, 1.5, 1.0, step=0.05, label="Truncation"))
-            run, status = parts.run_and_stop("Draw the rows", jobs, "conditional")
+            press, status = parts.run_and_stop("Draw the rows", bench.jobs, "conditional")
             examples = gr.Dataset(
                 label="Try", components=[seed], type="index", elem_classes="examples",
                 samples=[[0], [1], [2]], sample_labels=["The first classes", "Spread over all", "Only one"],
@@ -46,49 +47,44 @@ def build(library: Library, jobs: Jobs, drawings: Drawings) -> None:
                 elem_classes=["wall", "named", "columns-8"], object_fit="contain", interactive=False,
             )  # fmt: skip
 
-    @parts.calm
-    def draw(model, classes, styles, seed, truncation, request: gr.Request) -> Iterator[tuple]:
-        chosen = parts.name_list("Classes", classes)
-        if not 1 <= len(chosen) <= MAX_CLASSES:
-            raise ConfigError(f"Choose 1 to {MAX_CLASSES} classes; there are {len(chosen)}.")
-        columns = parts.whole("Styles", styles, 1, MAX_STYLES)
-        first = parts.whole("First seed", seed, 0, parts.MAX_SEED - MAX_STYLES)
-        psi = parts.number("Truncation", truncation, 0, 1.5)
-
-        def work(report: Report) -> list[tuple[str, str]]:
-            generator = library.open(model, LatentGenerator)
-            for name in chosen:
-                generator.class_index(name)  # says what is wrong before anything is drawn
-            wanted = [(first + column, name) for name in chosen for column in range(columns)]
-            paths = drawings.paths_of(generator, model, wanted, psi, report)
-            return [(path, str(name)) for path, (_, name) in zip(paths, wanted, strict=True)]
-
-        def show(progress: Progress | None) -> tuple:
-            return gr.skip(), "" if progress is None else parts.bar(progress, "Picture")
-
-        job = yield from parts.follow(jobs, "conditional", request, work, show)
-        if job.stopped:
-            yield gr.skip(), "Stopped. The rows from before are still here."
-            return
-        pictures = job.result()
-        told = f"Each column is one seed, {first} to {first + columns - 1}: one style through all classes."
-        yield gr.Gallery(pictures, columns=columns, elem_classes=["wall", "named", f"columns-{columns}"]), told
-
+    draw = parts.calm(run, bench)
     inputs, outputs = [model, classes, styles, seed, truncation], [rows, status]
-    private = {"show_progress": "hidden", "api_visibility": "private"}
-    run.click(
+    press.click(
         draw, inputs, outputs, show_progress="hidden", api_name="conditional",
         api_description="One row per class, one column per seed (seed, seed + 1, ...), the same style down a column. "
         "`classes` is a list of names (or indices as text). Returns the PNG files row by row with their class as "
         "caption, and a sentence.",
     )  # fmt: skip
     model.input(
-        parts.calm(lambda name: class_menu(library, name)), model, classes, **private
-    ).then(draw, inputs, outputs, **private)  # fmt: skip
+        parts.calm(lambda name: class_menu(bench.library, name)), model, classes, **parts.PRIVATE
+    ).then(draw, inputs, outputs, **parts.PRIVATE)  # fmt: skip
     examples.click(
-        parts.calm(lambda i, name: (pick(parts.classes_of(library, name), parts.example(range(3), i)), 10 * i)),
-        [examples, model], [classes, seed], **private,
-    ).then(draw, inputs, outputs, **private)  # fmt: skip
+        parts.calm(lambda i, name: (pick(parts.classes_of(bench.library, name), parts.example(range(3), i)), 10 * i)),
+        [examples, model], [classes, seed], **parts.PRIVATE,
+    ).then(draw, inputs, outputs, **parts.PRIVATE)  # fmt: skip
+    return Built(scripts=(press_once("conditional", "rows"),))
+
+
+def run(bench: Bench, model, classes, styles, seed, truncation, request: gr.Request) -> Iterator[tuple]:
+    """The rows of a form's values: pictures with their classes, and a sentence."""
+    chosen = parts.name_list("Classes", classes)
+    if not 1 <= len(chosen) <= MAX_CLASSES:
+        raise ConfigError(f"Choose 1 to {MAX_CLASSES} classes; there are {len(chosen)}.")
+    columns = checks.whole("Styles", styles, 1, MAX_STYLES)
+    wall = Generate(model=parts.menu_name(model), seed=seed, count=columns, labels=tuple(chosen), truncation=truncation)
+
+    def work(report: Report) -> list[tuple[str, str]]:
+        paths = bench.drawings.of(wall, bench.library, report)
+        return [(path, str(name)) for path, (_, name) in zip(paths, wall.wanted(), strict=True)]
+
+    job = yield from parts.follow(
+        bench, "conditional", request, work, noun="Picture", outputs=1,
+        stopped="Stopped. The rows from before are still here.",
+    )  # fmt: skip
+    if job:
+        told = f"Each column is one seed, {wall.seed} to {wall.seed + columns - 1}: one style through all classes."
+        classes = ["wall", "named", f"columns-{columns}"]
+        yield gr.Gallery(job.result(), columns=columns, elem_classes=classes), told
 
 
 def pick(names: list[str], example: int) -> list[str]:
@@ -105,3 +101,6 @@ def class_menu(library: Library, name: str) -> Any:
     if not names:
         raise ConfigError(f"{name} knows no classes: choose a conditional model here.")
     return gr.Dropdown(names, value=names[:SHOWN])
+
+
+TAB = Tab("conditional", "Conditional", 30, build)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import gradio as gr
-import torch
+from torch import Tensor
 
-from ganhub import images, latents, video
+from ganhub import images
 from ganhub.app import _parts as parts
-from ganhub.app.drawings import Drawings, at_once
-from ganhub.app.jobs import Jobs, Progress, Report
+from ganhub.app.declared import Bench, Built, Tab, press_once
+from ganhub.app.jobs import Report
 from ganhub.app.library import Library
+from ganhub.creation import Generate, Interpolate, checks, render
 from ganhub.errors import ConfigError
-from ganhub.models import LatentGenerator, StyleGenerator
+from ganhub.images import video
+from ganhub.models import LatentGenerator
 
 MAX_SEEDS = 8
 MAX_FRAMES = 240
@@ -29,131 +32,145 @@ EXAMPLES = (
 )
 
 
-def build(library: Library, jobs: Jobs, drawings: Drawings) -> dict:
-    """Lay the tab out; returns "seeds", the box with the seeds, and "suggest", which fills the wall to pick from."""
+def build(bench: Bench) -> Built:
+    """Lay the tab out; doors: "seeds", the box with the seeds."""
+    at = SimpleNamespace()
     with gr.Row():
         with gr.Column(scale=1, min_width=290):
-            model, _ = parts.model_menu(library, LatentGenerator, "interpolate")
-            seeds = parts.unchecked(
+            at.model, _ = parts.model_menu(bench.library, LatentGenerator, "interpolate")
+            at.seeds = parts.unchecked(
                 gr.Textbox(
                     "3, 13, 23", label="Seeds", info="Two or more. Click pictures on the right to add theirs.",
                     elem_id="interpolate-seeds",
                 )
             )  # fmt: skip
-            label = gr.Dropdown(
-                [ANY, *parts.classes_of(library, model.value)], value=ANY, label="Class", allow_custom_value=True,
-                visible=bool(parts.classes_of(library, model.value)), elem_id="interpolate-class",
+            classes = parts.classes_of(bench.library, at.model.value)
+            at.label = gr.Dropdown(
+                [ANY, *classes], value=ANY, label="Class", allow_custom_value=True, visible=bool(classes),
+                elem_id="interpolate-class",
             )  # fmt: skip
-            frames = parts.unchecked(gr.Slider(8, MAX_FRAMES, 48, step=4, label="Frames", elem_id="interpolate-frames"))
-            film = gr.Radio(FILMS, value="MP4", label="Film", elem_id="interpolate-kind")
-            loop = gr.Checkbox(True, label="Loop: end where it began")
-            run, status = parts.run_and_stop("Interpolate", jobs, "interpolate")
-            examples = gr.Dataset(
-                label="Try", components=[seeds, frames, loop], type="index", elem_classes="examples",
+            at.frames = parts.unchecked(
+                gr.Slider(8, MAX_FRAMES, 48, step=4, label="Frames", elem_id="interpolate-frames")
+            )
+            at.film = gr.Radio(FILMS, value="MP4", label="Film", elem_id="interpolate-kind")
+            at.loop = gr.Checkbox(True, label="Loop: end where it began")
+            at.press, at.status = parts.run_and_stop("Interpolate", bench.jobs, "interpolate")
+            at.examples = gr.Dataset(
+                label="Try", components=[at.seeds, at.frames, at.loop], type="index", elem_classes="examples",
                 samples=[list(sample[1:]) for sample in EXAMPLES], sample_labels=[sample[0] for sample in EXAMPLES],
             )  # fmt: skip
         with gr.Column(scale=3, min_width=320):
-            strip = gr.Image(
+            at.strip = gr.Image(
                 label="The way", show_label=False, format="png", interactive=False, buttons=["download", "fullscreen"],
                 elem_id="interpolate-strip", elem_classes="strip",
             )  # fmt: skip
             with gr.Row():
-                mp4 = gr.Video(
+                at.mp4 = gr.Video(
                     label="Film", format="mp4", interactive=False, autoplay=True, loop=True, height=300,
                     buttons=["download"], elem_id="interpolate-film", min_width=260,
                 )  # fmt: skip
-                gif = gr.Image(
+                at.gif = gr.Image(
                     label="Film", interactive=False, visible=False, height=300, buttons=["download"],
                     elem_id="interpolate-gif", min_width=260,
                 )  # fmt: skip
-                corners = gr.Gallery(
+                at.corners = gr.Gallery(
                     label="Seeds to pick from", show_label=False, columns=6, height="auto", allow_preview=False,
                     format="png", buttons=[],
                     elem_id="interpolate-corners",
                     elem_classes=["wall", "columns-6"], object_fit="contain", interactive=False,
                     min_width=260,
                 )  # fmt: skip
+    return connect(bench, at)
 
-    @parts.calm
-    def interpolate(model, seeds, label, frames, film, loop, request: gr.Request) -> Iterator[tuple]:
-        way = parts.seed_list(seeds, least=2, most=MAX_SEEDS)
-        how_many = parts.whole("Frames", frames, len(way), MAX_FRAMES)
-        parts.one_of("Film", film, FILMS)
-        wanted = parts.plain_name("Class", label)
 
-        def work(report: Report) -> tuple[str, str | None]:
-            generator = library.open(model, LatentGenerator)
-            pixels = math.prod(generator.config.size)
-            if how_many * pixels > MAX_PIXELS:
-                fit = MAX_PIXELS // pixels
-                raise ConfigError(f"{how_many} frames of this size do not fit: ask for at most {fit}.")
-            coming = latents.frames_of(
-                generator, way, how_many, label=None if wanted in (None, "", ANY) else wanted, loop=bool(loop),
-                space="w" if isinstance(generator, StyleGenerator) else "z", batch_size=at_once(generator),
-            )  # fmt: skip
-            report(0, how_many)
-            made = []
-            for picture in coming:
-                made.append(picture.cpu())
-                report(len(made), how_many)  # one at a time, so that one can watch and stop
-            pictures = torch.stack(made)
-            name = f"{model}-{'-'.join(map(str, way))}"
-            shown = parts.enlarge(pictures, 96)[[round(i * (how_many - 1) / (STRIP - 1)) for i in range(STRIP)]]
-            grid = images.make_grid(shown, columns=STRIP, padding=max(1, shown.shape[-1] // 32))
-            path = parts.save_png(grid, f"{name}-strip", model=model, seeds=way, frames=how_many)
-            if film == FILMS[-1]:
-                return path, None
-            moving = parts.scratch(f"{name}.{film.lower()}")
-            video.save_video(pictures, moving, fps=24)
-            return path, str(moving)
-
-        def show(progress: Progress | None) -> tuple:
-            line = "" if progress is None else parts.bar(progress, "Frame")
-            return gr.skip(), gr.skip(), gr.skip(), line
-
-        job = yield from parts.follow(jobs, "interpolate", request, work, show)
-        if job.stopped:
-            yield gr.skip(), gr.skip(), gr.skip(), "Stopped. What was here before is kept."
-            return
-        path, moving = job.result()
-        is_gif = film == "GIF"
-        yield (
-            path,
-            gr.Video(None if is_gif else moving, visible=not is_gif and moving is not None),
-            gr.Image(moving if is_gif else None, visible=is_gif),
-            f"{how_many} frames from seed {way[0]} to seed {way[-1]}{', and back' if loop else ''}.",
-        )
-
-    def suggest(model: str, shown: list | None = None) -> list[tuple[str, str]]:
-        if shown:
-            return gr.skip()
-        generator = library.open(model, LatentGenerator)
-        paths = drawings.paths_of(generator, model, [(seed, None) for seed in range(18)])
-        return [(path, f"seed {seed}") for seed, path in enumerate(paths)]
-
-    def add(seeds: str, pictures: list[tuple[str, str]] | None, event: gr.SelectData) -> str:
-        seed = parts.example(pictures or (), event.index)[1].removeprefix("seed ")
-        return ", ".join([*str(seeds or "").replace(",", " ").split(), seed][-MAX_SEEDS:])
-
-    inputs, outputs = [model, seeds, label, frames, film, loop], [strip, mp4, gif, status]
-    private = {"show_progress": "hidden", "api_visibility": "private"}
-    run.click(
+def connect(bench: Bench, at: SimpleNamespace) -> Built:
+    """What buttons and examples do."""
+    interpolate, suggested = parts.calm(run, bench), parts.calm(suggest, bench)
+    inputs, outputs = [at.model, at.seeds, at.label, at.frames, at.film, at.loop], [at.strip, at.mp4, at.gif, at.status]
+    at.press.click(
         interpolate, inputs, outputs, show_progress="hidden", api_name="interpolate", concurrency_limit=2,
         api_description="Walk from seed to seed: along arcs of the sphere (slerp) or, where a model has a W space, "
         "along straight lines there. `seeds` is a list as in '3, 14, 15'; `film` is MP4, GIF or none. Returns the "
         "strip (PNG), the MP4 or None, the GIF or None, and a sentence.",
     )  # fmt: skip
-    model.input(parts.calm(lambda name: class_menu(library, name)), model, label, **private).then(
-        parts.calm(suggest), model, corners, **private
-    ).then(interpolate, inputs, outputs, **private)
-    examples.click(
-        parts.calm(lambda i: parts.example(EXAMPLES, i)[1:]), examples, [seeds, frames, loop], queue=False, **private
-    ).then(interpolate, inputs, outputs, **private)  # fmt: skip
-    corners.select(parts.calm(add), [seeds, corners], seeds, **private)
-    return {"seeds": seeds, "suggest": (parts.calm(suggest), [model, corners], corners)}
+    menu = parts.calm(class_menu, bench.library)
+    at.model.input(menu, at.model, at.label, **parts.PRIVATE).then(
+        suggested, at.model, at.corners, **parts.PRIVATE
+    ).then(interpolate, inputs, outputs, **parts.PRIVATE)
+    at.examples.click(
+        parts.calm(lambda i: parts.example(EXAMPLES, i)[1:]), at.examples, [at.seeds, at.frames, at.loop], queue=False,
+        **parts.PRIVATE,
+    ).then(interpolate, inputs, outputs, **parts.PRIVATE)  # fmt: skip
+    at.corners.select(parts.calm(add), [at.seeds, at.corners], at.seeds, **parts.PRIVATE)
+    return Built(
+        opening=((suggested, [at.model, at.corners], at.corners),), scripts=(press_once("interpolate", "strip"),),
+        doors={"seeds": at.seeds},
+    )  # fmt: skip
+
+
+def run(bench: Bench, model, seeds, label, frames, film, loop, request: gr.Request) -> Iterator[tuple]:
+    """The walk of a form's values: the strip, the MP4 or None, the GIF or None, and a sentence."""
+    path = checks.read_seeds(seeds, most=MAX_SEEDS)
+    how_many = checks.whole("Frames", frames, len(path), MAX_FRAMES)
+    checks.one_of("Film", film, FILMS)
+    walk = Interpolate(
+        model=parts.menu_name(model), seeds=path, frames=how_many, label=None if label in ("", ANY) else label,
+        loop=bool(loop),
+    )  # fmt: skip
+
+    def work(report: Report) -> tuple[str, str | None]:
+        pixels = math.prod(bench.library.open(walk.model, LatentGenerator).config.size)
+        if how_many * pixels > MAX_PIXELS:
+            fit = MAX_PIXELS // pixels
+            raise ConfigError(f"{how_many} frames of this size do not fit: ask for at most {fit}.")
+        return saved(walk, render(walk, bench.library, report).film, film)
+
+    job = yield from parts.follow(
+        bench, "interpolate", request, work, noun="Frame", outputs=3,
+        stopped="Stopped. What was here before is kept.",
+    )  # fmt: skip
+    if job:
+        strip, moving = job.result()
+        is_gif = film == "GIF"
+        yield (
+            strip,
+            gr.Video(None if is_gif else moving, visible=not is_gif and moving is not None),
+            gr.Image(moving if is_gif else None, visible=is_gif),
+            f"{how_many} frames from seed {path[0]} to seed {path[-1]}{', and back' if loop else ''}.",
+        )
+
+
+def saved(walk: Interpolate, frames: Tensor, film: str) -> tuple[str, str | None]:
+    """The files of the strip and, unless it is "none", of the film."""
+    name, last = f"{walk.model}-{'-'.join(map(str, walk.seeds))}", len(frames) - 1
+    shown = parts.enlarge(frames, 96)[[round(i * last / (STRIP - 1)) for i in range(STRIP)]]
+    grid = images.make_grid(shown, columns=STRIP, padding=max(1, shown.shape[-1] // 32))
+    strip = parts.save_png(grid, f"{name}-strip", model=walk.model, seeds=list(walk.seeds), frames=len(frames))
+    if film == FILMS[-1]:
+        return strip, None
+    moving = parts.scratch(f"{name}.{film.lower()}")
+    video.save_video(frames, moving, fps=walk.fps)
+    return strip, str(moving)
+
+
+def suggest(bench: Bench, model: str, shown: list | None = None) -> list[tuple[str, str]]:
+    """The first seeds of a model to pick from, unless some are shown."""
+    if shown:
+        return gr.skip()
+    wall = Generate(model=parts.menu_name(model), count=18)
+    return [(path, f"seed {seed}") for seed, path in enumerate(bench.drawings.of(wall, bench.library))]
+
+
+def add(seeds: str, pictures: list[tuple[str, str]] | None, event: gr.SelectData) -> str:
+    """The list of seeds with that of the picture that was clicked."""
+    seed = parts.example(pictures or (), event.index)[1].removeprefix("seed ")
+    return ", ".join([*str(seeds or "").replace(",", " ").split(), seed][-MAX_SEEDS:])
 
 
 def class_menu(library: Library, name: str) -> gr.Dropdown:
     """The class menu of another model; hidden where there are no classes."""
     classes = parts.classes_of(library, name)
     return gr.Dropdown([ANY, *classes], value=ANY, visible=bool(classes))
+
+
+TAB = Tab("interpolate", "Interpolate", 20, build)

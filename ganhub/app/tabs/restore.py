@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import torch
 from torch import Tensor
 
-from ganhub import images, restoring
+from ganhub import images, zoo
 from ganhub.app import _parts as parts
-from ganhub.app.jobs import Jobs, Progress, Report
-from ganhub.app.library import Library
+from ganhub.app.declared import ASSETS, Bench, Built, Tab, press_once, take_the_brush
+from ganhub.app.jobs import Report
+from ganhub.apply import restoring
+from ganhub.creation import Inputs, Restore, checks, render
 from ganhub.errors import ConfigError
-from ganhub.models import Inpainter, Model, Translator
+from ganhub.models import Inpainter, Translator
 
 MOST = 1024  # long side of a photo that is restored here
-ASSETS = Path(__file__).parent.parent / "assets"
 OLD, BRUSHED = str(ASSETS / "old.jpg"), str(ASSETS / "old-brushed.png")
-# Step: its label, and the argument of ganhub.restoring.restore that takes its model.
+# Step: its label, and the argument of ganhub.apply.restoring.restore that takes its model.
 STEPS = {
     "clean": ("Clean", "cleaner"),
     "fill": ("Fill what is painted", "inpainter"),
@@ -29,18 +29,17 @@ STEPS = {
 }
 
 
-def able(library: Library) -> dict[str, list[str]]:
+def able() -> dict[str, list[str]]:
     """Names of the models for each step, of the steps for which there is one."""
     found = {
-        step: library.names(Inpainter) if step == "fill" else library.names(Translator, task=step)
-        for step in restoring.STEPS
+        step: zoo.names(Inpainter) if step == "fill" else zoo.names(Translator, task=step) for step in restoring.STEPS
     }
     return {step: names for step, names in found.items() if names}
 
 
-def build(library: Library, jobs: Jobs) -> None:
+def build(bench: Bench) -> Built:
     """Lay the tab out."""
-    models = able(library)
+    models = able()
     hint = ": paint over what is to be filled" if "fill" in models else ""
     with gr.Row():
         with gr.Column(scale=1, min_width=320):
@@ -63,7 +62,7 @@ def build(library: Library, jobs: Jobs) -> None:
                     )
                     for step, (label, name) in STEPS.items()
                 ]  # fmt: skip
-            run, status = parts.run_and_stop("Restore", jobs, "restore")
+            press, status = parts.run_and_stop("Restore", bench.jobs, "restore")
         with gr.Column(scale=1, min_width=320):
             made = gr.ImageSlider(
                 label="Before and after: pull the line", format="png", type="filepath", interactive=False,
@@ -71,58 +70,59 @@ def build(library: Library, jobs: Jobs) -> None:
                 elem_classes="painting", slider_position=50,
             )  # fmt: skip
 
-    @parts.calm
-    def restore(photo: Any, steps: list[str], cleaner: str, inpainter: str, colourist: str, upscaler: str,
-                request: gr.Request) -> Iterator[tuple]:  # fmt: skip
-        asked = [parts.one_of("A step", step, STEPS) for step in parts.name_list("Steps", steps)]
-        names = dict(zip(STEPS, (cleaner, inpainter, colourist, upscaler), strict=True))
-
-        def work(report: Report) -> tuple[tuple[str, str], str, str]:
-            given, mask = read(photo)
-            wanted = [step for step in STEPS if step in asked and (step != "fill" or mask is not None)]
-            if not wanted:
-                raise ConfigError("There is nothing to do: choose a step, or paint what is to be filled.")
-            report(0, len(wanted))
-            opened: dict[str, Model] = {
-                STEPS[step][1]: library.open(names[step], Inpainter if step == "fill" else Translator)
-                for step in wanted
-            }
-            result = restoring.restore(given, mask=mask, on_step=lambda step, steps, look: report(step, steps),
-                                       **opened)  # fmt: skip
-            told = {STEPS[step][1]: names[step] for step in wanted}
-            height, width = result.shape[-2:]
-            before = images.resize(given, (height, width)).clamp(-1, 1)
-            pair = parts.save_png(before, "before"), parts.save_png(result, "restored", **told)
-            known = " The example's scratches were marked beforehand." if "fill" in wanted and is_example(given) else ""
-            return pair, f"{width} x {height} pixels", known
-
-        def show(progress: Progress | None) -> tuple:
-            return gr.skip(), "" if progress is None else parts.bar(progress, "Step")
-
-        job = yield from parts.follow(jobs, "restore", request, work, show)
-        if job.stopped:
-            yield gr.skip(), "Stopped."
-        else:
-            pair, size, known = job.result()
-            yield pair, f"{size}, in {job.seconds:.1f} s. Download it at its upper right.{known}"
-
-    run.click(
-        restore, [photo, steps, *menus], [made, status], show_progress="hidden", concurrency_limit=1,
+    press.click(
+        parts.calm(run, bench), [photo, steps, *menus], [made, status], show_progress="hidden", concurrency_limit=1,
         concurrency_id="restore", api_name="restore",
         api_description="Restore a photo in up to four `steps`: clean, fill (what the layers of the editor's value "
         "`photo` cover), colourise, enlarge. Its long side is at most 1024 pixels before it is enlarged. Returns the "
         "photo and the restored one (PNG) and a sentence.",
     )  # fmt: skip
+    return Built(scripts=(press_once("restore", "made"), take_the_brush("restore-photo")))
 
 
-def read(photo: Any) -> tuple[Tensor, Tensor | None]:
-    """The photo of an editor's value and, where something is painted, a mask: white there."""
+def run(bench: Bench, photo: Any, steps: list[str], cleaner: str, inpainter: str, colourist: str, upscaler: str,
+        request: gr.Request) -> Iterator[tuple]:  # fmt: skip
+    """The restored photo of a form's values: before and after, and a sentence."""
+    asked = [checks.one_of("A step", step, STEPS) for step in parts.name_list("Steps", steps)]
+    names = dict(zip(STEPS, (cleaner, inpainter, colourist, upscaler), strict=True))
+
+    def work(report: Report) -> tuple[tuple[str, str], str, str]:
+        inputs, (given, mask) = Inputs(), read(photo)
+        wanted = [step for step in STEPS if step in asked and (step != "fill" or mask is not None)]
+        if missing := [STEPS[step][0] for step in wanted if not names[step]]:
+            raise ConfigError(f"There is no model for '{missing[0]}'. Choose one from the menu, or leave the step out.")
+        models = {STEPS[step][1]: names[step] for step in wanted}
+        creation = Restore(
+            photo=inputs.add(opened(photo)), size=MOST, opaque=True, **models,
+            mask="" if mask is None else inputs.add(images.encode_png(mask[0])),
+        )  # fmt: skip
+        made = render(creation, bench.library, lambda step, steps, look: report(step, steps), inputs=inputs).pictures
+        height, width = made.shape[-2:]
+        before = images.resize(given, (height, width)).clamp(-1, 1)
+        pair = parts.save_png(before, "before"), parts.save_png(made, "restored", **creation.steps())
+        marked = "inpainter" in creation.steps() and is_example(given)
+        known = " The example's scratches were marked beforehand." if marked else ""
+        return pair, f"{width} x {height} pixels", known
+
+    job = yield from parts.follow(bench, "restore", request, work, noun="Step", outputs=1, stopped="Stopped.")
+    if job:
+        pair, size, known = job.result()
+        yield pair, f"{size}, in {job.seconds:.1f} s. Download it at its upper right.{known}"
+
+
+def opened(photo: Any) -> str:
+    """The file of an editor's photo."""
     value = photo if isinstance(photo, dict) else {"background": photo}
     background = value.get("background") or value.get("composite")
     if background is None:
         raise ConfigError("There is no photo yet: upload one at the upper left.")
-    given = images.load_image(background, max_side=MOST)
-    layers = [layer for layer in value.get("layers") or () if layer]
+    return background
+
+
+def read(photo: Any) -> tuple[Tensor, Tensor | None]:
+    """The photo of an editor's value and, where something is painted, a mask: white there."""
+    given = images.load_image(opened(photo), max_side=MOST)
+    layers = [layer for layer in (photo.get("layers") if isinstance(photo, dict) else None) or () if layer]
     covered = [images.load_image(layer, channels=4, max_side=MOST)[:, 3:] > -0.8 for layer in layers]
     if is_example(given):
         covered.append(images.load_image(BRUSHED, channels=4)[:, 3:] > -0.8)
@@ -137,3 +137,6 @@ def is_example(given: Tensor) -> bool:
     """Whether it is the photo that the tab opens with, whose scratches are known without a brush."""
     example = images.load_image(OLD)
     return given.shape == example.shape and bool((given - example).abs().max() < 0.05)
+
+
+TAB = Tab("restore", "Restore", 60, build, lambda: bool(able()))

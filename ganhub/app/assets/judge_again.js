@@ -1,0 +1,4 @@
+() => {
+  try { sessionStorage.removeItem("ganhub-judge"); } catch { /* a reload is enough */ }
+  location.reload();
+}

@@ -1,0 +1,9 @@
+(button, picture) => {
+  /* Press a tab's button while a box of it is still empty, once the tab is on the page. */
+  const press = (tries) => {
+    const run = document.querySelector(button);
+    if (!run) { if (tries) setTimeout(press, 50, tries - 1); }
+    else if (!document.querySelector(picture)) run.click();
+  };
+  press(100);
+}

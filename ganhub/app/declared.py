@@ -1,0 +1,82 @@
+"""How a file of ``tabs/`` declares itself to the page, and what it is given."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ganhub.app.drawings import Drawings
+from ganhub.app.jobs import Jobs
+from ganhub.app.library import Library
+from ganhub.app.shield import Twin
+
+ASSETS = Path(__file__).parent / "assets"
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What every tab works with."""
+
+    library: Library
+    jobs: Jobs
+    drawings: Drawings
+
+
+Listener = tuple[Callable, Any, Any]  # function, inputs, outputs
+
+
+@dataclass(frozen=True)
+class Built:
+    """A tab on the page, as the page must know it.
+
+    Attributes:
+        first: Runs when the page is loaded.
+        opening: Run when the tab is shown.
+        scripts: JavaScript that runs then.
+        slow: Listener id -> its twin for slow calls, see :func:`ganhub.app.shield.guard`.
+        doors: Components that other tabs may fill.
+    """
+
+    first: Listener | None = None
+    opening: Sequence[Listener] = ()
+    scripts: Sequence[str] = ()
+    slow: Mapping[int, Twin] = field(default_factory=dict)
+    doors: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Tab:
+    """How a file of ``tabs/`` declares itself, as ``TAB``.
+
+    Attributes:
+        name: Its id, and how its elements' ids begin.
+        title: What a visitor reads.
+        place: Tabs stand in the order of these.
+        build: Lays it out.
+        able: Whether there is something to show, such as a model.
+    """
+
+    name: str
+    title: str
+    place: int
+    build: Callable[[Bench], Built]
+    able: Callable[[], bool] = lambda: True
+
+
+def script(name: str, *arguments: str) -> str:
+    """JavaScript that calls the function of a file in ``assets/`` with texts."""
+    function = (ASSETS / f"{name}.js").read_text(encoding="utf-8").strip()
+    return f"() => ({function})({', '.join(map(json.dumps, arguments))})"
+
+
+def press_once(tab: str, box: str, *, button: str = "run") -> str:
+    """JavaScript that presses a tab's button while a box of it is still empty, once the tab is on the page."""
+    return script("press_once", f"#{tab}-{button}", f"#{tab}-{box} img")
+
+
+def take_the_brush(canvas: str) -> str:
+    """JavaScript that takes up a canvas' brush when it is first on the page, as nothing can be drawn without."""
+    return script("take_the_brush", f"#{canvas} button[aria-label=Brush]")

@@ -1,0 +1,182 @@
+"""A Creation: all that it takes to make a picture once more, as a frozen value that checks itself."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, dataclass
+from typing import Any, ClassVar, Protocol, Self, TypeVar
+
+from torch import Tensor
+
+from ganhub.config import BaseConfig, nearest
+from ganhub.creation import checks
+from ganhub.creation.inputs import Inputs
+from ganhub.errors import ConfigError
+from ganhub.models import Model
+
+M = TypeVar("M", bound=Model)
+OnStep = Callable[[int, int, Tensor | None], None]  # (step, steps, an early look or None); what it raises ends the work
+_VERBS: dict[str, type[Creation]] = {}
+
+
+class Library(Protocol):
+    """Where models come from: the app's library, or :class:`ganhub.creation.LocalLibrary`."""
+
+    def open(self, name: str, verb: type[M]) -> M:
+        """The loaded model of a name; GanhubError where there is none, or none with that verb."""
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What was made.
+
+    Attributes:
+        pictures: [N, C, H, W] in [-1, 1], or None.
+        film: Frames [F, C, H, W] in [-1, 1], or None.
+        text: What was found, in a sentence; often "".
+        photo: The input picture as it was seen, [1, C, H, W] in [-1, 1], or None.
+        tensors: What else is kept by name, such as "w" and "noise" of an edited picture.
+        notes: What was done, in words.
+        srgb: Whether the photo's file named its colours; a result's file then says sRGB.
+        shrunk: To which side the photo was shrunk first, in pixels; 0 where it was not.
+    """
+
+    pictures: Tensor | None = None
+    film: Tensor | None = None
+    text: str = ""
+    photo: Tensor | None = None
+    tensors: Mapping[str, Tensor] = dataclasses.field(default_factory=dict)
+    notes: Sequence[str] = ()
+    srgb: bool = False
+    shrunk: int = 0
+
+
+def bounded(low: float, high: float, default: Any = MISSING) -> Any:
+    """A field that holds a number (or numbers) in [low, high]."""
+    return dataclasses.field(default=default, metadata={"bounds": (low, high)})
+
+
+def choice(*choices: str) -> Any:
+    """A field that holds one of some words, by default the first."""
+    return dataclasses.field(default=choices[0], metadata={"choices": choices})
+
+
+def tiling() -> Any:
+    """A field for tiles: "auto", pixels a side, or 0 for none."""
+    return dataclasses.field(default="auto", metadata={"bounds": (0, 16_384), "choices": ("auto",)})
+
+
+def picture(default: Any = MISSING) -> Any:
+    """A field that holds the sha256 of an input picture; "" for none, where that is the default."""
+    return dataclasses.field(default=default, metadata={"sha256": True})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Creation(BaseConfig):
+    """Base of every Creation. A subclass names its verb, declares fields, and defines ``make``.
+
+    Each field is checked by its type and by :func:`bounded`, :func:`choice` or :func:`picture`; what fields must hold
+    together is checked in :meth:`check`. Wrong values raise :class:`ganhub.errors.ConfigError`.
+    """
+
+    verb: ClassVar[str] = ""
+
+    def __init_subclass__(cls, *, verb: str, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.verb = verb
+        if verb:
+            _VERBS[verb] = cls
+
+    def __post_init__(self) -> None:
+        hints = typing.get_type_hints(type(self))
+        for one in dataclasses.fields(self):
+            value = checks.field(one.name, getattr(self, one.name), hints[one.name], one.metadata)
+            object.__setattr__(self, one.name, value)
+        for one in dataclasses.fields(self):
+            needed = one.metadata.get("sha256") and one.default is MISSING
+            self.require(not needed or bool(getattr(self, one.name)), f"There is no {one.name} yet: give a picture.")
+        self.check()
+
+    def check(self) -> None:
+        """Require what fields must hold together."""
+
+    def digests(self) -> dict[str, str]:
+        """sha256 of each input picture -> what it is here, in a word."""
+        named = {one.name: getattr(self, one.name) for one in dataclasses.fields(self) if one.metadata.get("sha256")}
+        return {digest: name for name, digest in named.items() if digest}
+
+    def make(self, library: Library, inputs: Inputs, on_step: OnStep) -> Result:
+        """Make it; what is wrong is said before any work."""
+        raise NotImplementedError
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values, with the verb's name."""
+        return {"verb": self.verb, **super().to_dict()}
+
+    def to_json(self) -> str:
+        """One line of ASCII, the same for equal Creations: keys sorted, no spaces."""
+        return json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Build from plain values; the verb says which Creation it is.
+
+        Raises:
+            ConfigError: An unknown verb, an unknown or missing field, or a wrong value.
+        """
+        if not isinstance(data, Mapping):
+            raise ConfigError(f"A creation is a table of fields, not {str(data)[:40]!r}.")
+        verb, fields = data.get("verb", cls.verb), {key: value for key, value in data.items() if key != "verb"}
+        kind = _VERBS.get(verb) if isinstance(verb, str) else None
+        if kind is None or not issubclass(kind, cls):
+            known = [name for name, one in _VERBS.items() if issubclass(one, cls)]
+            raise ConfigError(
+                f"There is no verb {str(verb)[:40]!r} here.{nearest(str(verb), known)} Known: {', '.join(known)}."
+            )
+        known = {one.name: one.default is MISSING for one in dataclasses.fields(kind)}
+        for key in fields:
+            if key not in known:
+                raise ConfigError(
+                    f"{verb} has no field {str(key)[:40]!r}.{nearest(str(key), known)} It knows: {', '.join(known)}."
+                )
+        if missing := [key for key, needed in known.items() if needed and key not in fields]:
+            raise ConfigError(f"{verb} needs a value for {', '.join(missing)}.")
+        return kind(**fields)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read what :meth:`to_json` wrote; ConfigError as of :meth:`from_dict`, and for what is no JSON."""
+        try:
+            data = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise ConfigError(f"A creation is one line of JSON, and this is none: {str(text)[:40]!r}.") from error
+        return cls.from_dict(data)
+
+
+def list_verbs() -> list[str]:
+    """Names of the verbs that have a Creation."""
+    return list(_VERBS)
+
+
+def render(
+    creation: Creation, library: Library, on_step: OnStep | None = None, *, inputs: Inputs | None = None
+) -> Result:
+    """Make what a Creation asks for. Equal Creations give equal pictures, whoever asks.
+
+    Args:
+        library: Opens models by name.
+        on_step: Called with (step, steps, early look or None); an exception that it raises ends the work.
+        inputs: Where the input pictures come from.
+
+    Raises:
+        ConfigError: An input picture that is not here, or not the one that is meant; what the model refuses.
+        HubError: A model that is not here, or does not do this.
+        ImageError: A picture that cannot be read or used.
+    """
+    inputs = inputs or Inputs()
+    for digest, name in creation.digests().items():
+        inputs.find(digest, name)
+    return creation.make(library, inputs, on_step or (lambda step, steps, look: None))

@@ -1,0 +1,123 @@
+"""What a person may ask for, checked: one sentence for each wrong value, the same in app, API and command line."""
+
+from __future__ import annotations
+
+import math
+import re
+import reprlib
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ganhub.errors import ConfigError
+
+MAX_SEED = 2**32 - 1
+SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+def number(name: str, value: Any, low: float, high: float) -> float:
+    """Return ``value`` as a float in [low, high], or raise ConfigError with a sentence that names it."""
+    if not _is_number(value):
+        raise ConfigError(f"{name} must be a number from {low:g} to {high:g}, not {_quoted(value)}.")
+    if not low <= value <= high:
+        raise ConfigError(f"{name} must be from {low:g} to {high:g}, not {_short(value)}.")
+    return float(value)
+
+
+def whole(name: str, value: Any, low: int, high: int) -> int:
+    """The same for whole numbers; 4.0 is one."""
+    if not _is_number(value) or value % 1:
+        raise ConfigError(f"{name} must be a whole number from {low} to {high}, not {_quoted(value)}.")
+    if not low <= value <= high:
+        raise ConfigError(f"{name} must be from {low} to {high}, not {_short(int(value))}.")
+    return int(value)
+
+
+def _is_number(value: Any) -> bool:
+    """An int of any length, or a float that is neither NaN nor infinite; no bool."""
+    return isinstance(value, int) and not isinstance(value, bool) or isinstance(value, float) and math.isfinite(value)
+
+
+def _quoted(value: Any) -> str:
+    return repr(str(value)[:40]) if not isinstance(value, int) or isinstance(value, bool) else _short(value)
+
+
+def _short(value: float) -> str:
+    if isinstance(value, int):
+        return str(value) if abs(value) < 10**40 else "one of more than 40 digits"
+    return f"{value:g}"
+
+
+def one_of(name: str, value: Any, choices: Iterable[str]) -> str:
+    """``value`` where it is one of the choices, or ConfigError that lists them."""
+    choices = list(choices)
+    if not isinstance(value, str) or value not in choices:
+        listed = ", ".join(choice or "''" for choice in choices)
+        raise ConfigError(f"{name} must be one of {listed}, not {_quoted(value)}.")
+    return value
+
+
+def read_seeds(text: Any, *, least: int = 2, most: int | None = None) -> tuple[int, ...]:
+    """Read "3, 14 15" (or a list of numbers) as seeds.
+
+    Raises:
+        ConfigError: For what is no seed, or fewer than ``least`` or more than ``most`` of them.
+    """
+    parts = text if isinstance(text, (list, tuple)) else re.findall(r"[^\s,;]+", str(text or ""))
+    seeds = []
+    for part in parts:
+        if not re.fullmatch(r"\d{1,10}", str(part)) or int(part) > MAX_SEED:
+            raise ConfigError(f"'{str(part)[:40]}' is no seed: write whole numbers from 0 to {MAX_SEED}, as in 3, 14.")
+        seeds.append(int(part))
+    if len(seeds) < least or most is not None and len(seeds) > most:
+        span = f"{least} or more" if most is None else f"{least} to {most}"
+        raise ConfigError(f"Give {span} seeds, separated by commas; there are {len(seeds)}.")
+    return tuple(seeds)
+
+
+def field(name: str, value: Any, hint: Any, rules: Mapping[str, Any]) -> Any:
+    """A field's value in its one form: lists become tuples, and whole numbers floats where the type says so.
+
+    Args:
+        name: Of the field, for the sentence.
+        hint: Its type: str, bool, int, float, None, unions and tuples of these.
+        rules: Its metadata: "bounds" (low, high), "choices", or "sha256" (a digest, or "" for no picture).
+
+    Raises:
+        ConfigError: A wrong type, NaN, or a value out of range.
+    """
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        return _union(name, value, args, rules)
+    if origin is tuple:
+        return _tuple(name, value, args, rules)
+    if hint in (int, float):
+        low, high = rules.get("bounds", (-(2**53), 2**53))
+        return (whole if hint is int else number)(name, value, low, high)
+    if "choices" in rules:
+        return one_of(name, value, rules["choices"])
+    if hint is type(None) and value is None or hint in (str, bool) and isinstance(value, hint):
+        if rules.get("sha256") and value and not SHA256.fullmatch(value):
+            raise ConfigError(f"{name} must be the sha256 of a picture, 64 digits of 0-9a-f, not {value[:80]!r}.")
+        return value
+    words = {str: "text", bool: "true or false", type(None): "nothing"}
+    raise ConfigError(f"{name} must be {words.get(hint, hint)}, not {reprlib.repr(value)}.")
+
+
+def _union(name: str, value: Any, options: tuple, rules: Mapping[str, Any]) -> Any:
+    """The option of the value's own type decides, so that its sentence is said."""
+    if value is None and type(None) in options:
+        return None
+    kinds = [option for option in options if option is not type(None)]
+    own = [option for option in kinds if isinstance(value, str) == (option is str)]
+    return field(name, value, (own or kinds)[0], rules)
+
+
+def _tuple(name: str, value: Any, args: tuple, rules: Mapping[str, Any]) -> tuple:
+    if not isinstance(value, list | tuple):
+        raise ConfigError(f"{name} must be a list, not {reprlib.repr(value)}.")
+    hints = [args[0]] * len(value) if args[-1] is Ellipsis else list(args)
+    if len(hints) != len(value):
+        raise ConfigError(f"{name} must hold {len(hints)} values each, not {len(value)}.")
+    return tuple(field(name, part, hint, rules) for part, hint in zip(value, hints, strict=True))

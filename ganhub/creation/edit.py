@@ -1,0 +1,149 @@
+"""Edit: the picture of a seed, or a photo found in W, moved along directions and mixed with other seeds."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor
+
+from ganhub import images
+from ganhub.creation._base import Creation, Library, OnStep, Result, bounded, choice, picture
+from ganhub.creation.checks import MAX_SEED, number
+from ganhub.creation.inputs import Inputs
+from ganhub.latents import Direction, Projection, direction, edit, mix, principal_directions, project
+from ganhub.models import StyleGenerator
+
+REACH = 4.0  # standard deviations to either side
+NOTHING = "nothing"
+MIXES = (NOTHING, "coarse", "middle", "fine")
+COUNT = 8  # principal directions that are computed together
+KINDS = {"pca": "Principal", "sefa": "Weights"}  # of a direction's name -> in words
+_directions: WeakKeyDictionary[StyleGenerator, dict[str, Direction]] = WeakKeyDictionary()
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """What edits begin from.
+
+    Attributes:
+        label: Index of the class, [1], or None.
+        w: w+ [1, L, style_dim].
+        noise: [1, noise_dim].
+        picture: What edits are seen beside, [1, C, H, W]: that of the seed, or the photo; None once it was shown.
+        text: A sentence about it.
+    """
+
+    label: Tensor | None
+    w: Tensor
+    noise: Tensor
+    picture: Tensor | None
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edit(Creation, verb="edit"):
+    """An edited picture: first mixing, then truncation, then directions.
+
+    Attributes:
+        model: A generator with a space of styles.
+        seed: Of the picture to begin with, where there is no photo.
+        photo: sha256 of a photo, which is found in W first.
+        size: The photo is shrunk until no side is longer; 0 leaves it as it is.
+        steps: Of the descent that finds it.
+        label: Name or index of a class; None for the seed's own, or the nearest to the photo.
+        directions: (name, amount in standard deviations).
+        mixed: Which styles are another seed's.
+        mix_seed: That seed.
+        truncation: Below 1: more typical.
+    """
+
+    model: str
+    seed: int = bounded(0, MAX_SEED, 0)
+    photo: str = picture("")
+    size: int = bounded(0, 16_384, 0)
+    steps: int = bounded(1, 10_000, 300)
+    label: str | int | None = bounded(0, 1_000_000, None)
+    directions: tuple[tuple[str, float], ...] = ()
+    mixed: str = choice(*MIXES)
+    mix_seed: int = bounded(0, MAX_SEED, 0)
+    truncation: float = bounded(0, 1.5, 1.0)
+
+    def check(self) -> None:
+        for name, amount in self.directions:
+            number(in_words(name), amount, -REACH, REACH)
+
+    @property
+    def source(self) -> str:
+        """What edits begin from, in words."""
+        return "photo" if self.photo else f"seed {self.seed}"
+
+    def make(self, library: Library, inputs: Inputs, on_step: OnStep) -> Result:
+        start = self.begin(library, inputs, on_step)
+        w, notes = self.edited(library, start)
+        made = library.open(self.model, StyleGenerator).from_w(w, noise=start.noise)
+        tensors = {"w": w.cpu().contiguous(), "noise": start.noise.float().cpu().contiguous()}
+        return Result(pictures=made, photo=start.picture, text=start.text, tensors=tensors, notes=notes)
+
+    def begin(self, library: Library, inputs: Inputs, on_step: OnStep) -> Start:
+        """The point that edits begin from; that of a photo takes minutes, and gives early looks."""
+        generator = library.open(self.model, StyleGenerator)
+        if self.photo:
+            for name, _ in self.directions:
+                cached_direction(generator, name)  # says what is wrong now: a projection takes minutes
+            photo = images.load_image(inputs.find(self.photo, "photo"), channels=4, max_side=self.size or None)
+            on_step(0, self.steps, None)
+            found = project(generator, photo, label=self.label, steps=self.steps, on_step=on_step)
+            label = None if found.label is None else torch.tensor([found.label])
+            return Start(label, found.w, found.noise, found.target, closeness(found))
+        on_step(0, 0, None)
+        label = generator.labels(1, self.label, self.seed)
+        w = generator.per_layer(generator.to_w(generator.latent([self.seed]), label)).clone()
+        noise = generator.noise([self.seed])
+        return Start(label, w, noise, generator.from_w(w, noise=noise), f"This is seed {self.seed}.")
+
+    def edited(self, library: Library, start: Start) -> tuple[Tensor, list[str]]:
+        """w+ of the edits, [1, L, style_dim], and what was done in words."""
+        generator = library.open(self.model, StyleGenerator)
+        w, notes = start.w.to(generator.device), []
+        label = None if start.label is None else start.label.to(generator.device)
+        if self.mixed != NOTHING:
+            w = mix(generator, w, generator.to_w(generator.latent([self.mix_seed]), label), self.mixed)
+            notes.append(f"{self.mixed} styles of seed {self.mix_seed}")
+        if self.truncation != 1:
+            w = generator.truncate_w(w, label, self.truncation)
+            notes.append(f"truncation {self.truncation:g}")
+        for name, amount in self.directions:
+            if amount:
+                w = edit(w, cached_direction(generator, name), amount)
+                notes.append(f"{in_words(name)} {amount:+.1f}")
+        return w.float(), notes
+
+
+def in_words(name: str) -> str:
+    """ "pca:2" -> "Principal 3", "class:cat>dog" -> "cat to dog"; other names stay."""
+    kind, _, rest = str(name).partition(":")
+    if kind in KINDS and rest.isdecimal():
+        return f"{KINDS[kind]} {int(rest) + 1}"
+    return rest.replace(">", " to ", 1) if kind == "class" and ">" in rest else str(name)
+
+
+def cached_direction(generator: StyleGenerator, name: str) -> Direction:
+    """:func:`ganhub.latents.direction`, computed once for each model in memory: a slider asks at every move."""
+    known = _directions.setdefault(generator, {})
+    if name not in known and name.startswith("pca:"):
+        few = min(COUNT, generator.style_mean.shape[1])
+        known.update({way.name: way for way in principal_directions(generator, few)})
+    if name not in known:
+        known[name] = direction(generator, name)
+    return known[name]
+
+
+def closeness(found: Projection) -> str:
+    """How near a projection came, in a few sentences."""
+    times = found.start_error / max(found.error, 1e-9)
+    near = f"{times:.1f} times closer than the best seed" if times >= 1.05 else "as close as the best seed"
+    sentence = f"Found in {found.seconds:.0f} s, {near}."
+    return f"{sentence} {html.escape(found.note)}".strip()

@@ -1,0 +1,126 @@
+"""Which models there are on this machine, and which of them is meant where nobody names one.
+
+The only list of published names in the package: menus, commands and Spaces take theirs from here.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from ganhub import hub
+from ganhub.config import BaseConfig
+from ganhub.errors import GanhubError, HubError
+from ganhub.models import Model, get_architecture
+
+log = logging.getLogger(__name__)
+M = TypeVar("M", bound=Model)
+
+# Which model a menu opens with, where these are here; the others follow by name.
+FEATURED = (
+    "stylegan2-heroes", "conditional-gan-mnist", "conditional-gan-glyphs", "stylegan2-monet", "stylegan2-landscapes",
+    "fast-style", "arbitrary-style", "adain", "gatys", "pix2pix-sketch2emoji", "cut-monet", "cut-song-ming", "srgan-x4",
+)  # fmt: skip
+# The usual models for a task, best first.
+USUAL = {
+    "enlarge": ("srgan-x4",),
+    "fill": ("inpainting",),
+    "paint": ("fast-style", "gatys"),  # in a style that has a name
+    "paint like": ("arbitrary-style", "gatys"),  # in the manner of a picture
+}
+# What a visitor of a Space needs to find every tab at work, in the order of the menus.
+SPACE = (
+    "stylegan2-heroes", "conditional-gan-mnist", "stylegan2-monet", "stylegan2-landscapes", "fast-style",
+    "arbitrary-style", "pix2pix-sketch2emoji", "cut-monet", "srgan-x4", "srgan-clean", "inpainting",
+)  # fmt: skip
+BUNDLED = ("gatys", "vgg-lite")  # come with the package: the painter without weights, and its feature network
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A model on this machine: its name, its folder, its class and its config."""
+
+    name: str
+    folder: Path
+    model_class: type[Model]
+    config: BaseConfig
+
+    @property
+    def classes(self) -> list[str]:
+        """Names of its classes in order; the indices as text where the config holds no names; [] without classes."""
+        return class_names(self.config)
+
+
+def default(task: str, *, here: bool = False) -> str:
+    """The model for a task of :data:`USUAL` where nobody names one.
+
+    Args:
+        here: Of the usual models the first that is on this machine, and the last where none is.
+    """
+    names = USUAL[task]
+    if not here:
+        return names[0]
+    there = hub.list_local()
+    return next((name for name in names if name in there), names[-1])
+
+
+def entries(verb: type[Model] = Model, *, conditional: bool = False, task: str = "") -> list[Entry]:
+    """The models on this machine that have a verb, featured ones first. Folders that cannot work are left out.
+
+    Args:
+        verb: A base class of models.
+        conditional: Only those with classes.
+        task: Of translators, only those whose ``task`` this is.
+    """
+    found = []
+    for name, folder in hub.list_local().items():
+        try:
+            entry = read_entry(name, folder)
+        except GanhubError as error:  # a feature network has no verb; a broken folder must not stop the others
+            log.debug("%s is not listed: %s", name, error)
+            continue
+        able = issubclass(entry.model_class, verb) and (entry.classes or not conditional)
+        if able and (not task or entry.model_class.task(entry.config) == task):
+            found.append(entry)
+    order = {name: place for place, name in enumerate(FEATURED)}
+    return sorted(found, key=lambda entry: (order.get(entry.name, len(order)), entry.name))
+
+
+def names(verb: type[Model] = Model, *, conditional: bool = False, task: str = "") -> list[str]:
+    """The names of :func:`entries`."""
+    return [entry.name for entry in entries(verb, conditional=conditional, task=task)]
+
+
+def read_entry(name: str, folder: Path) -> Entry:
+    """The entry of a model folder, without its weights.
+
+    Raises:
+        GanhubError: No config, one that cannot be read, or an architecture that is not known.
+    """
+    fields = hub.read_config(folder)
+    model_class = get_architecture(fields.pop("architecture", ""))
+    fields.pop("ganhub_version", None)
+    return Entry(name, folder, model_class, model_class.Config.from_dict(fields))
+
+
+def class_names(config: BaseConfig) -> list[str]:
+    """Names of a config's classes in order, or the indices as text, or []."""
+    count = getattr(config, "num_classes", 0)
+    return [str(name) for name in getattr(config, "class_names", ())] or [str(i) for i in range(count)]
+
+
+def kind_of(model: Model) -> str:
+    """What a model is, in words: "a latent generator", "an inpainter"."""
+    words = model.verb.replace("_", " ")
+    return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
+
+
+def with_verb(model: Model, name: str, verb: type[M]) -> M:
+    """The model, or HubError with what can be done with it where it does not have a verb."""
+    if not isinstance(model, verb):
+        raise HubError(
+            f"{name} is {kind_of(model)}, which does not do this: choose another model, or run `{model.command(name)}`."
+        )
+    return model

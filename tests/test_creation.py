@@ -1,0 +1,241 @@
+"""Creations: values that check themselves, go to JSON and back, and give the same picture wherever they are made."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ganhub.creation import (
+    Creation,
+    Edit,
+    Generate,
+    Inpaint,
+    Inputs,
+    Interpolate,
+    LocalLibrary,
+    Restore,
+    Style,
+    Translate,
+    list_verbs,
+    render,
+)
+from ganhub.errors import ConfigError, GanhubError, HubError
+from ganhub.images import encode_png, load_image, save_image
+from ganhub.models import get_architecture
+from ganhub.nn.random import uniform
+
+SHA = st.text("0123456789abcdef", min_size=64, max_size=64)
+SEED = st.integers(0, 2**32 - 1)
+TEXT = st.text(min_size=1)
+LABEL = st.one_of(st.none(), TEXT, st.integers(0, 999))
+TRUNCATION = st.floats(0, 1.5)
+TILE = st.one_of(st.just("auto"), st.integers(0, 16_384))
+PHOTO = {"photo": SHA, "size": st.integers(0, 16_384), "opaque": st.booleans()}
+SHARES = st.lists(st.tuples(st.one_of(TEXT, SHA), st.floats(0.01, 10)), min_size=1, max_size=3)
+FIELDS: dict[type[Creation], dict[str, st.SearchStrategy]] = {
+    Generate: {"model": TEXT, "seed": st.integers(0, 2**32 - 4096), "count": st.integers(1, 4096),
+               "labels": st.lists(st.one_of(TEXT, st.integers(0, 999)), max_size=3), "truncation": TRUNCATION},
+    Interpolate: {"model": TEXT, "seeds": st.lists(SEED, min_size=2, max_size=8), "frames": st.integers(8, 10_000),
+                  "label": LABEL, "loop": st.booleans(), "space": st.sampled_from(["", "z", "w"]),
+                  "truncation": TRUNCATION, "pace": st.sampled_from(["latent", "picture"]), "fps": st.floats(1, 120)},
+    Style: {**PHOTO, "model": TEXT, "styles": SHARES, "outside": SHARES, "mask": SHA, "strength": st.floats(0, 1),
+            "scale": st.one_of(st.none(), st.floats(0.25, 4)), "strokes": st.floats(0.25, 4), "seed": SEED,
+            "keep_colour": st.sampled_from(["", "luminance", "histogram"]), "style_size": st.integers(16, 4096),
+            "tile": TILE},
+    Translate: {**PHOTO, "model": TEXT, "tile": TILE, "self_ensemble": st.booleans()},
+    Inpaint: {**PHOTO, "model": TEXT, "mask": SHA, "tile": TILE},
+    Restore: {**PHOTO, "cleaner": TEXT, "inpainter": st.text(), "mask": st.one_of(st.just(""), SHA),
+              "colourist": st.text(), "upscaler": st.text()},
+    Edit: {"model": TEXT, "seed": SEED, "photo": st.one_of(st.just(""), SHA), "size": st.integers(0, 16_384),
+           "steps": st.integers(1, 10_000), "label": LABEL,
+           "directions": st.lists(st.tuples(TEXT, st.floats(-4, 4)), max_size=4),
+           "mixed": st.sampled_from(["nothing", "coarse", "middle", "fine"]), "mix_seed": SEED,
+           "truncation": TRUNCATION},
+}  # fmt: skip
+ANY = st.one_of([st.fixed_dictionaries({}, optional=fields).map(lambda given, kind=kind: (kind, given))
+                 for kind, fields in FIELDS.items()])  # fmt: skip
+LEAST: dict[type[Creation], dict[str, Any]] = {
+    Generate: {"model": "m"}, Interpolate: {"model": "m", "seeds": (1, 2)},
+    Style: {"model": "m", "photo": "0" * 64, "styles": (("waves", 1.0),), "mask": "1" * 64},
+    Translate: {"model": "m", "photo": "0" * 64}, Inpaint: {"model": "m", "photo": "0" * 64, "mask": "1" * 64},
+    Restore: {"photo": "0" * 64, "cleaner": "m"}, Edit: {"model": "m"},
+}  # fmt: skip
+
+
+# ---- values
+
+
+def test_every_verb_has_a_row_here() -> None:
+    assert set(list_verbs()) == {kind.verb for kind in FIELDS} == {kind.verb for kind in LEAST}
+    for kind, fields in FIELDS.items():
+        assert set(fields) == {one.name for one in dataclasses.fields(kind)}
+
+
+@given(ANY)
+def test_to_json_and_back(asked: tuple[type[Creation], dict[str, Any]]) -> None:
+    kind, given_fields = asked
+    creation = kind(**{**LEAST[kind], **given_fields})
+    text = creation.to_json()
+    assert Creation.from_json(text) == creation == kind.from_dict(creation.to_dict())
+    assert Creation.from_json(text).to_json() == text and text.isascii() and "\n" not in text
+    assert json.loads(text)["verb"] == kind.verb and hash(creation) == hash(Creation.from_json(text))
+
+
+def test_equal_values_are_one_value() -> None:
+    one = Generate(model="m", seed=4.0, count=2, labels=["a", 3], truncation=1)
+    assert one == Generate(model="m", seed=4, count=2, labels=("a", 3), truncation=1.0)
+    assert one.to_json() == '{"count":2,"labels":["a",3],"model":"m","seed":4,"truncation":1.0,"verb":"generate"}'
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "says"),
+    [
+        (Generate, {"seed": -1}, "seed must be from 0 to 4294967295, not -1."),
+        (Generate, {"seed": 2**32 - 1, "count": 2}, "seed must be from 0 to 4294967294"),
+        (Generate, {"seed": 0.5}, "seed must be a whole number"),
+        (Generate, {"seed": True}, "seed must be a whole number"),
+        (Generate, {"seed": 10**400}, "seed must be from 0 to 4294967295, not one of more than 40 digits."),
+        (Generate, {"count": "many"}, "count must be a whole number from 1 to 4096, not 'many'."),
+        (Generate, {"truncation": math.nan}, "truncation must be a number from 0 to 1.5, not 'nan'."),
+        (Generate, {"truncation": math.inf}, "truncation must be a number"),
+        (Generate, {"truncation": 9}, "truncation must be from 0 to 1.5, not 9."),
+        (Generate, {"model": 3}, "model must be text, not 3."),
+        (Generate, {"labels": "cat"}, "labels must be a list, not 'cat'."),
+        (Generate, {"labels": [-1]}, "labels must be from 0 to 1000000, not -1."),
+        (Interpolate, {"seeds": [3]}, "Give 2 or more seeds"),
+        (Interpolate, {"seeds": [1, 2, 3], "frames": 2}, "frames must be from 3 to 10000, not 2."),
+        (Interpolate, {"space": "q"}, "space must be one of '', z, w, not 'q'."),
+        (Interpolate, {"loop": "yes"}, "loop must be true or false, not 'yes'."),
+        (Style, {"styles": []}, "There is no style yet"),
+        (Style, {"styles": [["waves", 0]]}, "weight above 0"),
+        (Style, {"styles": [["waves", math.nan]]}, "styles must be a number"),
+        (Style, {"styles": [["waves"]]}, "styles must hold 2 values each, not 1."),
+        (Style, {"outside": [["waves", 1]], "mask": ""}, "needs a mask"),
+        (Style, {"tile": "wide"}, "tile must be one of auto"),
+        (Style, {"photo": "photo.jpg"}, "photo must be the sha256 of a picture"),
+        (Translate, {"photo": ""}, "There is no photo yet"),
+        (Restore, {"cleaner": ""}, "There is nothing to do"),
+        (Edit, {"directions": [["pca:0", 9]]}, "Principal 1 must be from -4 to 4, not 9."),
+        (Edit, {"mixed": "all"}, "mixed must be one of nothing, coarse, middle, fine, not 'all'."),
+    ],
+)  # fmt: skip
+def test_a_wrong_value_is_one_sentence(kind: type[Creation], fields: dict[str, Any], says: str) -> None:
+    """The same whether it is built by hand or read."""
+    for build in (lambda data: kind(**data), kind.from_dict, Creation.from_dict):
+        data = {**LEAST[kind], **fields}
+        if build == Creation.from_dict:
+            data["verb"] = kind.verb
+        with pytest.raises(ConfigError) as error:
+            build(data)
+        assert says in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        ({"verb": "generat", "model": "m"}, "Did you mean 'generate'?"),
+        ({"verb": "generate", "modle": "m"}, "generate has no field 'modle'. Did you mean 'model'?"),
+        ({"verb": "generate"}, "generate needs a value for model."),
+        ({"verb": ["generate"]}, "There is no verb"),
+        ({}, "There is no verb"),
+        ([], "a table of fields"),
+    ],
+)
+def test_what_is_no_creation_is_refused(data: Any, says: str) -> None:
+    with pytest.raises(ConfigError, match=None) as error:
+        Creation.from_json(json.dumps(data))
+    assert says in str(error.value)
+    with pytest.raises(ConfigError, match="one line of JSON"):
+        Creation.from_json("{")
+
+
+# ---- rendering
+
+
+@pytest.fixture
+def library(models_folder: Path) -> LocalLibrary:
+    for name in ("conditional-gan", "dcgan", "fast-style", "gatys", "inpainting", "srgan", "stylegan2"):
+        get_architecture(name).tiny().save_pretrained(models_folder / f"tiny-{name}")
+    return LocalLibrary("cpu")
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    save_image(uniform([1], 3, 40, 56) * 2 - 1, tmp_path / "photo.png")
+    return tmp_path / "photo.png"
+
+
+def test_generate_is_what_the_model_samples(library: LocalLibrary) -> None:
+    steps = []
+    made = render(Generate(model="tiny-dcgan", seed=3, count=40, truncation=0.7), library, lambda *at: steps.append(at))
+    expected = library.open("tiny-dcgan").sample(40, seed=3, truncation=0.7)
+    assert (made.pictures - expected).abs().max() < 1e-5 and steps == [(0, 40, None), (32, 40, None)]
+    rows = render(Generate(model="tiny-conditional-gan", seed=5, count=2, labels=("ring", 0)), library).pictures
+    model = library.open("tiny-conditional-gan")
+    one_by_one = [model.sample(1, seed=seed, label=label) for label in ("ring", 0) for seed in (5, 6)]
+    assert (rows - torch.cat(one_by_one)).abs().max() < 1e-5
+
+
+def test_edit_of_nothing_is_the_picture_of_the_seed(library: LocalLibrary) -> None:
+    made = render(Edit(model="tiny-stylegan2", seed=7), library)
+    assert (made.pictures - library.open("tiny-stylegan2").sample(1, seed=7)).abs().max() < 1e-5
+    assert made.text == "This is seed 7." and set(made.tensors) == {"w", "noise"} and not made.notes
+    moved = render(Edit(model="tiny-stylegan2", seed=7, directions=(("pca:0", 2.0),)), library)
+    assert moved.notes == ["Principal 1 +2.0"] and not torch.equal(moved.pictures, made.pictures)
+
+
+def test_photos_come_from_inputs(library: LocalLibrary, photo: Path) -> None:
+    inputs = Inputs(photo)
+    digest = hashlib.sha256(photo.read_bytes()).hexdigest()
+    made = render(Translate(model="tiny-srgan", photo=digest), library, inputs=inputs)
+    assert made.pictures.shape[-1] == 56 * library.open("tiny-srgan").scale and made.photo.shape == (1, 3, 40, 56)
+    painted = render(
+        Style(model="tiny-fast-style", photo=digest, styles=(("dots", 1.0),), size=28), library, inputs=inputs
+    )
+    assert painted.pictures.shape == (1, 3, 20, 28) and painted.shrunk == 28
+    mask = inputs.add(encode_png(torch.where(torch.arange(56) < 8, 1.0, -1.0).expand(1, 40, 56)))
+    filled = render(Inpaint(model="tiny-inpainting", photo=digest, mask=mask), library, inputs=inputs).pictures
+    assert torch.equal(filled[..., 8:], load_image(photo)[..., 8:]) and not torch.equal(filled, load_image(photo))
+    restored = Restore(photo=digest, inpainter="tiny-inpainting", mask=mask)
+    assert torch.equal(render(restored, library, inputs=inputs).pictures, filled)
+
+
+def test_another_picture_is_refused_before_any_model_is_opened(photo: Path) -> None:
+    class Closed:
+        def open(self, name: str, verb: type) -> Any:
+            raise AssertionError("a model was opened")
+
+    inputs = Inputs()
+    creation = Translate(model="m", photo=inputs.add(photo))
+    with pytest.raises(ConfigError, match="The photo is not here: give the picture with sha256"):
+        render(creation, Closed())
+    save_image(uniform([2], 3, 40, 56) * 2 - 1, photo)
+    with pytest.raises(ConfigError, match="The photo is another picture now: its sha256 is"):
+        render(creation, Closed(), inputs=inputs)
+
+
+@pytest.mark.parametrize(
+    ("creation", "error", "says"),
+    [
+        (Generate(model="tiny-dcgna"), HubError, "There is no model 'tiny-dcgna'"),
+        (Generate(model="tiny-gatys"), HubError, "tiny-gatys is a stylizer, which does not do this"),
+        (Generate(model="tiny-conditional-gan", labels=("crss",)), ConfigError, "Did you mean 'cross'"),
+        (Generate(model="tiny-conditional-gan", labels=(99,)), ConfigError, "There is no class '99'"),
+        (Generate(model="tiny-dcgan", labels=("cat",)), ConfigError, "leave the label out"),
+        (Interpolate(model="tiny-dcgan", seeds=(1, 2), space="w"), ConfigError, "use space='z'"),
+        (Edit(model="tiny-stylegan2", directions=(("smile", 1.0),)), ConfigError, "There is no direction 'smile'"),
+    ],
+)
+def test_what_the_model_refuses(library: LocalLibrary, creation: Creation, error: type, says: str) -> None:
+    with pytest.raises(error) as refused:
+        render(creation, library)
+    assert says in str(refused.value) and isinstance(refused.value, GanhubError)

@@ -1,0 +1,62 @@
+"""The zoo: which models are here, in which order, and which is meant where nobody names one."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from ganhub import hub, zoo
+from ganhub.models import LatentGenerator, Stylizer, Translator, get_architecture
+
+
+def test_featured_models_come_first_and_the_others_by_name(models_folder: Path) -> None:
+    for name in ("zebra", "aardvark"):
+        get_architecture("dcgan").tiny().save_pretrained(models_folder / name)
+    names = zoo.names()
+    featured = [name for name in zoo.FEATURED if name in names]
+    assert names[: len(featured)] == featured and names[len(featured) :] == sorted(names[len(featured) :])
+    assert {"zebra", "aardvark"} <= set(names)
+
+
+def test_entries_by_verb_classes_and_task(models_folder: Path) -> None:
+    for name in ("dcgan", "conditional-gan", "gatys", "srgan", "pix2pix"):
+        get_architecture(name).tiny().save_pretrained(models_folder / f"tiny-{name}")
+    tiny = lambda *verb, **more: {name for name in zoo.names(*verb, **more) if name.startswith("tiny-")}  # noqa: E731
+    assert tiny(LatentGenerator) == {"tiny-dcgan", "tiny-conditional-gan"}
+    assert tiny(LatentGenerator, conditional=True) == {"tiny-conditional-gan"}
+    assert tiny(Stylizer) == {"tiny-gatys"}
+    assert tiny(Translator, task="enlarge") == {"tiny-srgan"}
+    assert tiny(Translator, task="translate") == {"tiny-pix2pix"}
+
+
+def test_what_cannot_work_is_left_out(models_folder: Path) -> None:
+    get_architecture("dcgan").tiny().save_pretrained(models_folder / "mine")
+    assert "mine" in zoo.names()
+    (models_folder / "mine" / "config.json").write_text("{broken")
+    assert "mine" not in zoo.names() and "vgg-lite" in hub.list_local() and "vgg-lite" not in zoo.names()
+
+
+def test_the_default_for_a_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert zoo.default("paint") == zoo.default("paint", here=True) == "fast-style"
+    monkeypatch.setattr(hub, "list_local", lambda: {"gatys": Path()})
+    assert zoo.default("paint", here=True) == "gatys" and zoo.default("paint") == "fast-style"
+    monkeypatch.setattr(hub, "list_local", dict)
+    assert zoo.default("paint", here=True) == "gatys", "the last of them where none is here"
+
+
+def test_lists_name_published_models_and_no_other_list_does(root: Path) -> None:
+    """A name of a published model, in quotes, stands in zoo.py alone (or is that of an architecture)."""
+    named = [*zoo.FEATURED, *zoo.SPACE, *zoo.BUNDLED, *(name for names in zoo.USUAL.values() for name in names)]
+    own = [path.name for path in sorted((root / "model_cards").iterdir()) if path.is_dir()]
+    assert set(named) <= set(own)
+    own = [name for name in own if hub.read_config(root / "model_cards" / name)["architecture"] != name]
+    quoted = re.compile("|".join(f"\"{name}\"|'{name}'" for name in own))
+    wrong = [
+        f"{path.relative_to(root)}: {match[0]}"
+        for path in sorted((root / "ganhub").rglob("*.py"))
+        if path.name != "zoo.py" and path.parts[-2:] != ("trainer", "auto.py")
+        for match in quoted.finditer(re.sub(r'""".*?"""', "", path.read_text("utf-8"), flags=re.DOTALL))
+    ]
+    assert wrong == []

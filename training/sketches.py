@@ -1,0 +1,117 @@
+"""Draws the example sketches of the Translate tab: ``python training/sketches.py ganhub/app/assets``.
+
+Lines of one width on white, on a canvas whose sides are 1; y grows downwards.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+sys.path[:0] = [str(Path(__file__).resolve().parent.parent)]
+
+from ganhub import images  # noqa: E402
+
+SIDE = 512  # pixels
+REACH = 7.0  # half the width of a line
+Line = list[tuple[float, float]]  # x and y of its corners
+
+
+def arc(x: float, y: float, rx: float, ry: float | None = None, start: float = 0, end: float = 360) -> Line:
+    """Part of an ellipse, in degrees from the right, clockwise."""
+    angles = [math.radians(start + (end - start) * k / 48) for k in range(49)]
+    return [(x + rx * math.cos(a), y + (ry or rx) * math.sin(a)) for a in angles]
+
+
+def star() -> list[Line]:
+    """Five points."""
+    corners = [(0.5 + r * math.sin(a), 0.53 - r * math.cos(a))
+               for k in range(11) for a, r in [(k * math.pi / 5, 0.4 if k % 2 == 0 else 0.17)]]  # fmt: skip
+    return [corners]
+
+
+def face() -> list[Line]:
+    """A smile."""
+    return [arc(0.5, 0.5, 0.36), arc(0.38, 0.42, 0.025), arc(0.62, 0.42, 0.025), arc(0.5, 0.54, 0.2, 0.16, 15, 165)]
+
+
+def house() -> list[Line]:
+    """Walls, roof and door."""
+    return [
+        [(0.22, 0.48), (0.22, 0.85), (0.78, 0.85), (0.78, 0.48)],
+        [(0.12, 0.5), (0.5, 0.14), (0.88, 0.5)],
+        [(0.42, 0.85), (0.42, 0.62), (0.58, 0.62), (0.58, 0.85)],
+    ]
+
+
+def fish() -> list[Line]:
+    """It swims to the left."""
+    return [
+        arc(0.43, 0.5, 0.31, 0.2, 22, 338),
+        [(0.72, 0.425), (0.9, 0.3), (0.86, 0.5), (0.9, 0.7), (0.72, 0.575)],
+        arc(0.26, 0.45, 0.022),
+        arc(0.3, 0.5, 0.14, 0.16, -50, 50),
+    ]
+
+
+def mug() -> list[Line]:
+    """With a handle."""
+    return [
+        [(0.2, 0.3), (0.24, 0.82), (0.62, 0.82), (0.66, 0.3), (0.2, 0.3)],
+        arc(0.66, 0.54, 0.15, 0.16, -80, 95),
+    ]
+
+
+def flower() -> list[Line]:
+    """Five petals and a leaf."""
+    petals = [arc(0.5 + 0.17 * math.cos(a), 0.36 + 0.17 * math.sin(a), 0.1) for a in
+              (k * math.tau / 5 - math.pi / 2 for k in range(5))]  # fmt: skip
+    return [*petals, arc(0.5, 0.36, 0.085), [(0.5, 0.64), (0.5, 0.92)], arc(0.6, 0.8, 0.1, 0.05, 0, 360)]
+
+
+def balloon() -> list[Line]:
+    """On a string."""
+    return [arc(0.5, 0.38, 0.25, 0.29), [(0.5, 0.67), (0.46, 0.73), (0.54, 0.73), (0.5, 0.67)],
+            [(0.5, 0.73), (0.47, 0.82), (0.53, 0.95)]]  # fmt: skip
+
+
+def mushroom() -> list[Line]:
+    """With two dots."""
+    return [
+        [*arc(0.5, 0.52, 0.37, 0.36, 180, 360), (0.13, 0.52)],
+        [(0.39, 0.52), (0.36, 0.84), (0.64, 0.84), (0.61, 0.52)],
+        arc(0.38, 0.36, 0.06),
+        arc(0.62, 0.36, 0.06),
+    ]
+
+
+SKETCHES = (face, house, fish, mug, star, flower, balloon, mushroom)
+NAMES = tuple(f"sketch-{draw.__name__}" for draw in SKETCHES)
+
+
+def drawn(lines: list[Line]) -> Tensor:
+    """[1, 3, SIDE, SIDE] in [-1, 1], white under black lines with round ends."""
+    line = torch.arange(SIDE) + 0.5
+    places = torch.stack(torch.meshgrid(line, line, indexing="ij")[::-1], -1)
+    near = torch.full((SIDE, SIDE), math.inf)
+    for corners in lines:
+        points = torch.tensor(corners) * SIDE
+        for start, end in zip(points, points[1:], strict=False):
+            way = end - start
+            along = ((places - start) @ way / way.square().sum().clamp_min(1e-6)).clamp(0, 1)
+            near = torch.minimum(near, (places - start - along[..., None] * way).norm(dim=-1))
+    return ((near - REACH).clamp(-1, 1)).expand(1, 3, -1, -1)
+
+
+def main(folder: Path) -> None:
+    """Draw all of them into a folder."""
+    for name, draw in zip(NAMES, SKETCHES, strict=True):
+        images.save_image(drawn(draw()), folder / f"{name}.png")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
