@@ -56,6 +56,8 @@ class Library:
         self._loading: WeakValueDictionary[str, threading.Lock] = WeakValueDictionary()
         self._lock = threading.Lock()
 
+    entries = staticmethod(zoo.entries)  # what a menu may hold
+
     def open(self, name: str, verb: type[M] = Model) -> M:
         """The loaded model of a menu name or Hub id.
 
