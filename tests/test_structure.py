@@ -40,10 +40,6 @@ RUN_CODE = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "mar
 
 # Functions of more than 60 lines, each with what makes it long. At most three are to stay.
 LONG_FUNCTIONS = {
-    "ganhub/apply/styling.py paint": "masks, tiles and colours in one",
-    "ganhub/cli/evaluate.py evaluate": "an option a line",
-    "ganhub/hub/uploads.py upload": "retries in the middle of the upload",
-    "ganhub/latents/projection.py project": "two stages of one optimisation",
     "benchmarks/latents.py main": "a script",
     "benchmarks/style.py main": "a script",
     "training/distill_vgg_lite.py main": "a script",

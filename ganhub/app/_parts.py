@@ -171,7 +171,7 @@ def save_png(image: Tensor, name: str, **notes: object) -> str:
 def enlarge(pictures: Tensor, side: int) -> Tensor:
     """Repeat pixels a whole number of times until the long side is about ``side``."""
     factor = max(1, round(side / max(pictures.shape[-2:])))
-    return pictures.repeat_interleave(factor, dim=-2).repeat_interleave(factor, dim=-1)
+    return images.enlarge(pictures, factor)
 
 
 def swatches(label: str, files: Sequence[str], elem_id: str) -> gr.Dataset:

@@ -65,30 +65,15 @@ def paint(
             without a mask, or tiles for a model that cannot paint in tiles.
         ImageError: A photo or mask of another shape or other proportions.
     """
-    if photo.dim() != 4 or photo.shape[0] != 1 or photo.shape[1] not in (1, 3, 4) or 0 in photo.shape:
-        raise ImageError(f"A photo to paint is [1, C, H, W] with C = 1, 3 or 4, not {list(photo.shape)}.")
-    if keep_colour not in ("", *colour.WAYS):
-        raise ConfigError(f"keep_colour is '', 'luminance' or 'histogram', not {keep_colour!r}.")
-    if style_outside is not None and mask is None:
-        raise ConfigError("A style outside the mask needs a mask: give one, or leave style_outside out.")
+    _check(photo, keep_colour, outside=style_outside is not None, masked=mask is not None)
     scale = usual_scale(stylizer, *photo.shape[-2:]) if scale is None else scale
     side = _side_of_tiles(stylizer, photo, tile)
     mask = None if mask is None else tiling.fitted(mask, photo)
     visible = colour.visible(photo)
     wanted = [style] if style_outside is None else [style_outside, style]
     progress = None if on_step is None else _Progress(on_step, len(wanted))
-    paintings = []
-    for styles in wanted:
-        checked = stylizer._check_styles(styles)
-        before = keep_colour == "histogram" and not any(isinstance(one, str) for one, _ in checked)
-        if before:
-            checked = [(colour.recoloured(one, [(visible.to(one), 1.0)]), share) for one, share in checked]
-        painted = _painted(stylizer, visible, checked, side, progress, strength=strength, scale=scale, seed=seed)
-        if strength and keep_colour and not before:
-            painted = colour.keep_colours(visible, painted, keep_colour, out=painted)
-        paintings.append(painted)
-        if progress is not None:
-            progress.turn += 1
+    options = {"strength": strength, "scale": scale, "seed": seed}
+    paintings = [_in_colours(stylizer, visible, styles, keep_colour, side, progress, options) for styles in wanted]
     result = paintings[-1]
     if mask is not None:
         result = colour.blend(visible if style_outside is None else paintings[0], result, mask)
@@ -97,6 +82,32 @@ def paint(
     if progress is not None:
         on_step(progress.total, progress.total, result)
     return result
+
+
+def _check(photo: Tensor, keep_colour: str, *, outside: bool, masked: bool) -> None:
+    if photo.dim() != 4 or photo.shape[0] != 1 or photo.shape[1] not in (1, 3, 4) or 0 in photo.shape:
+        raise ImageError(f"A photo to paint is [1, C, H, W] with C = 1, 3 or 4, not {list(photo.shape)}.")
+    if keep_colour not in ("", *colour.WAYS):
+        raise ConfigError(f"keep_colour is '', 'luminance' or 'histogram', not {keep_colour!r}.")
+    if outside and not masked:
+        raise ConfigError("A style outside the mask needs a mask: give one, or leave style_outside out.")
+
+
+def _in_colours(
+    stylizer: Stylizer, visible: Tensor, styles: Style, keep_colour: str, side: int, progress: _Progress | None,
+    options: dict,
+) -> Tensor:  # fmt: skip
+    """One painting of a photo, in the style's colours or the photo's; ``options`` are the stylizer's."""
+    checked = stylizer._check_styles(styles)
+    before = keep_colour == "histogram" and not any(isinstance(one, str) for one, _ in checked)
+    if before:
+        checked = [(colour.recoloured(one, [(visible.to(one), 1.0)]), share) for one, share in checked]
+    painted = _painted(stylizer, visible, checked, side, progress, **options)
+    if options["strength"] and keep_colour and not before:
+        painted = colour.keep_colours(visible, painted, keep_colour, out=painted)
+    if progress is not None:
+        progress.turn += 1
+    return painted
 
 
 def paint_frames(

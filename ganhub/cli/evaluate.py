@@ -12,18 +12,19 @@ import typer
 
 from ganhub import hub, images
 from ganhub.cli._files import may_write, must_end_in
-from ganhub.cli._inputs import data_config, in_words, open_generator, say, split_overrides
+from ganhub.cli._inputs import data_config, in_words, open_generator, progress, say, split_overrides
 from ganhub.durations import in_words as in_time
 from ganhub.errors import ConfigError, MetricError
 from ganhub.hub import cards
 from ganhub.hub.folder import CARD, METRICS
 from ganhub.metrics import list_metrics
 from ganhub.metrics.evaluation import MOST_PICTURES, Evaluation
+from ganhub.metrics.evaluation import evaluate as measure
 from ganhub.metrics.extractors import extractor as make_extractor
 from ganhub.models import LatentGenerator
 
 if TYPE_CHECKING:
-    from ganhub.data import Pictures
+    from ganhub.data import DataConfig, Pictures
 
 PAIRS = "memorisation.png"
 METRIC_HELP = (
@@ -74,59 +75,72 @@ def evaluate(
     sources, overrides = split_overrides(model)
     if len(sources) != 1:
         raise ConfigError(f"Name one model, not {len(sources)}.")
-    asked = [name.strip() for name in metrics.split(",") if name.strip()]
-    generator = open_generator(sources[0], device)
-    folder = hub.find_local(sources[0]) or Path(sources[0])
-    if record and not os.path.isdir(folder):
-        raise ConfigError(f"{sources[0]} is no folder on this disk, so its card cannot be written: leave --record out.")
     if held_out and held_out == split:
         raise ConfigError(f"The split {split} cannot be trained on and held out at once: leave --held-out out.")
+    generator = open_generator(sources[0], device)
+    folder = hub.find_local(sources[0]) or Path(sources[0])
+    may_keep(sources[0], folder, record, pairs, force)
+    config = data_config(data, overrides, split=split)
+    real, held = opened(generator, config, data_config(data, overrides, split=held_out) if held_out else None)
+    if 2 <= n <= MOST_PICTURES:
+        say(expected(generator, real, n, extractor), err=True)
+    found = measured(
+        generator, real, held_out=held, metrics=[name.strip() for name in metrics.split(",") if name.strip()], n=n,
+        network=extractor, split=split, seed=seed, force=force,
+        data=in_words(config) + (f", data.seed {config.seed}" if config.seed else ""),  # it picks the real pictures
+    )  # fmt: skip
+    table = told(found)  # everything is written before anything is printed
+    say("\n".join([table, *keep(found, generator, folder, record, pairs)]))
+
+
+def may_keep(source: str, folder: Path, record: bool, pairs: Path | None, force: bool) -> None:
+    """Refuse, before any work, places that cannot be written."""
+    if record and not os.path.isdir(folder):
+        raise ConfigError(f"{source} is no folder on this disk, so its card cannot be written: leave --record out.")
     if record:
         may_write([folder / name for name in (METRICS, CARD, PAIRS)], force=True)
     if pairs is not None:
         must_end_in(pairs, images.SUFFIXES, "--pairs")
         may_write([pairs], force)
-    config = data_config(data, overrides, split=split)
 
-    from rich.console import Console
-    from rich.progress import Progress
 
+def opened(generator: LatentGenerator, config: DataConfig, held: DataConfig | None) -> tuple[Pictures, Pictures | None]:
+    """The real pictures, and those that were held out: of another part, or the share that ``data.holdout`` names."""
     from ganhub.data import open_data
-    from ganhub.metrics.evaluation import evaluate as measure
 
-    c = generator.config
-    size = {"height": c.size[0], "width": c.size[1], "channels": c.channels}
-    real = open_data(config, **size, labelled=bool(c.num_classes))
-    held = data_config(data, overrides, split=held_out) if held_out else None
-    if held is None and config.holdout and config.part == "training":
-        held = replace(config, part="holdout")
+    needs = generator.needs(max(generator.config.size))
+    real = open_data(config, **needs)
     for remark in real.remarks():
         say(remark, err=True)
-    if 2 <= n <= MOST_PICTURES:
-        say(expected(generator, real, n, extractor), err=True)
-    said = in_words(config) + (f", data.seed {config.seed}" if config.seed else "")  # it picks the real pictures
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    if held is None and config.holdout and config.part == "training":
+        held = replace(config, part="holdout")
+    return real, open_data(held, **{**needs, "labelled": False}) if held else None
+
+
+def measured(generator: LatentGenerator, real: Pictures, **options: Any) -> Evaluation:
+    """:func:`ganhub.metrics.evaluate` under a bar for each kind of work."""
+    with progress() as bar:
         tasks: dict[str, int] = {}
 
         def show(what: str, done: int, total: int) -> None:
             task = tasks[what] = tasks[what] if what in tasks else bar.add_task(what, total=total)
             bar.update(task, completed=done)
 
-        found = measure(
-            generator, real, metrics=asked, n=n, network=extractor, data=said, split=split, seed=seed,
-            held_out=open_data(held, **size, labelled=False) if held else None, force=force, on_step=show,
-        )  # fmt: skip
-    table, lines = told(found), []  # everything is written before anything is printed
-    picture = pairs or (folder / PAIRS if record else None)
+        return measure(generator, real, on_step=show, **options)
+
+
+def keep(found: Evaluation, generator: LatentGenerator, folder: Path, record: bool, pairs: Path | None) -> list[str]:
+    """Write the likeliest copies and the record where they are asked for; what was written, in sentences."""
+    lines, picture = [], pairs or (folder / PAIRS if record else None)
     if found.pairs is not None and picture:
-        factor = max(96 // max(c.size), 1)  # small pictures are enlarged without smoothing
-        shown = found.pairs.repeat_interleave(factor, 2).repeat_interleave(factor, 3)
+        # Small pictures are enlarged without smoothing.
+        shown = images.enlarge(found.pairs, max(96 // max(generator.config.size), 1))
         images.save_grid(shown, picture, columns=len(shown) // 2)
         lines.append(f"The likeliest copies, above the training pictures they are closest to: {picture}")
     if record:
         numbers = merged(cards.read_metrics(folder).get("evaluation", {}), found.to_dict())
         lines.append(f"Recorded in {cards.record(folder, 'evaluation', numbers, generator.card_facts())}")
-    say("\n".join([table, *lines]))
+    return lines
 
 
 def expected(generator: LatentGenerator, real: Pictures, n: int, network: str) -> str:

@@ -118,7 +118,7 @@ def edits_of(model: StyleGenerator, found: Projection) -> torch.Tensor:
         rows.append(model.from_w(points, noise=found.noise.expand(columns, -1)))
     shown = torch.cat([row.cpu() for row in rows])
     factor = max(1, 128 // max(shown.shape[-2:]))  # small pictures are enlarged without smoothing
-    shown = shown.repeat_interleave(factor, dim=-2).repeat_interleave(factor, dim=-1)
+    shown = images.enlarge(shown, factor)
     return images.make_grid(shown, columns=columns, padding=4)
 
 

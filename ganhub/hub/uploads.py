@@ -104,19 +104,14 @@ def upload(
         api.create_repo(repo_id, private=private, exist_ok=True, space_sdk="gradio" if space else None, **where)
         if branch is not None:
             api.create_branch(repo_id, branch=branch, exist_ok=True, **where)
-        operations: list = []
-        for name, content in files.items():
-            old = _card_there(repo_id, branch, token, where["repo_type"]) if name == CARD else None
-            if old is not None:
-                new = content.decode() if isinstance(content, bytes) else cards.read_card(content)
-                merged = (merge or _merged_card)(old, new)
-                if merged is None:
-                    continue
-                content = merged.encode()
-            if name == CARD and not space:
-                card = content.decode() if isinstance(content, bytes) else cards.read_card(content)
-                cards.warn_of_licence(card, repo_id)
-            operations.append(CommitOperationAdd(name, content if isinstance(content, bytes) else str(content)))
+        old = _card_there(repo_id, branch, token, where["repo_type"]) if CARD in files else None
+        files = _with_card(files, old, merge or _merged_card)
+        if CARD in files and not space:
+            cards.warn_of_licence(_text(files[CARD]), repo_id)
+        operations: list = [
+            CommitOperationAdd(name, content if isinstance(content, bytes) else str(content))
+            for name, content in files.items()
+        ]
         # Large files first: those that the Hub holds are skipped, so that a call after a break goes on.
         retried(lambda: api.preupload_lfs_files(repo_id, operations, revision=branch, create_pr=create_pr, **where))
         if replace:
@@ -141,6 +136,22 @@ def require_repo_id(repo_id: str, space: bool = False) -> None:
     """Raise HubError unless something can be pushed to ``repo_id``."""
     if not is_repo_id(repo_id):
         raise HubError(f"{repo_id!r} is no Hub {'Space' if space else 'model'} id: write it as owner/name.")
+
+
+def _text(card: Path | bytes) -> str:
+    return card.decode() if isinstance(card, bytes) else cards.read_card(card)
+
+
+def _with_card(
+    files: Mapping[str, Path | bytes], old: str | None, merge: Callable[[str, str], str | None]
+) -> dict[str, Path | bytes]:
+    """Files whose card is joined with the one on the Hub; without it where that one is to stay as it is."""
+    files = dict(files)
+    if CARD in files and old is not None:
+        card = merge(old, _text(files.pop(CARD)))
+        if card is not None:
+            files[CARD] = card.encode()
+    return files
 
 
 def _is_pushed(name: Path, include_training: bool) -> bool:

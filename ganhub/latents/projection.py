@@ -153,10 +153,7 @@ def project(
     needs_w(model)
     if space not in SPACES:
         raise ConfigError(f"There is no space {str(space)!r} to project to: choose 'w+' or 'w'.")
-    if isinstance(steps, bool) or not isinstance(steps, int) or not 1 <= steps <= 100_000:
-        raise ConfigError(f"steps must be from 1 to 100,000, not {steps!r}.")
-    if seconds is not None and not seconds > 0:
-        raise ConfigError(f"seconds must be above 0, not {seconds!r}.")
+    _check_length(steps, seconds)
     if label is not None:
         label = model.class_index(label)
     tell = on_step or (lambda step, steps, picture: None)
@@ -178,6 +175,13 @@ def project(
         w, search.noise, picture, target.to(picture), error, start_error, made, time.monotonic() - began, space,
         found, note,
     )  # fmt: skip
+
+
+def _check_length(steps: int, seconds: float | None) -> None:
+    if isinstance(steps, bool) or not isinstance(steps, int) or not 1 <= steps <= 100_000:
+        raise ConfigError(f"steps must be from 1 to 100,000, not {steps!r}.")
+    if seconds is not None and not seconds > 0:
+        raise ConfigError(f"seconds must be above 0, not {seconds!r}.")
 
 
 def fitted(model: StyleGenerator, image: Tensor) -> tuple[Tensor, str]:

@@ -125,7 +125,7 @@ class PairStore:
         channel: "rgb" or "y", of PSNR and SSIM.
         crop: Pixels cut off each border, for PSNR and SSIM.
         network: Of the perceptual distance.
-        backbone: Of LPIPS.
+        backbone: The network whose features LPIPS compares.
     """
 
     def __init__(
