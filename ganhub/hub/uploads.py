@@ -109,8 +109,7 @@ def upload(
         if CARD in files and not space:
             cards.warn_of_licence(_text(files[CARD]), repo_id)
         operations: list = [
-            CommitOperationAdd(name, content if isinstance(content, bytes) else str(content))
-            for name, content in files.items()
+            CommitOperationAdd(name, x if isinstance(x, bytes) else str(x)) for name, x in files.items()
         ]
         # Large files first: those that the Hub holds are skipped, so that a call after a break goes on.
         retried(lambda: api.preupload_lfs_files(repo_id, operations, revision=branch, create_pr=create_pr, **where))
