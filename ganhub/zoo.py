@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ganhub import hub
 from ganhub.config import BaseConfig
@@ -91,6 +91,16 @@ def entries(verb: type[Model] = Model, *, conditional: bool = False, task: str =
 def names(verb: type[Model] = Model, *, conditional: bool = False, task: str = "") -> list[str]:
     """The names of :func:`entries`."""
     return [entry.name for entry in entries(verb, conditional=conditional, task=task)]
+
+
+def entry_of(name: Any) -> Entry | None:
+    """The entry of one model on this machine, by its name; None where there is none, or it cannot work."""
+    folder = hub.list_local().get(name) if isinstance(name, str) else None
+    try:
+        return read_entry(name, folder) if folder else None
+    except GanhubError as error:
+        log.debug("%s cannot be used: %s", name, error)
+        return None
 
 
 def read_entry(name: str, folder: Path) -> Entry:

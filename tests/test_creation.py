@@ -9,11 +9,13 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ganhub import latents
 from ganhub.creation import (
     Creation,
     Edit,
@@ -28,6 +30,9 @@ from ganhub.creation import (
     list_verbs,
     render,
 )
+from ganhub.creation import edit as edit_module
+from ganhub.creation.checks import read_seeds
+from ganhub.creation.edit import cached_direction
 from ganhub.errors import ConfigError, GanhubError, HubError
 from ganhub.images import encode_png, load_image, save_image
 from ganhub.models import get_architecture
@@ -239,3 +244,62 @@ def test_what_the_model_refuses(library: LocalLibrary, creation: Creation, error
     with pytest.raises(error) as refused:
         render(creation, library)
     assert says in str(refused.value) and isinstance(refused.value, GanhubError)
+
+
+HUGE = 10**5000  # more digits than Python writes out
+DEEP = json.loads("[" * 900 + "]" * 900)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda: Creation.from_dict({"verb": HUGE}),
+        lambda: Creation.from_dict(HUGE),
+        lambda: Creation.from_dict({"verb": "generate", HUGE: 1}),
+        lambda: Creation.from_json(None),
+        lambda: Creation.from_json('{"verb":"generate","model":"x","seed":' + "[" * 990 + "]" * 990 + "}"),
+        lambda: Generate(model=HUGE),
+        lambda: Generate(model="x", seed=[HUGE]),
+        lambda: Generate(model="x", seed=HUGE),
+        lambda: Generate(model="x", labels=DEEP),
+        lambda: Interpolate(model="x", seeds=(1, HUGE)),
+        lambda: Edit(model="x", directions=[("pca:" + "1" * 5000, 99.0)]),
+        lambda: Edit(model="x", directions=[("pca:0", None)]),
+        lambda: Inputs().add(None),
+        lambda: read_seeds([HUGE, DEEP]),
+    ],
+)
+def test_huge_and_deep_values_are_sentences_too(ask: Any) -> None:
+    with pytest.raises(GanhubError) as error:
+        ask()
+    length = len(str(error.value))
+    assert length < 400 and "9.007" not in str(error.value)
+
+
+def test_numbers_of_numpy_are_numbers_and_nought_has_one_sign() -> None:
+    asked = Generate(model="x", seed=np.int64(3), truncation=np.float32(0.5))
+    assert asked == Generate(model="x", seed=3, truncation=0.5) and type(asked.seed) is int
+    assert Generate(model="x", truncation=-0.0).to_json() == Generate(model="x", truncation=0.0).to_json()
+
+
+def test_a_wall_has_a_largest_number_of_pictures() -> None:
+    Generate(model="x", count=1024, labels=(0, 1, 2, 3))
+    with pytest.raises(ConfigError, match="Ask for 4096 pictures at most, not 409600000"):
+        Generate(model="x", count=4096, labels=["a"] * 100_000)
+
+
+def test_directions_are_computed_once_however_they_are_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator, calls = get_architecture("stylegan2").tiny().eval(), []
+    compute = edit_module.principal_directions
+    monkeypatch.setattr(edit_module, "principal_directions", lambda *given: calls.append(given) or compute(*given))
+    first = cached_direction(generator, "pca:1")
+    for name in (" pca:1 ", "pca:1\n", "pca:0", "pca:1@fine", "pca:1@0-1"):
+        way = cached_direction(generator, name)
+        assert way.name.startswith("pca:")
+    assert cached_direction(generator, " pca:1 ") is first and len(calls) == 1
+    fine, wanted = cached_direction(generator, "pca:1@fine"), latents.direction(generator, "pca:1@fine")
+    assert fine.layers == wanted.layers and (fine.vector - wanted.vector).abs().max() < 1e-5
+    for n in range(2000):  # what names nothing is not kept
+        with pytest.raises(ConfigError):
+            cached_direction(generator, f"way-{n}")
+    assert len(edit_module._directions[generator]) < 20

@@ -75,3 +75,17 @@ def test_large_pictures_are_drawn_one_by_one(generator, monkeypatch):
     assert told == [(0, 5), (2, 5), (4, 5)]
     monkeypatch.setattr("ganhub.creation.generate.PIXELS_AT_ONCE", 1)
     assert at_once(generator) == 1
+
+
+def test_classes_whose_names_look_alike_as_files_have_pictures_of_their_own(monkeypatch, tmp_path):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    kind = get_architecture("conditional-gan")
+    fields = kind.tiny().config.to_dict() | {"num_classes": 5, "class_names": ["猫", "犬", "C++", "C#", "x" * 300]}
+    generator = kind(kind.Config.from_dict(fields)).eval()
+    wanted = [(7, name) for name in generator.config.class_names]
+    paths = Drawings().paths_of(generator, "tiny", wanted)
+    assert len(set(paths)) == 5
+    for path, (seed, label) in zip(paths, wanted, strict=True):
+        alone = to_uint8(generator.sample(1, seed=seed, label=label)).int()
+        assert (to_uint8(load_image(path, channels=generator.config.channels)).int() - alone).abs().max() <= 1
+        assert open_image(path).text["label"] == label

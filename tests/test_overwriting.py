@@ -10,7 +10,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from ganhub import AutoModel, zoo
+from ganhub import AutoModel, hub, zoo
 from ganhub.cli import _forecast, cli
 from ganhub.cli._enlarge import chosen
 from ganhub.cli._files import may_write
@@ -199,8 +199,21 @@ def test_where_files_can_be_put(tmp_path: Path) -> None:
             check_place(tmp_path / wrong)
 
 
-def test_an_empty_place_is_refused_by_name(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "line",
+    [
+        "train dcgan_landscapes pictures", "translate p.png --model srgan-x4", "upscale p.png",
+        "inpaint p.png --mask m.png", "style p.png --style waves", "sample tiny", "walk tiny",
+    ],
+)  # fmt: skip
+def test_an_empty_place_is_refused_by_name(line, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    result = CliRunner().invoke(cli, ["train", "dcgan_landscapes", "pictures", "--out", ""])
+    result = CliRunner().invoke(cli, [*line.split(), "--out", ""])
     assert result.exit_code == 2 and "it is empty: name a file or folder" in " ".join(result.output.split())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_empty_name_is_not_the_working_directory(tmp_path, monkeypatch):
+    get_architecture("dcgan").tiny().save_pretrained(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert hub.find_local("") is None and hub.find_local(" ") is None and hub.find_local(".") is not None

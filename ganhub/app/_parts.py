@@ -309,7 +309,7 @@ def about(library: Library, name: str | None) -> str:
     """One line of HTML about a model of the menu."""
     if not name:
         return "No model is here yet. Train one with <code>python training/train.py</code>, or type a Hub id above."
-    entry = next((entry for entry in zoo.entries() if entry.name == name), None)
+    entry = zoo.entry_of(name)
     if entry is None:
         return "From the Hugging Face Hub. It is fetched once, when you first use it."
     return " · ".join(_facts(entry))
@@ -337,7 +337,6 @@ def classes_of(library: Library, name: str | None) -> list[str]:
     """Class names of a model of the menu, without loading it; for a Hub id it is loaded, as its config is there."""
     if not name:
         return []
-    for entry in zoo.entries():
-        if entry.name == name:
-            return entry.classes
+    if entry := zoo.entry_of(name):
+        return entry.classes
     return zoo.class_names(library.open(name).config)

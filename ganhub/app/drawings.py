@@ -1,7 +1,7 @@
 """Pictures of seeds that were asked for lately: each is drawn once and served to all who ask for it.
 
 Every page opens on the same wall, and neighbours on a wall overlap, so on a busy page most pictures are there already.
-A picture depends on model, seed, class and truncation alone, so nobody can tell.
+A picture depends on model, seed, class and truncation alone (its neighbours change a level of 255 at most).
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ def result_folder() -> Path:
 
 
 def file_name(text: str) -> str:
-    """A name for a file of any text."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", text)
+    """A name for a file of any text, the end of it where it is long; other texts may have the same."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text)[-100:]
 
 
 def written(path: Path, content: bytes) -> None:
@@ -99,10 +99,11 @@ class Drawings:
         pictures = draw(generator, wanted, truncation)
         folder = result_folder()
         drawn = []
-        for picture, (seed, label) in zip(pictures, wanted, strict=True):
+        for place, (picture, (seed, label)) in enumerate(zip(pictures, wanted, strict=True)):
             asked = {} if label is None else {"label": label}
             facts = {"software": "ganhub", "model": model, "seed": seed, "truncation": truncation, **asked}
-            path = folder / file_name("-".join([model, *map(str, asked.values()), "seed", str(seed)]) + ".png")
+            # Its place is in the name: classes whose names have no Latin letters have the same file name.
+            path = folder / file_name("-".join([model, *map(str, asked.values()), f"seed-{seed}-{place}.png"]))
             # Nobody knows the place yet, so there is nobody who could see half of it.
             written(path, images.encode_png(picture, metadata={name: str(fact) for name, fact in facts.items()}))
             drawn.append(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -208,6 +209,6 @@ def side_of_tiles(text: str) -> str | int:
     """What ``tile`` is to the functions of ganhub, from the text of --tile."""
     if text in ("auto", "off"):
         return 0 if text == "off" else text
-    if not text.isdecimal() or int(text) == 0:
+    if not re.fullmatch(r"0*[1-9][0-9]{0,5}", text):
         raise ConfigError(f"--tile is auto, off or pixels a side, not {text!r}.")
     return int(text)

@@ -46,6 +46,7 @@ def walk(
         fps=fps,
     )  # fmt: skip
     must_end_in(out, (".mp4", ".gif"))  # before the work, not after it
+    video.check_speed(out, fps)
     may_write([out], force)
     library = LocalLibrary(device)
     most = MAX_PIXELS // math.prod(library.open(model, LatentGenerator).config.size)

@@ -117,9 +117,9 @@ def _film(
                 frame = images.resize(frame, (height, width))
             yield frame
 
-    options = {**creation.options(stylizer, inputs), "scale": creation.scale}
+    options = {**creation.options(stylizer, inputs), "scale": creation.scale and creation.scale * creation.strokes}
     painted = styling.paint_frames(stylizer, sized(), smoothing=smoothing, **options)
-    video.save_video(painted, target, fps=min(film.fps, 50 if target.suffix.lower() == ".gif" else 120))
+    video.save_video(painted, target, fps=min(film.fps, video.fastest(target)))
     return shrunk, ["without its sound"] if film.sound else []
 
 

@@ -11,6 +11,7 @@ import typer
 
 from ganhub import zoo
 from ganhub.cli import _files as files
+from ganhub.cli._inputs import place
 from ganhub.convert import SUFFIXES
 from ganhub.creation import Inpaint, Inputs, LocalLibrary, Translate, render
 from ganhub.creation.photo import NO_PHOTO, OfPhoto, read_mask
@@ -18,7 +19,7 @@ from ganhub.errors import ConfigError
 from ganhub.models import Inpainter, Translator
 
 Photos = Annotated[list[str], typer.Argument(metavar="PHOTO...", help="Pictures, folders, or patterns.")]
-Out = Annotated[Path, typer.Option(help="The file to write; a folder for several photos.")]
+Out = Annotated[Path, typer.Option(parser=place, help="The file to write; a folder for several photos.")]
 Which = Annotated[str, typer.Option("--model", help="A folder, a name, or owner/name on the Hub.")]
 WhichOrFile = Annotated[
     str, typer.Option("--model", help=f"A folder, a name, owner/name on the Hub, or a file: {', '.join(SUFFIXES)}.")

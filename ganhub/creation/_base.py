@@ -128,19 +128,19 @@ class Creation(BaseConfig):
             ConfigError: An unknown verb, an unknown or missing field, or a wrong value.
         """
         if not isinstance(data, Mapping):
-            raise ConfigError(f"A creation is a table of fields, not {str(data)[:40]!r}.")
+            raise ConfigError(f"A creation is a table of fields, not {checks.shown(data)!r}.")
         verb, fields = data.get("verb", cls.verb), {key: value for key, value in data.items() if key != "verb"}
         kind = _VERBS.get(verb) if isinstance(verb, str) else None
         if kind is None or not issubclass(kind, cls):
             known = [name for name, one in _VERBS.items() if issubclass(one, cls)]
-            raise ConfigError(
-                f"There is no verb {str(verb)[:40]!r} here.{nearest(str(verb), known)} Known: {', '.join(known)}."
-            )
+            named = checks.shown(verb)
+            raise ConfigError(f"There is no verb {named!r} here.{nearest(named, known)} Known: {', '.join(known)}.")
         known = {one.name: one.default is MISSING for one in dataclasses.fields(kind)}
         for key in fields:
             if key not in known:
+                named = checks.shown(key)
                 raise ConfigError(
-                    f"{verb} has no field {str(key)[:40]!r}.{nearest(str(key), known)} It knows: {', '.join(known)}."
+                    f"{verb} has no field {named!r}.{nearest(named, known)} It knows: {', '.join(known)}."
                 )
         if missing := [key for key, needed in known.items() if needed and key not in fields]:
             raise ConfigError(f"{verb} needs a value for {', '.join(missing)}.")
@@ -151,8 +151,8 @@ class Creation(BaseConfig):
         """Read what :meth:`to_json` wrote; ConfigError as of :meth:`from_dict`, and for what is no JSON."""
         try:
             data = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise ConfigError(f"A creation is one line of JSON, and this is none: {str(text)[:40]!r}.") from error
+        except (ValueError, TypeError, RecursionError) as error:
+            raise ConfigError(f"A creation is one line of JSON, and this is none: {checks.shown(text)!r}.") from error
         return cls.from_dict(data)
 
 
@@ -164,7 +164,7 @@ def list_verbs() -> list[str]:
 def render(
     creation: Creation, library: Library, on_step: OnStep | None = None, *, inputs: Inputs | None = None
 ) -> Result:
-    """Make what a Creation asks for. Equal Creations give equal pictures, whoever asks.
+    """Make what a Creation asks for. Equal Creations give equal pictures, whoever asks, up to one level of 255.
 
     Args:
         library: Opens models by name.

@@ -8,6 +8,7 @@ import reprlib
 import types
 import typing
 from collections.abc import Iterable, Mapping
+from numbers import Integral, Real
 from typing import Any
 
 from ganhub.errors import ConfigError
@@ -22,7 +23,7 @@ def number(name: str, value: Any, low: float, high: float) -> float:
         raise ConfigError(f"{name} must be a number from {low:g} to {high:g}, not {_quoted(value)}.")
     if not low <= value <= high:
         raise ConfigError(f"{name} must be from {low:g} to {high:g}, not {_short(value)}.")
-    return float(value)
+    return float(value) + 0.0  # 0.0 for -0.0, so that equal values are written the same
 
 
 def whole(name: str, value: Any, low: int, high: int) -> int:
@@ -36,17 +37,27 @@ def whole(name: str, value: Any, low: int, high: int) -> int:
 
 def _is_number(value: Any) -> bool:
     """An int of any length, or a float that is neither NaN nor infinite; no bool."""
-    return isinstance(value, int) and not isinstance(value, bool) or isinstance(value, float) and math.isfinite(value)
+    if isinstance(value, bool):
+        return False
+    return isinstance(value, Integral) or isinstance(value, Real) and math.isfinite(value)
 
 
 def _quoted(value: Any) -> str:
-    return repr(str(value)[:40]) if not isinstance(value, int) or isinstance(value, bool) else _short(value)
+    return _short(value) if isinstance(value, Integral) and not isinstance(value, bool) else repr(shown(value))
 
 
 def _short(value: float) -> str:
-    if isinstance(value, int):
+    if isinstance(value, Integral):
         return str(value) if abs(value) < 10**40 else "one of more than 40 digits"
     return f"{value:g}"
+
+
+def shown(value: Any) -> str:
+    """Any value in at most 40 characters; neither a huge number nor a deep list is written out for it."""
+    try:
+        return (value if isinstance(value, str) else reprlib.repr(value))[:40]
+    except (ValueError, RecursionError):
+        return f"a huge {type(value).__name__}"
 
 
 def one_of(name: str, value: Any, choices: Iterable[str]) -> str:
@@ -64,12 +75,15 @@ def read_seeds(text: Any, *, least: int = 2, most: int | None = None) -> tuple[i
     Raises:
         ConfigError: For what is no seed, or fewer than ``least`` or more than ``most`` of them.
     """
-    parts = text if isinstance(text, (list, tuple)) else re.findall(r"[^\s,;]+", str(text or ""))
+    parts = text if isinstance(text, (list, tuple)) else re.findall(r"[^\s,;]+", shown(text) if text else "")
+    if isinstance(text, str):
+        parts = re.findall(r"[^\s,;]+", text)
     seeds = []
     for part in parts:
-        if not re.fullmatch(r"\d{1,10}", str(part)) or int(part) > MAX_SEED:
-            raise ConfigError(f"'{str(part)[:40]}' is no seed: write whole numbers from 0 to {MAX_SEED}, as in 3, 14.")
-        seeds.append(int(part))
+        digits = part if isinstance(part, str) else shown(part)
+        if not re.fullmatch(r"[0-9]{1,10}", digits) or int(digits) > MAX_SEED:
+            raise ConfigError(f"'{digits[:40]}' is no seed: write whole numbers from 0 to {MAX_SEED}, as in 3, 14.")
+        seeds.append(int(digits))
     if len(seeds) < least or most is not None and len(seeds) > most:
         span = f"{least} or more" if most is None else f"{least} to {most}"
         raise ConfigError(f"Give {span} seeds, separated by commas; there are {len(seeds)}.")
@@ -93,6 +107,8 @@ def field(name: str, value: Any, hint: Any, rules: Mapping[str, Any]) -> Any:
     if origin is tuple:
         return _tuple(name, value, args, rules)
     if hint in (int, float):
+        if "bounds" not in rules and not _is_number(value):
+            raise ConfigError(f"{name} must be a number, not {_quoted(value)}.")
         low, high = rules.get("bounds", (-(2**53), 2**53))
         return (whole if hint is int else number)(name, value, low, high)
     if "choices" in rules:
@@ -102,7 +118,7 @@ def field(name: str, value: Any, hint: Any, rules: Mapping[str, Any]) -> Any:
             raise ConfigError(f"{name} must be the sha256 of a picture, 64 digits of 0-9a-f, not {value[:80]!r}.")
         return value
     words = {str: "text", bool: "true or false", type(None): "nothing"}
-    raise ConfigError(f"{name} must be {words.get(hint, hint)}, not {reprlib.repr(value)}.")
+    raise ConfigError(f"{name} must be {words.get(hint, hint)}, not {_quoted(value)}.")
 
 
 def _union(name: str, value: Any, options: tuple, rules: Mapping[str, Any]) -> Any:
@@ -116,7 +132,7 @@ def _union(name: str, value: Any, options: tuple, rules: Mapping[str, Any]) -> A
 
 def _tuple(name: str, value: Any, args: tuple, rules: Mapping[str, Any]) -> tuple:
     if not isinstance(value, list | tuple):
-        raise ConfigError(f"{name} must be a list, not {reprlib.repr(value)}.")
+        raise ConfigError(f"{name} must be a list, not {_quoted(value)}.")
     hints = [args[0]] * len(value) if args[-1] is Ellipsis else list(args)
     if len(hints) != len(value):
         raise ConfigError(f"{name} must hold {len(hints)} values each, not {len(value)}.")

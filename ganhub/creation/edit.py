@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import html
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from weakref import WeakKeyDictionary
 
 import torch
@@ -11,15 +12,16 @@ from torch import Tensor
 
 from ganhub import images
 from ganhub.creation._base import Creation, Library, OnStep, Result, bounded, choice, picture
-from ganhub.creation.checks import MAX_SEED, number
+from ganhub.creation.checks import MAX_SEED, number, shown
 from ganhub.creation.inputs import Inputs
-from ganhub.latents import Direction, Projection, direction, edit, mix, principal_directions, project
+from ganhub.latents import Direction, Projection, direction, edit, layer_range, mix, principal_directions, project
 from ganhub.models import StyleGenerator
 
 REACH = 4.0  # standard deviations to either side
 NOTHING = "nothing"
 MIXES = (NOTHING, "coarse", "middle", "fine")
 COUNT = 8  # principal directions that are computed together
+MOST = 256  # directions of a model that are remembered
 KINDS = {"pca": "Principal", "sefa": "Weights"}  # of a direction's name -> in words
 _directions: WeakKeyDictionary[StyleGenerator, dict[str, Direction]] = WeakKeyDictionary()
 
@@ -73,7 +75,7 @@ class Edit(Creation, verb="edit"):
 
     def check(self) -> None:
         for name, amount in self.directions:
-            number(in_words(name), amount, -REACH, REACH)
+            number(shown(in_words(name)), amount, -REACH, REACH)
 
     @property
     def source(self) -> str:
@@ -125,18 +127,23 @@ class Edit(Creation, verb="edit"):
 def in_words(name: str) -> str:
     """ "pca:2" -> "Principal 3", "class:cat>dog" -> "cat to dog"; other names stay."""
     kind, _, rest = str(name).partition(":")
-    if kind in KINDS and rest.isdecimal():
+    if kind in KINDS and re.fullmatch(r"[0-9]{1,6}", rest):
         return f"{KINDS[kind]} {int(rest) + 1}"
     return rest.replace(">", " to ", 1) if kind == "class" and ">" in rest else str(name)
 
 
 def cached_direction(generator: StyleGenerator, name: str) -> Direction:
     """:func:`ganhub.latents.direction`, computed once for each model in memory: a slider asks at every move."""
-    known = _directions.setdefault(generator, {})
-    if name not in known and name.startswith("pca:"):
+    name, known = name.strip(), _directions.setdefault(generator, {})
+    if name.startswith("pca:") and "pca:0" not in known:
         few = min(COUNT, generator.style_mean.shape[1])
         known.update({way.name: way for way in principal_directions(generator, few)})
+    base, _, layers = name.partition("@")
+    if name not in known and base.startswith("pca:") and base in known:  # the same way, in some of the layers
+        return replace(known[base], name=name, layers=layer_range(layers.strip() or None, generator.layers))
     if name not in known:
+        if len(known) > MOST:
+            known.clear()
         known[name] = direction(generator, name)
     return known[name]
 

@@ -39,6 +39,8 @@ class Generate(Creation, verb="generate"):
     truncation: float = bounded(0, 1.5, 1.0)
 
     def check(self) -> None:
+        rows = len(self.labels) or 1
+        self.require(rows * self.count <= MAX_COUNT, f"Ask for {MAX_COUNT} pictures at most, not {rows * self.count}.")
         last = MAX_SEED + 1 - self.count
         self.require(self.seed <= last, f"seed must be from 0 to {last}, not {self.seed}.")
 

@@ -53,6 +53,8 @@ class Inputs:
 
 def sha256_of(source: Bytes) -> str:
     """sha256 of a file or of bytes, 64 hex digits; ImageError where the file cannot be read."""
+    if not isinstance(source, str | os.PathLike | bytes):
+        raise ImageError(f"A picture is given as a file or its bytes, not as {type(source).__name__}.")
     if isinstance(source, bytes):
         return hashlib.sha256(source).hexdigest()
     try:

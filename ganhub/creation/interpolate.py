@@ -54,8 +54,8 @@ class Interpolate(Creation, verb="interpolate"):
             truncation=self.truncation, pace=self.pace, batch_size=at_once(generator),
         )  # fmt: skip
         on_step(0, self.frames, None)
-        film = []
-        for picture in coming:
-            film.append(picture.cpu())
-            on_step(len(film), self.frames, None)  # one at a time, so that one can watch and stop
-        return Result(film=torch.stack(film))
+        film = torch.empty(self.frames, generator.config.channels, *generator.config.size)  # once, not twice
+        for done, picture in enumerate(coming):
+            film[done] = picture
+            on_step(done + 1, self.frames, None)  # one at a time, so that one can watch and stop
+        return Result(film=film)

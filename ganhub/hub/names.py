@@ -65,6 +65,8 @@ def find_local(source: str | Path, subfolder: str | None = None) -> Path | None:
     pictures with that name, and "./adain" is always the folder.
     """
     path, text = expanded(source), str(source)
+    if not text.strip():  # as a shell leaves of an unset variable; Path("") would be the working directory
+        return None
     if not PLAIN_NAME.fullmatch(text) or (isinstance(source, Path) and os.path.isdir(path)):
         return path if os.path.isdir(path) else None
     below = Path(checked_subfolder(subfolder)) / CONFIG

@@ -50,6 +50,17 @@ MAX_SECONDS = 20.0  # that this may take
 _ENCODERS = ("libx264", "libopenh264", "h264_videotoolbox", "h264_mf")
 
 
+def fastest(path: str | os.PathLike[str]) -> int:
+    """Frames a second that a film of this name shows at most."""
+    return 50 if Path(path).suffix.lower() == ".gif" else 120
+
+
+def check_speed(path: str | os.PathLike[str], fps: float) -> None:
+    """Raise ImageError unless a film of this name can show so many frames a second."""
+    if not 0 < fps <= fastest(path):  # NaN fails too
+        raise ImageError(f"A video shows above 0 and up to 120 frames a second, a .gif up to 50, not {fps}.")
+
+
 def save_video(frames: Tensor | Iterable[Tensor], path: str | os.PathLike[str], *, fps: float = 24) -> None:
     """Write frames as .mp4 (H.264, yuv420p, index at the front) or as an endless .gif.
 
@@ -72,8 +83,7 @@ def save_video(frames: Tensor | Iterable[Tensor], path: str | os.PathLike[str], 
         raise ImageError(f"{path.name} does not say what kind of video: end its name in .mp4 or .gif.")
     if isinstance(frames, Tensor) and (frames.dim() != 4 or frames.shape[1] not in (1, 3, 4)):
         raise ImageError(f"Frames are [T, C, H, W] with C = 1, 3 or 4, not {list(frames.shape)}.")
-    if not 0 < fps <= (50 if kind == ".gif" else 120):  # NaN fails too
-        raise ImageError(f"A video shows above 0 and up to 120 frames a second, a .gif up to 50, not {fps}.")
+    check_speed(path, fps)
     if isinstance(frames, Tensor) and 0 in frames.shape:
         raise ImageError("A video needs at least one frame: ask for more frames.")
     shown = _shown(frames)

@@ -32,7 +32,7 @@ def own_folder() -> str:
         above = os.environ.get("GRADIO_TEMP_DIR") or None
         if above:
             Path(above).mkdir(parents=True, exist_ok=True)
-        _own.append(tempfile.mkdtemp(prefix="ganhub-app-", dir=above))
+        _own.append(os.path.realpath(tempfile.mkdtemp(prefix="ganhub-app-", dir=above)))
         os.environ["GRADIO_TEMP_DIR"] = _own[0]
         # Files of a static folder Gradio serves as they lie there. For each of the others it asks for many real paths,
         # in the thread that answers everybody: for walls that took longer than to draw them.
@@ -80,8 +80,11 @@ def tidy(folder: str, limits: Limits, kept: Iterable[str] = ()) -> set[str]:
         if path in kept or not (age > DAY_QUARTER or (full and age > YOUNG) or size > 2 * limits.disk):
             continue
         try:
+            if os.lstat(path).st_mtime > changed:  # somebody has just asked for it
+                continue
             os.unlink(path)
-            Path(path).parent.rmdir()  # Gradio has a folder for each; one that is not empty stays
+            if Path(path).parent.name != "canvases":  # one folder for many: a new one may be on its way into it
+                Path(path).parent.rmdir()  # Gradio has a folder for each; one that is not empty stays
         except OSError:
             pass
         size, count = size - bytes_, count - 1

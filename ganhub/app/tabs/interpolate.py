@@ -143,7 +143,7 @@ def run(bench: Bench, model, seeds, label, frames, film, loop, request: gr.Reque
 def saved(walk: Interpolate, frames: Tensor, film: str) -> tuple[str, str | None]:
     """The files of the strip and, unless it is "none", of the film."""
     name, last = f"{walk.model}-{'-'.join(map(str, walk.seeds))}", len(frames) - 1
-    shown = parts.enlarge(frames, 96)[[round(i * last / (STRIP - 1)) for i in range(STRIP)]]
+    shown = parts.enlarge(frames[[round(i * last / (STRIP - 1)) for i in range(STRIP)]], 96)
     grid = images.make_grid(shown, columns=STRIP, padding=max(1, shown.shape[-1] // 32))
     strip = parts.save_png(grid, f"{name}-strip", model=walk.model, seeds=list(walk.seeds), frames=len(frames))
     if film == FILMS[-1]:

@@ -256,17 +256,17 @@ def pick(model: str, event: gr.SelectData) -> str:
 
 def manners(model: str | None) -> tuple[list[str], bool, int]:
     """Names of a model's styles, whether it takes pictures as styles, and the size it opens with."""
-    for entry in zoo.entries(Stylizer):
-        if entry.name == model:
-            names = list(getattr(entry.config, "style_names", ()))
-            return names, entry.model_class.reads_pictures, QUICK if entry.model_class.tiles else SLOW
-    return [], True, SLOW
+    entry = zoo.entry_of(model)
+    if entry is None or not issubclass(entry.model_class, Stylizer):
+        return [], True, SLOW
+    names = list(getattr(entry.config, "style_names", ()))
+    return names, entry.model_class.reads_pictures, QUICK if entry.model_class.tiles else SLOW
 
 
 def is_slow(model: Any) -> bool:
     """Whether a model optimises the picture step by step, or may: one of the Hub is not known before it is fetched."""
-    entries = [entry for entry in zoo.entries(Stylizer) if entry.name == model]
-    return not (entries and entries[0].model_class.tiles)
+    entry = zoo.entry_of(model)
+    return not (entry and issubclass(entry.model_class, Stylizer) and entry.model_class.tiles)
 
 
 def opening(names: Sequence[str], place: int = 0) -> str | None:
