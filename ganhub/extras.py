@@ -14,6 +14,7 @@ EXTRAS = {
     "torch_fidelity": "eval", "torchmetrics": "eval",
     "onnx": "export", "onnxruntime": "export", "onnxscript": "export",
     "spandrel": "upscalers",
+    "pygmo": "search",
     "av": "", "gradio": "", "huggingface_hub": "", "PIL": "", "rich": "", "safetensors": "", "torchvision": "",
     "yaml": "",
 }  # fmt: skip
