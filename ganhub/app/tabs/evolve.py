@@ -27,8 +27,9 @@ POPULATION = 20
 MAX_TURN = 10**9
 ANY = "all classes"
 LIKED = "♥ liked"
-ALONE = [name for name in list_scores() if not {"target", "direction"} & set(get_score(name).needs)]
-BESIDE = [name for name in list_scores() if "target" in get_score(name).needs]
+ALONE = [one.name for one in list_scores() if not {"target", "direction"} & set(one.needs)]
+BESIDE = [one.name for one in list_scores() if "target" in one.needs]
+SCORES = ", ".join(one.name for one in list_scores())
 HELP = """<p><b>By eye:</b> click the pictures you like, then press Breed. Their children make the next wall.</p>
 <p><b>By score:</b> say on the left what you want more or less of, then press Evolve.</p>"""
 
@@ -118,7 +119,7 @@ def connect(bench: Bench, at: SimpleNamespace) -> Built:
         [at.model, at.scores, at.algorithm, at.generations, at.seed, at.label, at.target],
         [*results, at.plot, at.status], show_progress="hidden", concurrency_limit=2, api_name="evolve",
         api_description="Search for the pictures of a latent generator that score best. `scores` is text as in "
-        f"'colourfulness=1,symmetry=0.5' with names of {', '.join(list_scores())} (a weight below 0 prefers less; "
+        f"'colourfulness=1,symmetry=0.5' with names of {SCORES} (a weight below 0 prefers less; "
         f"wish:NAME is a direction of the model); `algorithm` is one of {', '.join(list_algorithms())}; each of up to "
         f"{MAX_GENERATIONS} `generations` looks at {POPULATION} pictures; `label` is a class, or '{ANY}'; `target` is "
         "the picture for palette and similarity, or None. Returns up to 12 PNG files, best first, with their scores; "

@@ -71,23 +71,23 @@ def score(title: str, says: str) -> Callable[[Callable[..., Tensor]], Callable[.
     return register
 
 
-def list_scores() -> list[str]:
-    """Names of all scores."""
-    return list(_SCORES)
+def list_scores() -> list[Score]:
+    """All scores, by the order of their files."""
+    return list(_SCORES.values())
 
 
 def get_score(name: str) -> Score:
     """The score of a name; of ``wish:hat`` that is ``wish``.
 
     Raises:
-        ConfigError: There is none.
+        ConfigError: There is none, or what is wished for is not said.
     """
     kind, colon, rest = name.partition(":")
     known = _SCORES.get(kind)
     if known is None:
         shown = checks.shown(name)
         raise ConfigError(f"There is no score '{shown}'.{nearest(shown, _SCORES)} Known: {', '.join(_SCORES)}.")
-    if ("direction" in known.needs) != bool(rest.strip()):
+    if ("direction" in known.needs) != bool(rest.strip()) or bool(colon) != bool(rest.strip()):
         named = f"write {kind}:NAME, as in {kind}:pca:0" if "direction" in known.needs else f"write {kind} alone"
         raise ConfigError(f"'{checks.shown(name)}' is no score: {named}.")
     return known
