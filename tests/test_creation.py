@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ganhub import latents
+from ganhub.app import Library
 from ganhub.creation import (
     Creation,
     Edit,
@@ -34,6 +35,7 @@ from ganhub.creation import edit as edit_module
 from ganhub.creation.checks import read_seeds
 from ganhub.creation.edit import cached_direction
 from ganhub.errors import ConfigError, GanhubError, HubError
+from ganhub.hub import revision_of, revisions
 from ganhub.images import encode_png, load_image, save_image
 from ganhub.models import get_architecture
 from ganhub.nn.random import uniform
@@ -66,6 +68,9 @@ FIELDS: dict[type[Creation], dict[str, st.SearchStrategy]] = {
            "mixed": st.sampled_from(["nothing", "coarse", "middle", "fine"]), "mix_seed": SEED,
            "truncation": TRUNCATION},
 }  # fmt: skip
+REVISION = st.one_of(st.just(""), st.text("0123456789abcdef", min_size=8, max_size=64))
+for kind, fields in FIELDS.items():
+    fields["revision"] = st.just("") if kind is Restore else REVISION  # it has as many as it has models
 ANY = st.one_of([st.fixed_dictionaries({}, optional=fields).map(lambda given, kind=kind: (kind, given))
                  for kind, fields in FIELDS.items()])  # fmt: skip
 LEAST: dict[type[Creation], dict[str, Any]] = {
@@ -130,6 +135,8 @@ def test_equal_values_are_one_value() -> None:
         (Translate, {"photo": ""}, "There is no photo yet"),
         (Restore, {"cleaner": ""}, "There is nothing to do"),
         (Edit, {"directions": [["pca:0", 9]]}, "Principal 1 must be from -4 to 4, not 9."),
+        (Generate, {"revision": "main"}, "revision must be 8 to 64 digits of 0-9a-f for each model, not 'main'."),
+        (Generate, {"revision": "0" * 8 + "." + "1" * 8}, "revision must name 1 version, not 2."),
         (Edit, {"mixed": "all"}, "mixed must be one of nothing, coarse, middle, fine, not 'all'."),
     ],
 )  # fmt: skip
@@ -226,6 +233,54 @@ def test_another_picture_is_refused_before_any_model_is_opened(photo: Path) -> N
     save_image(uniform([2], 3, 40, 56) * 2 - 1, photo)
     with pytest.raises(ConfigError, match="The photo is another picture now: its sha256 is"):
         render(creation, Closed(), inputs=inputs)
+
+
+def test_a_creation_names_the_version_of_its_models(library: LocalLibrary, models_folder: Path, photo: Path) -> None:
+    wall = Generate(model="tiny-dcgan", seed=3)
+    pinned = wall.pinned(library)
+    assert library.revision("tiny-dcgan").startswith(pinned.revision) and len(pinned.revision) == 16
+    assert pinned == Creation.from_json(pinned.to_json()) != wall and "revision" not in wall.to_dict()
+    pictures = render(pinned, library).pictures
+    assert torch.equal(pictures, render(wall, library).pictures) and wall.pinned(Library(device="cpu")) == pinned
+    get_architecture("dcgan").tiny().save_pretrained(models_folder / "tiny-dcgan")  # other weights under its name
+    now = library.revision("tiny-dcgan")
+    says = f"tiny-dcgan is another version here ({now[:8]}…, asked: {pinned.revision[:8]}…)"
+    for where in (library, Library(device="cpu"), LocalLibrary("cpu")):
+        with pytest.raises(HubError) as refused:
+            render(pinned, where)
+        assert says in str(refused.value)
+        other = render(wall.pinned(where), where).pictures
+        assert not torch.equal(other, pictures), "it is loaded anew"
+    inputs = Inputs(photo)
+    two = Restore(photo=inputs.add(photo), upscaler="tiny-srgan", cleaner="tiny-srgan")
+    assert two.pinned(library).revision == ".".join([library.revision("tiny-srgan")[:16]] * 2)
+    with pytest.raises(HubError, match="There is no model 'tiny-dcgna'"):
+        Generate(model="tiny-dcgna").pinned(library)
+
+
+def test_a_revision_is_that_of_config_and_weights(models_folder: Path) -> None:
+    model = get_architecture("dcgan").tiny()
+    place = model.save_pretrained(models_folder / "a")
+    first = revision_of(place)
+    config = json.loads((place / "config.json").read_text())
+    (place / "config.json").write_text(json.dumps({**config, "ganhub_version": "9.9"}))
+    (place / "README.md").write_text("Another card.")
+    assert revision_of(place) == first == revision_of(model.save_pretrained(models_folder / "b"))
+    model.save_pretrained(place, dtype=torch.float16)
+    assert revision_of(place) != first
+    (models_folder / "b" / "model.safetensors").unlink()
+    with pytest.raises(HubError, match="has no model.safetensors"):
+        revision_of(models_folder / "b")
+
+
+def test_a_revision_is_computed_once_until_a_file_changes(models_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place, read = get_architecture("dcgan").tiny().save_pretrained(models_folder / "a"), []
+    compute = revisions._folder_hash
+    monkeypatch.setattr(revisions, "_folder_hash", lambda folder: read.append(folder) or compute(folder))
+    assert revision_of(place) == revision_of(str(place)) and len(read) == 1
+    get_architecture("dcgan").tiny().save_pretrained(place)
+    revision_of(place)
+    assert len(read) == 2
 
 
 @pytest.mark.parametrize(
