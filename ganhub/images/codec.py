@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import torch
 from PIL import Image, ImageCms, ImageColor
@@ -21,6 +21,7 @@ from ganhub.images.profiles import to_srgb
 from ganhub.images.tensors import MAX_SIDE, from_uint8
 
 Source = str | os.PathLike[str] | bytes | BinaryIO
+T = TypeVar("T")
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 MAX_PIXELS = 64 * 1024 * 1024  # 64 megapixels: 192 MB of RGB, the most that one upload may cost
@@ -56,7 +57,24 @@ def open_image(source: Source) -> Image.Image:
 
 def is_animated(source: Source) -> bool:
     """Whether a GIF, WebP or PNG has more frames than the one that `open_image` gives; raises ImageError as it does."""
-    return _with_file(source, _has_frames)
+    return look_into(source, lambda picture: picture.format in _ANIMATED and bool(picture.is_animated))
+
+
+def look_into(source: Source, work: Callable[[Image.Image], T]) -> T:
+    """``work`` with a picture whose header is within the limits, before a pixel is decoded.
+
+    Raises:
+        ImageError: As `open_image`; also for whatever ``work`` raises.
+    """
+
+    def looked(file: BinaryIO, name: str) -> T:
+        picture, _ = _opened(file, name)
+        try:
+            return work(picture)
+        except Exception as error:
+            raise ImageError(f"{name} {_DAMAGED}") from error
+
+    return _with_file(source, looked)
 
 
 def _with_file(source: Source, work: Callable[[BinaryIO, str], Any]) -> Any:
@@ -155,14 +173,6 @@ def _decode(file: BinaryIO, name: str) -> Image.Image:
         return _normalise(grey if turn is None else grey.transpose(turn))
     except Refusal as refusal:
         raise ImageError(f"{name} {refusal}: save it as PNG or JPEG first.") from refusal
-    except Exception as error:
-        raise ImageError(f"{name} {_DAMAGED}") from error
-
-
-def _has_frames(file: BinaryIO, name: str) -> bool:
-    picture, _ = _opened(file, name)
-    try:
-        return picture.format in _ANIMATED and bool(picture.is_animated)
     except Exception as error:
         raise ImageError(f"{name} {_DAMAGED}") from error
 
