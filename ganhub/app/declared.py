@@ -30,7 +30,7 @@ Listener = tuple[Callable, Any, Any]  # function, inputs, outputs
 
 
 @dataclass(frozen=True, eq=False)
-class Made:
+class Outcome:
     """A tab's newest result, as history and links must know it. It stays on the server, in the visitor's session.
 
     Attributes:
@@ -74,7 +74,7 @@ class Built:
         scripts: JavaScript that runs then.
         slow: Listener id -> its twin for slow calls, see :func:`ganhub.app.shield.guard`.
         doors: Components that other tabs may fill.
-        made: A ``gr.State`` that holds the newest :class:`Made`; each one that is put in goes into the history.
+        outcome: A ``gr.State`` that holds the newest :class:`Outcome`; each one that is put in goes into the history.
         form: How it is filled from a Creation.
     """
 
@@ -83,7 +83,7 @@ class Built:
     scripts: Sequence[str] = ()
     slow: Mapping[int, Twin] = field(default_factory=dict)
     doors: Mapping[str, Any] = field(default_factory=dict)
-    made: Any = None
+    outcome: Any = None
     form: Form | None = None
 
 

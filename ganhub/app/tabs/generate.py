@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from ganhub.app import _parts as parts
-from ganhub.app.declared import Bench, Built, Form, Made, Tab
+from ganhub.app.declared import Bench, Built, Form, Outcome, Tab
 from ganhub.app.jobs import Report
 from ganhub.creation import Creation, Generate, checks
 from ganhub.models import LatentGenerator
@@ -21,7 +21,7 @@ EXAMPLES = (("First sixteen", 16, 0, 1.0), ("Sixty-four at once", 64, 1000, 1.0)
 
 def build(bench: Bench) -> Built:
     """Lay the tab out; doors: "model", "seed" (of the click), "send" and "edit" (buttons)."""
-    at = SimpleNamespace(made=gr.State(None))
+    at = SimpleNamespace(outcome=gr.State(None))
     with gr.Row():
         with gr.Column(scale=1, min_width=290):
             asked(bench, at)
@@ -78,7 +78,7 @@ def connect(bench: Bench, at: SimpleNamespace) -> Built:
     """What buttons and examples do."""
     generate = parts.calm(run, bench)
     inputs = [at.model, at.count, at.seed, at.truncation, at.likeness, at.around]
-    listener = (generate, inputs, [at.wall, at.made, at.status])
+    listener = (generate, inputs, [at.wall, at.outcome, at.status])
     at.press.click(
         *listener, show_progress="hidden", api_name="generate",
         api_description="Make `count` pictures of a latent generator, of seeds seed, seed + 1, ... Returns the PNG "
@@ -91,13 +91,13 @@ def connect(bench: Bench, at: SimpleNamespace) -> Built:
         **parts.PRIVATE,
     ).then(*listener, **parts.PRIVATE)  # fmt: skip
     at.wall.change(parts.calm(pick_first), at.wall, [at.picture, at.picked], **parts.PRIVATE)
-    at.wall.select(parts.calm(pick), [at.wall, at.made], [at.picture, at.picked, at.made], **parts.PRIVATE)
+    at.wall.select(parts.calm(pick), [at.wall, at.outcome], [at.picture, at.picked, at.outcome], **parts.PRIVATE)
     doors = {"model": at.model, "seed": at.picked, "send": at.send, "edit": at.change}
-    return Built(first=listener, doors=doors, made=at.made, form=Form(takes, fill, inputs, listener))
+    return Built(first=listener, doors=doors, outcome=at.outcome, form=Form(takes, fill, inputs, listener))
 
 
 def run(bench: Bench, model, count, seed, truncation, likeness, around, request: gr.Request) -> Iterator[tuple]:
-    """The wall of a form's values: pictures with their seeds, the same as :class:`Made`, and a sentence."""
+    """The wall of a form's values: pictures with their seeds, the same as :class:`Outcome`, and a sentence."""
     how_many = checks.whole("Pictures", count, 1, MAX_COUNT)
     near = {"likeness": likeness, "around": around} if likeness else {}
     wall = Generate(model=parts.menu_name(model), seed=seed, count=how_many, truncation=truncation, **near)
@@ -113,7 +113,7 @@ def run(bench: Bench, model, count, seed, truncation, likeness, around, request:
         paths = job.result()
         captioned = [(path, f"seed {seed}") for path, (seed, _) in zip(paths, wall.wanted(), strict=True)]
         told = f"Seeds {wall.seed} to {wall.seed + how_many - 1}. Click one to keep it."
-        yield captioned, Made(wall, paths), told
+        yield captioned, Outcome(wall, paths), told
 
 
 def takes(creation: Creation) -> bool:
@@ -128,13 +128,13 @@ def fill(creation: Generate, photos: Mapping[str, str]) -> tuple[Any, ...]:
 
 
 def pick(
-    pictures: list[tuple[str, str]] | None, made: Made | None, event: gr.SelectData
-) -> tuple[str, str, Made | None]:
-    """The picture that was clicked, its seed, and the same as :class:`Made`."""
+    pictures: list[tuple[str, str]] | None, outcome: Outcome | None, event: gr.SelectData
+) -> tuple[str, str, Outcome | None]:
+    """The picture that was clicked, its seed, and the same as :class:`Outcome`."""
     path, caption = parts.example(pictures or (), event.index)
     seed = caption.removeprefix("seed ")
     # The wall itself is gone where one was picked before: model and settings of both are the same.
-    one = made and Made(replace(made.creation, seed=int(seed), count=1), [path])
+    one = outcome and Outcome(replace(outcome.creation, seed=int(seed), count=1), [path])
     return path, seed, one
 
 
