@@ -52,7 +52,7 @@ TILE = st.one_of(st.just("auto"), st.integers(0, 16_384))
 PHOTO = {"photo": SHA, "size": st.integers(0, 16_384), "opaque": st.booleans()}
 SHARES = st.lists(st.tuples(st.one_of(TEXT, SHA), st.floats(0.01, 10)), min_size=1, max_size=3)
 FIELDS: dict[type[Creation], dict[str, st.SearchStrategy]] = {
-    Generate: {"model": TEXT, "seed": st.integers(0, 2**32 - 4096), "count": st.integers(1, 4096),
+    Generate: {"model": TEXT, "seed": st.integers(0, 2**32 - 4096), "count": st.integers(1, 1365),
                "labels": st.lists(st.one_of(TEXT, st.integers(0, 999)), max_size=3), "truncation": TRUNCATION,
                "likeness": st.floats(0, 1), "around": SEED},
     Interpolate: {"model": TEXT, "seeds": st.lists(SEED, min_size=2, max_size=8), "frames": st.integers(8, 10_000),
