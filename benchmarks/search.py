@@ -1,6 +1,6 @@
 """What each search algorithm reaches after equally many pictures, beside random search.
 
-    python benchmarks/search.py stylegan2-heroes --seeds 10
+    python benchmarks/search.py wgan-gp-emoji --seeds 10
 
 For each score and algorithm: the best score among 500 pictures, as mean and standard error over seeds. Every seed mixes
 other seeds of the model, and all algorithms begin with the same random pictures. "beats": its mean is higher than that
@@ -10,6 +10,7 @@ of random search by more than twice the standard error of the difference over th
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from dataclasses import replace
 
@@ -27,7 +28,7 @@ APART = 1000  # between two searches, so that they mix different seeds
 def main() -> None:
     """Print the table, in Markdown."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("model", nargs="?", default="stylegan2-heroes")
+    parser.add_argument("model", nargs="?", default="wgan-gp-emoji")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--generations", type=int, default=25)
     parser.add_argument("--population", type=int, default=20)
@@ -48,7 +49,10 @@ def main() -> None:
         reached: dict[str, torch.Tensor] = {}
         for name in names:
             evolve = replace(usual, scores=score, algorithm=name, target=target if score == "similarity" else "")
-            runs = [best_of(replace(evolve, seed=i * APART), library, inputs) for i in range(asked.seeds)]
+            runs = []
+            for i in range(asked.seeds):
+                runs.append(best_of(replace(evolve, seed=i * APART), library, inputs))
+                print(score, name, i, *runs[-1], file=sys.stderr, flush=True)
             first, reached[name] = torch.tensor(runs, dtype=torch.float64).unbind(1)
             gain = reached[name] - reached["random"]
             verdict = "" if name == "random" else "yes" if gain.mean() > 2 * error_of(gain) else "no"

@@ -16,10 +16,11 @@ EXTRAS = {
     "onnx": "export", "onnxruntime": "export", "onnxscript": "export",
     "spandrel": "upscalers",
     "pygmo": "search",
+    "c2pa": "c2pa",
     "av": "", "gradio": "", "huggingface_hub": "", "PIL": "", "rich": "", "safetensors": "", "torchvision": "",
     "yaml": "",
 }  # fmt: skip
-PACKAGES = {"PIL": "pillow", "yaml": "pyyaml"}  # what pip calls them, where it is another name
+PACKAGES = {"c2pa": "c2pa-python", "PIL": "pillow", "yaml": "pyyaml"}  # what pip calls them, where it is another name
 LINUX = {"pygmo": "conda install -c conda-forge pygmo"}  # what pip has for Linux only -> how it comes elsewhere
 
 

@@ -8,7 +8,9 @@ import math
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils.weak import WeakIdKeyDictionary
 
+from ganhub import images
 from ganhub.creation.search.scores._base import score
 from ganhub.images.colour import to_lab
 from ganhub.nn.features import MIN_SIDE, FeatureNetwork, feature_network
@@ -19,6 +21,8 @@ COLOURS = 256  # quantiles of a picture's colours along each
 FAR = 0.25  # distance of palettes, in CIELAB scaled to [-1, 1], at which the match is 1 / e
 LAYERS = ("relu3_1", "relu4_1")
 NEAREST = 5
+SIDE = 48  # pixels of the short side that are enough to tell pictures by, and quick
+_targets: WeakIdKeyDictionary = WeakIdKeyDictionary()  # a search asks again and again for the same one
 
 
 @score("Its colours", "the colours of the given picture, wherever they are")
@@ -47,9 +51,11 @@ def similarity(pictures: Tensor, target: Tensor) -> Tensor:
 
     1 for the same picture; 0 where no feature of the one is in the other.
     """
-    values = []
-    for layer, wanted in _maps(target).items():
-        seen = _maps(pictures)[layer]
+    if target not in _targets:
+        _targets[target] = _maps(target)
+    values, found = [], _maps(pictures)
+    for layer, wanted in _targets[target].items():
+        seen = found[layer]
         if seen.shape[2:] != wanted.shape[2:]:
             wanted = F.interpolate(wanted, seen.shape[2:], mode="bilinear", antialias=True)
         cosine = F.cosine_similarity(seen, wanted, dim=1)
@@ -81,8 +87,9 @@ def _network() -> FeatureNetwork:
 
 @torch.no_grad()
 def _maps(pictures: Tensor) -> dict[str, Tensor]:
-    """Features of the trunk of vgg-lite by layer, on the CPU; small pictures are enlarged."""
+    """Features of the trunk of vgg-lite by layer, on the CPU; small pictures are enlarged, large ones shrunk."""
     pictures = pictures.float().cpu()
     factor = math.ceil(MIN_SIDE / min(pictures.shape[-2:]))
     pictures = F.interpolate(pictures, scale_factor=factor, mode="nearest") if factor > 1 else pictures
+    pictures = images.resize(pictures, SIDE) if min(pictures.shape[-2:]) > SIDE else pictures
     return _network().trunk(pictures, LAYERS)
