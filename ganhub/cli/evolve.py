@@ -20,6 +20,7 @@ from ganhub.creation.search.scores import read_scores
 from ganhub.creation.search.state import load_state, save_state
 from ganhub.files import write_atomically
 
+NAMES = ", ".join(one.name for one in list_scores())
 STATE = "search.json"
 WALL, PLOT, LATENTS = "wall.png", "progress.svg", "latents.safetensors"
 SHOWN = 160  # pixels of a side on the wall, about
@@ -30,9 +31,7 @@ def evolve(
     out: Annotated[Path, typer.Option(parser=place, help="Folder of the results, and of what it is resumed from.")],
     scores: Annotated[
         str,
-        typer.Option(
-            "--score", help=f"NAME=WEIGHT, separated by commas, of {', '.join(one.name for one in list_scores())}; below 0 prefers less."
-        ),
+        typer.Option("--score", help=f"NAME=WEIGHT, separated by commas, of {NAMES}; a weight below 0 prefers less."),
     ] = "colourfulness=1",
     algorithm: Annotated[str, typer.Option(help=f"{', '.join(list_algorithms())}.")] = "genetic",
     generations: Annotated[int, typer.Option(help="How often it goes on.")] = 25,
