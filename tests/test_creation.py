@@ -76,9 +76,10 @@ FIELDS: dict[type[Creation], dict[str, st.SearchStrategy]] = {
     Project: {"model": TEXT, "photo": SHA, "size": st.integers(0, 16_384), "label": LABEL,
               "space": st.sampled_from(["w+", "w"]), "steps": st.integers(1, 100_000),
               "seconds": st.one_of(st.none(), st.floats(0.1, 1e6)), "network": TEXT, "seed": SEED},
-    Evolve: {"model": TEXT, "scores": st.just((("contrast", -0.5), ("palette", 1.0))), "target": SHA,
+    Evolve: {"model": TEXT, "scores": st.just((("contrast", -0.5), ("palette", 1.0))), "target": SHA, "label": LABEL,
              "generations": st.integers(1, 200), "algorithm": st.sampled_from(["genetic", "random"]),
-             "population": st.integers(5, 1000), "seed": SEED, "label": LABEL, "space": st.sampled_from(["z", "w"]), "truncation": TRUNCATION},
+             "population": st.integers(5, 1000), "seed": SEED, "space": st.sampled_from(["z", "w"]),
+             "truncation": TRUNCATION},
     Point: {"model": TEXT, "weights": st.lists(st.floats(-1, 1), min_size=1, max_size=8), "seed": SEED, "label": LABEL,
             "space": st.sampled_from(["z", "w"]), "truncation": TRUNCATION},
 }  # fmt: skip
