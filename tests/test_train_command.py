@@ -62,7 +62,9 @@ def run(*arguments: str) -> str:
 
 def test_a_recipe_and_pictures_become_a_model(here: Path) -> None:
     """The time is said before it begins, by measured steps of a copy: the weights are those of an unmeasured run."""
+    Path("mine/broken.png").write_bytes(b"no picture")
     said = run("tiny.toml", "mine", "--out", "run", "train.seed=3")
+    assert said.count("left out: broken.png") == 1, "the copy that is measured has no remarks of its own"
     assert re.search(r"640 pictures take about .* here \(.* a second, by 10 measured steps\)\. Ctrl-C", said), said
     assert AutoModel.from_pretrained("run").sample(1).shape == (1, 3, 8, 8)
     before = Path("run/model.safetensors").read_bytes()

@@ -1,7 +1,7 @@
 """From a folder to the Hub: model folders as they are, byte for byte, and whatever else is to be uploaded.
 
-Beside ``hub.py`` the only file that imports the Hub client. An upload that broke off goes on by the same call: what
-the Hub holds already is not sent again, and nothing is seen before the one commit at the end.
+An upload that broke off goes on by the same call: what the Hub holds already is not sent again, and nothing is seen
+before the one commit at the end.
 """
 
 from __future__ import annotations

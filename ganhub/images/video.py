@@ -8,7 +8,6 @@ there is nothing else to install. It is imported with the first video, so that t
 
 from __future__ import annotations
 
-import errno
 import math
 import os
 import re
@@ -28,7 +27,7 @@ from torch.nn import functional as F
 
 from ganhub.errors import ConfigError, ImageError
 from ganhub.extras import needed_for
-from ganhub.files import write_atomically
+from ganhub.files import disk_is_full, write_atomically
 from ganhub.images import MAX_PIXELS, MAX_SIDE, enlarge, from_uint8, on_white, save_gif, to_uint8
 
 if TYPE_CHECKING:
@@ -154,8 +153,8 @@ def _encode(frames: Iterable[Tensor], size: tuple[int, int], factor: int, place:
                 container.mux(stream.encode(frame))
             container.mux(stream.encode())
     except av.error.FFmpegError as error:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise  # the disk is full: write_atomically says so
+        if disk_is_full(error):
+            raise  # write_atomically says so
         raise ImageError(f"The video of {size[1]} x {size[0]} pixels cannot be encoded ({error}): try .gif.") from error
 
 
@@ -164,7 +163,7 @@ class Film:
     """A film that can be read frame by frame, as often as it is asked.
 
     Attributes:
-        path: Of its file.
+        path: The file.
         fps: Frames a second; the mean, where they differ.
         count: How many frames it says that it has; 0 if it does not say.
         sound: Whether it has sound, which is not read.

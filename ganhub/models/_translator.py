@@ -80,3 +80,17 @@ def require_room(height: int, width: int) -> None:
             f"The result would have {width:,} x {height:,} pixels; at most {MAX_PIXELS:,} are made, {MAX_SIDE:,} a "
             "side. Shrink it first."
         )
+
+
+class Enlarger(Translator):
+    """A translator that enlarges by the ``scale`` of its config, or cleans pictures where that is 1."""
+
+    default_objective = "super-resolution"
+
+    @classmethod
+    def task(cls, config: BaseConfig) -> str:
+        return "enlarge" if config.scale > 1 else "clean"
+
+    @property
+    def scale(self) -> int:
+        return self.config.scale

@@ -20,7 +20,7 @@ from ganhub.errors import ConfigError
 from ganhub.losses.adversarial import least_squares_loss, score_statistics
 from ganhub.models._unpaired import UnpairedObjective, UnpairedTranslator
 from ganhub.nn.random import uniform
-from ganhub.objectives._base import Batch, Phase
+from ganhub.objectives._base import Batch
 
 PLACES = 0x901  # keeps what a seed draws of places apart from what else is drawn of it
 
@@ -91,12 +91,6 @@ class ContrastiveObjective(UnpairedObjective, name="contrastive"):
 
     def players(self) -> dict[str, list[nn.Module]]:
         return {"generator": [self.model, self.heads], "discriminator": [self.discriminator]}
-
-    def phases(self) -> Sequence[Phase]:
-        return [
-            Phase(player="generator", loss=self.generator_loss),
-            Phase(player="discriminator", loss=self.discriminator_loss),
-        ]
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
         """Equation 5: fool the discriminator, keep each patch recognisable, leave paintings alone."""

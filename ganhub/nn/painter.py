@@ -1,4 +1,4 @@
-"""The network that paints in one pass, told in which style by the numbers of its normalisation layers.
+"""The network that paints in one pass; the scales and shifts of its normalisation layers choose the style.
 
 Every layer of a style network may be shared by all styles, if each style has its own scale and shift after instance
 normalisation: "A Learned Representation For Artistic Style" (Dumoulin et al. 2017, arXiv:1610.07629, equation 5).

@@ -88,12 +88,12 @@ class ProjectedDiscriminator(nn.Module):
         self.heads = nn.ModuleList()
         for i, (features, out) in enumerate(zip(probe.values(), widths, strict=True)):
             count = features.shape[1]
-            # Divided by the features' own size, so that every scale reaches its head about equally loud.
-            loud = features.square().mean().sqrt().item()
+            # Divided by the features' own size, so that every scale reaches its head with about the same RMS.
+            rms = features.square().mean().sqrt().item()
             across = torch.randn(out, count + self.extra, 1, 1) / math.sqrt(count)
-            across[:, :count] /= loud
+            across[:, :count] /= rms
             across[:, count:] *= math.sqrt(count)
-            # The square root of a half keeps the sum of two scales as loud as one.
+            # The square root of a half keeps the RMS of the sum of two scales that of one.
             self.register_buffer(f"across{i}", across * (1 if i == last else math.sqrt(0.5)))
             if i:
                 self.register_buffer(f"up{i}", torch.randn(widths[i - 1], out, 3, 3) / math.sqrt(18 * out))
@@ -246,7 +246,7 @@ def _halvings(side: int) -> int:
 
 
 def _probe(size: tuple[int, int]) -> Tensor:
-    """Eight pictures of coloured clouds [8, 3, H, W], always the same: to learn how loud a network's features are."""
+    """Eight pictures of coloured clouds [8, 3, H, W], always the same: to measure the RMS of a network's features."""
     images = torch.zeros(8, 3, *size, dtype=torch.float32, device="cpu")
     for side in (2, 4, 8, 16):
         noise = normal(range(8), 3, side, side, stream=PROBE_STREAM + side)
