@@ -182,7 +182,7 @@ PAIRS = "pix2pix_sketch2emoji"
 )  # fmt: skip
 def test_auto_chooses_by_its_rules(found: dict, recipe: str, has: list[str], says: str) -> None:
     """Each choice is a recipe that reads, for a model and objective that can be built."""
-    choice = auto.choose(auto.Found(path="pictures", **found))
+    choice = auto.choose(auto.Overview(path="pictures", **found))
     assert choice.recipe == recipe and set(has) <= set(choice.overrides), choice
     assert says in " ".join(choice.reasons), choice.reasons
     ready = shelf.own_recipe(choice.recipe, "pictures", choice.overrides)
@@ -198,7 +198,7 @@ def test_auto_trains_longer_on_more_pictures() -> None:
 
 def test_auto_without_published_weights_starts_from_noise(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(auto, "START", "no-such-model")
-    choice = auto.choose(auto.Found(path="p", count=216, sides=(256, 300)))
+    choice = auto.choose(auto.Overview(path="p", count=216, sides=(256, 300)))
     assert choice.recipe == "stylegan2_landscapes" and not [o for o in choice.overrides if "init" in o]
 
 

@@ -60,7 +60,7 @@ class Listing:
 
     Attributes:
         path: The folder or zip.
-        pictures: In the order of their names.
+        pictures: The pictures, in the order of their names.
         folders: The parts of each folder's name.
         tables: Files that may say labels: ``TABLES``, wherever they lie.
         passed_over: Name of each thing that is no picture -> a reason, or "". Names of folders end with "/".
@@ -164,7 +164,7 @@ def list_pictures(path: Path, *, deep: bool = True, suffixes: Collection[str] = 
 
     Args:
         deep: Whether sub-folders are entered; links to folders are followed.
-        suffixes: Of the files that are wanted.
+        suffixes: The suffixes of the files that are wanted.
 
     Raises:
         DataError: It cannot be read, is encrypted, or holds more than two million files.

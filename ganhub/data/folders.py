@@ -96,8 +96,8 @@ def _labelled(listing: Listing, layout: Layout, pictures: list[Picture], labels:
             if column in columns:
                 return _by_rows(listing, pictures, rows, column, named)
             if labels and columns:
-                known = ", ".join(name for name in columns if name != "file_name")
-                raise DataError(f'{listing.path} has no column "{labels}" to take labels from (it has: {known}).')
+                names = ", ".join(name for name in columns if name != "file_name")
+                raise DataError(f'{listing.path} has no column "{labels}" to take labels from (it has: {names}).')
         if labels:
             have = "it has no metadata.csv with such columns"
             raise DataError(f'{listing.path} has no column "{labels}" to take labels from ({have}).')

@@ -73,7 +73,7 @@ class Stream:
     notes: tuple[str, ...] = ()
 
     def takes(self, parts: tuple[str, ...]) -> bool:
-        """As of a :class:`Source`; of a streamed folder it is not known, so yes."""
+        """The same as ``Source.takes``; for a streamed folder nobody knows, so yes."""
         return True
 
     def __init__(self, dataset: Any, entry: Callable[[int, dict], Entry], class_names: Sequence[str], count: int):

@@ -40,7 +40,7 @@ def push_folder(
     by hand and is left alone.
 
     Args:
-        private: Of a repository that is made here; one that exists stays as it is.
+        private: Whether a new repository is private; one that exists stays as it is.
         branch: Made when missing.
         create_pr: Propose the files as a pull request instead of writing them.
         include_training: The adversary and the log, too, from which others go on training.

@@ -310,17 +310,17 @@ class Smoother:
         self.amount, self.tolerance, self.around = amount, tolerance, around
         self._before: tuple[Tensor, Tensor] | None = None
 
-    def __call__(self, frame: Tensor, made: Tensor) -> Tensor:
-        """The film's frame [1, C, H, W] and what was made of it, [1, C', H', W'] -> that, smoothed."""
+    def __call__(self, frame: Tensor, painted: Tensor) -> Tensor:
+        """The film's frame [1, C, H, W] and the picture painted from it, [1, C', H', W'] -> that, smoothed."""
         if self.amount == 0:
-            return made
-        if self._before is not None and self._before[0].shape == frame.shape and self._before[1].shape == made.shape:
+            return painted
+        if self._before is not None and self._before[0].shape == frame.shape and self._before[1].shape == painted.shape:
             change = (frame - self._before[0]).abs().amax(1, keepdim=True)
             window = 2 * self.around + 1
             change = F.avg_pool2d(change, window, 1, self.around, count_include_pad=False)
-            if change.shape[-2:] != made.shape[-2:]:
-                change = F.interpolate(change, size=made.shape[-2:], mode="bilinear")
+            if change.shape[-2:] != painted.shape[-2:]:
+                change = F.interpolate(change, size=painted.shape[-2:], mode="bilinear")
             weight = self.amount * torch.exp(-((change / self.tolerance) ** 2))
-            made = torch.lerp(made, self._before[1], weight.to(made))
-        self._before = frame, made
-        return made
+            painted = torch.lerp(painted, self._before[1], weight.to(painted))
+        self._before = frame, painted
+        return painted

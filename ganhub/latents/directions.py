@@ -102,7 +102,7 @@ def principal_directions(
     """The directions in which w varies most: GANSpace, section 2.1 of arXiv:2004.02546, for models with W.
 
     Args:
-        model: With a W space.
+        model: A model with a W space.
         count: How many, the widest first.
         samples: How many w, of the seeds from ``seed`` on, at least 2.
         seed: See there.
@@ -135,7 +135,7 @@ def closed_form_directions(model: StyleGenerator, count: int = 8, layers: Layers
     of the chosen layers, one below the other.
 
     Args:
-        model: With a W space.
+        model: A model with a W space.
         count: How many, the strongest first.
         layers: As in `layer_range`; None for all.
 
@@ -206,11 +206,11 @@ def boundary_direction(points: Tensor, labels: Tensor, *, name: str = "boundary"
                           f"{list(labels.shape)}.")  # fmt: skip
     if not ridge > 0:
         raise ConfigError(f"ridge must be above 0, not {ridge!r}.")
-    found = labels.cpu().double()
-    if not ((found == 0) | (found == 1)).all():
+    sides = labels.cpu().double()
+    if not ((sides == 0) | (sides == 1)).all():
         raise ConfigError("The labels of a boundary are 0 or 1, or False or True.")
     points = points.detach().cpu().double()
-    kinds = [points[found == side] for side in (0, 1)]
+    kinds = [points[sides == side] for side in (0, 1)]
     if min(map(len, kinds)) < 2:
         raise ConfigError(f"A boundary needs two points of each kind; there are {len(kinds[0])} and {len(kinds[1])}.")
     difference = kinds[1].mean(0) - kinds[0].mean(0)
@@ -219,7 +219,7 @@ def boundary_direction(points: Tensor, labels: Tensor, *, name: str = "boundary"
     normal = torch.linalg.solve(within, difference)
     if not normal.isfinite().all() or not normal.norm() > 0:
         raise ConfigError("The two kinds of points have the same mean: nothing tells them apart.")
-    along = _centred(points, found.long()) @ (normal / normal.norm())
+    along = _centred(points, sides.long()) @ (normal / normal.norm())
     source = f"linear boundary between {len(kinds[0])} and {len(kinds[1])} points"
     return _made(name, normal, along.std(), (0, 0), source, 0)
 
@@ -228,7 +228,7 @@ def direction(model: StyleGenerator, name: str) -> Direction:
     """Find a direction by its name.
 
     Args:
-        model: With a W space.
+        model: A model with a W space.
         name: "pca:3" for the fourth of `principal_directions`, "sefa:0" of `closed_form_directions`,
             "class:cat>dog" for `difference_direction`; with "@4-8" or "@fine" behind it, for these layers only.
 
@@ -240,26 +240,26 @@ def direction(model: StyleGenerator, name: str) -> Direction:
     kind, _, rest = text.partition(":")
     layers = layer_range(where.strip() or None, model.layers)
     if kind == CLASSES and classes and ">" in rest:
-        found = difference_direction(model, *map(str.strip, rest.split(">", 1)))
+        chosen = difference_direction(model, *map(str.strip, rest.split(">", 1)))
     elif kind in (PRINCIPAL, CLOSED_FORM) and re.fullmatch(r"\d{1,6}", rest) and int(rest) < width:
         number = int(rest) + 1
         if kind == PRINCIPAL:
-            found = principal_directions(model, number)[-1]
+            chosen = principal_directions(model, number)[-1]
         else:
-            found = closed_form_directions(model, number, layers)[-1]
+            chosen = closed_form_directions(model, number, layers)[-1]
     else:
-        known = [f"{PRINCIPAL}:0 to {PRINCIPAL}:{width - 1}", f"{CLOSED_FORM}:0 to {CLOSED_FORM}:{width - 1}"]
+        names = [f"{PRINCIPAL}:0 to {PRINCIPAL}:{width - 1}", f"{CLOSED_FORM}:0 to {CLOSED_FORM}:{width - 1}"]
         if classes:
             first, second = (*model.config.class_names, "0", "1")[:2]
-            known.append(f"{CLASSES}:FIRST>SECOND as in {CLASSES}:{first}>{second}")
+            names.append(f"{CLASSES}:FIRST>SECOND as in {CLASSES}:{first}>{second}")
         hint = "" if kind in (PRINCIPAL, CLOSED_FORM, CLASSES) else nearest(kind, (PRINCIPAL, CLOSED_FORM, CLASSES))
         raise ConfigError(
-            f"There is no direction {str(name)[:60]!r}.{hint} There are {', '.join(known)}, each with layers as in "
+            f"There is no direction {str(name)[:60]!r}.{hint} There are {', '.join(names)}, each with layers as in "
             f"{PRINCIPAL}:0@fine or {PRINCIPAL}:0@0-{model.layers}."
         )
     if layers == (0, model.layers):
-        return found
-    return replace(found, name=f"{text}@{layers[0]}-{layers[1]}", layers=layers)
+        return chosen
+    return replace(chosen, name=f"{text}@{layers[0]}-{layers[1]}", layers=layers)
 
 
 def edit(w: Tensor, direction: Direction, amount: float, layers: Layers = None) -> Tensor:
@@ -267,7 +267,7 @@ def edit(w: Tensor, direction: Direction, amount: float, layers: Layers = None) 
 
     Args:
         w: [N, D] or w+ [N, L, D], in any floating type.
-        direction: Of the same D.
+        direction: A direction of the same D.
         amount: In standard deviations of w along the direction; 1 to 3 are visible and safe.
         layers: As in `layer_range`; None for those of the direction.
 

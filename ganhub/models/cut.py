@@ -57,7 +57,7 @@ class ContrastiveConfig(BaseConfig):
             with a ``contrast_weight`` of 10.
         temperature: tau of equation 2.
         places: Patches of each layer that are compared.
-        dim: Of the vectors that are compared.
+        dim: Length of the vectors that are compared.
     """
 
     contrast_weight: float = 1.0
@@ -110,7 +110,7 @@ class ContrastiveObjective(UnpairedObjective, name="contrastive"):
         """Equations 2 and 4: what the generator saw on its way into a picture, against what it sees in the result.
 
         Args:
-            seen: Of ``encode``.
+            seen: What ``encode`` returned.
             fake: Its translation [N, 3, H, W].
             seeds: [N], of the places that are compared.
         """

@@ -73,7 +73,8 @@ class CycleConfig(BaseConfig):
 
     Attributes:
         cycle_weight: lambda of equation 3.
-        identity_weight: Of the loss of section 5.2, relative to ``cycle_weight``: a painting should stay as it is.
+        identity_weight: Weight of the loss of section 5.2, relative to ``cycle_weight``: a painting should stay as it
+            is.
         pool: Pictures kept of each direction; 0 for none.
     """
 

@@ -98,7 +98,7 @@ class Restyled(nn.Module):
 
     Args:
         inputs, channels: Channels before and after.
-        stride: Of the convolution.
+        stride: Stride of the convolution.
         enlarge: Twice the side first, bilinear: unfolding channels instead, or repeating places, leaves grids.
         relu: Whether ReLU follows.
     """

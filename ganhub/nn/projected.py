@@ -142,7 +142,7 @@ class ProjectedDiscriminator(nn.Module):
         return mixed
 
     def judge(self, features: Sequence[Tensor], labels: Tensor | None = None) -> tuple[list[Tensor], list[Tensor]]:
-        """Of each head, for the features of its scale: logits [N, K], and what it reads, class scores [N, classes].
+        """For each head, from the features of its scale: logits [N, K], and what it reads, class scores [N, classes].
 
         The class scores are [N, 0] without ``read_classes``.
         """
@@ -218,12 +218,12 @@ def _deviation(x: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor | float
     order = labels.argsort(stable=True)
     paired = torch.cat([order[0 : 2 * half : 2], order[1 : 2 * half : 2], order[2 * half :]])  # i with i + half
     one, other = paired[:half], paired[half : 2 * half]
-    found = minibatch_deviation(x[paired[: 2 * half]], group=2)[:, -1, 0, 0] if half else x.new_zeros(0)
+    deviation = minibatch_deviation(x[paired[: 2 * half]], group=2)[:, -1, 0, 0] if half else x.new_zeros(0)
     alike = (labels[one] == labels[other]).to(x.dtype).repeat(2)
     odd = x.new_zeros(len(x) - 2 * half)  # has nobody to differ from
-    both = torch.stack([torch.cat([found, odd]), torch.cat([alike, odd])])
-    found, alike = torch.empty_like(both).index_copy(1, paired, both)
-    return found.unsqueeze(1), alike.unsqueeze(1)
+    both = torch.stack([torch.cat([deviation, odd]), torch.cat([alike, odd])])
+    deviation, alike = torch.empty_like(both).index_copy(1, paired, both)
+    return deviation.unsqueeze(1), alike.unsqueeze(1)
 
 
 class _Layer(nn.Module):

@@ -166,7 +166,7 @@ class SuperResolutionConfig(DegradationConfig):
     Attributes:
         adversarial_from: Pictures seen before the discriminator plays; until then, and always with 0, pixels alone
             are compared: SRResNet.
-        pixel_weight, feature_weight, adversarial_weight: Of the parts of equation 3 once it plays.
+        pixel_weight, feature_weight, adversarial_weight: Weights of the parts of equation 3 once it plays.
         relativistic: Whether pictures are judged against each other's mean score, as in ESRGAN (equations 1 and 2).
         network, layers: Features that are compared: "vgg-lite" or "vgg19". Equation 5 compares one layer of VGG-19;
             several, each scaled to length 1 (Zhang et al. 2018), tell texture as well as shape.
@@ -200,8 +200,8 @@ class SuperResolutionObjective(LateGame, name="super-resolution"):
         self.degrade = Degradation(config, model.scale)
         if self.playing:
             self.features = Frozen(feature_network(config.network))
-            if unknown := set(config.layers) - set(known := self.features.network.layers):
-                raise ConfigError(f"{config.network} has no layer '{min(unknown)}'.{nearest(min(unknown), known)}")
+            if unknown := set(config.layers) - set(layers := self.features.network.layers):
+                raise ConfigError(f"{config.network} has no layer '{min(unknown)}'.{nearest(min(unknown), layers)}")
 
     def sides(self) -> tuple[int, int]:
         multiple = self.model.scale * self.model.multiple

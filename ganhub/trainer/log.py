@@ -29,7 +29,7 @@ def write_log(
 
     Args:
         out: The run's folder.
-        line: With ``images``, pictures seen.
+        line: Its values; ``images`` counts the pictures seen.
         say: Takes a sentence for each new alarm.
         alarms: What the watchdog sees wrong now.
         news: Those of them that it did not see before.

@@ -47,7 +47,7 @@ def restore(state: RunState, held: dict[str, Any], out: Path, train: TrainConfig
     """Put a checkpoint's state back, apply the settings that may change, and say which did.
 
     Args:
-        state: Of a run that is ready for its first step.
+        state: The state of a run that is ready for its first step.
         held: The checkpoint.
         out: The run's folder.
         train: The settings now.
