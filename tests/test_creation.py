@@ -30,6 +30,7 @@ from ganhub.creation import (
     Restore,
     Style,
     Translate,
+    limits,
     list_verbs,
     render,
 )
@@ -283,6 +284,15 @@ def test_photos_come_from_inputs(library: LocalLibrary, photo: Path) -> None:
     assert torch.equal(filled[..., 8:], load_image(photo)[..., 8:]) and not torch.equal(filled, load_image(photo))
     restored = Restore(photo=digest, inpainter="tiny-inpainting", mask=mask)
     assert torch.equal(render(restored, library, inputs=inputs).pictures, filled)
+
+
+def test_a_result_has_a_largest_number_of_pixels() -> None:
+    limits.check_pixels(4, (500, 1000), 2_000_000)
+    with pytest.raises(ConfigError) as error:
+        limits.check_pixels(5_000, (500, 1000), 2_000_000, "frames", ", or wait")
+    assert str(error.value) == (
+        "5,000 frames of 1000 x 500 pixels are too many for one result: ask for at most 4, or wait."
+    )
 
 
 def test_another_picture_is_refused_before_any_model_is_opened(photo: Path) -> None:
