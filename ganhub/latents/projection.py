@@ -160,14 +160,13 @@ def project(
     tell = on_step or (lambda step, steps, picture: None)
     target, note = fitted(model, image)
     search = _Search(model, target.to(model.device), network, seed)
-    start, label_index = search.best_seed(label, lambda: tell(0, steps, None))
-    if label_index is not None and label is None:
-        nearest = (model.config.class_names or range(label_index + 1))[label_index]
-        note = f"{note} The nearest class is {nearest}.".strip()
+    start, index = search.best_seed(label, lambda: tell(0, steps, None))
+    if index is not None and label is None:
+        note = f"{note} The nearest class is {(model.config.class_names or range(index + 1))[index]}.".strip()
     start_error = search.error(start)
     tell(0, steps, search.picture(start))
     until = None if seconds is None else began + seconds
-    w, steps_done = search.descend(start, label_index, space, steps, until, tell)
+    w, steps_done = search.descend(start, index, space, steps, until, tell)
     error = search.error(w)
     if not error < start_error:  # also where it is NaN
         w, error = start if space == "w" else model.per_layer(start).clone(), start_error
@@ -175,7 +174,7 @@ def project(
     picture = search.picture(w)
     return Projection(
         w, search.noise, picture, target.to(picture), error, start_error, steps_done, time.monotonic() - began, space,
-        label_index, note,
+        index, note,
     )  # fmt: skip
 
 
