@@ -29,7 +29,7 @@ OFTEN = (
     b'"verb":"inpaint""verb":"translate""verb":"restore""verb":"style""directions":[["pca:0",["pca:1",["sefa:0",'
     b'["class:","mix_seed":"mixed":"coarse""middle""fine""frames":48,"label":"","loop":false,"seeds":[0,'
     b'"pace":"picture""space":"fps":"labels":["","likeness":0.85,"around":0,"model":"conditional-gan-mnist'
-    b'cut-monetfast-stylearbitrary-styledcgan-wgan-gp-progressive-gan-glyphsemojistylegan2-monetstylegan2-landscapes'
+    b"cut-monetfast-stylearbitrary-styledcgan-wgan-gp-progressive-gan-glyphsemojistylegan2-monetstylegan2-landscapes"
     b'stylegan2-heroes","truncation":0.7,"verb":"edit"}"verb":"interpolate"}{"count":24,"model":"stylegan2-heroes",'
     b'"seed":0,"verb":"generate"}'
 )
