@@ -12,6 +12,7 @@ what to do.
 from ganhub.hub.downloads import client
 from ganhub.hub.folder import read_config, read_shapes, read_tensors, weights_name, write_folder
 from ganhub.hub.names import find_local, is_repo_id, list_local, locate, owner, repo_of
+from ganhub.hub.revisions import revision_of
 
 __all__ = ["client", "find_local", "is_repo_id", "list_local", "locate", "owner", "read_config", "read_shapes",
-           "read_tensors", "repo_of", "weights_name", "write_folder"]  # fmt: skip
+           "read_tensors", "repo_of", "revision_of", "weights_name", "write_folder"]  # fmt: skip
