@@ -12,6 +12,7 @@ from ganhub import latents
 from ganhub.cli import cli
 from ganhub.errors import ConfigError, HubError
 from ganhub.hub.uploads import pushed_files
+from ganhub.images import load_image
 from ganhub.latents.named import forget_direction, name_direction
 from ganhub.models import AutoModel, get_architecture
 from ganhub.models._named import NamedDirection
@@ -239,3 +240,28 @@ def test_the_command_lists_names_and_forgets(folder):
 def test_models_without_names_have_no_file(tmp_path):
     place = model_with_classes().save_pretrained(tmp_path / "model")
     assert not (place / "directions.json").exists() and AutoModel.from_pretrained(place).named == ()
+
+
+def test_the_command_edits_by_name(folder, tmp_path):
+    place, out = str(folder[0]), tmp_path / "edited.png"
+
+    def run(*arguments: str):
+        return CliRunner().invoke(cli, ["edit", place, "--seed", "4", "--out", str(out), "--device", "cpu", *arguments])
+
+    result = run("--change", "glasses=2", "--change", "pca:0=-1.5", "--mix", "coarse+fine", "--mix-seed", "9")
+    assert result.exit_code == 0, result.output
+    said = " ".join(result.output.split())
+    assert "This is seed 4. shape and colours of seed 9, glasses +2.0, Change 1 -1.5" in said
+    model = AutoModel.from_pretrained(place)
+    w, noise = latents.load_w(out.with_suffix(".safetensors"), model)
+    assert (load_image(out) - model.from_w(w, noise=noise)).abs().max() < 1 / 127.5
+    start, label = model.to_w(model.latent([4]), torch.tensor([0])), torch.tensor([0])
+    mixed = start
+    for part in ("coarse", "fine"):
+        mixed = latents.mix(model, mixed, model.to_w(model.latent([9]), label), part)
+    for name, amount in (("glasses", 2.0), ("pca:0", -1.5)):
+        mixed = latents.edit(mixed, latents.direction(model, name), amount)
+    assert torch.allclose(w, mixed, atol=1e-4)
+    for arguments, says in ((("--change", "glasses"), "is no change"), (("--change", "nose=1"), "no direction 'nose'")):
+        error = run("--force", *arguments).exception
+        assert isinstance(error, ConfigError) and says in str(error)
