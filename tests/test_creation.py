@@ -30,6 +30,7 @@ from ganhub.creation import (
     Restore,
     Style,
     Translate,
+    limits,
     list_verbs,
     render,
 )
@@ -51,7 +52,7 @@ TILE = st.one_of(st.just("auto"), st.integers(0, 16_384))
 PHOTO = {"photo": SHA, "size": st.integers(0, 16_384), "opaque": st.booleans()}
 SHARES = st.lists(st.tuples(st.one_of(TEXT, SHA), st.floats(0.01, 10)), min_size=1, max_size=3)
 FIELDS: dict[type[Creation], dict[str, st.SearchStrategy]] = {
-    Generate: {"model": TEXT, "seed": st.integers(0, 2**32 - 4096), "count": st.integers(1, 4096),
+    Generate: {"model": TEXT, "seed": st.integers(0, 2**32 - 4096), "count": st.integers(1, 1365),
                "labels": st.lists(st.one_of(TEXT, st.integers(0, 999)), max_size=3), "truncation": TRUNCATION,
                "likeness": st.floats(0, 1), "around": SEED},
     Interpolate: {"model": TEXT, "seeds": st.lists(SEED, min_size=2, max_size=8), "frames": st.integers(8, 10_000),
@@ -199,7 +200,7 @@ def test_generate_is_what_the_model_samples(library: LocalLibrary) -> None:
     steps = []
     made = render(Generate(model="tiny-dcgan", seed=3, count=40, truncation=0.7), library, lambda *at: steps.append(at))
     expected = library.open("tiny-dcgan").sample(40, seed=3, truncation=0.7)
-    assert (made.pictures - expected).abs().max() < 1e-5 and steps == [(0, 40, None), (32, 40, None)]
+    assert (made.pictures - expected).abs().max() < 1e-5 and steps == [(at, 40, None) for at in (0, 8, 16, 24, 32)]
     rows = render(Generate(model="tiny-conditional-gan", seed=5, count=2, labels=("ring", 0)), library).pictures
     model = library.open("tiny-conditional-gan")
     one_by_one = [model.sample(1, seed=seed, label=label) for label in ("ring", 0) for seed in (5, 6)]
@@ -283,6 +284,15 @@ def test_photos_come_from_inputs(library: LocalLibrary, photo: Path) -> None:
     assert torch.equal(filled[..., 8:], load_image(photo)[..., 8:]) and not torch.equal(filled, load_image(photo))
     restored = Restore(photo=digest, inpainter="tiny-inpainting", mask=mask)
     assert torch.equal(render(restored, library, inputs=inputs).pictures, filled)
+
+
+def test_a_result_has_a_largest_number_of_pixels() -> None:
+    limits.check_pixels(4, (500, 1000), 2_000_000)
+    with pytest.raises(ConfigError) as error:
+        limits.check_pixels(5_000, (500, 1000), 2_000_000, "frames", ", or wait")
+    assert str(error.value) == (
+        "5,000 frames of 1000 x 500 pixels are too many for one result: ask for at most 4, or wait."
+    )
 
 
 def test_another_picture_is_refused_before_any_model_is_opened(photo: Path) -> None:

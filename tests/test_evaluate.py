@@ -184,7 +184,7 @@ def test_bad_input_is_a_sentence(saved, pictures, arguments, sentence):
 
 def test_a_stylizer_a_missing_file_and_a_model_of_the_hub(saved, pictures, tmp_path):
     for arguments, sentence in (
-        (["gatys", "--data", pictures], "makes no pictures by itself"),
+        (["gatys", "--data", pictures], "is a stylizer, which does not do this"),
         (["tiny", "--data", tmp_path / "nowhere.zip"], "does not exist"),
         (["tiny", "other", "--data", pictures], "Name one model"),
     ):

@@ -246,7 +246,8 @@ def choose(bench: Bench, model: str) -> tuple:
 def gallery(bench: Bench, model: str) -> Any:
     """A small painting in each style that has a name."""
     names = manners(model)[0]
-    return gr.Gallery(thumbnails(bench.library, model) if names else [], visible=bool(names))
+    small = thumbnails(bench.library, model, bench.library.revision(model)) if names else []
+    return gr.Gallery(small, visible=bool(names))
 
 
 def pick(model: str, event: gr.SelectData) -> str:
@@ -275,8 +276,8 @@ def opening(names: Sequence[str], place: int = 0) -> str | None:
 
 
 @lru_cache(maxsize=8)
-def thumbnails(library: Library, model: str) -> list[tuple[Any, str]]:
-    """A small painting in each of a model's named styles."""
+def thumbnails(library: Library, model: str, revision: str) -> list[tuple[Any, str]]:
+    """A small painting in each of a model's named styles, painted once for each version of it."""
     stylizer = library.open(model, Stylizer)
     photo = images.fit(images.load_image(asset(CONTENTS[0])), 144, 144)
     return [(images.to_pil(stylizer.stylize(photo, name)), name) for name in stylizer.style_names]
