@@ -26,9 +26,11 @@ from ganhub.files import make_folder, parse_json, read_within, write_together
 CONFIG = "config.json"
 CARD = "README.md"
 METRICS = "metrics.json"
+DIRECTIONS = "directions.json"
 PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 MAX_CONFIG = 1_000_000  # bytes of config.json; those of the families here have a few thousand
 MAX_JSON = 10_000_000  # bytes of metrics.json or of an index
+MAX_DIRECTIONS = 5_000_000  # bytes of directions.json: 500 directions of 512 numbers take that much
 MAX_LIST = 10_000  # entries of a list in config.json; metrics and indices may have ten times as many
 _HEADER_LIMIT = 10_000_000  # bytes of a safetensors header: some 100,000 tensors
 MAX_SHARDS = 1_000
