@@ -108,8 +108,12 @@ class Tab:
 
 def script(name: str, *arguments: str) -> str:
     """JavaScript that calls the function of a file in ``assets/`` with texts."""
-    function = (ASSETS / f"{name}.js").read_text(encoding="utf-8").strip()
-    return f"() => ({function})({', '.join(map(json.dumps, arguments))})"
+    return f"() => ({handler(name)})({', '.join(map(json.dumps, arguments))})"
+
+
+def handler(name: str) -> str:
+    """JavaScript of a file in ``assets/``, as a listener that gets the values of its inputs."""
+    return (ASSETS / f"{name}.js").read_text(encoding="utf-8").strip()
 
 
 def press_once(tab: str, box: str, *, button: str = "run") -> str:

@@ -12,8 +12,9 @@ import gradio as gr
 from ganhub import zoo
 from ganhub.app import _parts as parts
 from ganhub.app import tabs as declared
-from ganhub.app.declared import ASSETS, Bench, Built, Tab
+from ganhub.app.declared import ASSETS, Bench, Built, Tab, script
 from ganhub.app.drawings import Drawings
+from ganhub.app.editor import build_tray
 from ganhub.app.jobs import Jobs
 from ganhub.app.library import Library
 from ganhub.app.shield import Limits, guard, middleware, own_folder
@@ -43,6 +44,7 @@ def create_app(library: Library | None = None) -> gr.Blocks:
     own_folder()
     bench = Bench(library or Library(), Jobs(), Drawings())
     built: dict[str, Built] = {}
+    titles: dict[str, str] = {}
     with gr.Blocks(title="ganhub", analytics_enabled=False, delete_cache=(DAY // 24, DAY // 4)) as app:
         gr.HTML(HEADER, container=False, padding=False, elem_classes="masthead-block")
         with gr.Tabs() as tabs:
@@ -50,16 +52,15 @@ def create_app(library: Library | None = None) -> gr.Blocks:
                 if not tab.able():
                     continue
                 with gr.Tab(tab.title, id=tab.name) as place:
-                    built[tab.name] = tab.build(bench)
+                    built[tab.name], titles[tab.name] = tab.build(bench), tab.title
+                place.select(js=script("tab_shown", tab.name), api_visibility="private")
                 # No tab opens on an empty box: it shows something by itself when it is first seen.
                 for listener in built[tab.name].opening:
                     place.select(*listener, **parts.PRIVATE)
-                for script in built[tab.name].scripts:
-                    place.select(js=script, api_visibility="private")
+                for code in built[tab.name].scripts:
+                    place.select(js=code, api_visibility="private")
         connect(tabs, *(built[name].doors for name in ("generate", "interpolate", "edit")))
-        for one in built.values():
-            if one.first:
-                app.load(*one.first, **parts.PRIVATE)
+        build_tray(app, bench, tabs, built, titles)
     parts.calm_all(app)
     bench.library.warm_up(ready=lambda: app.is_running)  # not earlier: it would only slow the start down
     app.queue(max_size=64, default_concurrency_limit=2, api_open=False)
@@ -105,7 +106,7 @@ def launch_options() -> dict[str, Any]:
     limits = Limits.from_environment()
     return {
         "theme": theme(),
-        "css": CSS,
+        "css": CSS + (ASSETS / "tray.css").read_text(encoding="utf-8"),
         "ssr_mode": False,
         "max_file_size": "32mb",
         "footer_links": ["api", "settings"],
