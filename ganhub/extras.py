@@ -14,10 +14,11 @@ EXTRAS = {
     "torch_fidelity": "eval", "torchmetrics": "eval",
     "onnx": "export", "onnxruntime": "export", "onnxscript": "export",
     "spandrel": "upscalers",
+    "c2pa": "c2pa",
     "av": "", "gradio": "", "huggingface_hub": "", "PIL": "", "rich": "", "safetensors": "", "torchvision": "",
     "yaml": "",
 }  # fmt: skip
-PACKAGES = {"PIL": "pillow", "yaml": "pyyaml"}  # what pip calls them, where it is another name
+PACKAGES = {"c2pa": "c2pa-python", "PIL": "pillow", "yaml": "pyyaml"}  # what pip calls them, where it is another name
 
 
 class MissingPackage(GanhubError, ImportError):

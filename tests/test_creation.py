@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ganhub import latents
+from ganhub.app import Library
 from ganhub.creation import (
     Creation,
     Edit,
@@ -24,6 +26,7 @@ from ganhub.creation import (
     Inputs,
     Interpolate,
     LocalLibrary,
+    Project,
     Restore,
     Style,
     Translate,
@@ -34,6 +37,7 @@ from ganhub.creation import edit as edit_module
 from ganhub.creation.checks import read_seeds
 from ganhub.creation.edit import cached_direction
 from ganhub.errors import ConfigError, GanhubError, HubError
+from ganhub.hub import revision_of, revisions
 from ganhub.images import encode_png, load_image, save_image
 from ganhub.models import get_architecture
 from ganhub.nn.random import uniform
@@ -66,7 +70,13 @@ FIELDS: dict[type[Creation], dict[str, st.SearchStrategy]] = {
            "directions": st.lists(st.tuples(TEXT, st.floats(-4, 4)), max_size=4),
            "mixed": st.sampled_from(["nothing", "coarse", "middle", "fine"]), "mix_seed": SEED,
            "truncation": TRUNCATION},
+    Project: {"model": TEXT, "photo": SHA, "size": st.integers(0, 16_384), "label": LABEL,
+              "space": st.sampled_from(["w+", "w"]), "steps": st.integers(1, 100_000),
+              "seconds": st.one_of(st.none(), st.floats(0.1, 1e6)), "network": TEXT, "seed": SEED},
 }  # fmt: skip
+REVISION = st.one_of(st.just(""), st.text("0123456789abcdef", min_size=8, max_size=64))
+for kind, fields in FIELDS.items():
+    fields["revision"] = st.just("") if kind is Restore else REVISION  # it has as many as it has models
 ANY = st.one_of([st.fixed_dictionaries({}, optional=fields).map(lambda given, kind=kind: (kind, given))
                  for kind, fields in FIELDS.items()])  # fmt: skip
 LEAST: dict[type[Creation], dict[str, Any]] = {
@@ -74,6 +84,7 @@ LEAST: dict[type[Creation], dict[str, Any]] = {
     Style: {"model": "m", "photo": "0" * 64, "styles": (("waves", 1.0),), "mask": "1" * 64},
     Translate: {"model": "m", "photo": "0" * 64}, Inpaint: {"model": "m", "photo": "0" * 64, "mask": "1" * 64},
     Restore: {"photo": "0" * 64, "cleaner": "m"}, Edit: {"model": "m"},
+    Project: {"model": "m", "photo": "0" * 64},
 }  # fmt: skip
 
 
@@ -133,6 +144,8 @@ def test_equal_values_are_one_value() -> None:
         (Translate, {"photo": ""}, "There is no photo yet"),
         (Restore, {"cleaner": ""}, "There is nothing to do"),
         (Edit, {"directions": [["pca:0", 9]]}, "Principal 1 must be from -4 to 4, not 9."),
+        (Generate, {"revision": "main"}, "revision must be 8 to 64 digits of 0-9a-f for each model, not 'main'."),
+        (Generate, {"revision": "0" * 8 + "." + "1" * 8}, "revision must name 1 version, not 2."),
         (Edit, {"mixed": "all"}, "mixed must be one of nothing, coarse, middle, fine, not 'all'."),
     ],
 )  # fmt: skip
@@ -217,6 +230,45 @@ def test_edit_of_nothing_is_the_picture_of_the_seed(library: LocalLibrary) -> No
     assert moved.notes == ["Principal 1 +2.0"] and not torch.equal(moved.pictures, made.pictures)
 
 
+def test_a_projection_is_that_of_the_latents(library: LocalLibrary, photo: Path) -> None:
+    inputs, steps = Inputs(), []
+    asked = Project(model="tiny-stylegan2", photo=inputs.add(photo), steps=6, seed=3)
+    made = render(asked, library, lambda *at: steps.append(at), inputs=inputs)
+    model = library.open("tiny-stylegan2")
+    expected = latents.project(model, load_image(photo), steps=6, seed=3)
+    assert torch.equal(made.tensors["w"], expected.w) and torch.equal(made.tensors["noise"], expected.noise)
+    assert torch.equal(made.pictures, expected.picture) and torch.equal(made.photo, expected.target)
+    assert made.text.startswith(f"Perceptual distance (vgg-lite) {expected.error:.4f}, from {expected.start_error:.4f}")
+    assert made.notes == [expected.note] and "was cut at its edges" in expected.note
+    assert [step for step, _, look in steps if look is not None] == [0, 1, 5], "early looks"
+    assert render(replace(asked, seed=4), library, inputs=inputs).tensors["w"].ne(expected.w).any()
+
+
+def test_the_next_edit_of_a_photo_starts_where_the_last_one_did(
+    library: LocalLibrary, photo: Path, models_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inputs, projections = Inputs(), []
+    monkeypatch.setattr(
+        Project, "projection",
+        lambda self, *given, compute=Project.projection: projections.append(self) or compute(self, *given),
+    )  # fmt: skip
+    first = Edit(model="tiny-stylegan2", photo=inputs.add(photo), steps=3)
+    moved = replace(first, directions=(("pca:0", 2.0),), mixed="fine", mix_seed=5, truncation=0.8)
+    start = render(first, library, inputs=inputs)
+    photo.unlink()  # it is no longer needed
+    made = render(moved.pinned(library), library, inputs=inputs)
+    assert len(projections) == 1 and start.photo is not None and not torch.equal(made.pictures, start.pictures)
+    assert torch.equal(render(first, library, inputs=inputs).pictures, start.pictures) and len(projections) == 1
+    with pytest.raises(GanhubError, match="photo.png"):
+        render(replace(first, steps=4), library, inputs=inputs)  # another start needs it
+    save_image(uniform([1], 3, 40, 56) * 2 - 1, photo)
+    anew = render(moved, library, inputs=Inputs(photo))
+    assert torch.equal(anew.pictures, made.pictures) and torch.equal(anew.tensors["w"], made.tensors["w"])
+    get_architecture("stylegan2").tiny().save_pretrained(models_folder / "tiny-stylegan2")
+    render(first, library, inputs=inputs)
+    assert len(projections) == 3, "the model is another now"
+
+
 def test_photos_come_from_inputs(library: LocalLibrary, photo: Path) -> None:
     inputs = Inputs(photo)
     digest = hashlib.sha256(photo.read_bytes()).hexdigest()
@@ -245,6 +297,54 @@ def test_another_picture_is_refused_before_any_model_is_opened(photo: Path) -> N
     save_image(uniform([2], 3, 40, 56) * 2 - 1, photo)
     with pytest.raises(ConfigError, match="The photo is another picture now: its sha256 is"):
         render(creation, Closed(), inputs=inputs)
+
+
+def test_a_creation_names_the_version_of_its_models(library: LocalLibrary, models_folder: Path, photo: Path) -> None:
+    wall = Generate(model="tiny-dcgan", seed=3)
+    pinned = wall.pinned(library)
+    assert library.revision("tiny-dcgan").startswith(pinned.revision) and len(pinned.revision) == 16
+    assert pinned == Creation.from_json(pinned.to_json()) != wall and "revision" not in wall.to_dict()
+    pictures = render(pinned, library).pictures
+    assert torch.equal(pictures, render(wall, library).pictures) and wall.pinned(Library(device="cpu")) == pinned
+    get_architecture("dcgan").tiny().save_pretrained(models_folder / "tiny-dcgan")  # other weights under its name
+    now = library.revision("tiny-dcgan")
+    says = f"tiny-dcgan is another version here ({now[:8]}…, asked: {pinned.revision[:8]}…)"
+    for where in (library, Library(device="cpu"), LocalLibrary("cpu")):
+        with pytest.raises(HubError) as refused:
+            render(pinned, where)
+        assert says in str(refused.value)
+        other = render(wall.pinned(where), where).pictures
+        assert not torch.equal(other, pictures), "it is loaded anew"
+    inputs = Inputs(photo)
+    two = Restore(photo=inputs.add(photo), upscaler="tiny-srgan", cleaner="tiny-srgan")
+    assert two.pinned(library).revision == ".".join([library.revision("tiny-srgan")[:16]] * 2)
+    with pytest.raises(HubError, match="There is no model 'tiny-dcgna'"):
+        Generate(model="tiny-dcgna").pinned(library)
+
+
+def test_a_revision_is_that_of_config_and_weights(models_folder: Path) -> None:
+    model = get_architecture("dcgan").tiny()
+    place = model.save_pretrained(models_folder / "a")
+    first = revision_of(place)
+    config = json.loads((place / "config.json").read_text())
+    (place / "config.json").write_text(json.dumps({**config, "ganhub_version": "9.9"}))
+    (place / "README.md").write_text("Another card.")
+    assert revision_of(place) == first == revision_of(model.save_pretrained(models_folder / "b"))
+    model.save_pretrained(place, dtype=torch.float16)
+    assert revision_of(place) != first
+    (models_folder / "b" / "model.safetensors").unlink()
+    with pytest.raises(HubError, match="has no model.safetensors"):
+        revision_of(models_folder / "b")
+
+
+def test_a_revision_is_computed_once_until_a_file_changes(models_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place, read = get_architecture("dcgan").tiny().save_pretrained(models_folder / "a"), []
+    compute = revisions._folder_hash
+    monkeypatch.setattr(revisions, "_folder_hash", lambda folder: read.append(folder) or compute(folder))
+    assert revision_of(place) == revision_of(str(place)) and len(read) == 1
+    get_architecture("dcgan").tiny().save_pretrained(place)
+    revision_of(place)
+    assert len(read) == 2
 
 
 @pytest.mark.parametrize(

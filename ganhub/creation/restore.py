@@ -54,6 +54,9 @@ class Restore(OfPhoto, verb="restore"):
         some = self.cleaner or self.colourist or self.upscaler or self.inpainter and self.mask
         self.require(bool(some), "There is nothing to do: choose a step, or paint what is to be filled.")
 
+    def models(self) -> tuple[str, ...]:
+        return tuple(self.steps().values())
+
     def steps(self) -> dict[str, str]:
         """Field -> name of the models that do something, in order."""
         named = {field: getattr(self, field) for field in MODELS if field != "inpainter" or self.mask}

@@ -11,6 +11,7 @@ writes what it says of itself. They know no model class, and those three are the
 from ganhub.hub.downloads import client
 from ganhub.hub.folder import read_config, read_shapes, read_tensors, weights_name, write_folder
 from ganhub.hub.names import find_local, is_repo_id, list_local, locate, owner, repo_of
+from ganhub.hub.revisions import revision_of
 
 __all__ = ["client", "find_local", "is_repo_id", "list_local", "locate", "owner", "read_config", "read_shapes",
-           "read_tensors", "repo_of", "weights_name", "write_folder"]  # fmt: skip
+           "read_tensors", "repo_of", "revision_of", "weights_name", "write_folder"]  # fmt: skip

@@ -106,7 +106,7 @@ def read_shapes(folder: str | Path, variant: str | None = None) -> Shapes:
         HubError: No weights, a truncated file, or a file that is not safetensors (a pickle is never opened).
     """
     shapes: Shapes = {}
-    for path in _weight_files(Path(folder), variant):
+    for path in list_weights(Path(folder), variant):
         shapes |= _read_header(path)
     return shapes
 
@@ -121,7 +121,7 @@ def read_tensors(folder: str | Path, variant: str | None = None) -> dict[str, Te
     from safetensors.torch import load_file
 
     tensors: dict[str, Tensor] = {}
-    for path in _weight_files(Path(folder), variant):
+    for path in list_weights(Path(folder), variant):
         _read_header(path)
         try:
             tensors |= load_file(path)
@@ -130,7 +130,8 @@ def read_tensors(folder: str | Path, variant: str | None = None) -> dict[str, Te
     return tensors
 
 
-def _weight_files(folder: Path, variant: str | None) -> list[Path]:
+def list_weights(folder: Path, variant: str | None = None) -> list[Path]:
+    """The files that hold a folder's weights: one, or the shards of its index; HubError where there are none."""
     if not os.path.isdir(folder):
         raise HubError(f"There is no folder {clipped(folder)}: check the path.")
     single = folder / weights_name(variant)

@@ -29,7 +29,8 @@ from torch.nn import functional as F
 from ganhub.errors import ConfigError, ImageError
 from ganhub.extras import needed_for
 from ganhub.files import write_atomically
-from ganhub.images import MAX_PIXELS, MAX_SIDE, enlarge, from_uint8, on_white, save_gif, to_uint8
+from ganhub.images import MAX_PIXELS, MAX_SIDE, enlarge, from_uint8, on_white, provenance, save_gif, to_uint8
+from ganhub.images.provenance import Mark
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -61,7 +62,9 @@ def check_speed(path: str | os.PathLike[str], fps: float) -> None:
         raise ImageError(f"A video shows above 0 and up to 120 frames a second, a .gif up to 50, not {fps}.")
 
 
-def save_video(frames: Tensor | Iterable[Tensor], path: str | os.PathLike[str], *, fps: float = 24) -> None:
+def save_video(
+    frames: Tensor | Iterable[Tensor], path: str | os.PathLike[str], *, fps: float = 24, mark: Mark | None = None
+) -> None:
     """Write frames as .mp4 (H.264, yuv420p, index at the front) or as an endless .gif.
 
     Frames whose long side is under 256 pixels are enlarged by a whole number, pixel by pixel. An odd height
@@ -72,6 +75,7 @@ def save_video(frames: Tensor | Iterable[Tensor], path: str | os.PathLike[str], 
             of one size, of which no more than one is held (a .gif keeps a byte for every pixel).
         path: Ends in .mp4 or .gif. It appears only when it is complete.
         fps: Frames a second, above 0; at most 120 (.mp4) or 50 (.gif).
+        mark: How it was made, see `ganhub.images.provenance`.
 
     Raises:
         ImageError: No frames, another shape, suffix or speed.
@@ -93,9 +97,16 @@ def save_video(frames: Tensor | Iterable[Tensor], path: str | os.PathLike[str], 
     factor = max(1, math.ceil(WATCHABLE / max(first.shape[-2:])))
     shown = chain([first], shown)
     if kind == ".gif":
-        save_gif((enlarge(frame, factor) for frame in shown), path, fps=fps)
+        save_gif((enlarge(frame, factor) for frame in shown), path, fps=fps, mark=mark)
         return
-    write_atomically(path, lambda place: _encode(shown, _pixels(first, factor).shape[:2], factor, place, fps))
+
+    def fill(place: Path) -> None:
+        named = {} if mark is None else provenance.tags(kind, mark)
+        _encode(shown, _pixels(first, factor).shape[:2], factor, place, fps, named)
+        if mark is not None:
+            provenance.finish(place, kind, mark)
+
+    write_atomically(path, fill)
 
 
 def _shown(frames: Iterable[Tensor]) -> Iterator[Tensor]:
@@ -122,7 +133,9 @@ def _pixels(frame: Tensor, factor: int) -> Tensor:
     return pixels.permute(1, 2, 0).contiguous()
 
 
-def _encode(frames: Iterable[Tensor], size: tuple[int, int], factor: int, place: Path, fps: float) -> None:
+def _encode(
+    frames: Iterable[Tensor], size: tuple[int, int], factor: int, place: Path, fps: float, tags: dict[str, str]
+) -> None:
     with needed_for("Writing a film"):
         import av
         from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
@@ -132,6 +145,7 @@ def _encode(frames: Iterable[Tensor], size: tuple[int, int], factor: int, place:
         raise ImageError("This build of PyAV has no H.264 encoder: pip install av, or save as .gif.")
     try:
         with av.open(str(place), "w", format="mp4", options={"movflags": "faststart"}) as container:
+            container.metadata.update(tags)
             rate = Fraction(fps).limit_denominator(1001)
             stream = container.add_stream(encoder, rate=rate)
             height, width = size
@@ -204,6 +218,14 @@ def open_video(path: str | os.PathLike[str]) -> Film:
             return Film(path, float(rate), stream.frames, bool(container.streams.audio))
     except OSError as error:
         raise ImageError(f"{path} cannot be read ({error.strerror or error}): check path and permissions.") from error
+
+
+def read_text(path: str | os.PathLike[str]) -> str:
+    """The text of a film's mark, or what stands in its place; "" where nothing does. ImageError as `open_video`."""
+    path = Path(path)
+    with path.open("rb") as file, _opened(file, path) as container:
+        text = container.metadata.get("comment") or container.metadata.get("COMMENT") or ""
+    return text if len(text) <= 1 << 20 else ""
 
 
 @contextmanager
