@@ -65,11 +65,7 @@ class Kept:
 
 def in_words(creation: Creation) -> str:
     """What a Creation is, in few words: "stylegan2-heroes, seeds 0 to 23"."""
-    fields = creation.to_dict()
-    model = fields.get("model") or ", ".join(
-        fields[name] for name in ("cleaner", "inpainter", "colourist", "upscaler") if fields.get(name)
-    )
-    parts = [str(model)]
+    fields, parts = creation.to_dict(), list(creation.models())
     if fields.get("photo"):
         parts.append("your photo")
     elif fields.get("seeds"):

@@ -145,9 +145,8 @@ def choose_tab(desk: Desk, ask: Any, memory: Memory | None) -> Any:
 def check_models(creation: Creation) -> None:
     """Require that each model of a Creation is on this machine, or may be on the Hub."""
     here = hub.list_local()
-    fields = creation.to_dict()
-    for name in (fields.get(key) for key in ("model", "cleaner", "inpainter", "colourist", "upscaler")):
-        if name and name not in here and "/" not in name:
+    for name in creation.models():
+        if name not in here and "/" not in name:
             near = nearest(name, zoo.names())
             raise ConfigError(
                 f"The model '{name[:100]}' that this needs is not here.{near} Choose another in the menu."
