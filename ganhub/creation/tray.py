@@ -156,7 +156,7 @@ def read_tray(path: Path) -> list[Kept]:
         ConfigError: No tray, a damaged one, one of a newer version, or one that unfolds to more than a tray holds.
     """
     try:
-        if not zipfile.is_zipfile(path) or _entries(path) > MOST * MOST_FILES + 2:
+        if not 0 < _entries(path) <= MOST * MOST_FILES + 2 or not zipfile.is_zipfile(path):
             raise ConfigError(NO_TRAY)
         with zipfile.ZipFile(path) as archive:
             if "tray.json" not in archive.namelist():
@@ -168,6 +168,8 @@ def read_tray(path: Path) -> list[Kept]:
                 left -= sum(len(data) for _, data in files)
                 kept.append(_kept(row, files))
             return kept
+    except GanhubError:
+        raise
     except DAMAGED as error:
         raise ConfigError(BROKEN) from error
 
@@ -210,13 +212,13 @@ def _read(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
 
 
 def _entries(path: Path) -> int:
-    """How many files a zip says that it holds, before its list of them is read."""
+    """How many files a zip says that it holds, before its list of them is read; 0 for what is no zip."""
     with open(path, "rb") as file:
         file.seek(0, 2)
         file.seek(max(0, file.tell() - 65_557))
         tail = file.read()
     end = tail.rfind(b"PK\x05\x06")
     if end < 0 or len(tail) < end + 22:
-        raise ValueError("it has no end")
+        return 0
     count, size = struct.unpack("<HI", tail[end + 10 : end + 16])
     return 2**16 if size > 4_000_000 else count

@@ -72,7 +72,7 @@
     if (!seen.size) openFirst(facts.first);  /* of a link that cannot be read the page says so, and opens as it does without */
   };
   window.addEventListener("popstate", (event) => {
-    const code = event.state?.code || here().get("c"), tab = event.state?.tab || here().get("tab") || facts.first;
+    const code = event.state?.code || here().get("c")?.slice(0, 9000), tab = event.state?.tab || here().get("tab") || facts.first;
     if (code) me.open(code); else me.send("tab", { tab });
   });
 
@@ -111,7 +111,7 @@
     if (!document.querySelector("#tray-go")) { if (tries) setTimeout(begin, 50, tries - 1); return; }
     begun = true;
     const asked = here(), tab = asked.get("tab");
-    if (asked.get("c") !== null) return me.open(asked.get("c"), facts.tabs.includes(tab) ? tab : "");
+    if (asked.get("c") !== null) return me.open(asked.get("c").slice(0, 9000), facts.tabs.includes(tab) ? tab : "");
     if (facts.tabs.includes(tab) && tab !== facts.first) return me.send("tab", { tab });
     if (lasts()[facts.first]) return me.open(lasts()[facts.first], facts.first);
     openFirst(facts.first);
