@@ -59,7 +59,8 @@ def create_app(library: Library | None = None) -> gr.Blocks:
                     place.select(*listener, **parts.PRIVATE)
                 for code in built[tab.name].scripts:
                     place.select(js=code, api_visibility="private")
-        connect(tabs, *(built[name].doors for name in ("generate", "interpolate", "edit")))
+        for name in ("generate", "conditional"):
+            connect(tabs, name, *(built[tab].doors for tab in (name, "interpolate", "edit")))
         build_tray(app, bench, tabs, built, titles)
     parts.calm_all(app)
     bench.library.warm_up(ready=lambda: app.is_running)  # not earlier: it would only slow the start down
@@ -68,18 +69,34 @@ def create_app(library: Library | None = None) -> gr.Blocks:
     return app
 
 
-def connect(tabs: gr.Tabs, wall: dict[str, Any], path: dict[str, Any], room: dict[str, Any]) -> None:
-    """Let the buttons under the wall of seeds fill the Interpolate and the Edit tab, and go there."""
-    wall["send"].click(
-        parts.calm(send), [wall["seed"], path["seeds"]], [tabs, path["seeds"]],
-        show_progress="hidden", api_name="keep_seed",
+def connect(tabs: gr.Tabs, name: str, wall: dict[str, Any], path: dict[str, Any], room: dict[str, Any]) -> None:
+    """Let the buttons under a wall fill the Interpolate and the Edit tab with model, seed and class, and go there."""
+    first = name == "generate"
+    sent = wall["send"].click(
+        parts.calm(send), [wall["seed"], path["seeds"]], [tabs, path["seeds"]], show_progress="hidden",
+        api_name="keep_seed", api_visibility="public" if first else "private",
         api_description="Add a seed to a list of seeds (comma separated) for the Interpolate tab.",
     )  # fmt: skip
-    wall["edit"].click(
+    label = wall.get("label")
+    chained = [
+        (parts.calm(lambda model: model), wall["model"], path["model"]), path["menu"],
+        *([(parts.calm(chosen), label, path["label"])] if label else []), path["suggest"], path["start"],
+    ]  # fmt: skip
+    for listener in chained:
+        sent = sent.success(*listener, **parts.PRIVATE)
+    sent = wall["edit"].click(
         parts.calm(send_to_edit), [wall["model"], wall["seed"]], [tabs, room["model"], room["seed"]],
-        show_progress="hidden", api_name="send_to_edit",
+        show_progress="hidden", api_name="send_to_edit", api_visibility="public" if first else "private",
         api_description="Check that pictures of a model can be edited; returns model and seed for `edit_seed`.",
-    ).success(*room["start"], **parts.PRIVATE).success(*room["reveal"], **parts.PRIVATE)  # fmt: skip
+    )  # fmt: skip
+    chained = [*([(parts.calm(chosen), label, room["label"])] if label else []), room["start"], room["reveal"]]
+    for listener in (*room["menus"], *chained):
+        sent = sent.success(*listener, **parts.PRIVATE)
+
+
+def chosen(label: str) -> Any:
+    """A class in a menu of classes; the menu stays as it is without one."""
+    return label or gr.skip()
 
 
 def send(seed: str, seeds: str) -> tuple[Any, str]:

@@ -79,7 +79,6 @@
     find("[data-do=undo]").disabled = at === 0;
     find("[data-do=redo]").disabled = at === steps.length;
     find("[data-do=all]").disabled = entries.length === 0;
-    find("[data-do=surprise]").disabled = !me.now;
     find("[data-do=starred]").setAttribute("aria-pressed", String(starred));
     drawOne(get(chosen));
   };
@@ -90,9 +89,11 @@
     find(".tray-name").textContent = entry.title;
     find("[data-do=star]").setAttribute("aria-pressed", String(entry.star));
     find("[data-do=star]").textContent = entry.star ? "Starred" : "Star";
+    find("[data-do=surprise]").hidden = !entry.can.includes("surprise");
+    find("[data-lock]").parentElement.hidden = !entry.can.includes("surprise");
     find("[data-note]").value = entry.note;
     find("[data-link]").value = me.link(entry.code, entry.tab);
-    find(".tray-next").replaceChildren(...entry.can.map((name) => {
+    find(".tray-next").replaceChildren(...entry.can.filter((name) => name !== "surprise").map((name) => {
       const button = element("button", { type: "button", textContent: facts.actions[name] });
       button.dataset.go = name;
       return button;
@@ -178,7 +179,7 @@
   };
   const press = {
     undo, redo,
-    surprise: () => me.send("go", { action: "surprise", code: me.now, lock: find("[data-lock]").checked }),
+    surprise: () => me.send("go", { action: "surprise", code: chosen, lock: find("[data-lock]").checked }),
     starred: () => { starred = !starred; draw(); },
     all: () => me.send("all", { rows: entries.map((entry) => [entry.code, entry.star, entry.note]) }),
     open: () => me.send("go", { action: "open", code: chosen }),

@@ -22,6 +22,7 @@ from ganhub.errors import ConfigError
 from ganhub.models import StyleGenerator, Stylizer, Translator
 
 # What a button does -> its words. Those of PHOTO take the picture along, the others its seed.
+SURPRISE = {"surprise": "Surprise me"}
 SEED = {"like": "More like this", "interpolate": "Interpolate", "edit": "Edit"}
 PHOTO = {"style": "Style", "enlarge": "Enlarge", "restore": "Restore"}
 TABS = {"like": "generate", "enlarge": "restore"}  # where the tab has another name
@@ -55,6 +56,11 @@ def offers(desk: Desk, creation: Creation) -> list[str]:
         edits = action != "edit" or _is(creation, StyleGenerator)
         if edits and desk.tab_of(target) is not None:
             found.append(action)
+    try:
+        variations.new_seeds(creation, random.Random(0))
+        found.append("surprise")
+    except ConfigError:
+        pass
     if "style" in forms and zoo.names(Stylizer):
         found.append("style")
     found += [action for action in ("enlarge", "restore") if "restore" in forms and restorers(action)]

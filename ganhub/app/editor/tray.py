@@ -15,7 +15,7 @@ import gradio as gr
 from ganhub.app import _parts as parts
 from ganhub.app.declared import ASSETS, Bench, Built, handler, script
 from ganhub.app.editor import leaving
-from ganhub.app.editor.actions import PHOTO, SEED, Desk, choose_tab, go
+from ganhub.app.editor.actions import PHOTO, SEED, SURPRISE, Desk, choose_tab, go
 
 ACCEPTED = [".zip", ".png", ".jpg", ".jpeg", ".webp", ".mp4"]
 BUTTONS = ("go", "tab", "download", "all", "compare", "share")  # hidden ones, which the script presses
@@ -43,7 +43,12 @@ def build_tray(
         if one.outcome is not None:
             wire_outcome(desk, at, name, one)
     # Its first words: what is on the page, so that it can open a link or the first tab.
-    facts = {"first": next(iter(built), ""), "tabs": list(built), "forms": list(forms), "actions": {**SEED, **PHOTO}}
+    facts = {
+        "first": next(iter(built), ""),
+        "tabs": list(built),
+        "forms": list(forms),
+        "actions": {**SEED, **SURPRISE, **PHOTO},
+    }
     app.load(None, None, None, js=_start(facts), api_visibility="private")
 
 
