@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,11 @@ class Outcome:
     files: Sequence[str]
     film: str = ""
     photos: Mapping[str, str] = field(default_factory=dict)
+    number: int = field(default_factory=count().__next__, init=False)
+
+    def __hash__(self) -> int:
+        """Another for each: Gradio tells by it that a state holds another one, and an id is used again."""
+        return self.number
 
 
 @dataclass(frozen=True)

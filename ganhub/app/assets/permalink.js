@@ -4,7 +4,7 @@
   me.quiet = new Set();  /* tabs whose next result nobody asked for: what a tab opens with */
   me.start = "";
   const seen = new Set();  /* tabs that were on the screen */
-  let begun = false;
+  let begun = false, current = facts.first;
   let silent = "";  /* the tab whose next result is one that was there before: no new step */
 
   me.link = (code, tab) => {
@@ -58,6 +58,7 @@
   me.went = (text) => {
     const { tab, run } = JSON.parse(text);
     me.going = false;
+    current = tab;  /* its own event may come later */
     seen.add(tab);
     me.quiet.delete(tab);
     silent = me.ask?.silent ? tab : "";
@@ -79,8 +80,9 @@
   /* ---- tabs */
 
   me.shown = (tab) => {
-    if (!begun) return;
-    if (me.going) { seen.add(tab); return; }
+    if (!begun || tab === current) return;
+    current = tab;
+    if (me.going) return seen.add(tab);
     const last = lasts()[tab], known = seen.has(tab);
     if (here().get("tab") !== tab) {
       const address = new URL(location.href);
