@@ -31,7 +31,8 @@ def evolve(
     scores: Annotated[
         str,
         typer.Option(
-            "--score", help=f"NAME=WEIGHT, separated by commas, of {', '.join(one.name for one in list_scores())}; below 0 prefers less."
+            "--score",
+            help=f"NAME=WEIGHT, separated by commas, of {', '.join(one.name for one in list_scores())}; below 0 prefers less.",
         ),
     ] = "colourfulness=1",
     algorithm: Annotated[str, typer.Option(help=f"{', '.join(list_algorithms())}.")] = "genetic",
