@@ -32,7 +32,7 @@ def evolve(
         str,
         typer.Option(
             "--score",
-            help=f"NAME=WEIGHT, separated by commas, of {', '.join(one.name for one in list_scores())}; below 0 prefers less.",
+            help=f"NAME=WEIGHT, separated by commas; below 0 prefers less: {', '.join(one.name for one in list_scores())}.",
         ),
     ] = "colourfulness=1",
     algorithm: Annotated[str, typer.Option(help=f"{', '.join(list_algorithms())}.")] = "genetic",
