@@ -146,13 +146,13 @@ def list_weights(folder: Path, variant: str | None = None) -> list[Path]:
 
 def _shards(folder: Path, index: dict[str, Any]) -> list[Path]:
     weight_map = index.get("weight_map")
-    found = list(weight_map.values()) if isinstance(weight_map, dict) else []
-    for name in found:
+    shards = list(weight_map.values()) if isinstance(weight_map, dict) else []
+    for name in shards:
         if not isinstance(name, str) or not PLAIN_NAME.fullmatch(name) or not name.endswith(".safetensors"):
             raise HubError(
                 f"The index in {folder} names {clipped(repr(name), 80)}, no safetensors file beside it: fetch it again."
             )
-    names = sorted(set(found))
+    names = sorted(set(shards))
     for name in names:
         if not os.path.isfile(folder / name):
             raise HubError(f"{folder} lacks {clipped(name, 80)}, which its index names: fetch the folder again.")

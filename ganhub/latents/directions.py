@@ -104,7 +104,7 @@ def principal_directions(
     """The directions in which w varies most: GANSpace, section 2.1 of arXiv:2004.02546, for models with W.
 
     Args:
-        model: With a W space.
+        model: A model with a W space.
         count: How many, the widest first.
         samples: How many w, of the seeds from ``seed`` on, at least 2.
         seed: See there.
@@ -137,7 +137,7 @@ def closed_form_directions(model: StyleGenerator, count: int = 8, layers: Layers
     of the chosen layers, one below the other.
 
     Args:
-        model: With a W space.
+        model: A model with a W space.
         count: How many, the strongest first.
         layers: As in `layer_range`; None for all.
 
@@ -208,11 +208,11 @@ def boundary_direction(points: Tensor, labels: Tensor, *, name: str = "boundary"
                           f"{list(labels.shape)}.")  # fmt: skip
     if not ridge > 0:
         raise ConfigError(f"ridge must be above 0, not {ridge!r}.")
-    found = labels.cpu().double()
-    if not ((found == 0) | (found == 1)).all():
+    sides = labels.cpu().double()
+    if not ((sides == 0) | (sides == 1)).all():
         raise ConfigError("The labels of a boundary are 0 or 1, or False or True.")
     points = points.detach().cpu().double()
-    kinds = [points[found == side] for side in (0, 1)]
+    kinds = [points[sides == side] for side in (0, 1)]
     if min(map(len, kinds)) < 2:
         raise ConfigError(f"A boundary needs two points of each kind; there are {len(kinds[0])} and {len(kinds[1])}.")
     difference = kinds[1].mean(0) - kinds[0].mean(0)
@@ -221,7 +221,7 @@ def boundary_direction(points: Tensor, labels: Tensor, *, name: str = "boundary"
     normal = torch.linalg.solve(within, difference)
     if not normal.isfinite().all() or not normal.norm() > 0:
         raise ConfigError("The two kinds of points have the same mean: nothing tells them apart.")
-    along = _centred(points, found.long()) @ (normal / normal.norm())
+    along = _centred(points, sides.long()) @ (normal / normal.norm())
     source = f"linear boundary between {len(kinds[0])} and {len(kinds[1])} points"
     return _made(name, normal, along.std(), (0, 0), source, 0)
 
@@ -230,7 +230,7 @@ def direction(model: StyleGenerator, name: str, label: int | str | None = None) 
     """Find a direction by its name.
 
     Args:
-        model: With a W space.
+        model: A model with a W space.
         name: One of ``model.named``, such as "glasses"; or "pca:3" for the fourth of `principal_directions`, "sefa:0"
             of `closed_form_directions`, "class:cat>dog" for `difference_direction`; with "@4-8" or "@fine" behind it,
             for these layers only.
@@ -267,18 +267,18 @@ def _computed(model: StyleGenerator, text: str, where: str) -> Direction:
     kind, _, rest = text.partition(":")
     layers = layer_range(where.strip() or None, model.layers)
     if kind == CLASSES and classes and ">" in rest:
-        found = difference_direction(model, *map(str.strip, rest.split(">", 1)))
+        chosen = difference_direction(model, *map(str.strip, rest.split(">", 1)))
     elif kind in (PRINCIPAL, CLOSED_FORM) and re.fullmatch(r"\d{1,6}", rest) and int(rest) < width:
         number = int(rest) + 1
         if kind == PRINCIPAL:
-            found = principal_directions(model, number)[-1]
+            chosen = principal_directions(model, number)[-1]
         else:
-            found = closed_form_directions(model, number, layers)[-1]
+            chosen = closed_form_directions(model, number, layers)[-1]
     else:
         raise ConfigError(_which_there_are(model, text, kind))
     if layers == (0, model.layers):
-        return found
-    return replace(found, name=f"{text}@{layers[0]}-{layers[1]}", layers=layers)
+        return chosen
+    return replace(chosen, name=f"{text}@{layers[0]}-{layers[1]}", layers=layers)
 
 
 def _which_there_are(model: StyleGenerator, text: str, kind: str) -> str:
@@ -302,7 +302,7 @@ def edit(w: Tensor, direction: Direction, amount: float, layers: Layers = None) 
 
     Args:
         w: [N, D] or w+ [N, L, D], in any floating type.
-        direction: Of the same D.
+        direction: A direction of the same D.
         amount: In standard deviations of w along the direction; 1 to 3 are visible and safe.
         layers: As in `layer_range`; None for those of the direction.
 

@@ -364,8 +364,8 @@ def list_architectures() -> list[str]:
 def get_architecture(name: str) -> type[Model]:
     """Return the class of an architecture; an unknown name raises ConfigError and names the nearest."""
     if not isinstance(name, str) or name not in _REGISTRY:
-        known = ", ".join(sorted(_REGISTRY))
-        raise ConfigError(f"There is no architecture {reprlib.repr(name)}.{nearest(name, _REGISTRY)} Known: {known}.")
+        names = ", ".join(sorted(_REGISTRY))
+        raise ConfigError(f"There is no architecture {reprlib.repr(name)}.{nearest(name, _REGISTRY)} Known: {names}.")
     return _REGISTRY[name]
 
 
