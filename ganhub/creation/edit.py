@@ -21,7 +21,7 @@ from ganhub.models._named import named_here
 REACH = 4.0  # standard deviations to either side
 NOTHING = "nothing"
 PARTS = {"coarse": "shape", "middle": "details", "fine": "colours"}  # of the layers -> what they decide on
-MIXES = (NOTHING, *PARTS, "coarse+middle", "coarse+fine", "middle+fine")
+MIXES = (NOTHING, *PARTS, "coarse+middle", "coarse+fine", "middle+fine", "coarse+middle+fine")
 COUNT = 8  # principal directions that are computed together
 MOST = 256  # directions of a model that are remembered
 KINDS = {"pca": "Change", "sefa": "Other change"}  # of a direction's name -> in words
@@ -161,6 +161,12 @@ class Edit(Creation, verb="edit"):
                 w = edit(w, cached_direction(generator, name, None if label is None else int(label)), amount)
                 notes.append(f"{in_words(name)} {amount:+.1f}")
         return w.float(), notes
+
+
+def kept_start(creation: Edit, inputs: Inputs) -> Start | None:
+    """What the edits of a Creation began from, where it was computed with these inputs."""
+    plain = creation._unedited()
+    return next((kept for (start, _), kept in inputs.kept.items() if start == plain), None)
 
 
 def in_words(name: str) -> str:
