@@ -83,7 +83,9 @@ def test_edits_are_those_of_the_library(client: Client, model: StyleGenerator) -
     before, *_ = start(client)
     names, amounts = ["pca:0", "sefa:1", "pca:2@fine"], [2.0, -1.5, 3.0]
     changes = dict(zip(names[1:], amounts[1:], strict=True))
-    (_, after), line, png, point = client.predict(*edits(names[:1], *amounts[:1], changes=changes), api_name="/edit_tab")
+    (_, after), line, png, point = client.predict(
+        *edits(names[:1], *amounts[:1], changes=changes), api_name="/edit_tab"
+    )
     w = model.per_layer(model.to_w(model.latent([7])))
     for name, amount in zip(names, amounts, strict=True):
         w = latents.edit(w, latents.direction(model, name), amount)

@@ -44,7 +44,7 @@ def file_name(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text)[-100:]
 
 
-def written(path: Path, content: bytes) -> None:
+def write_new(path: Path, content: bytes) -> None:
     """Write a file that nobody else knows of; ImageError where the disk is full."""
     try:
         path.write_bytes(content)
@@ -86,7 +86,7 @@ class Drawings:
             report: Is told after how many of them it goes on.
             near: The seed that they are near, and how near.
         """
-        paths = {asked: self._known(generator, (model, truncation, near, *asked)) for asked in wanted}
+        paths = {asked: self._cached(generator, (model, truncation, near, *asked)) for asked in wanted}
         missing = [asked for asked, path in paths.items() if path is None]
         step = at_once(generator)
         for start in range(0, len(missing), step):
@@ -102,24 +102,24 @@ class Drawings:
         """Draw pictures, in one batch with others', and write their files, in a folder that nobody can guess."""
         pictures = self._batches.draw(generator, wanted, truncation, near)
         folder = result_folder()
-        drawn = []
+        files = []
         for place, (picture, (seed, label)) in enumerate(zip(pictures, wanted, strict=True)):
-            asked = {} if label is None else {"label": label}
+            named = {} if label is None else {"label": label}
             alike = {} if near is None else {"around": near[0], "likeness": near[1]}
-            facts = {"software": "ganhub", "model": model, "seed": seed, "truncation": truncation, **asked, **alike}
+            facts = {"software": "ganhub", "model": model, "seed": seed, "truncation": truncation, **named, **alike}
             # Its place is in the name: classes whose names have no Latin letters have the same file name.
-            path = folder / file_name("-".join([model, *map(str, asked.values()), f"seed-{seed}-{place}.png"]))
+            path = folder / file_name("-".join([model, *map(str, named.values()), f"seed-{seed}-{place}.png"]))
             # Nobody knows the place yet, so there is nobody who could see half of it.
-            written(path, images.encode_png(picture, metadata={name: str(fact) for name, fact in facts.items()}))
-            drawn.append(path)
+            write_new(path, images.encode_png(picture, metadata={name: str(fact) for name, fact in facts.items()}))
+            files.append(path)
         with self._lock:
-            known = self._paths.setdefault(generator, OrderedDict())
-            known |= {(model, truncation, near, *asked): path for asked, path in zip(wanted, drawn, strict=True)}
-            while len(known) > MOST:
-                known.popitem(last=False)
-        return drawn
+            paths = self._paths.setdefault(generator, OrderedDict())
+            paths |= {(model, truncation, near, *asked): path for asked, path in zip(wanted, files, strict=True)}
+            while len(paths) > MOST:
+                paths.popitem(last=False)
+        return files
 
-    def _known(self, generator: LatentGenerator, key: Key) -> Path | None:
+    def _cached(self, generator: LatentGenerator, key: Key) -> Path | None:
         with self._lock:
             paths = self._paths.get(generator, OrderedDict())
             path = paths.get(key)
