@@ -180,9 +180,9 @@ def test_edit(client: Client, library: LocalLibrary, photo: Path) -> None:
         plain = render(start, library, inputs=inputs)
         _, after, *_, point, _ = client.predict(*form, *sliders, api_name=endpoint)
         assert same(after, moved.pictures) and torch.equal(load_w(point)[0], moved.tensors["w"])
-        after, *_, point = client.predict(*NO_EDITS, api_name="/edit")
+        after, *_, point = client.predict(*NO_EDITS, api_name="/edit_tab")
         assert same(after, plain.pictures) and torch.equal(load_w(point)[0], plain.tensors["w"])
-        after, *_, point = client.predict(*sliders, api_name="/edit")
+        after, *_, point = client.predict(*sliders, api_name="/edit_tab")
         assert same(after, moved.pictures) and torch.equal(load_w(point)[0], moved.tensors["w"])
         assert not same(after, plain.pictures)
 
