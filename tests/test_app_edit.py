@@ -70,7 +70,7 @@ def test_edits_are_those_of_the_library(client: Client, model: StyleGenerator) -
     """Principal directions, those of the weights and of some layers; what was done is told and goes with the file."""
     before, *_ = start(client)
     names, amounts = ["pca:0", "sefa:1", "pca:2@fine"], [2.0, -1.5, 3.0]
-    after, line, png, point = client.predict(*edits(names, *amounts), api_name="/edit")
+    after, line, png, point = client.predict(*edits(names, *amounts), api_name="/edit_tab")
     w = model.per_layer(model.to_w(model.latent([7])))
     for name, amount in zip(names, amounts, strict=True):
         w = latents.edit(w, latents.direction(model, name), amount)
@@ -86,12 +86,12 @@ def test_edits_are_those_of_the_library(client: Client, model: StyleGenerator) -
 
 def test_mixing_then_truncation(client: Client, model: StyleGenerator) -> None:
     start(client)
-    after, line, *_ = client.predict(*edits(mixed="coarse", seed=12, truncation=0.5), api_name="/edit")
+    after, line, *_ = client.predict(*edits(mixed="coarse", seed=12, truncation=0.5), api_name="/edit_tab")
     w = latents.mix(model, model.to_w(model.latent([7])), model.to_w(model.latent([12])), "coarse")
     assert same(after, model.from_w(model.truncate_w(w, None, 0.5), noise=model.noise([7])))
     assert line == "Seed 7 · coarse styles of seed 12 · truncation 0.5"
     undone = client.predict(api_name="/edit_reset")
-    after, line, *_ = client.predict([], *undone[:7], 1, undone[7], api_name="/edit")
+    after, line, *_ = client.predict([], *undone[:7], 1, undone[7], api_name="/edit_tab")
     assert same(after, model.sample(1, seed=7)) and line == "Seed 7 · as it is"
 
 
@@ -107,7 +107,7 @@ def test_a_photo_is_found_and_edited(client: Client, model: StyleGenerator, phot
     assert same(after, picture)
     expected = latents.project(model, load_image(photo), steps=30)
     assert expected.error < expected.start_error and (picture - expected.picture).abs().mean() < 0.02
-    edited, line, *_ = client.predict(*edits(["pca:0"], 4.0), api_name="/edit")
+    edited, line, *_ = client.predict(*edits(["pca:0"], 4.0), api_name="/edit_tab")
     assert line == "Photo · Principal 1 +4.0" and not same(edited, picture)
 
 
@@ -119,7 +119,7 @@ def test_a_projection_can_be_stopped(server: Server, client: Client, photo: str)
     *_, told = job.result(timeout=60)
     assert "can still be edited" in told
     wait_until(lambda: server.workers() == 0)
-    _, line, *_ = client.predict(*edits(["pca:1"], 1.0), api_name="/edit")
+    _, line, *_ = client.predict(*edits(["pca:1"], 1.0), api_name="/edit_tab")
     assert line == "Seed 7 · Principal 2 +1.0", "what was there before is kept"
 
 
@@ -150,7 +150,7 @@ def test_refusals_of_a_photo(server: Server, photo: str, client: Client, tmp_pat
     answer = refusal(client, MODEL, "any", handle_file(photo), 10**6, *edits(), api_name="/edit_photo")
     assert "Steps must be from 20 to 1000" in answer
     client.reset_session()  # a visitor who has begun nothing
-    assert "take a seed, or upload a photo" in refusal(client, *edits(), api_name="/edit")
+    assert "take a seed, or upload a photo" in refusal(client, *edits(), api_name="/edit_tab")
     assert "has no styles to edit" in refusal(client, "tiny-dcgan", "5", api_name="/send_to_edit")
     assert client.predict(MODEL, "5", api_name="/send_to_edit") == (MODEL, 5)
 

@@ -1,7 +1,7 @@
 """Pictures of seeds that were asked for lately: each is drawn once and served to all who ask for it.
 
 Every page opens on the same wall, and neighbours on a wall overlap, so on a busy page most pictures are there already.
-A picture depends on model, seed, class, truncation and likeness alone (its neighbours change a level of 255 at most).
+A picture depends on model, seed, class, truncation and likeness alone.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from pathlib import Path
 from weakref import WeakKeyDictionary
 
 from ganhub import images
+from ganhub.app.batching import Batches
 from ganhub.app.jobs import Report
 from ganhub.app.shield import results_place
 from ganhub.creation import Generate, Library
-from ganhub.creation.generate import Near, Wanted, at_once, draw
+from ganhub.creation.generate import Near, Wanted, at_once
 from ganhub.errors import ImageError
 from ganhub.models import LatentGenerator
 
@@ -59,7 +60,7 @@ class Drawings:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock, self._batches = threading.Lock(), Batches()
         self._paths: WeakKeyDictionary[LatentGenerator, OrderedDict[Key, Path]] = WeakKeyDictionary()
 
     def of(self, wall: Generate, library: Library, report: Report | None = None) -> list[str]:
@@ -98,8 +99,8 @@ class Drawings:
     def _draw(
         self, generator: LatentGenerator, model: str, wanted: Sequence[Wanted], truncation: float, near: Near
     ) -> list[Path]:
-        """Draw pictures in one batch and write their files, in a folder that nobody can guess."""
-        pictures = draw(generator, wanted, truncation, near)
+        """Draw pictures, in one batch with others', and write their files, in a folder that nobody can guess."""
+        pictures = self._batches.draw(generator, wanted, truncation, near)
         folder = result_folder()
         files = []
         for place, (picture, (seed, label)) in enumerate(zip(pictures, wanted, strict=True)):

@@ -22,14 +22,14 @@ VERSION = "1"
 MAX_CODE = 8_192  # characters of a link that are read
 MAX_JSON = 32_768  # bytes that these may unfold to
 MAX_LIST = 4_096  # values of one list in it
-# What is often in a Creation; deflate points at it, so that links are short. It belongs to version 1 and stays as it is.
+# What is often in a Creation; deflate points at it, so that links are short. It belongs to version 1, and stays.
 OFTEN = (
     b'"strokes":"keep_colour":"luminance""histogram""style_size":512,"styles":[["","strength":"opaque":true,"size":1024,'
     b'"photo":"","mask":"","cleaner":"","inpainter":"inpainting","colourist":"pix2pix-colorize","upscaler":"srgan-x4",'
     b'"verb":"inpaint""verb":"translate""verb":"restore""verb":"style""directions":[["pca:0",["pca:1",["sefa:0",'
     b'["class:","mix_seed":"mixed":"coarse""middle""fine""frames":48,"label":"","loop":false,"seeds":[0,'
     b'"pace":"picture""space":"fps":"labels":["","likeness":0.85,"around":0,"model":"conditional-gan-mnist'
-    b'cut-monetfast-stylearbitrary-styledcgan-wgan-gp-progressive-gan-glyphsemojistylegan2-monetstylegan2-landscapes'
+    b"cut-monetfast-stylearbitrary-styledcgan-wgan-gp-progressive-gan-glyphsemojistylegan2-monetstylegan2-landscapes"
     b'stylegan2-heroes","truncation":0.7,"verb":"edit"}"verb":"interpolate"}{"count":24,"model":"stylegan2-heroes",'
     b'"seed":0,"verb":"generate"}'
 )

@@ -64,7 +64,7 @@ def with_edits(run: Callable) -> Callable:
 
 
 def build(bench: Bench) -> Built:
-    """Lay the tab out; doors: "model" and "seed", which another tab may fill, then the listeners "start", "reveal"."""
+    """Lay the tab out; doors: "model", "seed", "label" to fill, then listeners: "menus", "start", "reveal"."""
     have = bool(zoo.entries(StyleGenerator))
     at = SimpleNamespace(start=gr.State(None), named=gr.State(list(FIRST)))
     with gr.Row():
@@ -187,13 +187,16 @@ def connect(bench: Bench, at: SimpleNamespace, have: bool) -> Built:
     at.chosen.input(arranged, [at.chosen, at.named, *at.sliders], [at.named, *at.sliders], **parts.PRIVATE).then(
         apply, [at.start, *edits], shown, **parts.PRIVATE
     )
-    at.model.input(
-        parts.calm(lambda name: menus(bench.library, name)), at.model, [at.label, at.chosen], **parts.PRIVATE
-    ).then(arranged, [at.chosen, at.named, *at.sliders], [at.named, *at.sliders], **parts.PRIVATE).then(
+    of_model = (
+        (parts.calm(lambda name: menus(bench.library, name)), at.model, [at.label, at.chosen]),
+        (arranged, [at.chosen, at.named, *at.sliders], [at.named, *at.sliders]),
+    )
+    at.model.input(*of_model[0], **parts.PRIVATE).then(*of_model[1], **parts.PRIVATE).then(
         *from_seed, **parts.PRIVATE
     ).success(*reveal, **parts.PRIVATE)
     scripts = (press_once("edit", "after", button="take"),) if have else ()
-    return Built(scripts=scripts, doors={"model": at.model, "seed": at.seed, "start": from_seed, "reveal": reveal})
+    doors = {"model": at.model, "seed": at.seed, "label": at.label, "menus": of_model}
+    return Built(scripts=scripts, doors={**doors, "start": from_seed, "reveal": reveal})
 
 
 def saved(creation: Edit, edited: Result) -> tuple[str, str, str, str]:
