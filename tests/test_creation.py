@@ -71,7 +71,7 @@ FIELDS: dict[type[Creation], dict[str, st.SearchStrategy]] = {
     Edit: {"model": TEXT, "seed": SEED, "photo": st.one_of(st.just(""), SHA), "size": st.integers(0, 16_384),
            "steps": st.integers(1, 10_000), "label": LABEL,
            "directions": st.lists(st.tuples(TEXT, st.floats(-4, 4)), max_size=4),
-           "mixed": st.sampled_from(["nothing", "coarse", "middle", "fine"]), "mix_seed": SEED,
+           "mixed": st.sampled_from(edit_module.MIXES), "mix_seed": SEED, "mix_photo": st.one_of(st.just(""), SHA),
            "truncation": TRUNCATION},
     Project: {"model": TEXT, "photo": SHA, "size": st.integers(0, 16_384), "label": LABEL,
               "space": st.sampled_from(["w+", "w"]), "steps": st.integers(1, 100_000),
@@ -152,10 +152,10 @@ def test_equal_values_are_one_value() -> None:
         (Style, {"photo": "photo.jpg"}, "photo must be the sha256 of a picture"),
         (Translate, {"photo": ""}, "There is no photo yet"),
         (Restore, {"cleaner": ""}, "There is nothing to do"),
-        (Edit, {"directions": [["pca:0", 9]]}, "Principal 1 must be from -4 to 4, not 9."),
+        (Edit, {"directions": [["pca:0", 9]]}, "Change 1 must be from -4 to 4, not 9."),
         (Generate, {"revision": "main"}, "revision must be 8 to 64 digits of 0-9a-f for each model, not 'main'."),
         (Generate, {"revision": "0" * 8 + "." + "1" * 8}, "revision must name 1 version, not 2."),
-        (Edit, {"mixed": "all"}, "mixed must be one of nothing, coarse, middle, fine, not 'all'."),
+        (Edit, {"mixed": "all"}, "coarse+fine, middle+fine, coarse+middle+fine, not 'all'."),
     ],
 )  # fmt: skip
 def test_a_wrong_value_is_one_sentence(kind: type[Creation], fields: dict[str, Any], says: str) -> None:
@@ -236,7 +236,7 @@ def test_edit_of_nothing_is_the_picture_of_the_seed(library: LocalLibrary) -> No
     assert (made.pictures - library.open("tiny-stylegan2").sample(1, seed=7)).abs().max() < 1e-5
     assert made.text == "This is seed 7." and set(made.tensors) == {"w", "noise"} and not made.notes
     moved = render(Edit(model="tiny-stylegan2", seed=7, directions=(("pca:0", 2.0),)), library)
-    assert moved.notes == ["Principal 1 +2.0"] and not torch.equal(moved.pictures, made.pictures)
+    assert moved.notes == ["Change 1 +2.0"] and not torch.equal(moved.pictures, made.pictures)
 
 
 def test_a_projection_is_that_of_the_latents(library: LocalLibrary, photo: Path) -> None:

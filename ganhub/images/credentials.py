@@ -67,7 +67,9 @@ def sign_file(path: Path, suffix: str, text: str, source: str) -> None:
     pems = [_pem(name) for name in (CERT, KEY)]
     signed = path.with_name(f"{path.name}.signed")
     try:
-        context = c2pa.Context.from_dict({"builder": {"thumbnail": {"enabled": False}}})  # it is larger than the picture
+        context = c2pa.Context.from_dict(
+            {"builder": {"thumbnail": {"enabled": False}}}
+        )  # it is larger than the picture
         with c2pa.Signer.from_info(c2pa.C2paSignerInfo(algorithm, *pems, None)) as signer, context:
             with c2pa.Builder(manifest(text, source), context) as builder:
                 with path.open("rb") as whole, signed.open("w+b") as out:
