@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
 from PIL import Image
 
-from ganhub.creation import Creation, Inputs, LocalLibrary, Point, render
+from ganhub.app.tabs import evolve as evolve_tab
+from ganhub.creation import Creation, Evolve, Generate, Inputs, LocalLibrary, Point, render
 from ganhub.images import to_uint8
 from tests.app_server import Server, refusal
 from tests.browser import MARKS, Watched
@@ -33,7 +35,7 @@ def evolve(client: Client, **given: Any) -> tuple:
         "model": "tiny-conditional-gan", "scores": "contrast=1", "algorithm": "random", "generations": 2, "seed": 0,
         "label": "all classes", "target": None, **given,
     }  # fmt: skip
-    return client.predict(api_name="/evolve", **asked)
+    return client.predict(api_name="/evolve_tab", **asked)
 
 
 def test_what_the_api_finds_can_be_made_again(client: Client, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,7 +58,7 @@ def test_a_picture_to_look_for(client: Client, models: Path, tmp_path: Path) -> 
     gallery, creations, *_ = evolve(client, scores="palette=1", algorithm="genetic", target=handle_file(path))
     assert len(gallery) == len(creations.splitlines()) >= 1
     assert "compares with a picture" in refusal(
-        client, "tiny-conditional-gan", "palette=1", "random", 2, 0, "all classes", None, api_name="/evolve"
+        client, "tiny-conditional-gan", "palette=1", "random", 2, 0, "all classes", None, api_name="/evolve_tab"
     )
 
 
@@ -93,7 +95,7 @@ def test_refusals(client: Client, changed: dict[str, Any], says: str) -> None:
         "model": "tiny-conditional-gan", "scores": "contrast=1", "algorithm": "random", "generations": 2, "seed": 0,
         "label": "", "target": None, **changed,
     }  # fmt: skip
-    assert re.search(says, refusal(client, *asked.values(), api_name="/evolve"))
+    assert re.search(says, refusal(client, *asked.values(), api_name="/evolve_tab"))
 
 
 @pytest.mark.parametrize(
@@ -109,6 +111,37 @@ def test_refusals(client: Client, changed: dict[str, Any], says: str) -> None:
 )
 def test_breeding_refuses_what_is_no_picture_of_a_wall(client: Client, liked: str, says: str) -> None:
     assert says in refusal(client, "tiny-dcgan", liked, 0, 0.2, 0, "", api_name="/breed")
+
+
+def test_a_creation_from_the_history_fills_the_tab() -> None:
+    asked = Evolve(model="m", scores="palette=0.5,contrast=-1", generations=9, seed=4, label="x", target="a" * 64)
+    filled = evolve_tab.fill(asked, {"a" * 64: "there.png"})
+    assert filled == ("m", "palette=0.5,contrast=-1", "genetic", 9, 4, "x", "there.png", "")
+    found = Point(model="m", weights=[0.25] * 32, seed=7, label="x")
+    assert evolve_tab.read_points(evolve_tab.fill(found, {})[-1]) == [found]
+    assert evolve_tab.takes(asked) and evolve_tab.takes(found)
+    others = [Evolve(model="m", **fields) for fields in ({"population": 10}, {"truncation": 0.5}, {"generations": 61})]
+    for other in (*others, Point(model="m", weights=[1.0]), Generate(model="m")):
+        assert not evolve_tab.takes(other)
+
+
+def test_a_picture_from_the_history_is_bred(client: Client) -> None:
+    """As the page does it: the picture stands first, and its children follow."""
+    found = Point(model="tiny-dcgan", weights=[0.25] * 16 + [-0.5] * 16, seed=7)
+    values = [*evolve_tab.fill(found, {}), 0, 0.2]
+    listener = next(one for one in client.config["dependencies"] if len(one["inputs"]) == 10)
+    wall, creations, *_ = client.predict(*values, fn_index=listener["id"])
+    assert Point.from_json(creations.splitlines()[0]) == found and len(wall) == 12
+
+
+def test_the_api_bounds_a_search(client: Client) -> None:
+    asked = {"model": "tiny-dcgan", "scores": [["contrast", 1]], "algorithm": "random"}
+    picture, files, said, creation = client.predict(
+        **asked, generations=2, population=5, api_name="/evolve"
+    )  # fmt: skip
+    assert len(files) >= 1 and creation["verb"] == "evolve"
+    with pytest.raises(AppError, match="generations x population must be at most 1200 here"):
+        client.predict(**asked, generations=100, population=100, api_name="/evolve")
 
 
 class Visit(Watched):

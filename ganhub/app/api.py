@@ -20,7 +20,7 @@ from ganhub.app.declared import Bench
 from ganhub.app.outcome import Outcome, outcome_of
 from ganhub.app.shield import Limits
 from ganhub.app.sources import digest_of, require_small, with_digests
-from ganhub.creation import Creation, Edit, Generate, Inputs, Interpolate, Style
+from ganhub.creation import Creation, Edit, Evolve, Generate, Inputs, Interpolate, Style
 from ganhub.creation.schema import kinds, schema_of
 from ganhub.errors import ConfigError
 from ganhub.models import Stylizer
@@ -218,6 +218,8 @@ def require_allowed(bench: Bench, creation: Creation, inputs: Inputs, limits: Li
         height, width = getattr(entry.config, "size", (1, 1)) if entry else (2048, 2048)
         if (pixels := height * width) * creation.frames > limits.film:
             raise ConfigError(f"{creation.frames} frames of this size do not fit: ask for {limits.film // pixels}.")
+    if isinstance(creation, Evolve) and (count := creation.generations * creation.population) > limits.searched:
+        raise ConfigError(f"generations x population must be at most {limits.searched} here, not {count}.")
     if isinstance(creation, Edit) and creation.photo and creation.steps > limits.steps:
         raise ConfigError(f"steps must be at most {limits.steps} here, not {creation.steps}.")
     for digest, name in creation.digests().items():
