@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,14 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
+from ganhub.app.declared import Bench
+from ganhub.app.drawings import Drawings
+from ganhub.app.jobs import Jobs
+from ganhub.app.library import Library
 from ganhub.app.tabs import evolve as evolve_tab
 from ganhub.creation import Creation, Evolve, Generate, Inputs, LocalLibrary, Point, render
 from ganhub.images import to_uint8
+from ganhub.models import get_architecture
 from tests.app_server import Server, refusal
 from tests.browser import MARKS, Watched
 
@@ -35,7 +41,7 @@ def evolve(client: Client, **given: Any) -> tuple:
         "model": "tiny-conditional-gan", "scores": "contrast=1", "algorithm": "random", "generations": 2, "seed": 0,
         "label": "all classes", "target": None, **given,
     }  # fmt: skip
-    return client.predict(api_name="/evolve_tab", **asked)
+    return client.predict(*asked.values(), api_name="/evolve_tab")
 
 
 def test_what_the_api_finds_can_be_made_again(client: Client, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,13 +131,19 @@ def test_a_creation_from_the_history_fills_the_tab() -> None:
         assert not evolve_tab.takes(other)
 
 
-def test_a_picture_from_the_history_is_bred(client: Client) -> None:
-    """As the page does it: the picture stands first, and its children follow."""
+def test_a_picture_from_the_history_is_bred(models_folder: Path) -> None:
+    """It stands first, and its children follow."""
+    get_architecture("dcgan").tiny().save_pretrained(models_folder / "tiny-dcgan")
     found = Point(model="tiny-dcgan", weights=[0.25] * 16 + [-0.5] * 16, seed=7)
-    values = [*evolve_tab.fill(found, {}), 0, 0.2]
-    listener = next(one for one in client.config["dependencies"] if len(one["inputs"]) == 10)
-    wall, creations, *_ = client.predict(*values, fn_index=listener["id"])
-    assert Point.from_json(creations.splitlines()[0]) == found and len(wall) == 12
+    bench = Bench(Library(), Jobs(), Drawings())
+    *_, (wall, creations, liked, _, turn, outcome, said) = evolve_tab.reopen(
+        bench, *evolve_tab.fill(found, {}), 0, 0.2, request=None
+    )
+    assert Point.from_json(creations.splitlines()[0]) == found == outcome.creation and outcome.files == [wall[0][0]]
+    assert len(wall) == 12 and (liked, turn) == ("", 1) and "from 1 that you liked" in said
+    asked = Evolve(model="tiny-dcgan", scores="contrast=1", algorithm="random", generations=1)
+    *_, (wall, *_, outcome, said) = evolve_tab.reopen(bench, *evolve_tab.fill(asked, {}), 0, 0.2, request=None)
+    assert outcome.creation == replace(asked, population=20) and len(wall) == len(outcome.files) and "of 20" in said
 
 
 def test_the_api_bounds_a_search(client: Client) -> None:
