@@ -222,7 +222,7 @@
     if (!room || !event.dataTransfer?.types.includes("Files")) return;
     event.preventDefault();
     room.classList.toggle("over", event.type === "dragover");
-    const box = document.querySelector("#tray-upload input[type=file], input#tray-upload");
+    const box = find("input[type=file]");
     if (event.type !== "drop" || !box || !event.dataTransfer.files.length) return;
     const one = new DataTransfer();
     one.items.add(event.dataTransfer.files[0]);

@@ -213,8 +213,8 @@ def thumbnail(pictures: Sequence[Tensor]) -> str:
     if len(pictures) >= 4 and all(one.shape == first.shape for one in pictures[:4]):
         first = images.make_grid(torch.cat(list(pictures[:4])), columns=2)
     height, width = first.shape[-2:]
-    if width > 3 * height:  # a strip: its middle
-        first = images.fit(first, height, 2 * height)
+    if width > 3 * height:  # a strip: its first picture
+        first = first[..., :height]
     return "data:image/webp;base64," + base64.b64encode(encode_thumbnail(first)).decode()
 
 
@@ -235,8 +235,16 @@ def compare(desk: Desk, ask: Any, memory: Memory | None) -> tuple[Any, Any, Any,
     """Two results side by side."""
     memory = memory or Memory()
     sides = [outcome_of(desk.bench, memory, _asked(ask, name)) for name in ("code", "other")]
-    shown = [gr.Image(one.files[0], label=in_words(one.creation), visible=True) for one in sides]
-    return gr.Row(visible=True), *shown, memory
+    return gr.Row(visible=True), *[_large(one) for one in sides], memory
+
+
+def _large(outcome: Outcome) -> gr.Image:
+    """A result beside another: its picture, or a wall of its first sixteen; small pictures keep their square pixels."""
+    path, pictures = outcome.files[0], list(_read(outcome.files[:16]))
+    if len(pictures) > 1 and all(one.shape == pictures[0].shape for one in pictures):
+        path = parts.save_png(images.make_grid(torch.cat(pictures)), f"{file_stem(outcome.creation)}-wall")
+    look = ["tray-large", "pixels"] if max(pictures[0].shape[-2:]) <= card.SMALL else ["tray-large"]
+    return gr.Image(path, label=in_words(outcome.creation), visible=True, elem_classes=look)
 
 
 def share(desk: Desk, ask: Any, memory: Memory | None) -> tuple[Any, Any, Any, Memory]:
@@ -249,7 +257,12 @@ def share(desk: Desk, ask: Any, memory: Memory | None) -> tuple[Any, Any, Any, M
     title = in_words(outcome.creation)
     drawn = card.compose(before + pictures[:1] if before else pictures, title, link, pair=bool(before))
     path = parts.save_png(drawn, f"{file_stem(outcome.creation)}-card", creation=outcome.creation.to_json())
-    return gr.Row(visible=True), gr.Image(path, label=f"Share card: {title}"), gr.Image(visible=False), memory
+    return (
+        gr.Row(visible=True),
+        gr.Image(path, label=f"Share card: {title}", elem_classes=["tray-large"]),
+        gr.Image(visible=False),
+        memory,
+    )
 
 
 def _read(files: Iterable[str]) -> Iterator[Tensor]:

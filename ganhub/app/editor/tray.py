@@ -64,7 +64,13 @@ def layout() -> SimpleNamespace:
             )  # fmt: skip
             at.status = gr.HTML(elem_id="tray-status", elem_classes="status", container=False)
         with gr.Row(visible=False, elem_id="tray-view") as at.view:
-            look = {"format": "png", "interactive": False, "buttons": ["download", "fullscreen"], "height": 420}
+            look = {
+                "format": "png",
+                "interactive": False,
+                "buttons": ["download", "fullscreen"],
+                "height": 420,
+                "elem_classes": "tray-large",
+            }
             at.left = gr.Image(label="One", elem_id="tray-left", min_width=150, **look)
             at.right = gr.Image(label="The other", elem_id="tray-right", min_width=150, **look)
             at.close = gr.Button("Close", size="sm", elem_id="tray-close", min_width=80, scale=0)
