@@ -1,7 +1,7 @@
 """Marks: what the file of a picture or film says of how it was made, in the ways that other programs read.
 
-A mark is two things. Its text is one line of JSON, for whoever wants to make the picture once more. Its source is a term
-of IPTC's Digital Source Type, in an XMP packet, for whoever wants to know whether it was generated.
+A mark is two things. Its text is one line of JSON, for whoever wants to make the picture once more. Its source is a
+term of IPTC's Digital Source Type, in an XMP packet, for whoever wants to know whether it was generated.
 
 =======  ======================  ========================================
 file     the text                the XMP packet

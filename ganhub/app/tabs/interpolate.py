@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any
@@ -15,14 +14,12 @@ from ganhub.app import _parts as parts
 from ganhub.app.declared import Bench, Built, Form, Outcome, Tab, press_once
 from ganhub.app.jobs import Report
 from ganhub.app.library import Library
-from ganhub.creation import Creation, Generate, Interpolate, checks, render
-from ganhub.errors import ConfigError
+from ganhub.creation import Creation, Generate, Interpolate, checks, limits, render
 from ganhub.images import video
 from ganhub.models import LatentGenerator
 
 MAX_SEEDS = 8
 MAX_FRAMES = 240
-MAX_PIXELS = 240 * 512 * 512  # of all frames together: what a film may hold in memory
 STRIP = 10  # pictures in the strip
 WALL = ("wall", "columns-6")
 ANY = "as each seed has it"
@@ -135,10 +132,8 @@ def run(bench: Bench, model, seeds, label, frames, film, loop, request: gr.Reque
     )  # fmt: skip
 
     def work(report: Report) -> tuple[str, str | None]:
-        pixels = math.prod(bench.library.open(walk.model, LatentGenerator).config.size)
-        if how_many * pixels > MAX_PIXELS:
-            fit = MAX_PIXELS // pixels
-            raise ConfigError(f"{how_many} frames of this size do not fit: ask for at most {fit}.")
+        size = bench.library.open(walk.model, LatentGenerator).config.size
+        limits.check_pixels(how_many, size, limits.FILM_OF_A_VISITOR, "frames")
         return saved(walk, render(walk, bench.library, report).film, film)
 
     job = yield from parts.follow(

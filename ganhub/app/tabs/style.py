@@ -280,7 +280,7 @@ def looks(bench: Bench, model: str, content: Any) -> Any:
     if not has_looks(model):
         return gr.Gallery([], visible=False)
     photo = content if isinstance(content, str) and content else asset(CONTENTS[0])
-    return gr.Gallery(small_paintings(bench.library, model, photo), visible=True)
+    return gr.Gallery(small_paintings(bench.library, model, bench.library.revision(model), photo), visible=True)
 
 
 def has_looks(model: str | None) -> bool:
@@ -317,8 +317,8 @@ def opening(names: Sequence[str], place: int = 0) -> str | None:
 
 
 @lru_cache(maxsize=16)
-def small_paintings(library: Library, model: str, photo: str) -> list[tuple[Any, str]]:
-    """A photo, cut square and small, in each named style, or in each of :data:`STYLES`."""
+def small_paintings(library: Library, model: str, revision: str, photo: str) -> list[tuple[Any, str]]:
+    """A photo, cut square and small, in each named style, or in each of :data:`STYLES`; once for each version of it."""
     stylizer = library.open(model, Stylizer)
     small = images.fit(images.load_image(photo, max_side=SIZES[1]), LOOK, LOOK)
     styles = [(name, name) for name in stylizer.style_names] or [
