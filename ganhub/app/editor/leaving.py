@@ -20,7 +20,7 @@ from ganhub.app.editor.actions import Desk, offers
 from ganhub.app.editor.memory import Memory, outcome_of
 from ganhub.app.jobs import Report, Stopped
 from ganhub.apply import translating
-from ganhub.creation import Creation, Interpolate, permalink, render
+from ganhub.creation import Creation, Edit, Interpolate, Translate, permalink, render
 from ganhub.creation.tray import MAX_NOTE, MOST, Kept, file_stem, in_words, read_tray, write_tray
 from ganhub.errors import ConfigError, GanhubError
 from ganhub.images import video
@@ -202,6 +202,7 @@ def entry(desk: Desk, creation: Creation, pictures: Sequence[Tensor], *, film: b
     return {
         "code": permalink.to_code(creation), "tab": desk.tab_of(creation) or "", "title": in_words(creation),
         "thumb": thumbnail(pictures), "film": film, "photo": bool(creation.digests()), "can": offers(desk, creation),
+        "live": isinstance(creation, Edit | Translate),  # made anew as one moves a slider or draws
     }  # fmt: skip
 
 

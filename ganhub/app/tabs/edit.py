@@ -5,8 +5,9 @@ from __future__ import annotations
 import html
 import inspect
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,10 +16,10 @@ from torch import Tensor
 
 from ganhub import images, latents, zoo
 from ganhub.app import _parts as parts
-from ganhub.app.declared import Bench, Built, Tab, press_once
+from ganhub.app.declared import Bench, Built, Form, Outcome, Tab, press_once
 from ganhub.app.jobs import Report
 from ganhub.app.library import Library
-from ganhub.creation import Edit, Inputs, Result, checks, render
+from ganhub.creation import Creation, Edit, Inputs, Result, checks, render
 from ganhub.creation.edit import COUNT, KINDS, MIXES, NOTHING, REACH, in_words
 from ganhub.errors import ConfigError
 from ganhub.models import StyleGenerator
@@ -66,7 +67,7 @@ def with_edits(run: Callable) -> Callable:
 def build(bench: Bench) -> Built:
     """Lay the tab out; doors: "model", "seed", "label" to fill, then listeners: "menus", "start", "reveal"."""
     have = bool(zoo.entries(StyleGenerator))
-    at = SimpleNamespace(start=gr.State(None), named=gr.State(list(FIRST)))
+    at = SimpleNamespace(start=gr.State(None), named=gr.State(list(FIRST)), outcome=gr.State(None))
     with gr.Row():
         with gr.Column(scale=1, min_width=290):
             names = beginning(bench, at)
@@ -155,8 +156,7 @@ def editor(at: SimpleNamespace, names: Sequence[str]) -> None:
 def connect(bench: Bench, at: SimpleNamespace, have: bool) -> Built:
     """What buttons and sliders do."""
     edits = [at.chosen, *at.sliders, at.mixed, at.other, at.truncation]
-    shown = [at.after, at.recipe, at.png, at.point]
-
+    shown = [at.after, at.recipe, at.png, at.point, at.outcome]
     outputs = [at.start, at.before, *shown, at.status]
     apply, arranged = parts.calm(show_edits, bench), parts.calm(arrange)
     from_seed = (parts.calm(start_from_seed, bench), [at.model, at.label, at.seed, *edits], outputs)
@@ -196,27 +196,31 @@ def connect(bench: Bench, at: SimpleNamespace, have: bool) -> Built:
     ).success(*reveal, **parts.PRIVATE)
     scripts = (press_once("edit", "after", button="take"),) if have else ()
     doors = {"model": at.model, "seed": at.seed, "label": at.label, "menus": of_model}
-    return Built(scripts=scripts, doors={**doors, "start": from_seed, "reveal": reveal})
+    asked = [at.model, at.label, at.seed, at.photo, at.steps, *edits]
+    form = Form(takes, partial(fill, bench.library), [*asked, at.named], (parts.calm(reopen, bench), asked, outputs))
+    doors |= {"start": from_seed, "reveal": reveal}
+    return Built(scripts=scripts, doors=doors, outcome=at.outcome, form=form)
 
 
-def saved(creation: Edit, edited: Result) -> tuple[str, str, str, str]:
-    """The edited picture and its w as files, and what was done as a line: (PNG, line, PNG, safetensors)."""
+def saved(creation: Edit, edited: Result, inputs: Inputs) -> tuple[str, str, str, str, Outcome]:
+    """The edited picture and its w as files, what was done as a line: (PNG, line, PNG, safetensors, outcome)."""
     facts = {"model": creation.model, "source": creation.source, "edits": ", ".join(edited.notes) or "none"}
     name = f"{creation.model}-{creation.source}-edited"
     path, file = parts.save_png(edited.pictures, name, **facts), parts.scratch(f"{name}.safetensors")
     tensors = edited.tensors
     latents.save_w(tensors["w"], file, noise=tensors["noise"], about={"software": "ganhub", **facts})
     line = " · ".join(html.escape(part) for part in (creation.source.capitalize(), *(edited.notes or ["as it is"])))
-    return path, line, path, str(file)
+    asked = replace(creation, revision="")  # a link is good for the versions that are there
+    return path, line, path, str(file), Outcome(asked, [path], photos=parts.digests(inputs, asked))
 
 
 @with_edits
-def show_edits(bench: Bench, session: Session | None, *edits: Any) -> tuple[str, str, str, str]:
+def show_edits(bench: Bench, session: Session | None, *edits: Any) -> tuple[str, str, str, str, Outcome]:
     """The same start with other edits."""
     if session is None:
         raise ConfigError("There is nothing to edit yet: take a seed, or upload a photo and project it.")
     creation = replace(session.creation, **asked_edits(*edits))
-    return saved(creation, render(creation, bench.library, inputs=session.inputs))
+    return saved(creation, render(creation, bench.library, inputs=session.inputs), session.inputs)
 
 
 def start(
@@ -235,13 +239,13 @@ def start(
         edited = render(pinned, bench.library, on_step, inputs=inputs)
         name = f"{creation.model}-{creation.source}"
         path = parts.save_png(edited.photo, name, model=creation.model, source=creation.source)
-        return Session(pinned, inputs), path, saved(pinned, edited), html.escape(edited.text)
+        return Session(pinned, inputs), path, saved(pinned, edited, inputs), html.escape(edited.text)
 
     def look(pair: tuple[str, Tensor]) -> tuple:
-        return gr.skip(), pair[0], images.to_pil(pair[1]), *parts.keep(3)
+        return gr.skip(), pair[0], images.to_pil(pair[1]), *parts.keep(4)
 
     job = yield from parts.follow(
-        bench, "edit", request, work, noun="Step", outputs=6, look=look,
+        bench, "edit", request, work, noun="Step", outputs=7, look=look,
         stopped="Stopped. What was here before can still be edited.",
     )  # fmt: skip
     if job:
@@ -266,6 +270,33 @@ def start_from_photo(bench: Bench, request: gr.Request, model, label, photo, ste
     )  # fmt: skip
     picture = images.load_image(photo, channels=4, max_side=MAX_SIDE)  # what is wrong with it is said now
     yield from start(bench, creation, inputs, request, picture)
+
+
+@with_edits
+def reopen(bench: Bench, request: gr.Request, model, label, seed, photo, steps, *edits) -> Iterator[tuple]:
+    """Edit the photo that lies there, or the picture of the seed."""
+    if photo:
+        yield from start_from_photo(bench, request, model, label, photo, steps, *edits)
+    else:
+        yield from start_from_seed(bench, request, model, label, seed, *edits)
+
+
+def takes(creation: Creation) -> bool:
+    """Whether a Creation is an edit that the sliders here can show."""
+    return isinstance(creation, Edit) and len(creation.directions) <= SLIDERS
+
+
+def fill(library: Library, creation: Edit, photos: Mapping[str, str]) -> tuple[Any, ...]:
+    """The form's values that ask for an edit, and which directions the sliders are for."""
+    directions = dict(creation.directions) or dict.fromkeys(FIRST, 0.0)
+    classes = parts.classes_of(library, creation.model)
+    label = ANY if creation.label is None else str(creation.label)
+    named, *sliders = arrange(list(directions), list(directions), *directions.values())
+    return (
+        creation.model, gr.Dropdown([ANY, *classes], value=label, visible=bool(classes)), creation.seed,
+        photos.get(creation.photo), creation.steps, gr.Dropdown(menu(classes), value=named), *sliders, creation.mixed,
+        creation.mix_seed, creation.truncation, named,
+    )  # fmt: skip
 
 
 def arrange(chosen: list[str] | None, named: list[str], *amounts: float) -> tuple:
