@@ -57,7 +57,7 @@ class Visit(Watched):
     def shows(self, creation: Creation) -> None:
         """Wait until the address is a Creation's, and its result is there."""
         self.page.wait_for_function(
-            "code => new URL(location.href).searchParams.get('c') === code && window.ganhub.now === code",
+            "code => new URL(location.href).searchParams.get('c') === code && window.ganhub?.now === code",
             arg=to_code(creation), polling=100,
         )  # fmt: skip
 
