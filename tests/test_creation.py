@@ -147,7 +147,7 @@ def test_equal_values_are_one_value() -> None:
         (Edit, {"directions": [["pca:0", 9]]}, "Change 1 must be from -4 to 4, not 9."),
         (Generate, {"revision": "main"}, "revision must be 8 to 64 digits of 0-9a-f for each model, not 'main'."),
         (Generate, {"revision": "0" * 8 + "." + "1" * 8}, "revision must name 1 version, not 2."),
-        (Edit, {"mixed": "all"}, "middle, fine, coarse+middle, coarse+fine, middle+fine, not 'all'."),
+        (Edit, {"mixed": "all"}, "coarse+fine, middle+fine, coarse+middle+fine, not 'all'."),
     ],
 )  # fmt: skip
 def test_a_wrong_value_is_one_sentence(kind: type[Creation], fields: dict[str, Any], says: str) -> None:

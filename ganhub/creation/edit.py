@@ -21,7 +21,7 @@ from ganhub.models._named import named_here
 REACH = 4.0  # standard deviations to either side
 NOTHING = "nothing"
 PARTS = {"coarse": "shape", "middle": "details", "fine": "colours"}  # of the layers -> what they decide on
-MIXES = (NOTHING, *PARTS, "coarse+middle", "coarse+fine", "middle+fine")
+MIXES = (NOTHING, *PARTS, "coarse+middle", "coarse+fine", "middle+fine", "coarse+middle+fine")
 COUNT = 8  # principal directions that are computed together
 MOST = 256  # directions of a model that are remembered
 KINDS = {"pca": "Change", "sefa": "Other change"}  # of a direction's name -> in words
@@ -129,8 +129,8 @@ class Edit(Creation, verb="edit"):
         generator = library.open(self.model, StyleGenerator)
         for name, _ in self.directions:
             require_direction(generator, name, self.label)  # says what is wrong now: a projection takes minutes
-        asked = Project(model=self.model, photo=self.photo, size=self.size, steps=self.steps, label=self.label)
-        projection = asked.projection(library, inputs, on_step)
+        project = Project(model=self.model, photo=self.photo, size=self.size, steps=self.steps, label=self.label)
+        projection = project.projection(library, inputs, on_step)
         label = None if projection.label is None else torch.tensor([projection.label])
         return Start(label, projection.w, projection.noise, projection.target, closeness(projection))
 
@@ -163,6 +163,12 @@ class Edit(Creation, verb="edit"):
         return w.float(), notes
 
 
+def kept_start(creation: Edit, inputs: Inputs) -> Start | None:
+    """What the edits of a Creation began from, where it was computed with these inputs."""
+    plain = creation._unedited()
+    return next((kept for (start, _), kept in inputs.kept.items() if start == plain), None)
+
+
 def in_words(name: str) -> str:
     """ "pca:2" -> "Change 3", "pca:2@fine" -> "Change 3 (colours)", "class:cat>dog" -> "cat to dog"; names stay."""
     base, _, layers = str(name).partition("@")
@@ -182,20 +188,20 @@ def require_direction(generator: StyleGenerator, name: str, label: str | int | N
 
 def cached_direction(generator: StyleGenerator, name: str, label: int | None = None) -> Direction:
     """:func:`ganhub.latents.direction`, computed once for each model in memory: a slider asks at every move."""
-    name, known = name.strip(), _directions.setdefault(generator, {})
+    name, directions = name.strip(), _directions.setdefault(generator, {})
     base, _, layers = name.partition("@")
     if any(one.name.casefold() == base.strip().casefold() for one in generator.named):
         return _named(generator, name, label)
-    if name.startswith("pca:") and "pca:0" not in known:
+    if name.startswith("pca:") and "pca:0" not in directions:
         few = min(COUNT, generator.style_mean.shape[1])
-        known.update({way.name: way for way in principal_directions(generator, few)})
-    if name not in known and base.startswith("pca:") and base in known:  # the same way, in some of the layers
-        return replace(known[base], name=name, layers=layer_range(layers.strip() or None, generator.layers))
-    if name not in known:
-        if len(known) > MOST:
-            known.clear()
-        known[name] = direction(generator, name)
-    return known[name]
+        directions.update({way.name: way for way in principal_directions(generator, few)})
+    if name not in directions and base.startswith("pca:") and base in directions:  # the same way, in some of the layers
+        return replace(directions[base], name=name, layers=layer_range(layers.strip() or None, generator.layers))
+    if name not in directions:
+        if len(directions) > MOST:
+            directions.clear()
+        directions[name] = direction(generator, name)
+    return directions[name]
 
 
 def _named(generator: StyleGenerator, name: str, label: int | None) -> Direction:
