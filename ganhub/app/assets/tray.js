@@ -89,6 +89,7 @@
     find(".tray-name").textContent = entry.title;
     find("[data-do=star]").setAttribute("aria-pressed", String(entry.star));
     find("[data-do=star]").textContent = entry.star ? "Starred" : "Star";
+    find("[data-do=open]").hidden = !entry.tab;
     find("[data-do=surprise]").hidden = !entry.can.includes("surprise");
     find("[data-lock]").parentElement.hidden = !entry.can.includes("surprise");
     find("[data-note]").value = entry.note;

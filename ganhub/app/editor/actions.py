@@ -18,16 +18,18 @@ from ganhub.app.declared import Bench, Built
 from ganhub.app.editor.memory import Memory, outcome_of
 from ganhub.config import nearest
 from ganhub.creation import Creation, Restore, Style, permalink, variations
+from ganhub.creation.search.point import Point
 from ganhub.errors import ConfigError
 from ganhub.models import StyleGenerator, Stylizer, Translator
 
 # What a button does -> its words. Those of PHOTO take the picture along, the others its seed.
 SURPRISE = {"surprise": "Surprise me"}
-SEED = {"like": "More like this", "interpolate": "Interpolate", "edit": "Edit"}
+SEED = {"like": "More like this", "interpolate": "Interpolate", "edit": "Edit", "evolve": "Evolve"}
 PHOTO = {"style": "Style", "enlarge": "Enlarge", "restore": "Restore"}
 TABS = {"like": "generate", "enlarge": "restore"}  # where the tab has another name
 NEEDS_PHOTO = "A link cannot hold a picture: this one needs a photo. Give it on the tab {tab}, then press its button."
 NO_TAB = "What this asks for has no tab here: its models are missing, or it was made by the command line."
+BRED = "This picture was bred, and no tab shows it alone: download it, paint it or enlarge it."
 Ask = Mapping[str, Any]
 
 
@@ -73,7 +75,7 @@ def by_seed(action: str, creation: Creation, chance: random.Random, other: Creat
         return variations.near(creation, chance)
     if action == "interpolate":
         return variations.walk(creation, chance, other)
-    return variations.edit_of(creation)
+    return variations.search_from(creation) if action == "evolve" else variations.edit_of(creation)
 
 
 def by_photo(action: str, digest: str) -> Creation:
@@ -127,7 +129,7 @@ def go(desk: Desk, ask: Any, memory: Memory | None) -> list[Any]:
     creation = target_of(desk, ask if isinstance(ask, Mapping) else {}, memory)
     tab = desk.tab_of(creation)
     if tab is None:
-        raise ConfigError(NO_TAB)
+        raise ConfigError(BRED if isinstance(creation, Point) else NO_TAB)
     check_models(creation)
     photos = memory.photos_of(creation)
     missing = creation.digests().keys() - photos.keys()

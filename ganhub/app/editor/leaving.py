@@ -17,7 +17,7 @@ from ganhub.app import _parts as parts
 from ganhub.app.declared import Outcome
 from ganhub.app.editor import card
 from ganhub.app.editor.actions import Desk, offers
-from ganhub.app.editor.memory import Memory, outcome_of
+from ganhub.app.editor.memory import Memory, outcome_of, unpinned
 from ganhub.app.jobs import Report, Stopped
 from ganhub.apply import translating
 from ganhub.creation import Creation, Edit, Interpolate, Translate, permalink, render
@@ -199,6 +199,7 @@ def creation_in(path: str) -> Creation:
 
 def entry(desk: Desk, creation: Creation, pictures: Sequence[Tensor], *, film: bool = False) -> dict[str, Any]:
     """What the browser keeps of a result: its link, a thumbnail, and what it is in words."""
+    creation = unpinned(creation)
     return {
         "code": permalink.to_code(creation), "tab": desk.tab_of(creation) or "", "title": in_words(creation),
         "thumb": thumbnail(pictures), "film": film, "photo": bool(creation.digests()), "can": offers(desk, creation),
