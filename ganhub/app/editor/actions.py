@@ -9,6 +9,7 @@ import json
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import gradio as gr
@@ -45,10 +46,16 @@ class Desk:
         """The tab whose form shows a Creation."""
         return next((name for name, one in self.tabs.items() if one.form and one.form.takes(creation)), None)
 
+    @cached_property
+    def of_pictures(self) -> Sequence[str]:
+        """The actions that take a picture along, of which tab and models were here when the page was built."""
+        forms = {name for name, one in self.tabs.items() if one.form}
+        painted = ["style"] if "style" in forms and zoo.names(Stylizer) else []
+        return painted + [one for one in ("enlarge", "restore") if "restore" in forms and restorers(one)]
+
 
 def offers(desk: Desk, creation: Creation) -> list[str]:
     """The actions that a result allows here."""
-    forms = {name for name, one in desk.tabs.items() if one.form}
     found = []
     for action in SEED:
         try:
@@ -63,10 +70,7 @@ def offers(desk: Desk, creation: Creation) -> list[str]:
         found.append("surprise")
     except ConfigError:
         pass
-    if "style" in forms and zoo.names(Stylizer):
-        found.append("style")
-    found += [action for action in ("enlarge", "restore") if "restore" in forms and restorers(action)]
-    return found
+    return [*found, *desk.of_pictures]
 
 
 def by_seed(action: str, creation: Creation, chance: random.Random, other: Creation | None = None) -> Creation:

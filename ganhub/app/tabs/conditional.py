@@ -114,7 +114,7 @@ def run(bench: Bench, model, classes, styles, seed, truncation, request: gr.Requ
 
 def takes(creation: Creation) -> bool:
     """Whether a Creation can be asked for here: a wall with classes."""
-    return isinstance(creation, Generate) and 1 <= len(creation.labels) <= MAX_CLASSES
+    return isinstance(creation, Generate) and 1 <= len(creation.labels) <= MAX_CLASSES and not creation.likeness
 
 
 def fill(creation: Generate, photos: Mapping[str, str]) -> tuple[Any, ...]:
