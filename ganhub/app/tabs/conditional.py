@@ -119,8 +119,8 @@ def takes(creation: Creation) -> bool:
 
 def fill(creation: Generate, photos: Mapping[str, str]) -> tuple[Any, ...]:
     """The form's values that ask for such a wall."""
-    columns = min(creation.count, MAX_STYLES)
-    return creation.model, [str(label) for label in creation.labels], columns, creation.seed, creation.truncation
+    labels = [str(label) for label in creation.labels]
+    return creation.model, labels, creation.count, creation.seed, creation.truncation
 
 
 def pick_picture(drawn: Outcome | None, event: gr.SelectData) -> tuple[str, str, str, Outcome]:
