@@ -26,6 +26,7 @@ from ganhub.app.jobs import Job, Jobs, Progress, Report
 from ganhub.app.library import Library
 from ganhub.app.shield import raw_editor
 from ganhub.errors import ConfigError, GanhubError
+from ganhub.images.provenance import Mark
 from ganhub.models import Model
 
 log = logging.getLogger(__name__)
@@ -161,17 +162,21 @@ def scratch(name: str) -> Path:
     return result_folder() / file_name(name)
 
 
-def save_png(image: Tensor, name: str, **notes: object) -> str:
-    """Write one picture as PNG, with how it was made in its text chunks, and return its path."""
+def save_png(image: Tensor, name: str, mark: Mark | None = None, **notes: object) -> str:
+    """Write one picture as PNG, with the mark of what made it (and other texts), and return its path."""
     path = scratch(f"{name}.png")
-    images.save_image(image, path, metadata={"software": "ganhub", **{k: str(v) for k, v in notes.items()}})
+    images.save_image(image, path, metadata={key: str(value) for key, value in notes.items()}, mark=mark)
     return str(path)
 
 
 def enlarge(pictures: Tensor, side: int) -> Tensor:
     """Repeat pixels a whole number of times until the long side is about ``side``."""
-    factor = max(1, round(side / max(pictures.shape[-2:])))
-    return images.enlarge(pictures, factor)
+    return images.enlarge(pictures, factor(pictures, side))
+
+
+def factor(pictures: Tensor, side: int) -> int:
+    """How often pixels are repeated until the long side is about ``side``."""
+    return max(1, round(side / max(pictures.shape[-2:])))
 
 
 def swatches(label: str, files: Sequence[str], elem_id: str) -> gr.Dataset:

@@ -11,20 +11,23 @@ import re
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
 from ganhub import images
 from ganhub.app.jobs import Report
 from ganhub.app.shield import results_place
-from ganhub.creation import Generate, Library
+from ganhub.creation import Generate, Library, marks
 from ganhub.creation.generate import Wanted, at_once, draw
 from ganhub.errors import ImageError
+from ganhub.images import provenance
+from ganhub.images.provenance import Mark
 from ganhub.models import LatentGenerator
 
 MOST = 4096  # pictures of one model that are remembered
 
+Marking = Callable[[Wanted], Mark | None]
 Key = tuple[str, float, int, str | int | None]
 
 
@@ -64,7 +67,11 @@ class Drawings:
 
     def of(self, wall: Generate, library: Library, report: Report | None = None) -> list[str]:
         """The PNGs of a :class:`~ganhub.creation.Generate`, in its order; see :meth:`paths_of`."""
-        return self.paths_of(wall.open(library), wall.model, wall.wanted(), wall.truncation, report)
+
+        def mark(asked: Wanted) -> Mark | None:
+            return marks.mark_of(wall.alone(*asked), library)
+
+        return self.paths_of(wall.open(library), wall.model, wall.wanted(), wall.truncation, report, mark)
 
     def path_of(
         self, generator: LatentGenerator, model: str, seed: int, truncation: float = 1.0,
@@ -75,7 +82,7 @@ class Drawings:
 
     def paths_of(
         self, generator: LatentGenerator, model: str, wanted: Sequence[Wanted], truncation: float = 1.0,
-        report: Report | None = None,
+        report: Report | None = None, mark: Marking | None = None,
     ) -> list[str]:  # fmt: skip
         """The PNGs of pictures, in order; those that are not there yet are drawn :func:`at_once` many at a time.
 
@@ -83,6 +90,7 @@ class Drawings:
             model: The generator's name, for the files'.
             wanted: Seed and class of each; None as the class leaves it to the seed.
             report: Is told after how many of them it goes on.
+            mark: What the file of each shall say; without it, model and seed as plain texts.
         """
         paths = {asked: self._known(generator, (model, truncation, *asked)) for asked in wanted}
         missing = [asked for asked, path in paths.items() if path is None]
@@ -91,10 +99,13 @@ class Drawings:
             if report is not None:
                 report(len(wanted) - len(missing) + start, len(wanted))
             part = missing[start : start + step]
-            paths |= zip(part, self._draw(generator, model, part, truncation), strict=True)
+            paths |= zip(part, self._draw(generator, model, part, truncation, mark), strict=True)
         return [str(paths[asked]) for asked in wanted]
 
-    def _draw(self, generator: LatentGenerator, model: str, wanted: Sequence[Wanted], truncation: float) -> list[Path]:
+    def _draw(
+        self, generator: LatentGenerator, model: str, wanted: Sequence[Wanted], truncation: float,
+        mark: Marking | None = None,
+    ) -> list[Path]:  # fmt: skip
         """Draw pictures in one batch and write their files, in a folder that nobody can guess."""
         pictures = draw(generator, wanted, truncation)
         folder = result_folder()
@@ -105,7 +116,12 @@ class Drawings:
             # Its place is in the name: classes whose names have no Latin letters have the same file name.
             path = folder / file_name("-".join([model, *map(str, asked.values()), f"seed-{seed}-{place}.png"]))
             # Nobody knows the place yet, so there is nobody who could see half of it.
-            written(path, images.encode_png(picture, metadata={name: str(fact) for name, fact in facts.items()}))
+            if mark is None:
+                written(path, images.encode_png(picture, metadata={name: str(fact) for name, fact in facts.items()}))
+            else:
+                said = mark((seed, label))
+                written(path, images.encode_png(picture, mark=said))
+                provenance.sign(path, ".png", said)
             drawn.append(path)
         with self._lock:
             known = self._paths.setdefault(generator, OrderedDict())

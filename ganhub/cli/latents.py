@@ -14,7 +14,7 @@ from ganhub.cli._files import Force, may_write, must_end_in
 from ganhub.cli._forecast import Forecast
 from ganhub.cli._inputs import open_generator, place, progress, say
 from ganhub.console import printable
-from ganhub.creation import Interpolate, LocalLibrary, checks, render
+from ganhub.creation import Interpolate, LocalLibrary, checks, marks, render
 from ganhub.errors import ConfigError
 from ganhub.images import video
 from ganhub.latents import Projection
@@ -62,7 +62,7 @@ def walk(
                 forecast.at(frame / total)
 
         film = render(path, library, show).film
-    video.save_video(film, out, fps=fps)
+    video.save_video(film, out, fps=fps, mark=marks.mark_of(path, library))
     say(f"{frames} frames from seed {way[0]} to seed {way[-1]}{', and back,' if loop else ''} in {out}")
 
 

@@ -17,7 +17,7 @@ from ganhub import images, zoo
 from ganhub.apply import styling
 from ganhub.cli import _files as files
 from ganhub.cli._inputs import place, say
-from ganhub.creation import Inputs, LocalLibrary, Style, render
+from ganhub.creation import Inputs, LocalLibrary, Style, marks, render
 from ganhub.creation.photo import NO_PHOTO
 from ganhub.errors import ConfigError
 from ganhub.images import video
@@ -93,7 +93,7 @@ def _paint(
         shrunk, notes = _film(creation, stylizer, inputs, source, target, show, smoothing)
     else:
         made = render(creation, library, show, inputs=inputs)
-        shrunk, notes = made.shrunk, files.save_result(made, source, target)
+        shrunk, notes = made.shrunk, files.save_result(made, source, target, marks.mark_of(creation, library))
     if shrunk and not plan.size:
         notes.append(f"shrunk to {shrunk} pixels, as {plan.model} paints pictures as one (--size says else)")
     return notes

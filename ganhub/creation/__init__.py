@@ -13,9 +13,10 @@ from ganhub.creation.generate import Generate
 from ganhub.creation.inputs import Inputs
 from ganhub.creation.interpolate import Interpolate
 from ganhub.creation.library import LocalLibrary
+from ganhub.creation.reproduce import read_creation, reproduce
 from ganhub.creation.restore import Inpaint, Restore
 from ganhub.creation.style import Style
 from ganhub.creation.translate import Translate
 
 __all__ = ["Creation", "Edit", "Generate", "Inpaint", "Inputs", "Interpolate", "Library", "LocalLibrary", "OnStep",
-           "Restore", "Result", "Style", "Translate", "list_verbs", "render"]  # fmt: skip
+           "Restore", "Result", "Style", "Translate", "list_verbs", "read_creation", "render", "reproduce"]  # fmt: skip

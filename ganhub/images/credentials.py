@@ -67,7 +67,9 @@ def sign_file(path: Path, suffix: str, text: str, source: str) -> None:
     pems = [_pem(name) for name in (CERT, KEY)]
     signed = path.with_name(f"{path.name}.signed")
     try:
-        context = c2pa.Context.from_dict({"builder": {"thumbnail": {"enabled": False}}})  # it is larger than the picture
+        context = c2pa.Context.from_dict(
+            {"builder": {"thumbnail": {"enabled": False}}}
+        )  # it is larger than the picture
         with c2pa.Signer.from_info(c2pa.C2paSignerInfo(algorithm, *pems, None)) as signer, context:
             with c2pa.Builder(manifest(text, source), context) as builder:
                 with path.open("rb") as whole, signed.open("w+b") as out:
@@ -84,10 +86,9 @@ def manifest(text: str, source: str) -> str:
     """The manifest of a picture or film that ganhub has made, as JSON."""
     agent = {"name": "ganhub", "version": __version__}
     made = {"action": "c2pa.created", "digitalSourceType": source, "softwareAgent": agent}
-    assertions = [
-        {"label": "c2pa.actions.v2", "data": {"actions": [made]}},
-        {"label": "org.ganhub.creation", "data": json.loads(text)},
-    ]
+    assertions = [{"label": "c2pa.actions.v2", "data": {"actions": [made]}}]
+    if text:
+        assertions.append({"label": "org.ganhub.creation", "data": json.loads(text)})
     return json.dumps({"claim_generator_info": [agent], "assertions": assertions})
 
 

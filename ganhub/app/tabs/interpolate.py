@@ -7,14 +7,12 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 
 import gradio as gr
-from torch import Tensor
 
-from ganhub import images
 from ganhub.app import _parts as parts
 from ganhub.app.declared import Bench, Built, Tab, press_once
 from ganhub.app.jobs import Report
 from ganhub.app.library import Library
-from ganhub.creation import Generate, Interpolate, checks, render
+from ganhub.creation import Generate, Interpolate, Result, checks, marks, render
 from ganhub.errors import ConfigError
 from ganhub.images import video
 from ganhub.models import LatentGenerator
@@ -123,7 +121,7 @@ def run(bench: Bench, model, seeds, label, frames, film, loop, request: gr.Reque
         if how_many * pixels > MAX_PIXELS:
             fit = MAX_PIXELS // pixels
             raise ConfigError(f"{how_many} frames of this size do not fit: ask for at most {fit}.")
-        return saved(walk, render(walk, bench.library, report).film, film)
+        return saved(bench, walk, render(walk, bench.library, report), film)
 
     job = yield from parts.follow(
         bench, "interpolate", request, work, noun="Frame", outputs=3,
@@ -140,16 +138,20 @@ def run(bench: Bench, model, seeds, label, frames, film, loop, request: gr.Reque
         )
 
 
-def saved(walk: Interpolate, frames: Tensor, film: str) -> tuple[str, str | None]:
+def saved(bench: Bench, walk: Interpolate, made: Result, film: str) -> tuple[str, str | None]:
     """The files of the strip and, unless it is "none", of the film."""
-    name, last = f"{walk.model}-{'-'.join(map(str, walk.seeds))}", len(frames) - 1
-    shown = parts.enlarge(frames[[round(i * last / (STRIP - 1)) for i in range(STRIP)]], 96)
-    grid = images.make_grid(shown, columns=STRIP, padding=max(1, shown.shape[-1] // 32))
-    strip = parts.save_png(grid, f"{name}-strip", model=walk.model, seeds=list(walk.seeds), frames=len(frames))
+    name, last = f"{walk.model}-{'-'.join(map(str, walk.seeds))}", len(made.film) - 1
+    factor = parts.factor(made.film, 96)
+    layout = marks.Layout(
+        picked=tuple(round(i * last / (STRIP - 1)) for i in range(STRIP)), scale=factor, columns=STRIP,
+        padding=max(1, factor * made.film.shape[-1] // 32),
+    )  # fmt: skip
+    grid = layout.arrange(made, bench.library)
+    strip = parts.save_png(grid, f"{name}-strip", marks.mark_of(walk, bench.library, layout))
     if film == FILMS[-1]:
         return strip, None
     moving = parts.scratch(f"{name}.{film.lower()}")
-    video.save_video(frames, moving, fps=walk.fps)
+    video.save_video(made.film, moving, fps=walk.fps, mark=marks.mark_of(walk, bench.library))
     return strip, str(moving)
 
 

@@ -11,7 +11,7 @@ from ganhub import images, zoo
 from ganhub.app import _parts as parts
 from ganhub.app.declared import ASSETS, Bench, Built, Tab, take_the_brush
 from ganhub.app.jobs import Report
-from ganhub.creation import Inputs, Translate, render
+from ganhub.creation import Inputs, Translate, marks, render
 from ganhub.errors import ConfigError
 from ganhub.models import Translator
 
@@ -80,7 +80,7 @@ def run(bench: Bench, model: str, canvas: Any, request: gr.Request) -> Iterator[
     def work(report: Report) -> tuple[str, str]:
         made = render(creation, bench.library, lambda step, steps, look: report(step, steps), inputs=inputs)
         before = images.resize(made.photo, tuple(made.pictures.shape[-2:])).clamp(-1, 1)
-        after = parts.save_png(made.pictures, "translation", model=creation.model)
+        after = parts.save_png(made.pictures, "translation", marks.mark_of(creation, bench.library))
         return parts.save_png(before, "before"), after
 
     job = yield from parts.follow(bench, "translate", request, work, noun="Part", outputs=1, stopped="Stopped.")
