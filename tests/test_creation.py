@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from ganhub.creation import (
     Inputs,
     Interpolate,
     LocalLibrary,
+    Project,
     Restore,
     Style,
     Translate,
@@ -67,6 +69,9 @@ FIELDS: dict[type[Creation], dict[str, st.SearchStrategy]] = {
            "directions": st.lists(st.tuples(TEXT, st.floats(-4, 4)), max_size=4),
            "mixed": st.sampled_from(["nothing", "coarse", "middle", "fine"]), "mix_seed": SEED,
            "truncation": TRUNCATION},
+    Project: {"model": TEXT, "photo": SHA, "size": st.integers(0, 16_384), "label": LABEL,
+              "space": st.sampled_from(["w+", "w"]), "steps": st.integers(1, 100_000),
+              "seconds": st.one_of(st.none(), st.floats(0.1, 1e6)), "network": TEXT, "seed": SEED},
 }  # fmt: skip
 REVISION = st.one_of(st.just(""), st.text("0123456789abcdef", min_size=8, max_size=64))
 for kind, fields in FIELDS.items():
@@ -78,6 +83,7 @@ LEAST: dict[type[Creation], dict[str, Any]] = {
     Style: {"model": "m", "photo": "0" * 64, "styles": (("waves", 1.0),), "mask": "1" * 64},
     Translate: {"model": "m", "photo": "0" * 64}, Inpaint: {"model": "m", "photo": "0" * 64, "mask": "1" * 64},
     Restore: {"photo": "0" * 64, "cleaner": "m"}, Edit: {"model": "m"},
+    Project: {"model": "m", "photo": "0" * 64},
 }  # fmt: skip
 
 
@@ -203,6 +209,45 @@ def test_edit_of_nothing_is_the_picture_of_the_seed(library: LocalLibrary) -> No
     assert made.text == "This is seed 7." and set(made.tensors) == {"w", "noise"} and not made.notes
     moved = render(Edit(model="tiny-stylegan2", seed=7, directions=(("pca:0", 2.0),)), library)
     assert moved.notes == ["Principal 1 +2.0"] and not torch.equal(moved.pictures, made.pictures)
+
+
+def test_a_projection_is_that_of_the_latents(library: LocalLibrary, photo: Path) -> None:
+    inputs, steps = Inputs(), []
+    asked = Project(model="tiny-stylegan2", photo=inputs.add(photo), steps=6, seed=3)
+    made = render(asked, library, lambda *at: steps.append(at), inputs=inputs)
+    model = library.open("tiny-stylegan2")
+    expected = latents.project(model, load_image(photo), steps=6, seed=3)
+    assert torch.equal(made.tensors["w"], expected.w) and torch.equal(made.tensors["noise"], expected.noise)
+    assert torch.equal(made.pictures, expected.picture) and torch.equal(made.photo, expected.target)
+    assert made.text.startswith(f"Perceptual distance (vgg-lite) {expected.error:.4f}, from {expected.start_error:.4f}")
+    assert made.notes == [expected.note] and "was cut at its edges" in expected.note
+    assert [step for step, _, look in steps if look is not None] == [0, 1, 5], "early looks"
+    assert render(replace(asked, seed=4), library, inputs=inputs).tensors["w"].ne(expected.w).any()
+
+
+def test_the_next_edit_of_a_photo_starts_where_the_last_one_did(
+    library: LocalLibrary, photo: Path, models_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inputs, projections = Inputs(), []
+    monkeypatch.setattr(
+        Project, "projection",
+        lambda self, *given, compute=Project.projection: projections.append(self) or compute(self, *given),
+    )  # fmt: skip
+    first = Edit(model="tiny-stylegan2", photo=inputs.add(photo), steps=3)
+    moved = replace(first, directions=(("pca:0", 2.0),), mixed="fine", mix_seed=5, truncation=0.8)
+    start = render(first, library, inputs=inputs)
+    photo.unlink()  # it is no longer needed
+    made = render(moved.pinned(library), library, inputs=inputs)
+    assert len(projections) == 1 and start.photo is not None and not torch.equal(made.pictures, start.pictures)
+    assert torch.equal(render(first, library, inputs=inputs).pictures, start.pictures) and len(projections) == 1
+    with pytest.raises(GanhubError, match="photo.png"):
+        render(replace(first, steps=4), library, inputs=inputs)  # another start needs it
+    save_image(uniform([1], 3, 40, 56) * 2 - 1, photo)
+    anew = render(moved, library, inputs=Inputs(photo))
+    assert torch.equal(anew.pictures, made.pictures) and torch.equal(anew.tensors["w"], made.tensors["w"])
+    get_architecture("stylegan2").tiny().save_pretrained(models_folder / "tiny-stylegan2")
+    render(first, library, inputs=inputs)
+    assert len(projections) == 3, "the model is another now"
 
 
 def test_photos_come_from_inputs(library: LocalLibrary, photo: Path) -> None:

@@ -13,10 +13,11 @@ from ganhub.creation.generate import Generate
 from ganhub.creation.inputs import Inputs
 from ganhub.creation.interpolate import Interpolate
 from ganhub.creation.library import LocalLibrary
+from ganhub.creation.project import Project
 from ganhub.creation.reproduce import read_creation, reproduce
 from ganhub.creation.restore import Inpaint, Restore
 from ganhub.creation.style import Style
 from ganhub.creation.translate import Translate
 
 __all__ = ["Creation", "Edit", "Generate", "Inpaint", "Inputs", "Interpolate", "Library", "LocalLibrary", "OnStep",
-           "Restore", "Result", "Style", "Translate", "list_verbs", "read_creation", "render", "reproduce"]  # fmt: skip
+           "Project", "Restore", "Result", "Style", "Translate", "list_verbs", "read_creation", "render", "reproduce"]  # fmt: skip

@@ -42,7 +42,8 @@ class Result:
         pictures: [N, C, H, W] in [-1, 1], or None.
         film: Frames [F, C, H, W] in [-1, 1], or None.
         text: What was found, in a sentence; often "".
-        photo: The input picture as it was seen, [1, C, H, W] in [-1, 1], or None.
+        photo: The input picture as it was read, [1, C, H, W] in [-1, 1], or None; of an Edit what it started from,
+            once for the same inputs.
         tensors: What else is kept by name, such as "w" and "noise" of an edited picture.
         notes: What was done, in words.
         srgb: Whether the photo's file named its colours; a result's file then says sRGB.
@@ -138,6 +139,11 @@ class Creation(BaseConfig):
         """IPTC's Digital Source Type of what is made: generated, or a composite where pictures were given."""
         return provenance.COMPOSITE if self.digests() else provenance.GENERATED
 
+    def require_inputs(self, inputs: Inputs) -> None:
+        """Raise ConfigError unless each input picture is here, and is the one that is meant."""
+        for digest, name in self.digests().items():
+            inputs.find(digest, name)
+
     def make(self, library: Library, inputs: Inputs, on_step: OnStep) -> Result:
         """Make it; what is wrong is said before any work."""
         raise NotImplementedError
@@ -211,8 +217,7 @@ def render(
     """
     inputs = inputs or Inputs()
     check_revision(creation, library)
-    for digest, name in creation.digests().items():
-        inputs.find(digest, name)
+    creation.require_inputs(inputs)
     return creation.make(library, inputs, on_step or (lambda step, steps, look: None))
 
 

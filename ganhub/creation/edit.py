@@ -1,8 +1,7 @@
-"""Edit: the picture of a seed, or a photo found in W, moved along directions and mixed with other seeds."""
+"""Edit: the picture of a seed, or of a photo's projection, moved along directions of W and mixed with other seeds."""
 
 from __future__ import annotations
 
-import html
 import re
 from dataclasses import dataclass, replace
 from weakref import WeakKeyDictionary
@@ -10,11 +9,11 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor
 
-from ganhub import images
 from ganhub.creation._base import Creation, Library, OnStep, Result, bounded, choice, picture
 from ganhub.creation.checks import MAX_SEED, number, shown
 from ganhub.creation.inputs import Inputs
-from ganhub.latents import Direction, Projection, direction, edit, layer_range, mix, principal_directions, project
+from ganhub.creation.project import Project
+from ganhub.latents import Direction, Projection, direction, edit, layer_range, mix, principal_directions
 from ganhub.models import StyleGenerator
 
 REACH = 4.0  # standard deviations to either side
@@ -34,7 +33,7 @@ class Start:
         label: Index of the class, [1], or None.
         w: w+ [1, L, style_dim].
         noise: [1, noise_dim].
-        picture: What edits are seen beside, [1, C, H, W]: that of the seed, or the photo; None once it was shown.
+        picture: What edits are seen beside, [1, C, H, W]: that of the seed, or the photo; None where it is kept.
         text: A sentence about it.
     """
 
@@ -52,9 +51,9 @@ class Edit(Creation, verb="edit"):
     Attributes:
         model: A generator with a space of styles.
         seed: Of the picture to begin with, where there is no photo.
-        photo: sha256 of a photo, which is found in W first.
+        photo: sha256 of a photo, which is projected to W first.
         size: The photo is shrunk until no side is longer; 0 leaves it as it is.
-        steps: Of the descent that finds it.
+        steps: Of that projection.
         label: Name or index of a class; None for the seed's own, or the nearest to the photo.
         directions: (name, amount in standard deviations).
         mixed: Which styles are another seed's.
@@ -83,32 +82,51 @@ class Edit(Creation, verb="edit"):
         return "photo" if self.photo else f"seed {self.seed}"
 
     def make(self, library: Library, inputs: Inputs, on_step: OnStep) -> Result:
-        start = self.begin(library, inputs, on_step)
-        w, notes = self.edited(library, start)
-        made = library.open(self.model, StyleGenerator).from_w(w, noise=start.noise)
-        tensors = {"w": w.cpu().contiguous(), "noise": start.noise.float().cpu().contiguous()}
-        return Result(pictures=made, photo=start.picture, text=start.text, tensors=tensors, notes=notes)
-
-    def begin(self, library: Library, inputs: Inputs, on_step: OnStep) -> Start:
-        """The point that edits begin from; that of a photo takes minutes, and gives early looks."""
+        start = self._start(library, inputs, on_step)
         generator = library.open(self.model, StyleGenerator)
-        if self.photo:
-            for name, _ in self.directions:
-                cached_direction(generator, name)  # says what is wrong now: a projection takes minutes
-            photo = images.load_image(inputs.find(self.photo, "photo"), channels=4, max_side=self.size or None)
-            on_step(0, self.steps, None)
-            found = project(generator, photo, label=self.label, steps=self.steps, on_step=on_step)
-            label = None if found.label is None else torch.tensor([found.label])
-            return Start(label, found.w, found.noise, found.target, closeness(found))
+        w, notes = self._move(generator, start)
+        picture = generator.from_w(w, noise=start.noise)
+        tensors = {"w": w.cpu().contiguous(), "noise": start.noise.float().cpu().contiguous()}
+        return Result(pictures=picture, photo=start.picture, text=start.text, tensors=tensors, notes=notes)
+
+    def require_inputs(self, inputs: Inputs) -> None:
+        if not any(start == self._unedited() for start, _ in inputs.kept):
+            super().require_inputs(inputs)
+
+    def _unedited(self) -> Edit:
+        """The same without edits, which is what the start depends on."""
+        return replace(self, directions=(), mixed=NOTHING, mix_seed=0, truncation=1.0, revision="")
+
+    def _start(self, library: Library, inputs: Inputs, on_step: OnStep) -> Start:
+        """What edits begin from, computed once for the same inputs: that of a photo takes minutes."""
+        key = (self._unedited(), library.revision(self.model))
+        if key not in inputs.kept:
+            start = self._project(library, inputs, on_step) if self.photo else self._sample(library, on_step)
+            inputs.kept = {key: replace(start, picture=None)}  # the last alone, without its picture: it stays small
+            return start
+        return inputs.kept[key]
+
+    def _project(self, library: Library, inputs: Inputs, on_step: OnStep) -> Start:
+        """The point of W of the photo, with early looks."""
+        generator = library.open(self.model, StyleGenerator)
+        for name, _ in self.directions:
+            cached_direction(generator, name)  # says what is wrong now: a projection takes minutes
+        asked = Project(model=self.model, photo=self.photo, size=self.size, steps=self.steps, label=self.label)
+        projection = asked.projection(library, inputs, on_step)
+        label = None if projection.label is None else torch.tensor([projection.label])
+        return Start(label, projection.w, projection.noise, projection.target, closeness(projection))
+
+    def _sample(self, library: Library, on_step: OnStep) -> Start:
+        """The point of W of the seed."""
+        generator = library.open(self.model, StyleGenerator)
         on_step(0, 0, None)
         label = generator.labels(1, self.label, self.seed)
         w = generator.per_layer(generator.to_w(generator.latent([self.seed]), label)).clone()
         noise = generator.noise([self.seed])
         return Start(label, w, noise, generator.from_w(w, noise=noise), f"This is seed {self.seed}.")
 
-    def edited(self, library: Library, start: Start) -> tuple[Tensor, list[str]]:
+    def _move(self, generator: StyleGenerator, start: Start) -> tuple[Tensor, list[str]]:
         """w+ of the edits, [1, L, style_dim], and what was done in words."""
-        generator = library.open(self.model, StyleGenerator)
         w, notes = start.w.to(generator.device), []
         label = None if start.label is None else start.label.to(generator.device)
         if self.mixed != NOTHING:
@@ -148,9 +166,8 @@ def cached_direction(generator: StyleGenerator, name: str) -> Direction:
     return known[name]
 
 
-def closeness(found: Projection) -> str:
+def closeness(projection: Projection) -> str:
     """How near a projection came, in a few sentences."""
-    times = found.start_error / max(found.error, 1e-9)
+    times = projection.start_error / max(projection.error, 1e-9)
     near = f"{times:.1f} times closer than the best seed" if times >= 1.05 else "as close as the best seed"
-    sentence = f"Found in {found.seconds:.0f} s, {near}."
-    return f"{sentence} {html.escape(found.note)}".strip()
+    return f"Projected in {projection.seconds:.0f} s, {near}. {projection.note}".strip()

@@ -28,6 +28,7 @@ from ganhub.nn.precision import has_bf16
 from ganhub.nn.random import normal
 
 SPACES = ("w+", "w")
+MAX_STEPS = 100_000
 STARTS = 256  # seeds that are looked at; fewer where pictures are large
 START_PIXELS = STARTS * 64 * 64
 RATE = 0.1  # Adam's, in standard deviations of W
@@ -178,8 +179,8 @@ def project(
 
 
 def _check_length(steps: int, seconds: float | None) -> None:
-    if isinstance(steps, bool) or not isinstance(steps, int) or not 1 <= steps <= 100_000:
-        raise ConfigError(f"steps must be from 1 to 100,000, not {steps!r}.")
+    if isinstance(steps, bool) or not isinstance(steps, int) or not 1 <= steps <= MAX_STEPS:
+        raise ConfigError(f"steps must be from 1 to {MAX_STEPS:,}, not {steps!r}.")
     if seconds is not None and not seconds > 0:
         raise ConfigError(f"seconds must be above 0, not {seconds!r}.")
 

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import html
+import inspect
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
-from safetensors.torch import save_file
 from torch import Tensor
 
-from ganhub import images, zoo
+from ganhub import images, latents, zoo
 from ganhub.app import _parts as parts
 from ganhub.app.declared import Bench, Built, Tab, press_once
 from ganhub.app.jobs import Report
 from ganhub.app.library import Library
-from ganhub.creation import Edit, Inputs, checks
-from ganhub.creation.edit import COUNT, KINDS, MIXES, NOTHING, REACH, Start, in_words
+from ganhub.creation import Edit, Inputs, Result, checks, marks, render
+from ganhub.creation.edit import COUNT, KINDS, MIXES, NOTHING, REACH, in_words
 from ganhub.errors import ConfigError
 from ganhub.models import StyleGenerator
 
@@ -37,12 +37,30 @@ Hugging Face Hub into the menu on the left.</p></div>
 """
 
 
+# Fields of the edits as the endpoints name them, in the order of the components.
+EDITS = ("directions", *(f"amount_{i + 1}" for i in range(SLIDERS)), "mixed", "mix_seed", "truncation")
+
+
 @dataclass(frozen=True, eq=False)
-class Begun:
-    """What a visitor edits; it stays on the server."""
+class Session:
+    """What a visitor edits; it stays on the server.
+
+    Attributes:
+        creation: Pinned to the version of the model that it was started with.
+        inputs: Keep the point of W that the edits start from.
+    """
 
     creation: Edit
-    start: Start
+    inputs: Inputs
+
+
+def with_edits(run: Callable) -> Callable:
+    """A function whose ``*edits`` have the names of :data:`EDITS`: Gradio would call them param_3, param_4, ..."""
+    signature = inspect.signature(run)
+    own = [one for one in signature.parameters.values() if one.kind is not one.VAR_POSITIONAL]
+    named = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in EDITS]
+    run.__signature__ = signature.replace(parameters=[*own, *named])
+    return run
 
 
 def build(bench: Bench) -> Built:
@@ -157,9 +175,9 @@ def connect(bench: Bench, at: SimpleNamespace, have: bool) -> Built:
     gr.on(
         [control.input for control in edits[1:]], apply, [at.start, *edits], shown,
         trigger_mode="always_last", show_progress="hidden", api_name="edit",
-        api_description="Change what `edit_seed` or `edit_photo` began: `amounts` in standard deviations along the "
-        "named directions, coarse, middle or fine styles of another seed, truncation. Returns the picture, what was "
-        "done in words, the PNG and the point in W (safetensors).",
+        api_description="Change what `edit_seed` or `edit_photo` started: `amount_1` and the others in standard "
+        "deviations along the named `directions`, in this order; `mixed` styles of the seed `mix_seed`, coarse, middle "
+        "or fine; `truncation`. Returns the picture, what was done in words, the PNG and the point in W (safetensors).",
     )  # fmt: skip
     at.reset.click(
         lambda: (*[0] * SLIDERS, NOTHING, 1.0), None, [*at.sliders, at.mixed, at.truncation], show_progress="hidden",
@@ -178,44 +196,46 @@ def connect(bench: Bench, at: SimpleNamespace, have: bool) -> Built:
     return Built(scripts=scripts, doors={"model": at.model, "seed": at.seed, "start": from_seed, "reveal": reveal})
 
 
-def look_at(bench: Bench, begun: Begun) -> tuple[str, str, str, str]:
+def saved(bench: Bench, creation: Edit, edited: Result) -> tuple[str, str, str, str]:
     """The edited picture and its w as files, and what was done as a line: (PNG, line, PNG, safetensors)."""
-    creation, start = begun.creation, begun.start
-    w, notes = creation.edited(bench.library, start)
-    picture = bench.library.open(creation.model, StyleGenerator).from_w(w, noise=start.noise)
-    facts = {"model": creation.model, "source": creation.source, "edits": ", ".join(notes) or "none"}
+    facts = {"model": creation.model, "source": creation.source, "edits": ", ".join(edited.notes) or "none"}
     name = f"{creation.model}-{creation.source}-edited"
-    path, file = parts.save_png(picture, name, **facts), parts.scratch(f"{name}.safetensors")
-    tensors = {"w": w.cpu().contiguous(), "noise": start.noise.float().cpu().contiguous()}
-    save_file(tensors, file, metadata={"software": "ganhub", **facts})
-    line = " · ".join(html.escape(part) for part in (creation.source.capitalize(), *(notes or ["as it is"])))
+    path = parts.save_png(edited.pictures, name, marks.mark_of(creation, bench.library))
+    file = parts.scratch(f"{name}.safetensors")
+    tensors = edited.tensors
+    latents.save_w(tensors["w"], file, noise=tensors["noise"], about={"software": "ganhub", **facts})
+    line = " · ".join(html.escape(part) for part in (creation.source.capitalize(), *(edited.notes or ["as it is"])))
     return path, line, path, str(file)
 
 
-def show_edits(bench: Bench, begun: Begun | None, *edits: Any) -> tuple[str, str, str, str]:
-    """What was begun with other edits."""
-    if begun is None:
+@with_edits
+def show_edits(bench: Bench, session: Session | None, *edits: Any) -> tuple[str, str, str, str]:
+    """The same start with other edits."""
+    if session is None:
         raise ConfigError("There is nothing to edit yet: take a seed, or upload a photo and project it.")
-    return look_at(bench, replace(begun, creation=replace(begun.creation, **asked_edits(*edits))))
+    creation = replace(session.creation, **asked_edits(*edits))
+    return saved(bench, creation, render(creation, bench.library, inputs=session.inputs))
 
 
-def begin(
+def start(
     bench: Bench, creation: Edit, inputs: Inputs, request: gr.Request | None, photo: Tensor | None = None
 ) -> Iterator[tuple]:
-    """Begin to edit, with early looks beside the photo where there is one, and show the edits."""
+    """Start to edit, with early looks beside the photo where there is one, and show the edits."""
 
-    def work(report: Report) -> tuple[Begun, str, tuple]:
+    def work(report: Report) -> tuple[Session, str, tuple, str]:
         size = bench.library.open(creation.model, StyleGenerator).config.size
         before = "" if photo is None else parts.save_png(images.fit(photo, *size), "photo")
 
         def on_step(step: int, steps: int, look: Tensor | None) -> None:
             report(step, steps, None if look is None else (before, look.float().cpu().clone()))
 
-        start = creation.begin(bench.library, inputs, on_step)
+        pinned = creation.pinned(bench.library)
+        edited = render(pinned, bench.library, on_step, inputs=inputs)
         name = f"{creation.model}-{creation.source}"
-        path = parts.save_png(start.picture, name, model=creation.model, source=creation.source)
-        begun = Begun(creation, replace(start, picture=None))  # the state of a session stays small
-        return begun, path, look_at(bench, begun)
+        unedited = replace(pinned, directions=(), mixed=NOTHING, mix_seed=0, truncation=1.0)
+        mark = marks.mark_of(unedited, bench.library) if photo is None else None
+        path = parts.save_png(edited.photo, name, mark)
+        return Session(pinned, inputs), path, saved(bench, pinned, edited), html.escape(edited.text)
 
     def look(pair: tuple[str, Tensor]) -> tuple:
         return gr.skip(), pair[0], images.to_pil(pair[1]), *parts.keep(3)
@@ -225,25 +245,27 @@ def begin(
         stopped="Stopped. What was here before can still be edited.",
     )  # fmt: skip
     if job:
-        begun, path, shown = job.result()
-        yield begun, path, *shown, f"{begun.start.text} Move a slider."
+        session, path, shown, text = job.result()
+        yield session, path, *shown, f"{text} Move a slider."
 
 
+@with_edits
 def start_from_seed(bench: Bench, request: gr.Request, model, label, seed, *edits) -> Iterator[tuple]:
     """Edit the picture of a seed."""
     creation = Edit(model=parts.menu_name(model), seed=seed, label=asked_class(label), **asked_edits(*edits))
-    yield from begin(bench, creation, Inputs(), request)
+    yield from start(bench, creation, Inputs(), request)
 
 
+@with_edits
 def start_from_photo(bench: Bench, request: gr.Request, model, label, photo, steps, *edits) -> Iterator[tuple]:
-    """Find a photo in W, and edit it."""
+    """Project a photo to W, and edit it."""
     inputs, how_many = Inputs(), checks.whole("Steps", steps, *STEPS[:2])
     creation = Edit(
         model=parts.menu_name(model), photo=inputs.add(parts.picture_file("photo", photo)), size=MAX_SIDE,
         steps=how_many, label=asked_class(label), **asked_edits(*edits),
     )  # fmt: skip
     picture = images.load_image(photo, channels=4, max_side=MAX_SIDE)  # what is wrong with it is said now
-    yield from begin(bench, creation, inputs, request, picture)
+    yield from start(bench, creation, inputs, request, picture)
 
 
 def arrange(chosen: list[str] | None, named: list[str], *amounts: float) -> tuple:
