@@ -52,7 +52,8 @@ PHOTO = {"photo": SHA, "size": st.integers(0, 16_384), "opaque": st.booleans()}
 SHARES = st.lists(st.tuples(st.one_of(TEXT, SHA), st.floats(0.01, 10)), min_size=1, max_size=3)
 FIELDS: dict[type[Creation], dict[str, st.SearchStrategy]] = {
     Generate: {"model": TEXT, "seed": st.integers(0, 2**32 - 4096), "count": st.integers(1, 4096),
-               "labels": st.lists(st.one_of(TEXT, st.integers(0, 999)), max_size=3), "truncation": TRUNCATION},
+               "labels": st.lists(st.one_of(TEXT, st.integers(0, 999)), max_size=3), "truncation": TRUNCATION,
+               "likeness": st.floats(0, 1), "around": SEED},
     Interpolate: {"model": TEXT, "seeds": st.lists(SEED, min_size=2, max_size=8), "frames": st.integers(8, 10_000),
                   "label": LABEL, "loop": st.booleans(), "space": st.sampled_from(["", "z", "w"]),
                   "truncation": TRUNCATION, "pace": st.sampled_from(["latent", "picture"]), "fps": st.floats(1, 120)},
@@ -109,7 +110,9 @@ def test_to_json_and_back(asked: tuple[type[Creation], dict[str, Any]]) -> None:
 def test_equal_values_are_one_value() -> None:
     one = Generate(model="m", seed=4.0, count=2, labels=["a", 3], truncation=1)
     assert one == Generate(model="m", seed=4, count=2, labels=("a", 3), truncation=1.0)
-    assert one.to_json() == '{"count":2,"labels":["a",3],"model":"m","seed":4,"truncation":1.0,"verb":"generate"}'
+    assert one.to_json() == (
+        '{"around":0,"count":2,"labels":["a",3],"likeness":0.0,"model":"m","seed":4,"truncation":1.0,"verb":"generate"}'
+    )
 
 
 @pytest.mark.parametrize(
@@ -201,6 +204,22 @@ def test_generate_is_what_the_model_samples(library: LocalLibrary) -> None:
     model = library.open("tiny-conditional-gan")
     one_by_one = [model.sample(1, seed=seed, label=label) for label in ("ring", 0) for seed in (5, 6)]
     assert (rows - torch.cat(one_by_one)).abs().max() < 1e-5
+
+
+def test_pictures_near_a_seed_are_like_it(library: LocalLibrary) -> None:
+    """Distance falls to nothing as likeness grows; the seed's own picture stays, in a wall as alone."""
+    alone = render(Generate(model="tiny-stylegan2", seed=5), library).pictures
+    free = render(Generate(model="tiny-stylegan2", seed=5, count=6), library).pictures
+    apart = []
+    for likeness in (0.0, 0.6, 0.95, 1.0):
+        near = Generate(model="tiny-stylegan2", seed=5, count=6, likeness=likeness, around=5)
+        made = render(near, library).pictures
+        assert (made[:1] - alone).abs().max() < 1e-5
+        apart.append((made[1:] - alone).square().mean().item())
+        one = Generate(model="tiny-stylegan2", seed=8, likeness=likeness, around=5)
+        assert (render(one, library).pictures - made[3:4]).abs().max() < 1e-5
+    assert apart[0] > apart[1] > apart[2] > apart[3] and apart[3] < 1e-10
+    assert math.isclose(apart[0], (free[1:] - alone).square().mean().item(), rel_tol=1e-3)
 
 
 def test_edit_of_nothing_is_the_picture_of_the_seed(library: LocalLibrary) -> None:

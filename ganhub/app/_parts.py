@@ -291,10 +291,10 @@ def model_menu(library: Library, verb: type[Model], tab: str, *, conditional: bo
     entries = zoo.entries(verb, conditional=conditional, task=task)
     first = entries[0].name if entries else None
     menu = gr.Dropdown(
-        choices=[entry.name for entry in entries],
+        choices=[(entry.in_menu, entry.name) for entry in entries],
         value=first,
         label="Model",
-        info="Pick one, or type owner/name from the Hugging Face Hub.",
+        info="Or type owner/name of one on the Hugging Face Hub.",
         allow_custom_value=True,
         elem_id=f"{tab}-model",
         elem_classes="menu",
@@ -311,26 +311,32 @@ def model_menu(library: Library, verb: type[Model], tab: str, *, conditional: bo
 
 
 def about(library: Library, name: str | None) -> str:
-    """One line of HTML about a model of the menu."""
+    """One line of HTML about a model of the menu: what it draws, how large, its card and its paper."""
     if not name:
         return "No model is here yet. Train one with <code>python training/train.py</code>, or type a Hub id above."
     entry = zoo.entry_of(name)
     if entry is None:
-        return "From the Hugging Face Hub. It is fetched once, when you first use it."
-    return " · ".join(_facts(entry))
+        card = _link(zoo.card_of(name), "Card") if isinstance(name, str) else ""
+        return " · ".join(filter(None, ("From the Hugging Face Hub. It is fetched once, when you first use it.", card)))
+    return " · ".join(filter(None, _facts(entry)))
 
 
 def _facts(entry: zoo.Entry) -> Iterable[str]:
+    yield html.escape(entry.draws)
     if size := getattr(entry.config, "size", None):
         yield f"{size[1]} × {size[0]} pixels"
     if entry.classes:
         yield f"{len(entry.classes)} classes"
-    yield _linked(entry.model_class.paper)
+    yield _link(entry.card, "Card")
+    papers = re.findall(r"arXiv:(\d{4}\.\d{4,5})", entry.model_class.paper)
+    yield from (_link(f"https://arxiv.org/abs/{number}", "Paper", title=entry.model_class.paper) for number in papers)
+    yield "" if papers else html.escape(entry.model_class.paper)
 
 
-def _linked(paper: str) -> str:
-    paper = html.escape(paper)
-    return re.sub(r"arXiv:(\d{4}\.\d{4,5})", r'<a href="https://arxiv.org/abs/\1" target="_blank">arXiv:\1</a>', paper)
+def _link(address: str, text: str, title: str = "") -> str:
+    """An HTML link that opens beside the page; "" without an address."""
+    told = f' title="{html.escape(title)}"' if title else ""
+    return f'<a href="{html.escape(address)}"{told} target="_blank" rel="noopener">{text}</a>' if address else ""
 
 
 def menu_name(model: Any) -> Any:

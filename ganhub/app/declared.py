@@ -12,6 +12,7 @@ from ganhub.app.drawings import Drawings
 from ganhub.app.jobs import Jobs
 from ganhub.app.library import Library
 from ganhub.app.shield import Twin
+from ganhub.creation import Creation
 
 ASSETS = Path(__file__).parent / "assets"
 
@@ -28,6 +29,41 @@ class Bench:
 Listener = tuple[Callable, Any, Any]  # function, inputs, outputs
 
 
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """A tab's newest result, as history and links must know it. It stays on the server, in the visitor's session.
+
+    Attributes:
+        creation: What was asked for.
+        files: Its pictures, in the Creation's order; of a walk its strip, of a pair the second.
+        film: The film, where there is one.
+        photos: sha256 -> file of each input picture.
+    """
+
+    creation: Creation
+    files: Sequence[str]
+    film: str = ""
+    photos: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a tab shows a Creation that it, or another visitor's, has made before.
+
+    Attributes:
+        takes: Whether it can be asked for on this tab.
+        fill: (creation, sha256 -> file of the input pictures that are here) -> values of the boxes. A picture that is
+            not here is None there.
+        boxes: Components that are filled.
+        run: Makes it: what the tab's own button does.
+    """
+
+    takes: Callable[[Creation], bool]
+    fill: Callable[[Creation, Mapping[str, str]], Sequence[Any]]
+    boxes: Sequence[Any]
+    run: Listener
+
+
 @dataclass(frozen=True)
 class Built:
     """A tab on the page, as the page must know it.
@@ -38,6 +74,8 @@ class Built:
         scripts: JavaScript that runs then.
         slow: Listener id -> its twin for slow calls, see :func:`ganhub.app.shield.guard`.
         doors: Components that other tabs may fill.
+        outcome: A ``gr.State`` that holds the newest :class:`Outcome`; each one that is put in goes into the history.
+        form: How it is filled from a Creation.
     """
 
     first: Listener | None = None
@@ -45,6 +83,8 @@ class Built:
     scripts: Sequence[str] = ()
     slow: Mapping[int, Twin] = field(default_factory=dict)
     doors: Mapping[str, Any] = field(default_factory=dict)
+    outcome: Any = None
+    form: Form | None = None
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Pictures of seeds that were asked for lately: each is drawn once and served to all who ask for it.
 
 Every page opens on the same wall, and neighbours on a wall overlap, so on a busy page most pictures are there already.
-A picture depends on model, seed, class and truncation alone (its neighbours change a level of 255 at most).
+A picture depends on model, seed, class, truncation and likeness alone (its neighbours change a level of 255 at most).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ganhub import images
 from ganhub.app.jobs import Report
 from ganhub.app.shield import results_place
 from ganhub.creation import Generate, Library, marks
-from ganhub.creation.generate import Wanted, at_once, draw
+from ganhub.creation.generate import Near, Wanted, at_once, draw
 from ganhub.errors import ImageError
 from ganhub.images import provenance
 from ganhub.images.provenance import Mark
@@ -28,7 +28,7 @@ from ganhub.models import LatentGenerator
 MOST = 4096  # pictures of one model that are remembered
 
 Marking = Callable[[Wanted], Mark | None]
-Key = tuple[str, float, int, str | int | None]
+Key = tuple[str, float, Near, int, str | int | None]
 
 
 def result_folder() -> Path:
@@ -71,7 +71,7 @@ class Drawings:
         def mark(asked: Wanted) -> Mark | None:
             return marks.mark_of(wall.alone(*asked), library)
 
-        return self.paths_of(wall.open(library), wall.model, wall.wanted(), wall.truncation, report, mark)
+        return self.paths_of(wall.open(library), wall.model, wall.wanted(), wall.truncation, report, wall.near, mark)
 
     def path_of(
         self, generator: LatentGenerator, model: str, seed: int, truncation: float = 1.0,
@@ -82,7 +82,7 @@ class Drawings:
 
     def paths_of(
         self, generator: LatentGenerator, model: str, wanted: Sequence[Wanted], truncation: float = 1.0,
-        report: Report | None = None, mark: Marking | None = None,
+        report: Report | None = None, near: Near = None, mark: Marking | None = None,
     ) -> list[str]:  # fmt: skip
         """The PNGs of pictures, in order; those that are not there yet are drawn :func:`at_once` many at a time.
 
@@ -90,29 +90,31 @@ class Drawings:
             model: The generator's name, for the files'.
             wanted: Seed and class of each; None as the class leaves it to the seed.
             report: Is told after how many of them it goes on.
+            near: The seed that they are near, and how near.
             mark: What the file of each shall say; without it, model and seed as plain texts.
         """
-        paths = {asked: self._known(generator, (model, truncation, *asked)) for asked in wanted}
+        paths = {asked: self._known(generator, (model, truncation, near, *asked)) for asked in wanted}
         missing = [asked for asked, path in paths.items() if path is None]
         step = at_once(generator)
         for start in range(0, len(missing), step):
             if report is not None:
                 report(len(wanted) - len(missing) + start, len(wanted))
             part = missing[start : start + step]
-            paths |= zip(part, self._draw(generator, model, part, truncation, mark), strict=True)
+            paths |= zip(part, self._draw(generator, model, part, truncation, near, mark), strict=True)
         return [str(paths[asked]) for asked in wanted]
 
     def _draw(
-        self, generator: LatentGenerator, model: str, wanted: Sequence[Wanted], truncation: float,
-        mark: Marking | None = None,
+        self, generator: LatentGenerator, model: str, wanted: Sequence[Wanted], truncation: float, near: Near,
+        mark: Marking | None,
     ) -> list[Path]:  # fmt: skip
         """Draw pictures in one batch and write their files, in a folder that nobody can guess."""
-        pictures = draw(generator, wanted, truncation)
+        pictures = draw(generator, wanted, truncation, near)
         folder = result_folder()
         drawn = []
         for place, (picture, (seed, label)) in enumerate(zip(pictures, wanted, strict=True)):
             asked = {} if label is None else {"label": label}
-            facts = {"software": "ganhub", "model": model, "seed": seed, "truncation": truncation, **asked}
+            alike = {} if near is None else {"around": near[0], "likeness": near[1]}
+            facts = {"software": "ganhub", "model": model, "seed": seed, "truncation": truncation, **asked, **alike}
             # Its place is in the name: classes whose names have no Latin letters have the same file name.
             path = folder / file_name("-".join([model, *map(str, asked.values()), f"seed-{seed}-{place}.png"]))
             # Nobody knows the place yet, so there is nobody who could see half of it.
@@ -125,7 +127,7 @@ class Drawings:
             drawn.append(path)
         with self._lock:
             known = self._paths.setdefault(generator, OrderedDict())
-            known |= {(model, truncation, *asked): path for asked, path in zip(wanted, drawn, strict=True)}
+            known |= {(model, truncation, near, *asked): path for asked, path in zip(wanted, drawn, strict=True)}
             while len(known) > MOST:
                 known.popitem(last=False)
         return drawn

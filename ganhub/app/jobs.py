@@ -62,7 +62,7 @@ class Job(Generic[T]):
     def __init__(self, work: Callable[[Report], T]) -> None:
         self._work, self._changed, self._stop = work, threading.Condition(), threading.Event()
         self._progress: Progress | None = None
-        self._told: Progress | None = None
+        self._reported: Progress | None = None
         self._preview: object = None
         self._result: T | None = None
         self._error: BaseException | None = None
@@ -110,11 +110,13 @@ class Job(Generic[T]):
         try:
             while not self._wait_for_end(pause):
                 with self._changed:
-                    self._changed.wait_for(lambda: self._ended or self._progress is not self._told, timeout=WORD_FROM)
+                    self._changed.wait_for(
+                        lambda: self._ended or self._progress is not self._reported, timeout=WORD_FROM
+                    )
                     progress, ended = self._progress, self._ended
                 if ended:
                     return
-                self._told, pause = progress, INTERVAL
+                self._reported, pause = progress, INTERVAL
                 if progress is not None and progress.preview is not None:
                     if time.monotonic() - looked < LOOK_EVERY:
                         progress = replace(progress, preview=None)

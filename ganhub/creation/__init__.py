@@ -20,4 +20,5 @@ from ganhub.creation.style import Style
 from ganhub.creation.translate import Translate
 
 __all__ = ["Creation", "Edit", "Generate", "Inpaint", "Inputs", "Interpolate", "Library", "LocalLibrary", "OnStep",
-           "Project", "Restore", "Result", "Style", "Translate", "list_verbs", "read_creation", "render", "reproduce"]  # fmt: skip
+           "Project", "Restore", "Result", "Style", "Translate", "list_verbs", "read_creation", "render",
+           "reproduce"]  # fmt: skip

@@ -195,7 +195,7 @@ def _why_not_a_picture(head: bytes, name: str) -> str:
 
 
 def _orientation(picture: Image.Image) -> int:
-    """How the picture lies, 1 to 8, by its EXIF block or its description in XMP; 1 where none can be read."""
+    """The picture's orientation, 1 to 8, from its EXIF block or XMP; 1 where neither says."""
     exif = picture.info.get("exif") or b""
     if not exif and isinstance(text := picture.info.get("Raw profile type exif"), str):  # of ImageMagick's PNG
         try:
@@ -203,15 +203,15 @@ def _orientation(picture: Image.Image) -> int:
         except ValueError:
             exif = b""
     try:
-        found = headers.read_tags(io.BytesIO(exif.removeprefix(b"Exif\x00\x00"))).get(headers.ORIENTATION)
+        tag = headers.read_tags(io.BytesIO(exif.removeprefix(b"Exif\x00\x00"))).get(headers.ORIENTATION)
     except Refusal:  # a broken block says nothing about the pixels
-        found = None
-    if found:
-        return found[0]
+        tag = None
+    if tag:
+        return tag[0]
     notes = picture.info.get("xmp") or picture.info.get("XML:com.adobe.xmp") or b""
     notes = notes.encode("utf-8", "replace") if isinstance(notes, str) else bytes(notes)
-    said = re.search(rb'tiff:Orientation(?:="|>)([1-8])', notes)
-    return int(said[1]) if said else 1
+    match = re.search(rb'tiff:Orientation(?:="|>)([1-8])', notes)
+    return int(match[1]) if match else 1
 
 
 def _normalise(picture: Image.Image) -> Image.Image:
