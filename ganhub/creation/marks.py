@@ -168,8 +168,11 @@ class Provenance:
             ) from error
         data = _table("the text", data)
         if data.get("format") != FORMAT or isinstance(data["format"], bool):
-            newer = f" by ganhub {_word(data.get('ganhub'))}, and this is {__version__}: upgrade ganhub"
-            raise ConfigError(f"What the file says of itself is in another format, written{newer}.")
+            writer = checks.shown(data.get("ganhub", "no ganhub"))
+            raise ConfigError(
+                f"What the file says of itself is in another format, written by {writer}, and this is ganhub "
+                f"{__version__}: upgrade ganhub."
+            )
         if unknown := sorted(set(data) - _FIELDS):
             raise ConfigError(f"What the file says of itself has an unknown field, {checks.shown(unknown[0])!r}.")
         creation = Creation.from_dict(_table("creation", data.get("creation")))
