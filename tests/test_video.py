@@ -134,7 +134,7 @@ def test_sentences_of_reading(tmp_path):
             open_video(tmp_path / name)
 
 
-def test_the_same_film_has_the_same_bytes(tmp_path: Path) -> None:
+def test_the_same_film_has_the_same_bytes(tmp_path):
     """Encoders choose their instructions by the processor; some gave other bytes each time."""
     frames, files = torch.rand(4, 3, 40, 56) * 2 - 1, set()
     for turn in range(12):
