@@ -30,6 +30,7 @@ from ganhub.creation import (
     Restore,
     Style,
     Translate,
+    limits,
     list_verbs,
     render,
 )
@@ -51,7 +52,7 @@ TILE = st.one_of(st.just("auto"), st.integers(0, 16_384))
 PHOTO = {"photo": SHA, "size": st.integers(0, 16_384), "opaque": st.booleans()}
 SHARES = st.lists(st.tuples(st.one_of(TEXT, SHA), st.floats(0.01, 10)), min_size=1, max_size=3)
 FIELDS: dict[type[Creation], dict[str, st.SearchStrategy]] = {
-    Generate: {"model": TEXT, "seed": st.integers(0, 2**32 - 4096), "count": st.integers(1, 4096),
+    Generate: {"model": TEXT, "seed": st.integers(0, 2**32 - 4096), "count": st.integers(1, 1365),
                "labels": st.lists(st.one_of(TEXT, st.integers(0, 999)), max_size=3), "truncation": TRUNCATION,
                "likeness": st.floats(0, 1), "around": SEED},
     Interpolate: {"model": TEXT, "seeds": st.lists(SEED, min_size=2, max_size=8), "frames": st.integers(8, 10_000),
@@ -68,7 +69,7 @@ FIELDS: dict[type[Creation], dict[str, st.SearchStrategy]] = {
     Edit: {"model": TEXT, "seed": SEED, "photo": st.one_of(st.just(""), SHA), "size": st.integers(0, 16_384),
            "steps": st.integers(1, 10_000), "label": LABEL,
            "directions": st.lists(st.tuples(TEXT, st.floats(-4, 4)), max_size=4),
-           "mixed": st.sampled_from(["nothing", "coarse", "middle", "fine"]), "mix_seed": SEED,
+           "mixed": st.sampled_from(edit_module.MIXES), "mix_seed": SEED, "mix_photo": st.one_of(st.just(""), SHA),
            "truncation": TRUNCATION},
     Project: {"model": TEXT, "photo": SHA, "size": st.integers(0, 16_384), "label": LABEL,
               "space": st.sampled_from(["w+", "w"]), "steps": st.integers(1, 100_000),
@@ -143,10 +144,10 @@ def test_equal_values_are_one_value() -> None:
         (Style, {"photo": "photo.jpg"}, "photo must be the sha256 of a picture"),
         (Translate, {"photo": ""}, "There is no photo yet"),
         (Restore, {"cleaner": ""}, "There is nothing to do"),
-        (Edit, {"directions": [["pca:0", 9]]}, "Principal 1 must be from -4 to 4, not 9."),
+        (Edit, {"directions": [["pca:0", 9]]}, "Change 1 must be from -4 to 4, not 9."),
         (Generate, {"revision": "main"}, "revision must be 8 to 64 digits of 0-9a-f for each model, not 'main'."),
         (Generate, {"revision": "0" * 8 + "." + "1" * 8}, "revision must name 1 version, not 2."),
-        (Edit, {"mixed": "all"}, "mixed must be one of nothing, coarse, middle, fine, not 'all'."),
+        (Edit, {"mixed": "all"}, "coarse+fine, middle+fine, coarse+middle+fine, not 'all'."),
     ],
 )  # fmt: skip
 def test_a_wrong_value_is_one_sentence(kind: type[Creation], fields: dict[str, Any], says: str) -> None:
@@ -199,7 +200,7 @@ def test_generate_is_what_the_model_samples(library: LocalLibrary) -> None:
     steps = []
     made = render(Generate(model="tiny-dcgan", seed=3, count=40, truncation=0.7), library, lambda *at: steps.append(at))
     expected = library.open("tiny-dcgan").sample(40, seed=3, truncation=0.7)
-    assert (made.pictures - expected).abs().max() < 1e-5 and steps == [(0, 40, None), (32, 40, None)]
+    assert (made.pictures - expected).abs().max() < 1e-5 and steps == [(at, 40, None) for at in (0, 8, 16, 24, 32)]
     rows = render(Generate(model="tiny-conditional-gan", seed=5, count=2, labels=("ring", 0)), library).pictures
     model = library.open("tiny-conditional-gan")
     one_by_one = [model.sample(1, seed=seed, label=label) for label in ("ring", 0) for seed in (5, 6)]
@@ -227,7 +228,7 @@ def test_edit_of_nothing_is_the_picture_of_the_seed(library: LocalLibrary) -> No
     assert (made.pictures - library.open("tiny-stylegan2").sample(1, seed=7)).abs().max() < 1e-5
     assert made.text == "This is seed 7." and set(made.tensors) == {"w", "noise"} and not made.notes
     moved = render(Edit(model="tiny-stylegan2", seed=7, directions=(("pca:0", 2.0),)), library)
-    assert moved.notes == ["Principal 1 +2.0"] and not torch.equal(moved.pictures, made.pictures)
+    assert moved.notes == ["Change 1 +2.0"] and not torch.equal(moved.pictures, made.pictures)
 
 
 def test_a_projection_is_that_of_the_latents(library: LocalLibrary, photo: Path) -> None:
@@ -283,6 +284,15 @@ def test_photos_come_from_inputs(library: LocalLibrary, photo: Path) -> None:
     assert torch.equal(filled[..., 8:], load_image(photo)[..., 8:]) and not torch.equal(filled, load_image(photo))
     restored = Restore(photo=digest, inpainter="tiny-inpainting", mask=mask)
     assert torch.equal(render(restored, library, inputs=inputs).pictures, filled)
+
+
+def test_a_result_has_a_largest_number_of_pixels() -> None:
+    limits.check_pixels(4, (500, 1000), 2_000_000)
+    with pytest.raises(ConfigError) as error:
+        limits.check_pixels(5_000, (500, 1000), 2_000_000, "frames", ", or wait")
+    assert str(error.value) == (
+        "5,000 frames of 1000 x 500 pixels are too many for one result: ask for at most 4, or wait."
+    )
 
 
 def test_another_picture_is_refused_before_any_model_is_opened(photo: Path) -> None:

@@ -13,6 +13,7 @@ import tempfile
 import uuid
 from collections.abc import Callable, Generator, Iterable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import gradio as gr
@@ -25,13 +26,16 @@ from ganhub.app.drawings import file_name, result_folder
 from ganhub.app.jobs import Job, Jobs, Progress, Report
 from ganhub.app.library import Library
 from ganhub.app.shield import raw_editor
+from ganhub.creation import Creation, Inputs, Result, marks
 from ganhub.errors import ConfigError, GanhubError
+from ganhub.images import provenance
 from ganhub.images.provenance import Mark
 from ganhub.models import Model
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
+STRIP = 10  # pictures of a film that are looked at
 STOP_WAIT = 20  # seconds that a press of Stop waits for the end of the step at work
 MAX_SENTENCE = 600  # characters of an error that a visitor reads
 FOLDERS = re.compile(
@@ -62,7 +66,15 @@ def calm(fn: Callable[..., T], *given: Any) -> Callable[..., T]:
         except Exception as error:
             raise _sentence(error) from error
 
-    listener = generate if inspect.isgeneratorfunction(fn) else call
+    @functools.wraps(fn)
+    async def wait(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return await fn(*given, *args, **kwargs)
+        except Exception as error:
+            raise _sentence(error) from error
+
+    plain = wait if inspect.iscoroutinefunction(fn) else call
+    listener = generate if inspect.isgeneratorfunction(fn) else plain
     if given:  # Gradio names an endpoint's parameters by what is left
         signature = inspect.signature(fn)
         listener.__signature__ = signature.replace(parameters=list(signature.parameters.values())[len(given) :])
@@ -164,9 +176,20 @@ def scratch(name: str) -> Path:
 
 def save_png(image: Tensor, name: str, mark: Mark | None = None, **notes: object) -> str:
     """Write one picture as PNG, with the mark of what made it (and other texts), and return its path."""
-    path = scratch(f"{name}.png")
-    images.save_image(image, path, metadata={key: str(value) for key, value in notes.items()}, mark=mark)
+    path, texts = scratch(f"{name}.png"), {key: str(value) for key, value in notes.items()}
+    texts = texts if provenance.are_on() else {}
+    images.save_image(image, path, metadata=texts, mark=mark)
     return str(path)
+
+
+def save_strip(creation: Creation, made: Result, library: Library, name: str) -> str:
+    """Write some frames of a film side by side as PNG, and return its path."""
+    last, scale = len(made.film) - 1, factor(made.film, 96)
+    layout = marks.Layout(
+        picked=tuple(round(i * last / (STRIP - 1)) for i in range(STRIP)), scale=scale, columns=STRIP,
+        padding=max(1, scale * made.film.shape[-1] // 32),
+    )  # fmt: skip
+    return save_png(layout.arrange(made, library), name, marks.mark_of(creation, library, layout))
 
 
 def enlarge(pictures: Tensor, side: int) -> Tensor:
@@ -177,6 +200,36 @@ def enlarge(pictures: Tensor, side: int) -> Tensor:
 def factor(pictures: Tensor, side: int) -> int:
     """How often pixels are repeated until the long side is about ``side``."""
     return max(1, round(side / max(pictures.shape[-2:])))
+
+
+def picked(tab: str, model: Any) -> SimpleNamespace:
+    """The picture that was clicked on a wall and its seed, and where it can go: buttons ``send`` and ``edit``."""
+    at = SimpleNamespace()
+    with gr.Row(elem_classes="picked"):
+        at.picture = gr.Image(
+            label="Picked", format="png", interactive=False, height=200, buttons=["download", "fullscreen"],
+            elem_id=f"{tab}-picked", elem_classes=look_of(model), min_width=130, scale=1, show_label=False,
+        )  # fmt: skip
+        with gr.Column(scale=3, min_width=180):
+            at.seed = gr.Textbox(
+                label="Seed", placeholder="Click a picture above", interactive=False, buttons=["copy"],
+                elem_id=f"{tab}-picked-seed",
+            )  # fmt: skip
+            with gr.Row(elem_classes="ways"):
+                at.send = gr.Button("Use in Interpolate", size="md", elem_id=f"{tab}-send", min_width=120)
+                at.edit = gr.Button("Edit this picture", size="md", elem_id=f"{tab}-edit", min_width=120)
+    return at
+
+
+def look_of(name: Any, *others: str) -> list[str]:
+    """The CSS classes of a wall or a picture: those of pixel art keep hard edges when they are enlarged."""
+    entry = zoo.entry_of(name)
+    return [*others, "pixels"] if entry and entry.is_pixel_art else list(others)
+
+
+def digests(inputs: Inputs, creation: Creation) -> dict[str, str]:
+    """sha256 -> file of each picture that a Creation names."""
+    return {digest: str(inputs.find(digest)) for digest in creation.digests()}
 
 
 def swatches(label: str, files: Sequence[str], elem_id: str) -> gr.Dataset:
@@ -340,7 +393,9 @@ def _link(address: str, text: str, title: str = "") -> str:
 
 
 def menu_name(model: Any) -> Any:
-    """What a model menu holds; nothing is the empty name."""
+    """The name that a model menu holds; nothing is the empty name."""
+    if isinstance(model, str):
+        return model.removesuffix(f" ({zoo.STUDY})")  # as the menu shows it
     return "" if model is None else model
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,11 @@ class Outcome:
     files: Sequence[str]
     film: str = ""
     photos: Mapping[str, str] = field(default_factory=dict)
+    number: int = field(default_factory=count().__next__, init=False)
+
+    def __hash__(self) -> int:
+        """Another for each: Gradio tells by it that a state holds another one, and an id is used again."""
+        return self.number
 
 
 @dataclass(frozen=True)
@@ -108,8 +114,12 @@ class Tab:
 
 def script(name: str, *arguments: str) -> str:
     """JavaScript that calls the function of a file in ``assets/`` with texts."""
-    function = (ASSETS / f"{name}.js").read_text(encoding="utf-8").strip()
-    return f"() => ({function})({', '.join(map(json.dumps, arguments))})"
+    return f"() => ({handler(name)})({', '.join(map(json.dumps, arguments))})"
+
+
+def handler(name: str) -> str:
+    """JavaScript of a file in ``assets/``, as a listener that gets the values of its inputs."""
+    return (ASSETS / f"{name}.js").read_text(encoding="utf-8").strip()
 
 
 def press_once(tab: str, box: str, *, button: str = "run") -> str:

@@ -28,8 +28,9 @@ from ganhub.augment import (
     train_generator,
 )
 from ganhub.cli._forecast import Forecast
-from ganhub.cli._inputs import open_generator, place, say
+from ganhub.cli._inputs import place, say
 from ganhub.config import nearest
+from ganhub.creation import LocalLibrary
 from ganhub.errors import ConfigError
 from ganhub.extras import needed_for
 from ganhub.models import AutoModel, LatentGenerator, Stylizer
@@ -106,7 +107,7 @@ def _by_generator(
     settings: dict[str, Any] = {"by": "generator", "seed": seed}
     plan = plan_samples(labelled, wanted, seed)
     if model is not None:
-        generator = open_generator(model, device)
+        generator = LocalLibrary(device).open(model, LatentGenerator)
         check_classes(generator, labelled)
         begin(labelled, out, {**settings, "model": _name(model)}, plan)
     else:

@@ -12,7 +12,8 @@ import typer
 
 from ganhub import hub, images
 from ganhub.cli._files import may_write, must_end_in
-from ganhub.cli._inputs import data_config, in_words, open_generator, progress, say, split_overrides
+from ganhub.cli._inputs import data_config, in_words, progress, say, split_overrides
+from ganhub.creation import LocalLibrary
 from ganhub.durations import in_words as in_time
 from ganhub.errors import ConfigError, MetricError
 from ganhub.hub import cards
@@ -77,7 +78,7 @@ def evaluate(
         raise ConfigError(f"Name one model, not {len(sources)}.")
     if held_out and held_out == split:
         raise ConfigError(f"The split {split} cannot be trained on and held out at once: leave --held-out out.")
-    generator = open_generator(sources[0], device)
+    generator = LocalLibrary(device).open(sources[0], LatentGenerator)
     folder = hub.find_local(sources[0]) or Path(sources[0])
     may_keep(sources[0], folder, record, pairs, force)
     config = data_config(data, overrides, split=split)

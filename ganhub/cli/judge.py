@@ -15,7 +15,8 @@ from torch import Tensor
 
 from ganhub import hub
 from ganhub.addresses import check_address
-from ganhub.cli._inputs import data_config, in_words, open_generator, say, split_overrides
+from ganhub.cli._inputs import data_config, in_words, say, split_overrides
+from ganhub.creation import LocalLibrary
 from ganhub.errors import ConfigError, DataError, MetricError
 from ganhub.hub import cards
 from ganhub.metrics.judging import (
@@ -84,7 +85,8 @@ def judge(
     questions = plan(kind, n, seed)
     wilson(1, 2)  # says what to install before anybody has answered for nothing
     config = data_config(data, overrides, seed=seed) if data else None
-    generators = [open_generator(source, device) for source in sources]
+    library = LocalLibrary(device)
+    generators = [library.open(source, LatentGenerator) for source in sources]
     panel = prepare(kind, generators, names, config, questions, seed, answers or _usual_file(names))
     _serve(panel, port, host)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Annotated
 
@@ -14,12 +13,10 @@ from ganhub.cli._files import Force, may_write, must_end_in
 from ganhub.cli._forecast import Forecast
 from ganhub.cli._inputs import place, progress, say
 from ganhub.console import printable
-from ganhub.creation import Inputs, Interpolate, LocalLibrary, Project, Result, checks, marks, render
-from ganhub.errors import ConfigError
+from ganhub.creation import Inputs, Interpolate, LocalLibrary, Project, Result, checks, limits, marks, render
 from ganhub.images import video
 from ganhub.models import LatentGenerator, StyleGenerator
 
-MAX_PIXELS = 400_000_000  # of all frames together: some 5 GB in memory
 STRENGTHS = (-3.0, -1.5, 0.0, 1.5, 3.0)  # of the edits, in standard deviations
 DIRECTIONS = 4
 
@@ -48,9 +45,7 @@ def walk(
     video.check_speed(out, fps)
     may_write([out], force)
     library = LocalLibrary(device)
-    most = MAX_PIXELS // math.prod(library.open(model, LatentGenerator).config.size)
-    if frames > most:
-        raise ConfigError(f"{frames:,} frames of this size do not fit into memory: ask for at most {most:,}.")
+    limits.check_pixels(frames, library.open(model, LatentGenerator).config.size, limits.FILM, "frames")
     forecast = Forecast("The film")
     with progress() as bar:
         task = bar.add_task("Frames", total=frames)

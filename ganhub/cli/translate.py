@@ -106,8 +106,8 @@ def _work(
         if source.suffix.lower() in files.FILMS and source.suffix.lower() != ".gif":
             raise ConfigError("is a film; only pictures are worked on here.")
         creation = replace(plan, photo=inputs.add(source))
-        made = render(creation, library, show, inputs=inputs)
-        return files.save_result(made, source, target, marks.mark_of(creation, library))
+        result = render(creation, library, show, inputs=inputs)
+        return files.save_result(result, source, target, marks.mark_of(creation, library))
 
     files.work_through(jobs, work, done)
 

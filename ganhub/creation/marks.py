@@ -36,7 +36,7 @@ from ganhub.nn.devices import choose_device
 
 FORMAT = 1  # of the text
 MOST_ATTACHED = 24_000  # bytes of a painted mask or drawing that travels with the file
-SHOWS = ("", "early", "sheet")
+SHOWS = ("", "early", "sheet", "film")
 LONGEST = 10_000  # entries of a list in the text
 _FIELDS = {
     "attached", "creation", "device", "format", "ganhub", "inputs", "layout", "machine", "models", "shows", "threads",
@@ -132,7 +132,7 @@ class Provenance:
         attached: sha256 -> those of them that travel with the file.
         versions: "ganhub", "torch", "device", "machine" and "threads" -> what they were.
         shows: What the file shows: "" for the result, "early" for what there was when the work was stopped, "sheet" for
-            a sheet on which there is more.
+            a sheet on which there is more, "film" for a film that was painted frame by frame.
     """
 
     creation: Creation

@@ -22,7 +22,7 @@ VERSION = "1"
 MAX_CODE = 8_192  # characters of a link that are read
 MAX_JSON = 32_768  # bytes that these may unfold to
 MAX_LIST = 4_096  # values of one list in it
-# What is often in a Creation; deflate points at it, so that links are short. It belongs to version 1 and stays as it is.
+# What is often in a Creation; deflate points at it, so that links are short. It belongs to version 1, and stays.
 OFTEN = (
     b'"strokes":"keep_colour":"luminance""histogram""style_size":512,"styles":[["","strength":"opaque":true,"size":1024,'
     b'"photo":"","mask":"","cleaner":"","inpainter":"inpainting","colourist":"pix2pix-colorize","upscaler":"srgan-x4",'

@@ -125,6 +125,8 @@ def reproduce(
     path, kind, told = Path(path), kind_of(Path(path)), read_provenance(path)
     if out is not None and kind_of_name(out) != kind:
         raise ConfigError(f"{Path(out).name} is to be the same kind of file: end its name in {kind}.")
+    if told.shows == "film":
+        raise ConfigError(f"{path.name} was painted frame by frame: paint the film again by `ganhub style`.")
     library, inputs = library or LocalLibrary(), inputs or Inputs()
     for data in told.attached.values():
         inputs.add(data)
@@ -181,7 +183,8 @@ def write(
         return
     if len(shown) != 1:
         raise ConfigError(f"{path.name} holds one picture, and what it names makes {len(shown)}.")
-    images.save_image(shown, again, srgb="icc_profile" in images.open_image(path).info, mark=mark)
+    srgb, texts = "icc_profile" in images.open_image(path).info, provenance.read_texts(path)
+    images.save_image(shown, again, srgb=srgb, metadata=texts, mark=mark)
 
 
 def speed(creation: Creation) -> float:

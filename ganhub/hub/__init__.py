@@ -1,11 +1,12 @@
 """Folders and Hub repositories: (config, tensors) in, (config, tensors) out.
 
 A Hub folder holds ``config.json``, ``model.safetensors``, ``README.md`` (the card), ``metrics.json`` and
-``samples.png``; optionally ``training/``, which inference never reads. ``folder`` reads and writes one on the disk;
-``names`` finds it, ``downloads`` fetches it (``visitors`` for those of a web page), ``uploads`` pushes it, ``cards``
-writes what it says of itself. They know no model class, and those three are the only ones that import
-``huggingface_hub`` (inside the functions, so that ``import ganhub`` stays quick). Whatever goes wrong comes out as one
-:class:`~ganhub.errors.HubError` sentence that says what to do.
+``samples.png``; optionally ``directions.json`` (named directions of a space of styles) and ``training/``, which
+inference never reads. ``folder`` reads and writes one on the disk; ``names`` finds it, ``downloads`` fetches it
+(``visitors`` for those of a web page), ``uploads`` pushes it, ``cards`` writes its card. They know no model class. Only
+``downloads``, ``uploads`` and ``visitors`` import ``huggingface_hub``, inside their functions: ``import ganhub``
+stays quick that way. Whatever goes wrong with a folder or the Hub is raised as a :class:`~ganhub.errors.HubError`, and
+a file that cannot be written as a :class:`~ganhub.errors.FileError`: one sentence that says what to do.
 """
 
 from ganhub.hub.downloads import client

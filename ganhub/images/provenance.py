@@ -195,6 +195,17 @@ def read_text(source: codec.Source) -> str:
     return codec.look_into(source, _text)
 
 
+def read_texts(source: codec.Source) -> dict[str, str]:
+    """The texts of a PNG that belong to no mark, by their names; nothing of other pictures."""
+    ours = (KEY, "Software", "XML:com.adobe.xmp")
+
+    def texts(picture: Image.Image) -> dict[str, str]:
+        named = picture.info.items() if picture.format == "PNG" else ()
+        return {name: str(text) for name, text in named if isinstance(text, str) and name not in ours}
+
+    return codec.look_into(source, texts)
+
+
 def _text(picture: Image.Image) -> str:
     text: Any = ""
     if picture.format == "PNG":

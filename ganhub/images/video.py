@@ -8,7 +8,6 @@ there is nothing else to install. It is imported with the first video, so that t
 
 from __future__ import annotations
 
-import errno
 import math
 import os
 import platform
@@ -29,7 +28,7 @@ from torch.nn import functional as F
 
 from ganhub.errors import ConfigError, ImageError
 from ganhub.extras import needed_for
-from ganhub.files import write_atomically
+from ganhub.files import disk_is_full, write_atomically
 from ganhub.images import MAX_PIXELS, MAX_SIDE, enlarge, from_uint8, on_white, provenance, save_gif, to_uint8
 from ganhub.images.provenance import Mark
 
@@ -169,8 +168,8 @@ def _encode(
                 container.mux(stream.encode(frame))
             container.mux(stream.encode())
     except av.error.FFmpegError as error:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise  # the disk is full: write_atomically says so
+        if disk_is_full(error):
+            raise  # write_atomically says so
         raise ImageError(f"The video of {size[1]} x {size[0]} pixels cannot be encoded ({error}): try .gif.") from error
 
 
@@ -184,7 +183,7 @@ class Film:
     """A film that can be read frame by frame, as often as it is asked.
 
     Attributes:
-        path: Of its file.
+        path: The file.
         fps: Frames a second; the mean, where they differ.
         count: How many frames it says that it has; 0 if it does not say.
         sound: Whether it has sound, which is not read.
@@ -339,17 +338,17 @@ class Smoother:
         self.amount, self.tolerance, self.around = amount, tolerance, around
         self._before: tuple[Tensor, Tensor] | None = None
 
-    def __call__(self, frame: Tensor, made: Tensor) -> Tensor:
-        """The film's frame [1, C, H, W] and what was made of it, [1, C', H', W'] -> that, smoothed."""
+    def __call__(self, frame: Tensor, painted: Tensor) -> Tensor:
+        """The film's frame [1, C, H, W] and the picture painted from it, [1, C', H', W'] -> that, smoothed."""
         if self.amount == 0:
-            return made
-        if self._before is not None and self._before[0].shape == frame.shape and self._before[1].shape == made.shape:
+            return painted
+        if self._before is not None and self._before[0].shape == frame.shape and self._before[1].shape == painted.shape:
             change = (frame - self._before[0]).abs().amax(1, keepdim=True)
             window = 2 * self.around + 1
             change = F.avg_pool2d(change, window, 1, self.around, count_include_pad=False)
-            if change.shape[-2:] != made.shape[-2:]:
-                change = F.interpolate(change, size=made.shape[-2:], mode="bilinear")
+            if change.shape[-2:] != painted.shape[-2:]:
+                change = F.interpolate(change, size=painted.shape[-2:], mode="bilinear")
             weight = self.amount * torch.exp(-((change / self.tolerance) ** 2))
-            made = torch.lerp(made, self._before[1], weight.to(made))
-        self._before = frame, made
-        return made
+            painted = torch.lerp(painted, self._before[1], weight.to(painted))
+        self._before = frame, painted
+        return painted
