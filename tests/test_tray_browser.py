@@ -223,8 +223,14 @@ def test_what_leaves(visit: Visit, tmp_path: Path) -> None:
     visit.press("share")
     with Image.open(io.BytesIO(visit.picture("#tray-left"))) as card:
         assert card.size == (1200, 630)
+    page.evaluate("localStorage.clear()")
+    visit.reload()
+    visit.counts(0)
+    (tmp_path / name).write_bytes(data)  # the last download, enlarged: it says what it is
+    page.locator("#tray input[type=file]").set_input_files(tmp_path / name)
+    visit.counts(1)
+    assert from_code(visit.kept()[0]["code"]) == Generate(model=MODEL, seed=7, count=1) and visit.kept()[0]["thumb"]
     visit.wall(WALL)
-    page.locator("#tray-close").click()
     visit.card(0).click()
     name, data = visit.download(lambda: visit.press("download"))
     assert name.endswith(".zip") and len(zipfile.ZipFile(io.BytesIO(data)).namelist()) == 4 + 2

@@ -11,7 +11,7 @@ from typing import Any
 from ganhub.app import _parts as parts
 from ganhub.app.declared import ASSETS, Bench, Outcome
 from ganhub.app.jobs import Report
-from ganhub.creation import Creation, Edit, Generate, Interpolate, permalink, render
+from ganhub.creation import Creation, Edit, Generate, Interpolate, marks, permalink, render
 from ganhub.creation.inputs import sha256_of
 from ganhub.creation.search.point import Point
 from ganhub.errors import ConfigError
@@ -87,12 +87,13 @@ def drawn_anew(bench: Bench, creation: Creation, report: Report | None = None) -
         return Outcome(creation, bench.drawings.of(creation, bench.library, report))
     if isinstance(creation, Edit | Point) and not creation.digests():
         picture = render(creation, bench.library).pictures
-        return Outcome(creation, [parts.save_png(picture, creation.verb, creation=creation.to_json())])
+        return Outcome(creation, [parts.save_png(picture, creation.verb, marks.mark_of(creation, bench.library))])
     if isinstance(creation, Interpolate) and creation.frames <= 240:
         frames = render(creation, bench.library, report).film
-        film = parts.scratch("walk.mp4")
-        video.save_video(frames, film, fps=creation.fps)
-        return Outcome(creation, [parts.save_png(frames[:1], "walk", creation=creation.to_json())], str(film))
+        film, first = parts.scratch("walk.mp4"), marks.Layout(picked=(0,))
+        mark = marks.mark_of(creation, bench.library, first)
+        video.save_video(frames, film, fps=creation.fps, mark=marks.mark_of(creation, bench.library))
+        return Outcome(creation, [parts.save_png(frames[:1], "walk", mark)], str(film))
     raise ConfigError(GONE)
 
 

@@ -17,7 +17,7 @@ from ganhub.app.declared import ASSETS, Bench, Built, handler, script
 from ganhub.app.editor import leaving
 from ganhub.app.editor.actions import PHOTO, SEED, SURPRISE, Desk, choose_tab, go
 
-ACCEPTED = [".zip", ".png", ".jpg", ".jpeg", ".webp", ".mp4"]
+ACCEPTED = [".zip", ".png", ".jpg", ".jpeg", ".webp", ".gif", ".mp4", ".webm"]
 BUTTONS = ("go", "tab", "download", "all", "compare", "share")  # hidden ones, which the script presses
 
 

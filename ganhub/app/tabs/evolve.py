@@ -13,7 +13,7 @@ from ganhub.app import _parts as parts
 from ganhub.app.declared import ASSETS, Bench, Built, Tab, press_once
 from ganhub.app.jobs import Report
 from ganhub.app.library import Library
-from ganhub.creation import Creation, Evolve, Inputs, Point, checks
+from ganhub.creation import Creation, Evolve, Inputs, Point, checks, marks
 from ganhub.creation.search import Search, Space, breed, get_algorithm, get_score, list_algorithms, list_scores
 from ganhub.creation.search.breeding import CHANGE, WALL
 from ganhub.creation.search.evolve import bred_points, points_of
@@ -169,7 +169,7 @@ def run(
         creations = points_of(search.space, asked.model, [entry.point for entry in entries])
         for entry, creation in zip(entries, creations, strict=True):
             key = entry.point.tobytes()
-            files[key] = files.get(key) or saved(entry.picture, creation)
+            files[key] = files.get(key) or saved(bench, entry.picture, creation)
         wall = [(files[entry.point.tobytes()], f"{entry.score:.3f}") for entry in entries]
         return wall, lines(creations), "", progress_svg(search.progress(), POPULATION)
 
@@ -208,7 +208,7 @@ def run_breed(bench: Bench, model, liked, turn, change, seed, label, request: gr
         points = breed(space, bred_points(space, name, parents), number, change=much)
         creations, wall = points_of(space, name, points), []
         for i, creation in enumerate(creations):
-            wall.append((saved(space.pictures(points[i : i + 1])[0], creation), ""))
+            wall.append((saved(bench, space.pictures(points[i : i + 1])[0], creation), ""))
             report(i + 1, WALL)
         return wall, creations
 
@@ -236,9 +236,9 @@ def like(wall: list | None, creations: str, liked: str, event: gr.SelectData) ->
     return marked, "\n".join(chosen), path, said
 
 
-def saved(picture: Any, creation: Point) -> str:
+def saved(bench: Bench, picture: Any, creation: Point) -> str:
     """The file of a picture, which says how it is made again."""
-    return parts.save_png(picture, f"{creation.model}-evolved", creation=creation.to_json())
+    return parts.save_png(picture, f"{creation.model}-evolved", marks.mark_of(creation, bench.library))
 
 
 def lines(creations: Sequence[Creation]) -> str:
