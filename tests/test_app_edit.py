@@ -114,7 +114,7 @@ def test_a_photo_is_found_and_edited(client: Client, model: StyleGenerator, phot
         MODEL, "any", handle_file(photo), 30, *edits(), api_name="/edit_photo"
     )
     target = fit(load_image(photo), 16, 16)
-    assert same(before, target) and line == "Photo · as it is" and told.startswith("Projected in")
+    assert same(before, target) and line == "Photo · as it is" and told.startswith("Found in")
     assert "was cut at its edges" in told and "transparency was laid on white" in told
     saved = load_file(point)
     picture = model.from_w(saved["w"], noise=saved["noise"])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Any
 
 import gradio as gr
@@ -44,6 +45,11 @@ class Session:
     inputs: Inputs
     before: str
     photos: Mapping[str, str]
+    number: int = field(default_factory=count().__next__, init=False)
+
+    def __hash__(self) -> int:
+        """Another for each, by which Gradio tells that another one was begun."""
+        return self.number
 
 
 def asked_class(label: Any) -> Any:
@@ -118,10 +124,12 @@ def names_here(bench: Bench, session: Session | None) -> list[str]:
 
 
 def menus(library: Library, name: str) -> tuple:
-    """The class menu of another model, hidden where there are no classes, and its changes; none is chosen yet."""
+    """The class menu of another model, hidden where there are no classes, its changes, of which none is chosen yet, and
+    the look of its pictures."""
     classes = parts.classes_of(library, name)
     label = gr.Dropdown([ANY, *classes], value=ANY, visible=bool(classes))
-    return label, [], gr.Dropdown(menu(classes), value=list(FIRST)), None
+    pair = gr.ImageSlider(elem_classes=parts.look_of(name, "painting"))
+    return label, [], gr.Dropdown(menu(classes), value=list(FIRST)), None, pair
 
 
 def fitting(generator: StyleGenerator, creation: Edit, label: Tensor | None) -> tuple[Edit, str]:
