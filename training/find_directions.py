@@ -4,17 +4,19 @@
         avatars-64.npz --captions avatars-64-captions.zip --reader reader.safetensors
 
 A small network learns to read the attributes (--reader keeps it: a second run starts with it). It then reads the
-pictures of 8,000 seeds, all classes in turn. For each value of an attribute, over the classes in which the data has
-both it and others:
+pictures of some thousand seeds, all classes in turn. For each value of an attribute, over the classes in which the data
+has both it and others:
 
-1. w is regressed on the answers of all attributes, centred within the class, by ridge regression: what one answer adds
-   to w when the class and all other answers stay. Each change is taken as it is, and sharpened by the inverse of what
-   is left of w's covariance, (S + r I)^-1 ("Interpreting the Latent Space of GANs for Semantic Face Editing", Shen et
-   al. 2020, arXiv:1907.10786, section 3.1: conditional manipulation).
-2. Of these ways and of some lengths the one is chosen that does best on a few seeds that do not have the value yet.
-3. It is measured on 500 other seeds that do not have the value: the share that has it afterwards, and for the class and
-   each other attribute, where the data knows it, the share that is read as before. Where some classes do much worse
-   than the others it is for the others only.
+1. A start. w is regressed on the answers of all attributes, centred within the class, by ridge regression: what this
+   value adds to w when the class and all other answers stay (the boundaries of "Interpreting the Latent Space of GANs
+   for Semantic Face Editing", Shen et al. 2020, arXiv:1907.10786, all of them at once).
+2. One step in W for all pictures is learned by gradient descent through generator and reader: the value shall be read,
+   and the class and all other attributes as before (as in "On the steerability of generative adversarial networks",
+   Jahanian et al. 2020, arXiv:1907.07171, with the reader as the judge). Boundaries alone change much else along.
+3. Of some lengths of this step that one is chosen which does best on a few seeds that do not have the value yet.
+4. It is measured on 500 other seeds that do not have the value: the share that has it afterwards, and for the class and
+   each other attribute, where the data knows it and the reader was sure before (a probability of at least 0.8), the
+   share that is read as before. Where some classes do worse than the others it is for the others only.
 
 Those that change what they name in 80 % and leave everything else alone in 90 % are written to directions.json of the
 model's folder; two units of an edit are the length that was measured.
@@ -29,6 +31,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -40,15 +43,16 @@ from ganhub.models import StyleGenerator  # noqa: E402
 from ganhub.models._named import NamedDirection, with_named, write_named  # noqa: E402
 from ganhub.nn.precision import has_bf16  # noqa: E402
 from ganhub.trainer import read_recipe  # noqa: E402
-from training.picture_reader import Labels, Reader, load_reader, read, save_reader, train_reader  # noqa: E402
+from training.picture_reader import Labels, Reader, load_reader, save_reader, train_reader  # noqa: E402
 
 ATTRIBUTES = ("hair_colour", "skin", "background", "glasses", "beard", "mood")
 SHARE = 0.03  # of a class's pictures that must have a value, and must not, for the value to be tried in the class
-FEW = 30  # seeds with a value, below which the generator does not draw it
+FEW = 15  # seeds with a value, below which the generator does not draw it
+SURE = 0.8  # probability of an answer above which it says something when it changes
 CHANGED, KEPT = 0.8, 0.9  # what a direction must do to be kept
 AMOUNT = 2.0  # units of an edit that are the measured length
-LENGTHS = (1.0, 1.5, 2.2, 3.2)  # that are tried, of the distance between those with and those without
-RIDGES = (None, 0.3, 0.03)  # that are tried; None: the change as it is
+LENGTHS = (0.7, 0.85, 1.0, 1.2)  # that are tried, of what was learned
+BATCH, RATE = 12, 0.15  # pictures a step of the descent, and Adam's rate in standard deviations of w
 
 
 @dataclass(frozen=True)
@@ -60,16 +64,18 @@ class Points:
         labels: Their classes, [N].
         w: [N, style_dim].
         read: Their answers, each [N].
+        sure: Whether the reader was sure of them, each [N].
     """
 
     seeds: Tensor
     labels: Tensor
     w: Tensor
     read: Labels
+    sure: Labels
 
     def __getitem__(self, rows: Tensor) -> Points:
-        answers = {name: values[rows] for name, values in self.read.items()}
-        return Points(self.seeds[rows], self.labels[rows], self.w[rows], answers)
+        answers, sure = ({name: values[rows] for name, values in table.items()} for table in (self.read, self.sure))
+        return Points(self.seeds[rows], self.labels[rows], self.w[rows], answers, sure)
 
 
 @dataclass(frozen=True)
@@ -88,29 +94,34 @@ class Value:
 
 
 class Studio:
-    """A generator and the reader that looks at its pictures."""
+    """A generator and the reader that looks at its pictures; neither learns any more."""
 
     def __init__(self, model: StyleGenerator, reader: Reader) -> None:
-        self.model, self.reader = model, reader
+        self.model, self.reader = model.requires_grad_(False), reader.requires_grad_(False)
+
+    def logits(self, w: Tensor, seeds: Tensor) -> Labels:
+        """The reader's logits for pictures of w [N, style_dim], each with the noise of its seed; with gradients."""
+        with torch.autocast("cpu", torch.bfloat16, enabled=has_bf16(torch.device("cpu"))):
+            pictures = self.model.synthesise(self.model.per_layer(w), self.model.noise(seeds.tolist()))
+            return {name: x.float() for name, x in self.reader(pictures.clamp(-1, 1)).items()}
 
     @torch.inference_mode()
-    def look(self, w: Tensor, seeds: Tensor) -> Labels:
-        """What is read of the pictures of w [N, style_dim], each with the noise of its seed."""
-        with torch.autocast("cpu", torch.bfloat16, enabled=has_bf16(torch.device("cpu"))):
-            pictures = self.model.from_w(w, noise=self.model.noise(seeds.tolist()))
-        return read(self.reader, pictures.float())
+    def look(self, w: Tensor, seeds: Tensor) -> tuple[Labels, Labels]:
+        """What is read of these pictures, and whether the reader is sure of it."""
+        best = [{name: x.softmax(1).max(1) for name, x in self.logits(*part).items()}
+                for part in zip(w.split(64), seeds.split(64), strict=True)]  # fmt: skip
+        answers = {name: torch.cat([one[name].indices for one in best]) for name in best[0]}
+        return answers, {name: torch.cat([one[name].values for one in best]) >= SURE for name in best[0]}
 
     def draw(self, first: int, count: int) -> Points:
         """The pictures of some seeds, all classes in turn."""
         seeds = torch.arange(first, first + count)
         labels = self.model.labels(count, None, first)
-        parts, answers = [], []
-        for rows in torch.arange(count).split(500):
-            parts.append(self.model.to_w(self.model.latent(seeds[rows].tolist()), labels[rows]))
-            answers.append(self.look(parts[-1], seeds[rows]))
-            print(f"looked at {int(rows[-1]) + 1} of {count} seeds", file=sys.stderr, flush=True)
-        joined = {name: torch.cat([one[name] for one in answers]) for name in answers[0]}
-        return Points(seeds, labels, torch.cat(parts), joined)
+        if labels is None:
+            labels = torch.zeros(count, dtype=torch.int64)
+        w = self.model.to_w(self.model.latent(seeds.tolist()), labels if self.model.config.num_classes else None)
+        answers, sure = self.look(w, seeds)
+        return Points(seeds, labels, w, answers, sure)
 
 
 def shares_of(pictures: Pictures, names: Sequence[str]) -> dict[str, Tensor]:
@@ -137,8 +148,8 @@ def values_of(shares: dict[str, Tensor], questions: dict[str, Sequence[str]]) ->
     return values
 
 
-def changes(points: Points, shares: dict[str, Tensor]) -> tuple[dict[tuple[str, int], Tensor], Tensor]:
-    """What each answer adds to w within its class, (attribute, answer) -> [style_dim], and what is left, [N, D].
+def changes(points: Points, shares: dict[str, Tensor]) -> dict[tuple[str, int], Tensor]:
+    """What each answer adds to w within its class, (attribute, answer) -> [style_dim].
 
     Ridge regression of centred w on the centred answers of all attributes at once, in float64.
     """
@@ -150,8 +161,7 @@ def changes(points: Points, shares: dict[str, Tensor]) -> tuple[dict[tuple[str, 
             keys.append((name, answer))
     x, w = (_centred(part, points.labels) for part in (torch.stack(columns, 1), points.w.double()))
     gram = x.T @ x + 1e-3 * len(x) * torch.eye(x.shape[1], dtype=torch.float64)
-    effects = torch.linalg.solve(gram, x.T @ w)
-    return dict(zip(keys, effects, strict=True)), w - x @ effects
+    return dict(zip(keys, torch.linalg.solve(gram, x.T @ w).float(), strict=True))
 
 
 def _centred(points: Tensor, labels: Tensor) -> Tensor:
@@ -159,20 +169,6 @@ def _centred(points: Tensor, labels: Tensor) -> Tensor:
     count = labels.bincount().clamp_min(1).double()
     sums = torch.zeros(len(count), points.shape[1], dtype=torch.float64).index_add_(0, labels, points.double())
     return points - (sums / count[:, None])[labels]
-
-
-def ways_of(effect: Tensor, rest: Tensor) -> list[Tensor]:
-    """The change as it is, and sharpened; each so long that it adds as much along the change's own boundary."""
-    covariance = rest.T @ rest / len(rest)
-    scale = covariance.diagonal().mean()
-    ways = []
-    for ridge in RIDGES:
-        if ridge is None:
-            ways.append(effect)
-            continue
-        sharpened = torch.linalg.solve(covariance + ridge * scale * torch.eye(len(effect)).double(), effect)
-        ways.append(sharpened * (effect.norm() / sharpened.norm()))
-    return ways
 
 
 @dataclass(frozen=True)
@@ -215,47 +211,68 @@ class Search:
 
     Args:
         shares: As of :func:`shares_of`.
-        points: What directions are fitted to, and chosen on.
+        points: What directions are learned from, and chosen on.
         fresh: What they are measured on.
+        steps: Of the descent.
         few, many: How many seeds a direction is chosen and measured on.
     """
 
     def __init__(
-        self, studio: Studio, shares: dict[str, Tensor], points: Points, fresh: Points, few: int = 48, many: int = 500
-    ) -> None:
+        self, studio: Studio, shares: dict[str, Tensor], points: Points, fresh: Points, *, steps: int = 40,
+        few: int = 48, many: int = 500,
+    ) -> None:  # fmt: skip
         self.studio, self.shares, self.points, self.fresh = studio, shares, points, fresh
-        self.few, self.many = few, many
-        self.effects, self.rest = changes(points, shares)
+        self.steps, self.few, self.many = steps, few, many
+        self.effects = changes(points, shares)
+        self.deviation = float((points.w - points.w.mean(0)).square().mean().sqrt())
 
-    def without(self, points: Points, value: Value, count: int) -> Points:
-        """The first seeds in the value's classes that do not have it."""
+    def without(self, points: Points, value: Value) -> Points:
+        """The seeds in the value's classes that do not have it."""
         rows = (points.read[value.attribute] != value.answer) & torch.isin(points.labels, torch.tensor(value.classes))
-        return points[rows.nonzero().flatten()[:count]]
+        return points[rows.nonzero().flatten()]
+
+    def counts(self, points: Points, name: str) -> Tensor:
+        """Where an answer that changes says something: the data knows the attribute there, and the reader was sure."""
+        known = True if name == "class" else self.shares[name].sum(1)[points.labels] > SHARE
+        return points.sure[name] & known
+
+    def learn(self, value: Value, points: Points) -> Tensor:
+        """The step in W, [style_dim], that gives the value and leaves the rest as it is."""
+        draws = torch.Generator().manual_seed(0)
+        x = (self.effects[value.attribute, value.answer] / (2 * self.deviation)).requires_grad_()
+        adam = torch.optim.Adam([x], lr=RATE, betas=(0.8, 0.95))
+        wanted = torch.full((BATCH,), value.answer)
+        for i in range(self.steps):
+            adam.param_groups[0]["lr"] = RATE * (1 - i / self.steps)
+            batch = points[torch.randint(len(points.seeds), (BATCH,), generator=draws)]
+            logits = self.studio.logits(batch.w + x * self.deviation, batch.seeds)
+            loss = F.cross_entropy(logits.pop(value.attribute), wanted) + 1e-4 * x.square().sum()
+            for name, given in logits.items():
+                rows = self.counts(batch, name)
+                loss = loss + F.cross_entropy(given, batch.read[name], reduction="none")[rows].sum() / BATCH
+            (x.grad,) = torch.autograd.grad(loss, [x])
+            adam.step()
+        return x.detach() * self.deviation
 
     def try_out(self, value: Value, step: Tensor, points: Points) -> Measured:
         """Move pictures by a step in W, and read them."""
-        after = self.studio.look(points.w + step.float(), points.seeds)
-        kept = {"class": (after["class"] == points.read["class"], torch.ones_like(points.labels, dtype=torch.bool))}
-        for name, table in self.shares.items():
-            if name != value.attribute:
-                kept[name] = after[name] == points.read[name], table.sum(1)[points.labels] > SHARE
+        after, _ = self.studio.look(points.w + step, points.seeds)
+        others = [name for name in after if name != value.attribute]
+        kept = {name: (after[name] == points.read[name], self.counts(points, name)) for name in others}
         return Measured(points.labels, after[value.attribute] == value.answer, kept)
 
     def find(self, value: Value) -> tuple[Value, Tensor, Measured] | None:
         """The step in W that gives a value, for the classes in which it works; None where it is hardly ever drawn."""
+        here, there = (self.without(points, value) for points in (self.points, self.fresh))
         inside = torch.isin(self.points.labels, torch.tensor(value.classes))
-        rare = int(((self.points.read[value.attribute] == value.answer) & inside).sum()) < FEW
-        chosen_on, measured_on = (
-            self.without(points, value, count) for points, count in ((self.points, self.few), (self.fresh, self.many))
-        )
-        if rare or not len(chosen_on.seeds) or not len(measured_on.seeds):
+        if int(inside.sum()) - len(here.seeds) < FEW or not len(here.seeds) or not len(there.seeds):
             return None
-        ways = ways_of(self.effects[value.attribute, value.answer], self.rest)
-        steps = [way * length for way in ways for length in LENGTHS]
-        step = max(steps, key=lambda step: self.try_out(value, step, chosen_on).margin)
-        measured = self.try_out(value, step, measured_on)
-        good = tuple(label for label in value.classes if (part := measured.of([label])).labels.numel() and
-                     part.margin >= 0)  # fmt: skip
+        learned = self.learn(value, here)
+        few = here[torch.arange(len(here.seeds))[: self.few]]
+        step = max((learned * length for length in LENGTHS), key=lambda step: self.try_out(value, step, few).margin)
+        measured = self.try_out(value, step, there[torch.arange(len(there.seeds))[: self.many]])
+        parts = {label: measured.of([label]) for label in value.classes if (measured.labels == label).any()}
+        good = tuple(label for label, part in parts.items() if part.margin >= 0)
         if measured.margin < 0 and good:
             value, measured = Value(value.attribute, value.answer, value.word, good), measured.of(good)
         return value, step, measured
@@ -319,8 +336,10 @@ def main() -> None:
     parser.add_argument("--captions", required=True, help="overrides data.captions")
     parser.add_argument("--reader", default="", help="a .safetensors: read where it is there, else written")
     parser.add_argument("--epochs", type=int, default=2, help="of the network that reads class and attributes")
-    parser.add_argument("--seeds", type=int, default=8000, help="that directions are fitted to")
+    parser.add_argument("--seeds", type=int, default=2400, help="that directions are learned from")
     parser.add_argument("--fresh", type=int, default=4000, help="seeds from which those for measuring are taken")
+    parser.add_argument("--steps", type=int, default=40, help="of the descent, for each direction")
+    parser.add_argument("--only", nargs="*", default=[], help="names of the attributes; all without it")
     parser.add_argument("--dry", action="store_true", help="write nothing into the model's folder")
     arguments = parser.parse_args()
     model = AutoModel.from_pretrained(arguments.model)
@@ -329,10 +348,13 @@ def main() -> None:
     reader = open_reader(arguments.reader, training, names, arguments.epochs)
     studio, shares = Studio(model, reader), shares_of(held, names)
     points, fresh = studio.draw(0, arguments.seeds), studio.draw(arguments.seeds, arguments.fresh)
-    search, results = Search(studio, shares, points, fresh), []
+    search, results = Search(studio, shares, points, fresh, steps=arguments.steps), []
     for value in values_of(shares, reader.questions):
+        if arguments.only and value.attribute not in arguments.only:
+            continue
         result = search.find(value)
-        print(value.name, "" if result else "is hardly ever drawn", file=sys.stderr, flush=True)
+        told = f"{result[2].changes:.2f}, {min(result[2].keeps.values()):.2f}" if result else "hardly ever drawn"
+        print(f"{value.name}: {told}", file=sys.stderr, flush=True)
         results += [result] if result else []
     report(results, model)
     good = [one for one in results if one[2].margin >= 0]
