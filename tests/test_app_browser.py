@@ -182,7 +182,7 @@ def test_edit(visit: Visit, tmp_path: Path) -> None:
     recipe.get_by_text("Change 2 +2.0").wait_for()
     visit.shot("edit")
     # A change that goes takes its slider along; the others keep their amounts.
-    page.locator("#edit-changes").get_by_title("Remove Change 1").click()
+    page.locator("#edit-changes").get_by_title("Remove 0").click()
     page.wait_for_function("document.querySelector('#edit-change-1').innerText.includes('Change 2')")
     assert page.locator("#edit-change-1 input[type=number]").input_value() == "2"
     assert not page.locator("#edit-change-4").is_visible()

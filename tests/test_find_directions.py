@@ -103,16 +103,16 @@ def test_a_direction_changes_what_it_names_and_leaves_the_rest(tmp_path: Path) -
     sure = Eyes()(pictures)["red"].softmax(1).max(1).values
     assert ((sure >= 0.8) == points.sure["red"][:20]).float().mean() > 0.9
     shares = {"red": torch.full((2, 2), 0.5), "blue": torch.tensor([[0.5, 0.5], [0.0, 0.0]])}
-    search = script.Search(studio, shares, points, fresh, steps=60, few=32, many=200)
+    search = script.Search(studio, shares, points, fresh, steps=60, few=32, more=64, many=200)
     found = search.find(script.Value("red", 1, "yes", (0, 1)))
     assert found is not None
-    value, step, measured = found
+    value, step, measured = found.value, found.step, found.measured
     assert measured.changes >= 0.8 and measured.keeps["class"] == 1.0 and measured.keeps["blue"] >= 0.75
     nothing = search.try_out(value, torch.zeros_like(step), search.without(fresh, value))
     assert nothing.changes == 0 and set(nothing.keeps.values()) == {1.0}
     counted = measured.kept["blue"][1]
     assert not counted[measured.labels == 1].any(), "the data knows no blue of the second class"
-    direction = script.named(value, step, measured, model)
+    direction = script.named(found, model)
     moved = direction.vector * direction.deviation * script.AMOUNT
     assert torch.allclose(moved, step, atol=1e-5) and direction.success["changed"] == pytest.approx(
         measured.changes, abs=1e-4
@@ -120,3 +120,4 @@ def test_a_direction_changes_what_it_names_and_leaves_the_rest(tmp_path: Path) -
     write_named(tmp_path, [direction])
     assert read_named(tmp_path, len(step), model.layers, ("a", "b"))[0].name == "red"
     assert search.find(script.Value("red", 1, "yes", ())) is None, "in no class is it ever drawn"
+    assert search.find_all([value], until=0) == [], "no time is left"
