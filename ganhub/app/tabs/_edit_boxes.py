@@ -103,13 +103,22 @@ def arrange(chosen: list[str] | None, names: list[str], *amounts: float) -> tupl
     return now, *boxes
 
 
-def fit(bench: Bench, session: Session | None, chosen: list[str] | None, names: list[str], *amounts: float) -> tuple:
-    """The named changes of the model and class of what is edited, in the menu and on the sliders."""
-    here = names_here(bench, session)
-    now = [name for name in parts.name_list("Changes", chosen) if name in here] or here[:SLIDERS]
+def fit(bench: Bench, session: Session | None, *boxes: Any) -> tuple:
+    """The changes of the model and class of what is edited, in the menus and on the sliders.
+
+    Args:
+        boxes: The menu and the sliders of named changes, and of those without names.
+
+    Returns:
+        The column, the menu, its state and the sliders of the former; the state and the sliders of the latter.
+    """
+    chosen, amounts, unnamed, others = boxes[0], boxes[1 : 1 + SLIDERS], boxes[1 + SLIDERS], boxes[2 + SLIDERS :]
+    here, before = names_here(bench, session), parts.name_list("Changes", chosen)
+    now = [name for name in before if name in here] or here[:SLIDERS]
     menu_now = gr.Dropdown([(name.capitalize(), name) for name in here], value=now)
-    kept, *sliders = arrange(now, names, *amounts)
-    return gr.Column(visible=bool(here)), menu_now, kept, *sliders
+    others_before = parts.name_list("Changes", unnamed)
+    return (gr.Column(visible=bool(here)), menu_now, *arrange(now, before, *amounts),
+            *arrange(others_before, others_before, *others))  # fmt: skip
 
 
 def names_here(bench: Bench, session: Session | None) -> list[str]:
@@ -129,7 +138,7 @@ def menus(library: Library, name: str) -> tuple:
     classes = parts.classes_of(library, name)
     label = gr.Dropdown([ANY, *classes], value=ANY, visible=bool(classes))
     pair = gr.ImageSlider(elem_classes=parts.look_of(name, "painting"))
-    return label, [], gr.Dropdown(menu(classes), value=list(FIRST)), None, pair
+    return label, [], gr.Dropdown(menu(classes), value=list(FIRST)), *[0] * CHANGES, None, pair
 
 
 def fitting(generator: StyleGenerator, creation: Edit, label: Tensor | None) -> tuple[Edit, str]:

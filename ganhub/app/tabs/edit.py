@@ -82,11 +82,15 @@ def connect(bench: Bench, at: SimpleNamespace, have: bool) -> Built:
     outputs = [at.start, *shown, at.outcome, at.status]
     at.apply = (parts.calm(show_edits, bench), [at.start, *edits], shown)
     at.remember = (parts.calm(remembered, bench), [at.start, *edits], at.outcome)
-    at.fit = (parts.calm(fit, bench), [at.start, at.chosen, at.names, *at.sliders],
-              [at.by_name, at.chosen, at.names, *at.sliders])  # fmt: skip
+    at.fit = (parts.calm(fit, bench), [at.start, at.chosen, *at.sliders, at.unnamed, *at.changes],
+              [at.by_name, at.chosen, at.names, *at.sliders, at.unnamed_now, *at.changes])  # fmt: skip
     at.look = (parts.calm(other_look, bench), [at.start, at.mix_seed], at.other)
     at.reveal = (lambda: (gr.Column(visible=True), gr.HTML(visible=False)), None, [at.room, at.empty])
-    at.menus = (parts.calm(menus, bench.library), at.model, [at.label, at.chosen, at.unnamed, at.strip, at.pair])
+    at.menus = (
+        parts.calm(menus, bench.library),
+        at.model,
+        [at.label, at.chosen, at.unnamed, *at.changes, at.strip, at.pair],
+    )
     from_seed = (parts.calm(start_from_seed, bench), [at.model, at.label, at.seed, *edits], outputs)
     from_photo = (parts.calm(start_from_photo, bench), [at.model, at.label, at.photo, at.steps, *edits], outputs)
     slow = {"show_progress": "hidden", "concurrency_limit": 1, "concurrency_id": "project-slow"}
@@ -146,8 +150,6 @@ def connect_edits(bench: Bench, at: SimpleNamespace, edits: Sequence[Any]) -> No
         box.input(parts.calm(arrange), [box, now, *sliders], [now, *sliders], **parts.PRIVATE).then(
             *at.apply, **parts.PRIVATE
         )
-    at.unnamed.change(parts.calm(arrange), [at.unnamed, at.unnamed_now, *at.changes], [at.unnamed_now, *at.changes],
-                      **parts.PRIVATE)  # fmt: skip
 
 
 def connect_boxes(bench: Bench, at: SimpleNamespace) -> None:
