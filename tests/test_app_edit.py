@@ -83,7 +83,9 @@ def test_edits_are_those_of_the_library(client: Client, model: StyleGenerator) -
     before, *_ = start(client)
     names, amounts = ["pca:0", "sefa:1", "pca:2@fine"], [2.0, -1.5, 3.0]
     changes = dict(zip(names[1:], amounts[1:], strict=True))
-    (_, after), line, png, point = client.predict(*edits(names[:1], *amounts[:1], changes=changes), api_name="/edit")
+    (_, after), line, png, point = client.predict(
+        *edits(names[:1], *amounts[:1], changes=changes), api_name="/edit_tab"
+    )
     w = model.per_layer(model.to_w(model.latent([7])))
     for name, amount in zip(names, amounts, strict=True):
         w = latents.edit(w, latents.direction(model, name), amount)
@@ -99,13 +101,13 @@ def test_edits_are_those_of_the_library(client: Client, model: StyleGenerator) -
 
 def test_mixing_then_truncation(client: Client, model: StyleGenerator) -> None:
     start(client)
-    (_, after), line, *_ = client.predict(*edits(mixed=["coarse"], seed=12, truncation=0.5), api_name="/edit")
+    (_, after), line, *_ = client.predict(*edits(mixed=["coarse"], seed=12, truncation=0.5), api_name="/edit_tab")
     w = latents.mix(model, model.to_w(model.latent([7])), model.to_w(model.latent([12])), "coarse")
     assert same(after, model.from_w(model.truncate_w(w, None, 0.5), noise=model.noise([7])))
     assert line == "Seed 7 · shape of seed 12 · truncation 0.5"
     undone = client.predict(api_name="/edit_reset")
     amounts, others, (mixed, truncation) = undone[:SLIDERS], undone[SLIDERS:-2], undone[-2:]
-    (_, after), line, *_ = client.predict([], *amounts, [], *others, mixed, 1, truncation, api_name="/edit")
+    (_, after), line, *_ = client.predict([], *amounts, [], *others, mixed, 1, truncation, api_name="/edit_tab")
     assert same(after, model.sample(1, seed=7)) and line == "Seed 7 · as it is"
 
 
@@ -121,7 +123,7 @@ def test_a_photo_is_found_and_edited(client: Client, model: StyleGenerator, phot
     assert same(after, picture)
     expected = latents.project(model, load_image(photo), steps=30)
     assert expected.error < expected.start_error and (picture - expected.picture).abs().mean() < 0.02
-    (_, edited), line, *_ = client.predict(*edits(changes={"pca:0": 4.0}), api_name="/edit")
+    (_, edited), line, *_ = client.predict(*edits(changes={"pca:0": 4.0}), api_name="/edit_tab")
     assert line == "Photo · Change 1 +4.0" and not same(edited, picture)
 
 
@@ -133,7 +135,7 @@ def test_a_projection_can_be_stopped(server: Server, client: Client, photo: str)
     *_, told = job.result(timeout=60)
     assert "can still be changed" in told
     wait_until(lambda: server.workers() == 0)
-    _, line, *_ = client.predict(*edits(["pca:1"], 1.0), api_name="/edit")
+    _, line, *_ = client.predict(*edits(["pca:1"], 1.0), api_name="/edit_tab")
     assert line == "Seed 7 · Change 2 +1.0", "what was there before is kept"
 
 
@@ -166,7 +168,7 @@ def test_refusals_of_a_photo(server: Server, photo: str, client: Client, tmp_pat
     answer = refusal(client, MODEL, "any", handle_file(photo), 10**6, *edits(), api_name="/edit_photo")
     assert "How long to look must be from 20 to 1000" in answer
     client.reset_session()  # a visitor who has begun nothing
-    assert "take a seed, or upload a photo" in refusal(client, *edits(), api_name="/edit")
+    assert "take a seed, or upload a photo" in refusal(client, *edits(), api_name="/edit_tab")
     assert "has no styles to edit" in refusal(client, "tiny-dcgan", "5", api_name="/send_to_edit")
     assert client.predict(MODEL, "5", api_name="/send_to_edit") == (MODEL, 5)
 
@@ -202,7 +204,7 @@ def test_styles_of_another_photo(client: Client, model: StyleGenerator, photo: s
     way, w = latents.direction(model, "pca:0"), model.to_w(model.latent([7]))
     assert torch.allclose(load_file(point)["w"][:, middle], latents.edit(model.per_layer(w), way, 1.0)[:, middle],
                           atol=1e-5)  # fmt: skip
-    (_, again), line, *_ = client.predict(*edits(mixed=["middle"]), api_name="/edit")
+    (_, again), line, *_ = client.predict(*edits(mixed=["middle"]), api_name="/edit_tab")
     assert line == "Seed 7 · details of another photo" and not same(again, load_image(after))
     client.reset_session()
     assert "take a seed, or upload a photo" in refusal(client, handle_file(photo), 30, *edits(),

@@ -60,7 +60,7 @@ def same(file: str | Path, picture: torch.Tensor) -> bool:
 
 
 def test_generate(client: Client, library: LocalLibrary, tmp_path: Path) -> None:
-    wall, _ = client.predict("tiny-stylegan2", 10, 5, 0.7, api_name="/generate")
+    wall, _ = client.predict("tiny-stylegan2", 10, 5, 0.7, api_name="/generate_tab")
     made = render(Generate(model="tiny-stylegan2", seed=5, count=10, truncation=0.7), library).pictures
     assert all(same(one["image"], picture) for one, picture in zip(wall, made, strict=True))
     grid = command("sample", "tiny-stylegan2", "--n", 10, "--seed", 5, "--truncation", 0.7, "--out", tmp_path / "a.png")
@@ -78,7 +78,7 @@ def test_rows_of_classes(client: Client, library: LocalLibrary, tmp_path: Path) 
 
 
 def test_interpolate(client: Client, library: LocalLibrary, tmp_path: Path) -> None:
-    *_, gif, _ = client.predict("tiny-stylegan2", "3, 14", "", 12, "GIF", True, api_name="/interpolate")
+    *_, gif, _ = client.predict("tiny-stylegan2", "3, 14", "", 12, "GIF", True, api_name="/interpolate_tab")
     walk = Interpolate(model="tiny-stylegan2", seeds=(3, 14), frames=12)
     save_video(render(walk, library).film, tmp_path / "library.gif", fps=walk.fps)
     wanted = (tmp_path / "library.gif").read_bytes()
@@ -89,7 +89,7 @@ def test_interpolate(client: Client, library: LocalLibrary, tmp_path: Path) -> N
 
 def test_style(client: Client, library: LocalLibrary, photo: Path, tmp_path: Path) -> None:
     form = ("tiny-fast-style", handle_file(photo), None, None, "dots", "waves", 0, 0.8, 96, 1, "the style's", 0)
-    (_, painting), _ = client.predict(*form, api_name="/style")
+    (_, painting), _ = client.predict(*form, api_name="/style_tab")
     inputs = Inputs(photo)
     wanted = Style(
         model="tiny-fast-style", photo=inputs.add(photo), styles=(("dots", 1.0),), strength=0.8, size=96, opaque=True
@@ -102,7 +102,7 @@ def test_style(client: Client, library: LocalLibrary, photo: Path, tmp_path: Pat
 
 def test_translate(client: Client, library: LocalLibrary, photo: Path, tmp_path: Path) -> None:
     canvas = {"background": None, "layers": [], "composite": handle_file(photo)}
-    (_, translation), _ = client.predict("tiny-pix2pix", canvas, api_name="/translate")
+    (_, translation), _ = client.predict("tiny-pix2pix", canvas, api_name="/translate_tab")
     inputs = Inputs()
     made = render(Translate(model="tiny-pix2pix", photo=inputs.add(photo)), library, inputs=inputs).pictures
     assert same(translation, made)
@@ -180,9 +180,9 @@ def test_edit(client: Client, library: LocalLibrary, photo: Path) -> None:
         plain = render(start, library, inputs=inputs)
         _, after, *_, point, _ = client.predict(*form, *sliders, api_name=endpoint)
         assert same(after, moved.pictures) and torch.equal(load_w(point)[0], moved.tensors["w"])
-        after, *_, point = client.predict(*NO_EDITS, api_name="/edit")
+        after, *_, point = client.predict(*NO_EDITS, api_name="/edit_tab")
         assert same(after, plain.pictures) and torch.equal(load_w(point)[0], plain.tensors["w"])
-        after, *_, point = client.predict(*sliders, api_name="/edit")
+        after, *_, point = client.predict(*sliders, api_name="/edit_tab")
         assert same(after, moved.pictures) and torch.equal(load_w(point)[0], moved.tensors["w"])
         assert not same(after, plain.pictures)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import logging
 import pkgutil
 from typing import Any
@@ -11,6 +12,7 @@ import gradio as gr
 
 from ganhub import zoo
 from ganhub.app import _parts as parts
+from ganhub.app import api
 from ganhub.app import tabs as declared
 from ganhub.app.declared import ASSETS, Bench, Built, Tab, script
 from ganhub.app.drawings import Drawings
@@ -24,6 +26,7 @@ from ganhub.errors import ConfigError
 from ganhub.models import StyleGenerator
 
 DAY = 86_400
+THREADS = 128  # listeners at a time, of which most wait: work itself is bounded by its lanes
 MAX_SEEDS = 8  # that the Interpolate tab takes
 NO_PICTURE = "Click a picture of the wall first."
 
@@ -42,6 +45,7 @@ def create_app(library: Library | None = None) -> gr.Blocks:
         library: Where models come from; by default the model folders of this machine and the Hub.
     """
     own_folder()
+    limits = Limits.from_environment()
     bench = Bench(library or Library(), Jobs(), Drawings())
     built: dict[str, Built] = {}
     titles: dict[str, str] = {}
@@ -62,6 +66,7 @@ def create_app(library: Library | None = None) -> gr.Blocks:
         for name in ("generate", "conditional"):
             connect(tabs, name, *(built[tab].doors for tab in (name, "interpolate", "edit")))
         build_tray(app, bench, tabs, built, titles)
+        api.add_endpoints(bench, limits)
     parts.calm_all(app)
     bench.library.warm_up(ready=lambda: app.is_running)  # not earlier: it would only slow the start down
     app.queue(max_size=64, default_concurrency_limit=2, api_open=False)
@@ -133,5 +138,7 @@ def launch_options() -> dict[str, Any]:
         "favicon_path": str(ASSETS / "favicon.png"),
         "show_error": False,
         "state_session_capacity": limits.sessions,
+        "mcp_server": importlib.util.find_spec("mcp") is not None,  # of the extra `mcp`; a Space has it
+        "max_threads": THREADS,
         "app_kwargs": {"middleware": middleware(limits)},
     }

@@ -24,6 +24,8 @@ STATE = "search.json"
 WALL, PLOT, LATENTS = "wall.png", "progress.svg", "latents.safetensors"
 SHOWN = 160  # pixels of a side on the wall, about
 
+SCORES = ", ".join(one.name for one in list_scores())
+
 
 def evolve(
     model: Annotated[str, typer.Argument(help="A folder, a name from `ganhub list`, or owner/name on the Hub.")],
@@ -32,7 +34,7 @@ def evolve(
         str,
         typer.Option(
             "--score",
-            help=f"NAME=WEIGHT, separated by commas, of {', '.join(one.name for one in list_scores())}; below 0 prefers less.",
+            help=f"NAME=WEIGHT, separated by commas; below 0 prefers less: {SCORES}.",
         ),
     ] = "colourfulness=1",
     algorithm: Annotated[str, typer.Option(help=f"{', '.join(list_algorithms())}.")] = "genetic",

@@ -35,12 +35,12 @@ class Library(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """What was made.
+    """Pictures or a film, and what is to be said of them.
 
     Attributes:
         pictures: [N, C, H, W] in [-1, 1], or None.
         film: Frames [F, C, H, W] in [-1, 1], or None.
-        text: What was found, in a sentence; often "".
+        text: A sentence about the result; often "".
         photo: The input picture as it was read, [1, C, H, W] in [-1, 1], or None; of an Edit what it started from,
             once for the same inputs.
         tensors: What else is kept by name, such as "w" and "noise" of an edited picture.

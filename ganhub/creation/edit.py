@@ -129,8 +129,8 @@ class Edit(Creation, verb="edit"):
         generator = library.open(self.model, StyleGenerator)
         for name, _ in self.directions:
             require_direction(generator, name, self.label)  # says what is wrong now: a projection takes minutes
-        asked = Project(model=self.model, photo=self.photo, size=self.size, steps=self.steps, label=self.label)
-        projection = asked.projection(library, inputs, on_step)
+        project = Project(model=self.model, photo=self.photo, size=self.size, steps=self.steps, label=self.label)
+        projection = project.projection(library, inputs, on_step)
         label = None if projection.label is None else torch.tensor([projection.label])
         return Start(label, projection.w, projection.noise, projection.target, closeness(projection))
 
@@ -188,20 +188,20 @@ def require_direction(generator: StyleGenerator, name: str, label: str | int | N
 
 def cached_direction(generator: StyleGenerator, name: str, label: int | None = None) -> Direction:
     """:func:`ganhub.latents.direction`, computed once for each model in memory: a slider asks at every move."""
-    name, known = name.strip(), _directions.setdefault(generator, {})
+    name, directions = name.strip(), _directions.setdefault(generator, {})
     base, _, layers = name.partition("@")
     if any(one.name.casefold() == base.strip().casefold() for one in generator.named):
         return _named(generator, name, label)
-    if name.startswith("pca:") and "pca:0" not in known:
+    if name.startswith("pca:") and "pca:0" not in directions:
         few = min(COUNT, generator.style_mean.shape[1])
-        known.update({way.name: way for way in principal_directions(generator, few)})
-    if name not in known and base.startswith("pca:") and base in known:  # the same way, in some of the layers
-        return replace(known[base], name=name, layers=layer_range(layers.strip() or None, generator.layers))
-    if name not in known:
-        if len(known) > MOST:
-            known.clear()
-        known[name] = direction(generator, name)
-    return known[name]
+        directions.update({way.name: way for way in principal_directions(generator, few)})
+    if name not in directions and base.startswith("pca:") and base in directions:  # the same way, in some of the layers
+        return replace(directions[base], name=name, layers=layer_range(layers.strip() or None, generator.layers))
+    if name not in directions:
+        if len(directions) > MOST:
+            directions.clear()
+        directions[name] = direction(generator, name)
+    return directions[name]
 
 
 def _named(generator: StyleGenerator, name: str, label: int | None) -> Direction:

@@ -5,8 +5,8 @@ A Hub folder holds ``config.json``, ``model.safetensors``, ``README.md`` (the ca
 inference never reads. ``folder`` reads and writes one on the disk; ``names`` finds it, ``downloads`` fetches it
 (``visitors`` for those of a web page), ``uploads`` pushes it, ``cards`` writes its card. They know no model class. Only
 ``downloads``, ``uploads`` and ``visitors`` import ``huggingface_hub``, inside their functions: ``import ganhub``
-stays quick that way. Whatever goes wrong with a folder or the Hub is raised as a :class:`~ganhub.errors.HubError`, and a file
-that cannot be written as a :class:`~ganhub.errors.FileError`: one sentence that says what to do.
+stays quick that way. Whatever goes wrong with a folder or the Hub is raised as a :class:`~ganhub.errors.HubError`, and
+a file that cannot be written as a :class:`~ganhub.errors.FileError`: one sentence that says what to do.
 """
 
 from ganhub.hub.downloads import client

@@ -130,7 +130,7 @@ def connect_edits(bench: Bench, at: SimpleNamespace, edits: Sequence[Any]) -> No
     moving = [*at.sliders, *at.changes, at.parts, at.truncation]
     gr.on(
         [one.input for one in moving], *at.apply, trigger_mode="always_last", show_progress="hidden",
-        api_name="edit",
+        api_name="edit_tab",
         api_description="Change what `edit_seed` or `edit_photo` started: `amount_1` and the others along the named "
         "`directions`, in this order; `change_1` and the others along the `changes` without names, in standard "
         f"deviations; `mixed`, a list of {', '.join(PARTS)} that is taken from the picture of `mix_seed`; "
