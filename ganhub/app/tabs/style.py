@@ -116,8 +116,9 @@ def easel(at: SimpleNamespace, pictured: bool) -> None:
         buttons=["download", "fullscreen"], height=470, max_height=470, elem_id="style-painting",
         elem_classes="painting", slider_position=35,
     )  # fmt: skip
-    at.looks = gr.Gallery(  # the photo itself, until the tab is opened
-        [(asset(CONTENTS[0]), name) for name in manners(at.model.value)[0] or STYLES], label="Your photo in every style: click one to paint it large", columns=6, elem_id="style-looks",
+    unpainted = [(asset(CONTENTS[0]), name) for name in manners(at.model.value)[0] or STYLES]  # until the tab is opened
+    at.looks = gr.Gallery(
+        unpainted, label="Your photo in every style: click one to paint it large", columns=6, elem_id="style-looks",
         elem_classes="wall captions columns-6 looks", allow_preview=False, visible=has_looks(at.model.value),
         buttons=[], interactive=False,
     )  # fmt: skip

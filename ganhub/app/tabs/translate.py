@@ -29,8 +29,7 @@ SIDE = 470  # pixels that canvas and result are high
 
 def build(bench: Bench) -> Built:
     """Lay the tab out."""
-    names = zoo.names(Translator, task="translate")
-    at = SimpleNamespace(made=gr.State(None), number=gr.State(0), model_name=names[0] if names else None)
+    at = SimpleNamespace(made=gr.State(None), number=gr.State(0))
     with gr.Row(elem_classes="split drawn"):
         with gr.Column(scale=1, min_width=320, elem_classes="asked"):
             asked(bench, at)
@@ -53,7 +52,6 @@ def asked(bench: Bench, at: SimpleNamespace) -> None:
     at.canvas = parts.unchecked(gr.ImageEditor(
         label="Draw here; a dab of colour paints the area between the lines", image_mode="RGB", format="png",
         sources=[], transforms=[], layers=False, buttons=[],  # with no sources the brush is at hand
-        value=on_canvas(examples_for(at.model_name)[0]),
         canvas_size=(CANVAS, CANVAS), height=SIDE, elem_id="translate-canvas", elem_classes="canvas",
         brush=gr.Brush(default_size=7, colors=BRUSHES, color_mode="fixed"), eraser=gr.Eraser(default_size=30),
     ))  # fmt: skip
@@ -97,9 +95,10 @@ def connect(bench: Bench, at: SimpleNamespace) -> Built:
     ).then(parts.calm(kept_or_first), [at.model, at.canvas], at.canvas, **parts.PRIVATE).then(
         translated, inputs, outputs, **one_at_a_time, **parts.PRIVATE
     )  # fmt: skip
-    first = (parts.calm(opening, bench), [at.model, at.pair], outputs)
+    first = [at.model, at.pair]
+    openings = ((parts.calm(opening, bench), first, outputs), (parts.calm(first_on_canvas), first, at.canvas))
     return Built(
-        opening=(first,), scripts=(take_the_brush("translate-canvas"),), made=at.made,
+        opening=openings, scripts=(take_the_brush("translate-canvas"),), made=at.made,
         form=Form(takes, fill, inputs, (translated, inputs, outputs)),
     )  # fmt: skip
 
@@ -199,6 +198,13 @@ def opening(bench: Bench, model: str, pair: Any, request: gr.Request) -> Iterato
         yield from of_an_example(bench, examples_for(model), model, 0, request)
     else:
         yield tuple(parts.keep(3))
+
+
+def first_on_canvas(model: str, pair: Any) -> dict[str, Any] | Any:
+    """The first example on the canvas, where the tab is still as it was: that way its button has something to do."""
+    if model and not (pair and any(pair)):
+        return laid_example(examples_for(model), 0)
+    return gr.skip()
 
 
 def kept_or_first(model: str, canvas: Any) -> dict[str, Any] | None:
