@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import re
 import threading
 import time
 from pathlib import Path
@@ -41,7 +42,7 @@ def photo(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def wall(client: Client, *arguments: Any) -> list[tuple[bytes, str]]:
-    pictures, _ = client.predict(*arguments, api_name="/generate")
+    pictures, _ = client.predict(*arguments, api_name="/generate_tab")
     return [(Path(picture["image"]).read_bytes(), picture["caption"]) for picture in pictures]
 
 
@@ -58,7 +59,7 @@ def style_call(content: str | None, style: str | None, *rest: Any, model: str = 
 def paint(client: Client, content: str, style: str | None, *, strength: float = 1, size: int = 96, **options: Any):
     """The painting's path and the sentence beside it."""
     call = style_call(content, style, strength, size, **options)
-    (_, painting), told = client.predict(*call, api_name="/style")
+    (_, painting), told = client.predict(*call, api_name="/style_tab")
     return painting, told
 
 
@@ -66,7 +67,11 @@ def paint(client: Client, content: str, style: str | None, *, strength: float = 
 
 
 def test_every_button_is_a_named_endpoint_with_a_description(client: Client) -> None:
-    assert set(client.view_api(return_format="dict")["named_endpoints"]) == ENDPOINTS
+    endpoints = client.view_api(return_format="dict")["named_endpoints"]
+    assert set(endpoints) == ENDPOINTS
+    names = {name: [one["parameter_name"] for one in endpoint["parameters"]] for name, endpoint in endpoints.items()}
+    assert not [name for name in names.values() if re.search(r"param(eter)?_\d", " ".join(name))], "a field's own name"
+    assert names["/edit_seed"][:5] == ["model", "label", "seed", "directions", "amount_1"]
     kinds = {component["id"]: component["type"] for component in client.config["components"]}
     buttons = {id for id, kind in kinds.items() if kind == "button"}
     public = [listener for listener in client.config["dependencies"] if listener["api_visibility"] == "public"]
@@ -121,7 +126,7 @@ def test_the_picture_is_the_models(client: Client, models: Path, tmp_path: Path)
     ],
 )
 def test_refusals(client: Client, arguments: tuple, says: str) -> None:
-    assert says in refusal(client, *arguments, api_name="/generate")
+    assert says in refusal(client, *arguments, api_name="/generate_tab")
 
 
 def test_keep_seed(client: Client) -> None:
@@ -134,7 +139,7 @@ def test_keep_seed(client: Client) -> None:
 
 
 def film(client: Client, *arguments: Any) -> tuple[np.ndarray, str | None, str | None]:
-    strip, mp4, gif, _ = client.predict(*arguments, api_name="/interpolate")
+    strip, mp4, gif, _ = client.predict(*arguments, api_name="/interpolate_tab")
     value = [part.get("value", part) if isinstance(part, dict) else part for part in (mp4, gif)]
     value = [part.get("video", part) if isinstance(part, dict) else part for part in value]
     with Image.open(strip) as picture:
@@ -176,7 +181,7 @@ def test_interpolate_ends_at_the_seeds(client: Client, models: Path) -> None:
     ],
 )
 def test_interpolate_refusals(client: Client, arguments: tuple, says: str) -> None:
-    assert says in refusal(client, *arguments, api_name="/interpolate")
+    assert says in refusal(client, *arguments, api_name="/interpolate_tab")
 
 
 # ---- conditional
@@ -251,13 +256,13 @@ def test_style_refusals(client: Client, photo: str, tmp_path: Path) -> None:
     for path, says in ((text, "not a picture"), (wide, "20000 x 10"), (bomb, "64 megapixels")):
         with pytest.raises(AppError, match=says):
             paint(client, str(path), photo)
-    assert "There is no style picture yet" in refusal(client, *style_call(photo, None), api_name="/style")
+    assert "There is no style picture yet" in refusal(client, *style_call(photo, None), api_name="/style_tab")
     for arguments, says in (
         ((1, 10**6), "Size"), ((7,), "Strength"), ((1, 96, 1e9), "Stroke size"), ((1, 96, 1, "mine"), "Colours")
     ):  # fmt: skip
-        assert says in refusal(client, *style_call(photo, photo, *arguments), api_name="/style")
+        assert says in refusal(client, *style_call(photo, photo, *arguments), api_name="/style_tab")
     assert "Did you mean 'waves'" in refusal(
-        client, *style_call(photo, None, model="tiny-fast-style", name="wave"), api_name="/style"
+        client, *style_call(photo, None, model="tiny-fast-style", name="wave"), api_name="/style_tab"
     )
 
 
@@ -277,7 +282,7 @@ def test_named_styles_paint_as_the_library_does_and_blend(client: Client, models
 
 @pytest.mark.parametrize("how", ["stop button", "client cancels"])
 def test_stopping_ends_the_worker(server: Server, client: Client, photo: str, how: str) -> None:
-    job = client.submit(*style_call(photo, photo, model="endless"), api_name="/style")
+    job = client.submit(*style_call(photo, photo, model="endless"), api_name="/style_tab")
     wait_until(lambda: len(job.outputs()) >= 2)
     assert server.workers() == 1
     if how == "stop button":

@@ -51,7 +51,7 @@ def mask_of(painted: str) -> torch.Tensor:
 
 def test_the_picture_is_the_library_s(client: Client, models: Path, photo: str, painted: str) -> None:
     steps = ["enlarge", "clean", "fill"]  # in whatever order they are ticked
-    (before, after), told = client.predict(edited(photo, painted), steps, *NAMES, api_name="/restore")
+    (before, after), told = client.predict(edited(photo, painted), steps, *NAMES, api_name="/restore_tab")
     cleaner, inpainter, _, upscaler = (AutoModel.from_pretrained(models / name) for name in NAMES)
     given = load_image(photo)
     wanted = restoring.restore(given, cleaner=cleaner, inpainter=inpainter, mask=mask_of(painted), upscaler=upscaler)
@@ -60,13 +60,13 @@ def test_the_picture_is_the_library_s(client: Client, models: Path, photo: str, 
 
 
 def test_what_is_not_painted_is_not_filled(client: Client, models: Path, photo: str) -> None:
-    (_, after), _ = client.predict(edited(photo), ["clean", "fill"], *NAMES, api_name="/restore")
+    (_, after), _ = client.predict(edited(photo), ["clean", "fill"], *NAMES, api_name="/restore_tab")
     wanted = AutoModel.from_pretrained(models / "tiny-cleaner").translate(load_image(photo))
     assert (load_image(after) - wanted).abs().max() < 1.01 / 127.5
 
 
 def test_the_example_s_scratches_need_no_brush(client: Client, models: Path, photo: str) -> None:
-    (_, after), told = client.predict(edited(restore_tab.OLD), ["fill"], *NAMES, api_name="/restore")
+    (_, after), told = client.predict(edited(restore_tab.OLD), ["fill"], *NAMES, api_name="/restore_tab")
     given, mask = load_image(restore_tab.OLD), mask_of(restore_tab.BRUSHED)
     wanted = AutoModel.from_pretrained(models / "tiny-inpainting").inpaint(given, mask)
     assert (load_image(after) - wanted).abs().max() < 1.01 / 127.5 and "marked beforehand" in told
@@ -76,17 +76,17 @@ def test_the_example_s_scratches_need_no_brush(client: Client, models: Path, pho
 
 def test_what_is_refused(client: Client, photo: str, painted: str, tmp_path: Path) -> None:
     (tmp_path / "text.png").write_text("no picture")
-    said = refusal(client, edited(str(tmp_path / "text.png")), ["clean"], *NAMES, api_name="/restore")
+    said = refusal(client, edited(str(tmp_path / "text.png")), ["clean"], *NAMES, api_name="/restore_tab")
     assert "text.png" in said and "picture" in said
-    said = refusal(client, edited(photo, painted, photo), ["fill"], *NAMES, api_name="/restore")
+    said = refusal(client, edited(photo, painted, photo), ["fill"], *NAMES, api_name="/restore_tab")
     assert "whole picture" in said, "a layer without holes"
     save_image(torch.zeros(1, 4, 8, 8), tmp_path / "small.png")
     layers = painted, str(tmp_path / "small.png")
-    assert "different sizes" in refusal(client, edited(photo, *layers), ["fill"], *NAMES, api_name="/restore")
-    assert "There is no photo yet" in refusal(client, edited(None), ["clean"], *NAMES, api_name="/restore")
-    assert "nothing to do" in refusal(client, edited(photo), ["fill"], *NAMES, api_name="/restore")
+    assert "different sizes" in refusal(client, edited(photo, *layers), ["fill"], *NAMES, api_name="/restore_tab")
+    assert "There is no photo yet" in refusal(client, edited(None), ["clean"], *NAMES, api_name="/restore_tab")
+    assert "nothing to do" in refusal(client, edited(photo), ["fill"], *NAMES, api_name="/restore_tab")
     wrong = ("tiny-dcgan", *NAMES[1:])
-    assert "which does not do this" in refusal(client, edited(photo), ["clean"], *wrong, api_name="/restore")
+    assert "which does not do this" in refusal(client, edited(photo), ["clean"], *wrong, api_name="/restore_tab")
 
 
 class TestRestoring:

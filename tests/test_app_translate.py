@@ -41,7 +41,7 @@ def drawn(path: str | None) -> dict:
 
 
 def test_the_picture_is_the_library_s(client: Client, models: Path, photo: str) -> None:
-    (before, path), told = client.predict("tiny-pix2pix", drawn(photo), api_name="/translate")
+    (before, path), told = client.predict("tiny-pix2pix", drawn(photo), api_name="/translate_tab")
     assert (load_image(before) - load_image(photo)).abs().max() < 1 / 127
     wanted = AutoModel.from_pretrained(models / "tiny-pix2pix").translate(load_image(photo))
     assert (load_image(path) - wanted).abs().max() < 1 / 127 and "Translated in" in told
@@ -49,11 +49,11 @@ def test_the_picture_is_the_library_s(client: Client, models: Path, photo: str) 
 
 def test_what_is_refused(client: Client, photo: str, tmp_path: Path) -> None:
     (tmp_path / "text.png").write_text("no picture")
-    said = refusal(client, "tiny-pix2pix", drawn(str(tmp_path / "text.png")), api_name="/translate")
+    said = refusal(client, "tiny-pix2pix", drawn(str(tmp_path / "text.png")), api_name="/translate_tab")
     assert "text.png" in said and "picture" in said
-    assert "The canvas is empty" in refusal(client, "tiny-pix2pix", drawn(None), api_name="/translate")
-    assert "which does not do this" in refusal(client, "tiny-dcgan", drawn(photo), api_name="/translate")
-    assert "Choose one from the menu" in refusal(client, "", drawn(photo), api_name="/translate")
+    assert "The canvas is empty" in refusal(client, "tiny-pix2pix", drawn(None), api_name="/translate_tab")
+    assert "which does not do this" in refusal(client, "tiny-dcgan", drawn(photo), api_name="/translate_tab")
+    assert "Choose one from the menu" in refusal(client, "", drawn(photo), api_name="/translate_tab")
 
 
 class TestBrowser:

@@ -69,10 +69,10 @@ def test_a_wall_is_drawn_in_few_goes_and_what_is_there_is_not_drawn_again(genera
 
 def test_large_pictures_are_drawn_one_by_one(generator, monkeypatch):
     height, width = generator.config.size
-    monkeypatch.setattr("ganhub.creation.generate.PIXELS_AT_ONCE", 2 * height * width)
+    monkeypatch.setattr("ganhub.creation.generate.PIXELS_AT_ONCE", 4 * height * width)
     told = []
-    Drawings().paths_of(generator, "tiny", [(seed, None) for seed in range(5)], 1.0, lambda *at: told.append(at))
-    assert told == [(0, 5), (2, 5), (4, 5)]
+    Drawings().paths_of(generator, "tiny", [(seed, None) for seed in range(9)], 1.0, lambda *at: told.append(at))
+    assert told == [(0, 9), (4, 9), (8, 9)]
     monkeypatch.setattr("ganhub.creation.generate.PIXELS_AT_ONCE", 1)
     assert at_once(generator) == 1
 

@@ -63,7 +63,15 @@ def calm(fn: Callable[..., T], *given: Any) -> Callable[..., T]:
         except Exception as error:
             raise _sentence(error) from error
 
-    listener = generate if inspect.isgeneratorfunction(fn) else call
+    @functools.wraps(fn)
+    async def wait(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return await fn(*given, *args, **kwargs)
+        except Exception as error:
+            raise _sentence(error) from error
+
+    plain = wait if inspect.iscoroutinefunction(fn) else call
+    listener = generate if inspect.isgeneratorfunction(fn) else plain
     if given:  # Gradio names an endpoint's parameters by what is left
         signature = inspect.signature(fn)
         listener.__signature__ = signature.replace(parameters=list(signature.parameters.values())[len(given) :])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ Listener = tuple[Callable, Any, Any]  # function, inputs, outputs
 
 
 @dataclass(frozen=True, eq=False)
-class Made:
+class Outcome:
     """A tab's newest result, as history and links must know it. It stays on the server, in the visitor's session.
 
     Attributes:
@@ -44,6 +45,11 @@ class Made:
     files: Sequence[str]
     film: str = ""
     photos: Mapping[str, str] = field(default_factory=dict)
+    number: int = field(default_factory=count().__next__, init=False)
+
+    def __hash__(self) -> int:
+        """Another for each: Gradio tells by it that a state holds another one, and an id is used again."""
+        return self.number
 
 
 @dataclass(frozen=True)
@@ -74,7 +80,7 @@ class Built:
         scripts: JavaScript that runs then.
         slow: Listener id -> its twin for slow calls, see :func:`ganhub.app.shield.guard`.
         doors: Components that other tabs may fill.
-        made: A ``gr.State`` that holds the newest :class:`Made`; each one that is put in goes into the history.
+        outcome: A ``gr.State`` that holds the newest :class:`Outcome`; each one that is put in goes into the history.
         form: How it is filled from a Creation.
     """
 
@@ -83,7 +89,7 @@ class Built:
     scripts: Sequence[str] = ()
     slow: Mapping[int, Twin] = field(default_factory=dict)
     doors: Mapping[str, Any] = field(default_factory=dict)
-    made: Any = None
+    outcome: Any = None
     form: Form | None = None
 
 
@@ -108,8 +114,12 @@ class Tab:
 
 def script(name: str, *arguments: str) -> str:
     """JavaScript that calls the function of a file in ``assets/`` with texts."""
-    function = (ASSETS / f"{name}.js").read_text(encoding="utf-8").strip()
-    return f"() => ({function})({', '.join(map(json.dumps, arguments))})"
+    return f"() => ({handler(name)})({', '.join(map(json.dumps, arguments))})"
+
+
+def handler(name: str) -> str:
+    """JavaScript of a file in ``assets/``, as a listener that gets the values of its inputs."""
+    return (ASSETS / f"{name}.js").read_text(encoding="utf-8").strip()
 
 
 def press_once(tab: str, box: str, *, button: str = "run") -> str:

@@ -1,7 +1,7 @@
 """Pictures of seeds that were asked for lately: each is drawn once and served to all who ask for it.
 
 Every page opens on the same wall, and neighbours on a wall overlap, so on a busy page most pictures are there already.
-A picture depends on model, seed, class, truncation and likeness alone (its neighbours change a level of 255 at most).
+A picture depends on model, seed, class, truncation and likeness alone.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from pathlib import Path
 from weakref import WeakKeyDictionary
 
 from ganhub import images
+from ganhub.app.batching import Batches
 from ganhub.app.jobs import Report
 from ganhub.app.shield import results_place
 from ganhub.creation import Generate, Library
-from ganhub.creation.generate import Near, Wanted, at_once, draw
+from ganhub.creation.generate import Near, Wanted, at_once
 from ganhub.errors import ImageError
 from ganhub.models import LatentGenerator
 
@@ -43,7 +44,7 @@ def file_name(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text)[-100:]
 
 
-def written(path: Path, content: bytes) -> None:
+def write_new(path: Path, content: bytes) -> None:
     """Write a file that nobody else knows of; ImageError where the disk is full."""
     try:
         path.write_bytes(content)
@@ -59,7 +60,7 @@ class Drawings:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock, self._batches = threading.Lock(), Batches()
         self._paths: WeakKeyDictionary[LatentGenerator, OrderedDict[Key, Path]] = WeakKeyDictionary()
 
     def of(self, wall: Generate, library: Library, report: Report | None = None) -> list[str]:
@@ -85,7 +86,7 @@ class Drawings:
             report: Is told after how many of them it goes on.
             near: The seed that they are near, and how near.
         """
-        paths = {asked: self._known(generator, (model, truncation, near, *asked)) for asked in wanted}
+        paths = {asked: self._cached(generator, (model, truncation, near, *asked)) for asked in wanted}
         missing = [asked for asked, path in paths.items() if path is None]
         step = at_once(generator)
         for start in range(0, len(missing), step):
@@ -98,27 +99,27 @@ class Drawings:
     def _draw(
         self, generator: LatentGenerator, model: str, wanted: Sequence[Wanted], truncation: float, near: Near
     ) -> list[Path]:
-        """Draw pictures in one batch and write their files, in a folder that nobody can guess."""
-        pictures = draw(generator, wanted, truncation, near)
+        """Draw pictures, in one batch with others', and write their files, in a folder that nobody can guess."""
+        pictures = self._batches.draw(generator, wanted, truncation, near)
         folder = result_folder()
-        drawn = []
+        files = []
         for place, (picture, (seed, label)) in enumerate(zip(pictures, wanted, strict=True)):
-            asked = {} if label is None else {"label": label}
+            named = {} if label is None else {"label": label}
             alike = {} if near is None else {"around": near[0], "likeness": near[1]}
-            facts = {"software": "ganhub", "model": model, "seed": seed, "truncation": truncation, **asked, **alike}
+            facts = {"software": "ganhub", "model": model, "seed": seed, "truncation": truncation, **named, **alike}
             # Its place is in the name: classes whose names have no Latin letters have the same file name.
-            path = folder / file_name("-".join([model, *map(str, asked.values()), f"seed-{seed}-{place}.png"]))
+            path = folder / file_name("-".join([model, *map(str, named.values()), f"seed-{seed}-{place}.png"]))
             # Nobody knows the place yet, so there is nobody who could see half of it.
-            written(path, images.encode_png(picture, metadata={name: str(fact) for name, fact in facts.items()}))
-            drawn.append(path)
+            write_new(path, images.encode_png(picture, metadata={name: str(fact) for name, fact in facts.items()}))
+            files.append(path)
         with self._lock:
-            known = self._paths.setdefault(generator, OrderedDict())
-            known |= {(model, truncation, near, *asked): path for asked, path in zip(wanted, drawn, strict=True)}
-            while len(known) > MOST:
-                known.popitem(last=False)
-        return drawn
+            paths = self._paths.setdefault(generator, OrderedDict())
+            paths |= {(model, truncation, near, *asked): path for asked, path in zip(wanted, files, strict=True)}
+            while len(paths) > MOST:
+                paths.popitem(last=False)
+        return files
 
-    def _known(self, generator: LatentGenerator, key: Key) -> Path | None:
+    def _cached(self, generator: LatentGenerator, key: Key) -> Path | None:
         with self._lock:
             paths = self._paths.get(generator, OrderedDict())
             path = paths.get(key)

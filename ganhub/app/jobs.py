@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
+
+from ganhub.app.lanes import Lanes, Ticket
 
 T = TypeVar("T")
 
@@ -16,6 +20,8 @@ BREATH = 0.003  # seconds of rest after BREATHE_EVERY: small steps would keep Py
 BREATHE_EVERY = 0.02
 LOOK_EVERY = 0.75  # between two early looks: a page on a busy machine that gets more never comes to its own buttons
 WORD_FROM = 0.5  # and at the latest so long after one, however slow the work: the listener must be able to leave
+WORD_IN_LINE = 2.0  # the same for work that has not begun: of those there may be many
+LOOK_IN_LINE = 0.2  # between two looks at whether somebody who waits in line was told to stop
 
 
 _at_work = threading.local()  # .job: the job whose thread this is
@@ -27,12 +33,16 @@ class Stopped(Exception):
 
 @dataclass(frozen=True)
 class Progress:
-    """How far the work is: ``step`` of ``steps``, seconds so far, and perhaps an early look at the result."""
+    """How far the work is: ``step`` of ``steps``, seconds so far, and perhaps an early look at the result.
+
+    ``ahead`` is how many jobs stand before one that has not begun; None once it has.
+    """
 
     step: int
     steps: int
     seconds: float
     preview: object = None
+    ahead: int | None = None
 
     @property
     def seconds_left(self) -> float | None:
@@ -57,12 +67,16 @@ class Job(Generic[T]):
 
     ``for progress in job`` gives the newest progress a few times a second (older ones are skipped, early looks come
     less often) and ends with the work. Leaving the loop early, as a closed generator does, stops the work.
+
+    Args:
+        ticket: A place in line; the work begins when its turn comes.
     """
 
-    def __init__(self, work: Callable[[Report], T]) -> None:
+    def __init__(self, work: Callable[[Report], T], ticket: Ticket | None = None) -> None:
         self._work, self._changed, self._stop = work, threading.Condition(), threading.Event()
+        self._ticket, self._on_end = ticket, []
         self._progress: Progress | None = None
-        self._told: Progress | None = None
+        self._reported: Progress | None = None
         self._preview: object = None
         self._result: T | None = None
         self._error: BaseException | None = None
@@ -98,6 +112,34 @@ class Job(Generic[T]):
         """Tell the work to end; it does at its next report."""
         self._stop.set()
 
+    @property
+    def progress(self) -> Progress | None:
+        """The newest progress, or None before the first."""
+        return self._progress
+
+    def when_ended(self, callback: Callable[[], None]) -> None:
+        """Call something once the work has ended, in the thread of the work; at once where it has."""
+        with self._changed:
+            if not self._ended:
+                self._on_end.append(callback)
+                return
+        callback()
+
+    async def ended(self) -> None:
+        """Wait for the end without a thread; a caller who gives up stops the work."""
+        loop, ended = asyncio.get_running_loop(), asyncio.Event()
+
+        def wake() -> None:
+            with contextlib.suppress(RuntimeError):  # the server has ended meanwhile
+                loop.call_soon_threadsafe(ended.set)
+
+        self.when_ended(wake)
+        try:
+            await ended.wait()
+        except asyncio.CancelledError:
+            self.stop()
+            raise
+
     def result(self) -> T:
         """Wait for the end; what the work returned, or the error it raised."""
         self.thread.join()
@@ -110,11 +152,15 @@ class Job(Generic[T]):
         try:
             while not self._wait_for_end(pause):
                 with self._changed:
-                    self._changed.wait_for(lambda: self._ended or self._progress is not self._told, timeout=WORD_FROM)
+                    waits = self._progress is not None and self._progress.ahead is not None
+                    self._changed.wait_for(
+                        lambda: self._ended or self._progress is not self._reported,
+                        timeout=WORD_IN_LINE if waits else WORD_FROM,
+                    )
                     progress, ended = self._progress, self._ended
                 if ended:
                     return
-                self._told, pause = progress, INTERVAL
+                self._reported, pause = progress, INTERVAL
                 if progress is not None and progress.preview is not None:
                     if time.monotonic() - looked < LOOK_EVERY:
                         progress = replace(progress, preview=None)
@@ -132,13 +178,32 @@ class Job(Generic[T]):
     def _run(self) -> None:
         _at_work.job = self
         try:
+            if self._ticket is not None:
+                self._wait_in_line()
             self._result = self._work(self._report)
         except BaseException as error:  # handed to whoever asks for the result
             self._error = error
         self._finished = time.monotonic()
+        if self._ticket is not None:
+            self._ticket.leave()
         with self._changed:
-            self._ended = True
+            self._ended, callbacks = True, self._on_end
             self._changed.notify_all()
+        for callback in callbacks:
+            callback()
+
+    def _wait_in_line(self) -> None:
+        """Until the turn of this job comes; Stopped where nobody wants it any more."""
+        seen = -1
+        while not self._ticket.begins(LOOK_IN_LINE):
+            if self._stop.is_set():
+                raise Stopped
+            if (ahead := self._ticket.ahead) != seen:
+                seen = ahead
+                with self._changed:
+                    self._progress = Progress(0, 0, time.monotonic() - self._began, ahead=ahead)
+                    self._changed.notify_all()
+        self._began = time.monotonic()
 
     def _report(self, step: int, steps: int, preview: object = None) -> None:
         if self._stop.is_set():
@@ -153,14 +218,27 @@ class Job(Generic[T]):
 
 
 class Jobs:
-    """Running jobs by visitor and tab, so that a Stop button finds its own."""
+    """Running jobs by visitor and tab, so that a Stop button finds its own.
 
-    def __init__(self) -> None:
+    Args:
+        lanes: Where jobs wait in line.
+    """
+
+    def __init__(self, lanes: Lanes | None = None) -> None:
+        self.lanes = lanes or Lanes()
         self._lock, self._running = threading.Lock(), {}
 
-    def start(self, key: tuple[str, str], work: Callable[[Report], T]) -> Job[T]:
-        """Start work; what the same visitor had running in the same tab is stopped."""
-        job = Job(work)
+    def start(self, key: tuple[str, str], work: Callable[[Report], T], *, lane: str = "", who: str = "") -> Job[T]:
+        """Start work; what the same visitor had running in the same tab is stopped.
+
+        Args:
+            lane: Where the work waits for its turn; "" begins at once.
+            who: The visitor's address, which has so many places in line.
+
+        Raises:
+            QueueFull: There is no place in line.
+        """
+        job = Job(work, self.lanes.enter(lane, who) if lane else None)
         with self._lock:
             before, self._running[key] = self._running.get(key), job
             self._running = {k: j for k, j in self._running.items() if not j.done}
@@ -178,6 +256,6 @@ class Jobs:
         return job
 
     def running(self) -> int:
-        """How many threads are at work."""
+        """How many threads are at work, or wait in line."""
         with self._lock:
             return sum(not job.done for job in self._running.values())

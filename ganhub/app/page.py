@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import logging
 import pkgutil
 from typing import Any
@@ -11,9 +12,11 @@ import gradio as gr
 
 from ganhub import zoo
 from ganhub.app import _parts as parts
+from ganhub.app import api
 from ganhub.app import tabs as declared
-from ganhub.app.declared import ASSETS, Bench, Built, Tab
+from ganhub.app.declared import ASSETS, Bench, Built, Tab, script
 from ganhub.app.drawings import Drawings
+from ganhub.app.editor import build_tray
 from ganhub.app.jobs import Jobs
 from ganhub.app.library import Library
 from ganhub.app.shield import Limits, guard, middleware, own_folder
@@ -23,6 +26,7 @@ from ganhub.errors import ConfigError
 from ganhub.models import StyleGenerator
 
 DAY = 86_400
+THREADS = 128  # listeners at a time, of which most wait: work itself is bounded by its lanes
 MAX_SEEDS = 8  # that the Interpolate tab takes
 NO_PICTURE = "Click a picture of the wall first."
 
@@ -41,8 +45,10 @@ def create_app(library: Library | None = None) -> gr.Blocks:
         library: Where models come from; by default the model folders of this machine and the Hub.
     """
     own_folder()
+    limits = Limits.from_environment()
     bench = Bench(library or Library(), Jobs(), Drawings())
     built: dict[str, Built] = {}
+    titles: dict[str, str] = {}
     with gr.Blocks(title="ganhub", analytics_enabled=False, delete_cache=(DAY // 24, DAY // 4)) as app:
         gr.HTML(HEADER, container=False, padding=False, elem_classes="masthead-block")
         with gr.Tabs() as tabs:
@@ -50,17 +56,17 @@ def create_app(library: Library | None = None) -> gr.Blocks:
                 if not tab.able():
                     continue
                 with gr.Tab(tab.title, id=tab.name) as place:
-                    built[tab.name] = tab.build(bench)
+                    built[tab.name], titles[tab.name] = tab.build(bench), tab.title
+                place.select(js=script("tab_shown", tab.name), api_visibility="private")
                 # No tab opens on an empty box: it shows something by itself when it is first seen.
                 for listener in built[tab.name].opening:
                     place.select(*listener, **parts.PRIVATE)
-                for script in built[tab.name].scripts:
-                    place.select(js=script, api_visibility="private")
+                for code in built[tab.name].scripts:
+                    place.select(js=code, api_visibility="private")
         for name in ("generate", "conditional"):
             connect(tabs, name, *(built[tab].doors for tab in (name, "interpolate", "edit")))
-        for one in built.values():
-            if one.first:
-                app.load(*one.first, **parts.PRIVATE)
+        build_tray(app, bench, tabs, built, titles)
+        api.add_endpoints(bench, limits)
     parts.calm_all(app)
     bench.library.warm_up(ready=lambda: app.is_running)  # not earlier: it would only slow the start down
     app.queue(max_size=64, default_concurrency_limit=2, api_open=False)
@@ -122,7 +128,7 @@ def launch_options() -> dict[str, Any]:
     limits = Limits.from_environment()
     return {
         "theme": theme(),
-        "css": CSS,
+        "css": CSS + (ASSETS / "tray.css").read_text(encoding="utf-8"),
         "ssr_mode": False,
         "max_file_size": "32mb",
         "footer_links": ["api", "settings"],
@@ -132,5 +138,7 @@ def launch_options() -> dict[str, Any]:
         "favicon_path": str(ASSETS / "favicon.png"),
         "show_error": False,
         "state_session_capacity": limits.sessions,
+        "mcp_server": importlib.util.find_spec("mcp") is not None,  # of the extra `mcp`; a Space has it
+        "max_threads": THREADS,
         "app_kwargs": {"middleware": middleware(limits)},
     }

@@ -17,10 +17,10 @@ from ganhub.app.shield.disk import own_folder, results_place
 from ganhub.app.shield.editors import raw_editor
 from ganhub.app.shield.gate import Shield
 from ganhub.app.shield.limits import Limits
-from ganhub.app.shield.payload import check_files
+from ganhub.app.shield.payload import check_files, is_upload
 from ganhub.app.shield.queue import Twin, guard_queue
 
-__all__ = ["Limits", "Shield", "Twin", "guard", "middleware", "own_folder", "raw_editor", "results_place"]
+__all__ = ["Limits", "Shield", "Twin", "guard", "is_upload", "middleware", "own_folder", "raw_editor", "results_place"]
 
 
 def guard(app: gr.Blocks, twins: Mapping[int, Twin] | None = None, limits: Limits | None = None) -> None:

@@ -28,6 +28,7 @@ DRAINED = 200_000_000  # bytes of a body that is too large which are read, and t
 LOOK, TIDY = 2.0, 5  # seconds between two looks at the queue, and looks between two at the disk
 WATCHED = 512  # uploads whose progress is told
 SPOOL = 1_000_000  # bytes of a body that wait in memory; more wait in a file without a name
+DIRECT = re.compile(rf"{API}/(?:run|api)/\w+/?$")  # calls that wait for their answer, without the queue
 RANGE = re.compile(r"bytes=\d{1,12}-\d{0,12}|bytes=-\d{1,12}")
 OF_FILES = (b"host", b"cookie", b"range", b"if-none-match", b"if-modified-since", b"origin", b"accept-encoding")
 # On every answer: what is served is what its type says; a file is no page of this site, whatever it holds.
@@ -135,6 +136,8 @@ class Shield:
         path, app = _route(scope), scope.get("app")
         if scope["method"] in ("GET", "HEAD", "OPTIONS") and (_length(scope) or header(scope, b"transfer-encoding")):
             raise Refused(400, "This request has no use for a body.")
+        if path == "/" and len(scope["query_string"]) > self.limits.head:
+            scope["query_string"] = b""  # a link: the page's script reads it, and says that this one is too long
         size = sum(len(key) + len(value) for key, value in scope["headers"])
         if size > self.limits.head or len(path) + len(scope["query_string"]) > self.limits.head:
             raise Refused(431, "The request's headers are too long.")
@@ -180,12 +183,15 @@ class Shield:
             raise Refused(413, f"This is too large: at most {most / 1e6:.1f} MB are read.")
 
     async def _json(self, scope: dict[str, Any], receive: Receive) -> Receive:
-        self._check_length(scope, self.limits.json)
+        most = self.limits.json + self.limits.data_url  # `parse` bounds what is no picture
+        self._check_length(scope, most)
         body = bytearray()
         async for chunk in _chunks(receive):
             body += chunk
-            if len(body) > self.limits.json:
-                raise Refused(413, f"This is too large: at most {self.limits.json / 1e6:.1f} MB are read.")
+            if len(body) > most:
+                raise Refused(413, f"This is too large: at most {most / 1e6:.1f} MB are read.")
+        if len(body) > self.limits.json:
+            self.visitors.sends(scope["ganhub.address"], len(body))
         value = parse(bytes(body), self.limits)
         if isinstance(value, dict):
             name = value.get("session_hash")
@@ -320,11 +326,14 @@ class _Answer:
 
     def __init__(self, send: Send, path: str, request: _Watched) -> None:
         self._send, self._request, self._begun = send, request, False
+        self._direct = DIRECT.search(path) is not None
         self._more = SAFE + (SAFE_FILE if f"{API}/file=" in path else ())
 
     async def __call__(self, message: dict[str, Any]) -> None:
         if message["type"] == "http.response.start":
             self._begun = True
+            if self._direct and message["status"] == 500:  # Gradio's for what a listener refuses in a sentence
+                message = {**message, "status": 400}
             close = () if self._request.ended else ((b"connection", b"close"),)
             message = {**message, "headers": [*message.get("headers", ()), *self._more, *close]}
         await self._send(message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from dataclasses import dataclass
 
@@ -31,6 +32,12 @@ class Limits:
         unheard: Seconds that a job waits for somebody who listens before it is dropped.
         disk: Bytes of uploads and results; the oldest files make room.
         files: The same as a count.
+        data_url: Bytes of a JSON body in which a picture is written, as base64.
+        pictures: Pictures of one call of the API.
+        frames: Frames of one film.
+        film: Pixels of all its frames together.
+        side: Pixels of the longer side of a photo that is worked on.
+        steps: Of the descent that finds a photo in W.
     """
 
     json: int = 192 * 1024
@@ -51,9 +58,34 @@ class Limits:
     unheard: float = 20.0
     disk: int = 2_000 * MB
     files: int = 20_000
+    data_url: int = 12 * MB
+    pictures: int = 64
+    frames: int = 240
+    film: int = 240 * 512 * 512
+    side: int = 1024
+    steps: int = 400
 
     @classmethod
     def from_environment(cls) -> Limits:
-        """The defaults, with the disk quota of ``$GANHUB_DISK_MB`` where that is a whole number."""
-        text = os.environ.get("GANHUB_DISK_MB", "")
-        return cls(disk=int(text) * MB) if text.isascii() and text.isdigit() and int(text) else cls()
+        """The defaults of a public page, or with ``$GANHUB_PRIVATE`` those of a page for people one trusts.
+
+        ``$GANHUB_LIMIT_FRAMES`` and the like set one of them, ``$GANHUB_DISK_MB`` the disk's. What is no whole number
+        above 0 is not heeded.
+        """
+        base = PRIVATE if os.environ.get("GANHUB_PRIVATE", "") not in ("", "0") else cls()
+        named = {field.name: _whole(f"GANHUB_LIMIT_{field.name.upper()}") for field in dataclasses.fields(cls)}
+        if megabytes := _whole("GANHUB_DISK_MB"):
+            named["disk"] = megabytes * MB
+        return dataclasses.replace(base, **{name: value for name, value in named.items() if value})
+
+
+PRIVATE = Limits(
+    upload=200 * MB, uploads=100_000 * MB, new_sessions=10_000, sessions_address=200, requests=1024,
+    waiting=64, waiting_address=256, slow_address=64, disk=20_000 * MB, data_url=64 * MB,
+    pictures=4096, frames=10_000, film=10_000 * 512 * 512, side=16_384, steps=10_000,
+)  # fmt: skip
+
+
+def _whole(variable: str) -> int:
+    text = os.environ.get(variable, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0

@@ -16,7 +16,9 @@ from ganhub.app.shield.limits import Limits
 from ganhub.errors import GanhubError
 
 LARGEST = 2**63  # what the answer's encoder can write
+BASE64 = re.compile(r"[A-Za-z0-9+/=]*")
 SURROGATE = re.compile("[\ud800-\udfff]")  # half of a character, which no answer can quote
+DATA_URL = "data:image/"
 NO_UPLOAD = "A file of the request is no upload: upload it first."
 
 
@@ -34,11 +36,13 @@ def parse(body: bytes, limits: Limits) -> Any:
     Raises:
         Refused: No JSON, too deep, too many or too long values.
     """
+    if len(body) > limits.json and sum(map(body.count, (b",", b":", b"[", b"{"))) > limits.json:
+        raise Refused(413, "The request holds too many values.")  # said before they are read
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):
         raise Refused(400, "The request is not JSON.") from None
-    left, todo = limits.values, [(value, 0)]
+    left, todo, pictures = limits.values, [(value, 0)], 0
     while todo:
         part, depth = todo.pop()
         left -= 1
@@ -49,7 +53,9 @@ def parse(body: bytes, limits: Limits) -> Any:
         elif isinstance(part, list):
             todo += [(item, depth + 1) for item in part]
         elif isinstance(part, str):
-            if len(part) > limits.text:
+            if len(part) > limits.text and part.startswith(DATA_URL) and BASE64.fullmatch(part, part.find(",") + 1):
+                pictures += len(part)
+            elif len(part) > limits.text:
                 raise Refused(413, f"A text of the request is too long: at most {limits.text} characters are read.")
             if SURROGATE.search(part):
                 raise Refused(400, "A text of the request is no Unicode.")
@@ -57,6 +63,8 @@ def parse(body: bytes, limits: Limits) -> Any:
             raise Refused(400, "A number of the request is too large.")
         elif isinstance(part, float) and not math.isfinite(part):
             raise Refused(400, "A number of the request is infinite, or none at all.")
+    if len(body) - pictures > limits.json:
+        raise Refused(413, f"This is too large: at most {limits.json / 1e6:.1f} MB are read.")
     return value
 
 

@@ -11,15 +11,16 @@ from __future__ import annotations
 import re
 
 _API = "/gradio_api"
+MCP = f"{_API}/mcp"  # tools for agents, over streamable HTTP; the older transport over SSE stays closed
 _READ = (
     "/", "/config/?", "/theme.css", "/favicon.ico", "/robots.txt", "/manifest.json", "/(?:static|assets|svelte)/.+",
     f"{_API}/info/?", f"{_API}/openapi.json", f"{_API}/theme.css", f"{_API}/startup-events", f"{_API}/app_id/?",
     f"{_API}/file=.+", f"{_API}/upload_progress", f"{_API}/queue/(?:data|status)", f"{_API}/heartbeat/[^/]+",
-    rf"{_API}/call/(?:v2/)?\w+/\w+",
+    rf"{_API}/call/(?:v2/)?\w+/\w+", f"{MCP}/?", f"{MCP}/http/?", f"{MCP}/schema",
 )  # fmt: skip
 _WRITE = (
     f"{_API}/upload", f"{_API}/queue/join", f"{_API}/cancel", f"{_API}/reset/?", f"{_API}/component_server/?",
-    rf"{_API}/(?:run|api|call|call/v2)/\w+/?",
+    rf"{_API}/(?:run|api|call|call/v2)/\w+/?", f"{MCP}/?", f"{MCP}/http/?",
 )  # fmt: skip
 _LOGIN = ("/login/?", "/logout", f"{_API}/login_check/?", f"{_API}/user/?", f"{_API}/token/?")
 _OPEN = {

@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from ganhub.app import _parts as parts
-from ganhub.app.declared import Bench, Built, Form, Made, Tab, press_once
+from ganhub.app.declared import Bench, Built, Form, Outcome, Tab, press_once
 from ganhub.app.jobs import Report
 from ganhub.app.library import Library
 from ganhub.creation import Creation, Generate, checks
@@ -25,7 +25,7 @@ SHOWN = 5  # classes that are chosen when a model is
 
 def build(bench: Bench) -> Built:
     """Lay the tab out; doors: "model", "seed" and "label" (of the click), "send" and "edit" (buttons)."""
-    at = SimpleNamespace(made=gr.State(None), drawn=gr.State(None))
+    at = SimpleNamespace(outcome=gr.State(None), drawn=gr.State(None))
     with gr.Row(elem_classes="split"):
         with gr.Column(scale=1, min_width=290, elem_classes="asked"):
             asked(bench, at)
@@ -61,7 +61,7 @@ def asked(bench: Bench, at: SimpleNamespace) -> None:
 def connect(bench: Bench, at: SimpleNamespace) -> Built:
     """What buttons and examples do."""
     inputs = [at.model, at.classes, at.styles, at.seed, at.truncation]
-    listener = (parts.calm(run, bench), inputs, [at.rows, at.made, at.drawn, at.status])
+    listener = (parts.calm(run, bench), inputs, [at.rows, at.outcome, at.drawn, at.status])
     at.press.click(
         *listener, show_progress="hidden", api_name="conditional",
         api_description="One row per class, one column per seed (seed, seed + 1, ...), the same style down a column. "
@@ -79,18 +79,18 @@ def connect(bench: Bench, at: SimpleNamespace) -> Built:
         parts.calm(lambda i, name: (pick(parts.classes_of(bench.library, name), parts.example(range(3), i)), 10 * i)),
         [at.examples, at.model], [at.classes, at.seed], **parts.PRIVATE,
     ).then(*listener, **parts.PRIVATE)  # fmt: skip
-    chosen = [at.picked.picture, at.picked.seed, at.label, at.made]
+    chosen = [at.picked.picture, at.picked.seed, at.label, at.outcome]
     at.rows.select(parts.calm(pick_picture), at.drawn, chosen, **parts.PRIVATE)
     at.rows.change(parts.calm(pick_first), at.drawn, chosen[:3], **parts.PRIVATE)
     doors = {
         "model": at.model, "seed": at.picked.seed, "label": at.label, "send": at.picked.send, "edit": at.picked.edit
     }  # fmt: skip
     form = Form(takes, fill, inputs, listener)
-    return Built(scripts=(press_once("conditional", "rows"),), doors=doors, made=at.made, form=form)
+    return Built(scripts=(press_once("conditional", "rows"),), doors=doors, outcome=at.outcome, form=form)
 
 
 def run(bench: Bench, model, classes, styles, seed, truncation, request: gr.Request) -> Iterator[tuple]:
-    """The rows of a form's values: pictures with their classes, the same as :class:`Made` twice, and a sentence."""
+    """The rows of a form's values: pictures with their classes, the same as :class:`Outcome` twice, and a sentence."""
     chosen = parts.name_list("Classes", classes)
     if not 1 <= len(chosen) <= MAX_CLASSES:
         raise ConfigError(f"Choose 1 to {MAX_CLASSES} classes; there are {len(chosen)}.")
@@ -108,7 +108,7 @@ def run(bench: Bench, model, classes, styles, seed, truncation, request: gr.Requ
         told = f"Each column is one seed, {wall.seed} to {wall.seed + columns - 1}: one style through all classes."
         captioned = [(path, str(name)) for path, (_, name) in zip(job.result(), wall.wanted(), strict=True)]
         look = parts.look_of(wall.model, *WALL, f"columns-{columns}")
-        made = Made(wall, job.result())
+        made = Outcome(wall, job.result())
         yield gr.Gallery(captioned, columns=columns, elem_classes=look), made, made, told
 
 
@@ -123,15 +123,15 @@ def fill(creation: Generate, photos: Mapping[str, str]) -> tuple[Any, ...]:
     return creation.model, [str(label) for label in creation.labels], columns, creation.seed, creation.truncation
 
 
-def pick_picture(drawn: Made | None, event: gr.SelectData) -> tuple[str, str, str, Made]:
-    """The picture that was clicked, its seed and class, and the same as :class:`Made`."""
+def pick_picture(drawn: Outcome | None, event: gr.SelectData) -> tuple[str, str, str, Outcome]:
+    """The picture that was clicked, its seed and class, and the same as :class:`Outcome`."""
     wanted = drawn.creation.wanted() if drawn else ()
     seed, label = parts.example(wanted, event.index)
-    one = Made(replace(drawn.creation, seed=seed, count=1, labels=(label,)), [drawn.files[event.index]])
+    one = Outcome(replace(drawn.creation, seed=seed, count=1, labels=(label,)), [drawn.files[event.index]])
     return one.files[0], str(seed), str(label), one
 
 
-def pick_first(drawn: Made | None) -> tuple[str | None, str, str]:
+def pick_first(drawn: Outcome | None) -> tuple[str | None, str, str]:
     """The first picture of the rows, its seed and class."""
     if drawn is None:
         return None, "", ""

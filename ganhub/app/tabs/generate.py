@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 
 from ganhub.app import _parts as parts
-from ganhub.app.declared import Bench, Built, Form, Made, Tab
+from ganhub.app.declared import Bench, Built, Form, Outcome, Tab
 from ganhub.app.jobs import Report
 from ganhub.creation import Creation, Generate, checks
 from ganhub.models import LatentGenerator
@@ -24,7 +24,7 @@ EXAMPLES = (("First sixteen", 16, 0, 1.0), ("Sixty-four at once", 64, 1000, 1.0)
 
 def build(bench: Bench) -> Built:
     """Lay the tab out; doors: "model", "seed" and "label" (of the click), "send" and "edit" (buttons)."""
-    at = SimpleNamespace(made=gr.State(None), last=gr.State(None))
+    at = SimpleNamespace(outcome=gr.State(None), last=gr.State(None))
     with gr.Row(elem_classes="split"):
         with gr.Column(scale=1, min_width=290, elem_classes="asked"):
             asked(bench, at)
@@ -72,14 +72,14 @@ def connect(bench: Bench, at: SimpleNamespace) -> Built:
     """What buttons and examples do."""
     generate = parts.calm(run, bench)
     inputs = [at.model, at.count, at.seed, at.truncation, at.likeness, at.around]
-    listener = (generate, inputs, [at.wall, at.made, at.status])
+    listener = (generate, inputs, [at.wall, at.outcome, at.status])
     pressed = at.press.click(
         *listener, show_progress="hidden", api_name="generate",
         api_description="Make `count` pictures of a latent generator, of seeds seed, seed + 1, ... Returns the PNG "
         "files with their seeds as captions, and a sentence. The same seed gives the same picture, always. With a "
         "`likeness` above 0 all pictures are near the one of the seed `around`.",
     )  # fmt: skip
-    drawn_again = (parts.calm(again), [at.made, at.last, at.lock], [at.status, at.last])
+    drawn_again = (parts.calm(again), [at.outcome, at.last, at.lock], [at.status, at.last])
     at.surprise.click(parts.calm(new_seed), [at.seed, at.lock], at.seed, queue=False, **parts.PRIVATE).then(
         *listener, **parts.PRIVATE
     ).success(*drawn_again, **parts.PRIVATE)
@@ -91,13 +91,15 @@ def connect(bench: Bench, at: SimpleNamespace) -> Built:
         **parts.PRIVATE,
     ).then(*listener, **parts.PRIVATE)  # fmt: skip
     at.wall.change(parts.calm(pick_first), at.wall, [at.picked.picture, at.picked.seed], **parts.PRIVATE)
-    at.wall.select(parts.calm(pick), [at.wall, at.made], [at.picked.picture, at.picked.seed, at.made], **parts.PRIVATE)
+    at.wall.select(
+        parts.calm(pick), [at.wall, at.outcome], [at.picked.picture, at.picked.seed, at.outcome], **parts.PRIVATE
+    )
     doors = {"model": at.model, "seed": at.picked.seed, "send": at.picked.send, "edit": at.picked.edit}
-    return Built(first=listener, doors=doors, made=at.made, form=Form(takes, fill, inputs, listener))
+    return Built(first=listener, doors=doors, outcome=at.outcome, form=Form(takes, fill, inputs, listener))
 
 
 def run(bench: Bench, model, count, seed, truncation, likeness, around, request: gr.Request) -> Iterator[tuple]:
-    """The wall of a form's values: pictures with their seeds, the same as :class:`Made`, and a sentence."""
+    """The wall of a form's values: pictures with their seeds, the same as :class:`Outcome`, and a sentence."""
     how_many = checks.whole("Pictures", count, 1, MAX_COUNT)
     near = {"likeness": likeness, "around": around} if likeness else {}
     wall = Generate(model=parts.menu_name(model), seed=seed, count=how_many, truncation=truncation, **near)
@@ -113,7 +115,7 @@ def run(bench: Bench, model, count, seed, truncation, likeness, around, request:
         paths = job.result()
         captioned = [(path, f"seed {seed}") for path, (seed, _) in zip(paths, wall.wanted(), strict=True)]
         told = f"Seeds {wall.seed} to {wall.seed + how_many - 1}. Click one to keep it."
-        yield captioned, Made(wall, paths), told
+        yield captioned, Outcome(wall, paths), told
 
 
 def new_seed(seed: Any, keep: bool) -> Any:
@@ -121,10 +123,10 @@ def new_seed(seed: Any, keep: bool) -> Any:
     return seed if keep else secrets.randbelow(NEW_SEEDS)
 
 
-def again(made: Made | None, last: Creation | None, keep: bool) -> tuple[Any, Creation | None]:
+def again(outcome: Outcome | None, last: Creation | None, keep: bool) -> tuple[Any, Creation | None]:
     """A sentence where a press gave the wall that was there already, and what this wall is."""
-    if made is None or made.creation != last:
-        return gr.skip(), made and made.creation
+    if outcome is None or outcome.creation != last:
+        return gr.skip(), outcome and outcome.creation
     rest = ", without “Keep this seed”." if keep else "."
     return f"The same seeds give the same pictures, always. For new ones press Surprise me{rest}", last
 
@@ -146,13 +148,13 @@ def fill(creation: Generate, photos: Mapping[str, str]) -> tuple[Any, ...]:
 
 
 def pick(
-    pictures: list[tuple[str, str]] | None, made: Made | None, event: gr.SelectData
-) -> tuple[str, str, Made | None]:
-    """The picture that was clicked, its seed, and the same as :class:`Made`."""
+    pictures: list[tuple[str, str]] | None, outcome: Outcome | None, event: gr.SelectData
+) -> tuple[str, str, Outcome | None]:
+    """The picture that was clicked, its seed, and the same as :class:`Outcome`."""
     path, caption = parts.example(pictures or (), event.index)
     seed = caption.removeprefix("seed ")
     # The wall itself is gone where one was picked before: model and settings of both are the same.
-    one = made and Made(replace(made.creation, seed=int(seed), count=1), [path])
+    one = outcome and Outcome(replace(outcome.creation, seed=int(seed), count=1), [path])
     return path, seed, one
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any
@@ -12,17 +11,15 @@ from torch import Tensor
 
 from ganhub import images
 from ganhub.app import _parts as parts
-from ganhub.app.declared import Bench, Built, Form, Made, Tab, press_once
+from ganhub.app.declared import Bench, Built, Form, Outcome, Tab, press_once
 from ganhub.app.jobs import Report
 from ganhub.app.library import Library
-from ganhub.creation import Creation, Generate, Interpolate, checks, render
-from ganhub.errors import ConfigError
+from ganhub.creation import Creation, Generate, Interpolate, checks, limits, render
 from ganhub.images import video
 from ganhub.models import LatentGenerator
 
 MAX_SEEDS = 8
 MAX_FRAMES = 240
-MAX_PIXELS = 240 * 512 * 512  # of all frames together: what a film may hold in memory
 STRIP = 10  # pictures in the strip
 WALL = ("wall", "columns-6")
 ANY = "as each seed has it"
@@ -36,7 +33,7 @@ EXAMPLES = (
 
 def build(bench: Bench) -> Built:
     """Lay the tab out; doors: "model", "seeds" (the box), "label", and the listeners "menu", "suggest" and "start"."""
-    at = SimpleNamespace(made=gr.State(None))
+    at = SimpleNamespace(outcome=gr.State(None))
     with gr.Row(elem_classes="split"):
         with gr.Column(scale=1, min_width=290, elem_classes="asked"):
             asked(bench, at)
@@ -97,7 +94,7 @@ def connect(bench: Bench, at: SimpleNamespace) -> Built:
     """What buttons and examples do."""
     interpolate, suggested = parts.calm(run, bench), parts.calm(suggest, bench)
     inputs = [at.model, at.seeds, at.label, at.frames, at.film, at.loop]
-    listener = (interpolate, inputs, [at.strip, at.mp4, at.gif, at.made, at.status])
+    listener = (interpolate, inputs, [at.strip, at.mp4, at.gif, at.outcome, at.status])
     at.press.click(
         *listener, show_progress="hidden", api_name="interpolate", concurrency_limit=2,
         api_description="Walk from seed to seed: along arcs of the sphere (slerp) or, where a model has a W space, "
@@ -120,12 +117,12 @@ def connect(bench: Bench, at: SimpleNamespace) -> Built:
             "model": at.model, "seeds": at.seeds, "label": at.label, "menu": (menu, at.model, at.label),
             "suggest": (suggested, at.model, at.corners), "start": listener,
         },
-        made=at.made, form=Form(takes, fill, inputs, listener),
+        outcome=at.outcome, form=Form(takes, fill, inputs, listener),
     )  # fmt: skip
 
 
 def run(bench: Bench, model, seeds, label, frames, film, loop, request: gr.Request) -> Iterator[tuple]:
-    """The walk of a form's values: the strip, the MP4 or None, the GIF or None, the same as Made, and a sentence."""
+    """The walk of a form's values: the strip, the MP4 or None, the GIF or None, the same as Outcome, and a sentence."""
     path = checks.read_seeds(seeds, most=MAX_SEEDS)
     how_many = checks.whole("Frames", frames, len(path), MAX_FRAMES)
     checks.one_of("Film", film, FILMS)
@@ -135,10 +132,8 @@ def run(bench: Bench, model, seeds, label, frames, film, loop, request: gr.Reque
     )  # fmt: skip
 
     def work(report: Report) -> tuple[str, str | None]:
-        pixels = math.prod(bench.library.open(walk.model, LatentGenerator).config.size)
-        if how_many * pixels > MAX_PIXELS:
-            fit = MAX_PIXELS // pixels
-            raise ConfigError(f"{how_many} frames of this size do not fit: ask for at most {fit}.")
+        size = bench.library.open(walk.model, LatentGenerator).config.size
+        limits.check_pixels(how_many, size, limits.FILM_OF_A_VISITOR, "frames")
         return saved(walk, render(walk, bench.library, report).film, film)
 
     job = yield from parts.follow(
@@ -152,7 +147,7 @@ def run(bench: Bench, model, seeds, label, frames, film, loop, request: gr.Reque
             strip,
             gr.Video(None if is_gif else moving, visible=not is_gif and moving is not None),
             gr.Image(moving if is_gif else None, visible=is_gif),
-            Made(walk, [strip], film=moving or ""),
+            Outcome(walk, [strip], film=moving or ""),
             f"{how_many} frames from seed {path[0]} to seed {path[-1]}{', and back' if loop else ''}.",
         )
 

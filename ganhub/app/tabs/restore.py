@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ganhub import images, zoo
 from ganhub.app import _parts as parts
-from ganhub.app.declared import ASSETS, Bench, Built, Form, Made, Tab, press_once, take_the_brush
+from ganhub.app.declared import ASSETS, Bench, Built, Form, Outcome, Tab, press_once, take_the_brush
 from ganhub.app.jobs import Report
 from ganhub.apply import restoring
 from ganhub.creation import Creation, Inputs, Restore, checks, render
@@ -42,7 +42,7 @@ def able() -> dict[str, list[str]]:
 
 def build(bench: Bench) -> Built:
     """Lay the tab out."""
-    at, models = SimpleNamespace(made=gr.State(None)), able()
+    at, models = SimpleNamespace(outcome=gr.State(None)), able()
     with gr.Row(elem_classes="split drawn"):
         with gr.Column(scale=1, min_width=320, elem_classes="asked"):
             asked(bench, at, models)
@@ -86,7 +86,7 @@ def asked(bench: Bench, at: SimpleNamespace, models: dict[str, list[str]]) -> No
 def connect(bench: Bench, at: SimpleNamespace) -> Built:
     """What the buttons do."""
     inputs = [at.photo, at.steps, *at.menus]
-    listener = (parts.calm(run, bench), inputs, [at.pair, at.made, at.status])
+    listener = (parts.calm(run, bench), inputs, [at.pair, at.outcome, at.status])
     one_at_a_time = {"concurrency_limit": 1, "concurrency_id": "restore"}
     at.press.click(
         *listener, show_progress="hidden", **one_at_a_time, api_name="restore",
@@ -99,17 +99,17 @@ def connect(bench: Bench, at: SimpleNamespace) -> Built:
         None, js=brush, **parts.PRIVATE
     ).then(*listener, **one_at_a_time, **parts.PRIVATE)  # fmt: skip
     return Built(
-        scripts=(press_once("restore", "made"), brush), made=at.made, form=Form(takes, fill, inputs, listener)
+        scripts=(press_once("restore", "made"), brush), outcome=at.outcome, form=Form(takes, fill, inputs, listener)
     )  # fmt: skip
 
 
 def run(bench: Bench, photo: Any, steps: list[str], cleaner: str, inpainter: str, colourist: str, upscaler: str,
         request: gr.Request) -> Iterator[tuple]:  # fmt: skip
-    """The restored photo of a form's values: before and after, the same as :class:`Made`, and a sentence."""
+    """The restored photo of a form's values: before and after, the same as :class:`Outcome`, and a sentence."""
     asked = [checks.one_of("A step", step, STEPS) for step in parts.name_list("Steps", steps)]
     names = dict(zip(STEPS, (cleaner, inpainter, colourist, upscaler), strict=True))
 
-    def work(report: Report) -> tuple[tuple[str, str], Made, str, str]:
+    def work(report: Report) -> tuple[tuple[str, str], Outcome, str, str]:
         inputs, (given, mask) = Inputs(), read(photo)
         wanted = [step for step in STEPS if step in asked and (step != "fill" or mask is not None)]
         if missing := [STEPS[step][0] for step in wanted if not names[step]]:
@@ -125,7 +125,7 @@ def run(bench: Bench, photo: Any, steps: list[str], cleaner: str, inpainter: str
         pair = parts.save_png(before, "before"), parts.save_png(made, "restored", **creation.steps())
         marked = "inpainter" in creation.steps() and is_example(given)
         known = " The example's scratches were marked beforehand." if marked else ""
-        made = Made(creation, pair[1:], photos=parts.digests(inputs, creation))
+        made = Outcome(creation, pair[1:], photos=parts.digests(inputs, creation))
         return pair, made, f"{width} x {height} pixels", known
 
     job = yield from parts.follow(bench, "restore", request, work, noun="Step", outputs=2, stopped="Stopped.")

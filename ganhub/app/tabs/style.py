@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ganhub import images, zoo
 from ganhub.app import _parts as parts
-from ganhub.app.declared import ASSETS, Bench, Built, Form, Made, Tab, press_once
+from ganhub.app.declared import ASSETS, Bench, Built, Form, Outcome, Tab, press_once
 from ganhub.app.jobs import Job, Report
 from ganhub.app.library import Library
 from ganhub.app.shield import Twin
@@ -54,7 +54,7 @@ def clicked(names: Sequence[str], index: int) -> str:
 
 def build(bench: Bench) -> Built:
     """Lay the tab out."""
-    at = SimpleNamespace(made=gr.State(None))
+    at = SimpleNamespace(outcome=gr.State(None))
     first = next(iter(zoo.entries(Stylizer)), None)
     named, pictured, side = manners(first.name if first else None)
     with gr.Row(elem_classes="split"):
@@ -148,7 +148,7 @@ def connect(bench: Bench, at: SimpleNamespace) -> Built:
         at.colours,
         at.seed,
     ]
-    outputs = [at.painting, at.made, at.status]
+    outputs = [at.painting, at.outcome, at.status]
     painting_now = at.press.click(
         paint, inputs, outputs, show_progress="hidden", concurrency_limit=1, concurrency_id="style", api_name="style",
         api_description="Paint `content` in the manner of the picture `style`, or with a model of named styles of "
@@ -179,14 +179,14 @@ def connect(bench: Bench, at: SimpleNamespace) -> Built:
     twin = Twin(slowly["id"], lambda data: is_slow(data[0] if data else None))
     slow = {listener["id"]: twin for listener in (painting_now, chosen_pair, chosen_look)}
     return Built(
-        opening=(looks_of,), scripts=(press_once("style", "painting"),), slow=slow, made=at.made,
+        opening=(looks_of,), scripts=(press_once("style", "painting"),), slow=slow, outcome=at.outcome,
         form=Form(takes, fill, inputs, (paint, inputs, outputs)),
     )  # fmt: skip
 
 
 def run(bench: Bench, model, content, style, other, name, other_name, blend, strength, size, scale, colours, seed,
         request: gr.Request) -> Iterator[tuple]:  # fmt: skip
-    """The painting of a form's values: photo and painting, with early looks, the same as :class:`Made`, a sentence."""
+    """The painting of a form's values: photo and painting, with early looks, the :class:`Outcome`, a sentence."""
     inputs, side = Inputs(), checks.whole("Size", size, *SIZES)
     share = checks.number("Share of the second style", blend, 0, 1)
     options = {
@@ -199,7 +199,7 @@ def run(bench: Bench, model, content, style, other, name, other_name, blend, str
     # A file, written once: a picture would be written again with every look, while the page is reading it.
     before = parts.save_png(photo, "photo")
 
-    def work(report: Report) -> tuple[tuple[str, str], Made]:
+    def work(report: Report) -> tuple[tuple[str, str], Outcome]:
         report(0, 0, photo)
         by_picture = bench.library.open(options["model"], Stylizer).reads_pictures
         styles = pictures(inputs, style, other, share) if by_picture else blended(name, other_name, share)
@@ -210,7 +210,7 @@ def run(bench: Bench, model, content, style, other, name, other_name, blend, str
 
         painted = render(creation, bench.library, on_step, inputs=inputs).pictures
         path = parts.save_png(painted, "painting", **painting_facts(creation))
-        return (before, path), Made(creation, [path], photos=parts.digests(inputs, creation))
+        return (before, path), Outcome(creation, [path], photos=parts.digests(inputs, creation))
 
     def look(preview: Tensor) -> tuple:
         return ((before, images.to_pil(preview)) if preview.shape == photo.shape else gr.skip(), gr.skip())
@@ -280,7 +280,7 @@ def looks(bench: Bench, model: str, content: Any) -> Any:
     if not has_looks(model):
         return gr.Gallery([], visible=False)
     photo = content if isinstance(content, str) and content else asset(CONTENTS[0])
-    return gr.Gallery(small_paintings(bench.library, model, photo), visible=True)
+    return gr.Gallery(small_paintings(bench.library, model, bench.library.revision(model), photo), visible=True)
 
 
 def has_looks(model: str | None) -> bool:
@@ -317,8 +317,8 @@ def opening(names: Sequence[str], place: int = 0) -> str | None:
 
 
 @lru_cache(maxsize=16)
-def small_paintings(library: Library, model: str, photo: str) -> list[tuple[Any, str]]:
-    """A photo, cut square and small, in each named style, or in each of :data:`STYLES`."""
+def small_paintings(library: Library, model: str, revision: str, photo: str) -> list[tuple[Any, str]]:
+    """A photo, cut square and small, in each named style, or in each of :data:`STYLES`; once for each version of it."""
     stylizer = library.open(model, Stylizer)
     small = images.fit(images.load_image(photo, max_side=SIZES[1]), LOOK, LOOK)
     styles = [(name, name) for name in stylizer.style_names] or [

@@ -11,7 +11,7 @@ import gradio as gr
 
 from ganhub import images, zoo
 from ganhub.app import _parts as parts
-from ganhub.app.declared import ASSETS, Bench, Built, Form, Made, Tab, take_the_brush
+from ganhub.app.declared import ASSETS, Bench, Built, Form, Outcome, Tab, take_the_brush
 from ganhub.app.jobs import Report
 from ganhub.creation import Creation, Inputs, Translate, render
 from ganhub.errors import ConfigError
@@ -29,7 +29,7 @@ SIDE = 470  # pixels that canvas and result are high
 
 def build(bench: Bench) -> Built:
     """Lay the tab out."""
-    at = SimpleNamespace(made=gr.State(None), number=gr.State(0))
+    at = SimpleNamespace(outcome=gr.State(None), number=gr.State(0))
     with gr.Row(elem_classes="split drawn"):
         with gr.Column(scale=1, min_width=320, elem_classes="asked"):
             asked(bench, at)
@@ -66,7 +66,7 @@ def asked(bench: Bench, at: SimpleNamespace) -> None:
 
 def connect(bench: Bench, at: SimpleNamespace) -> Built:
     """What buttons and examples do."""
-    inputs, outputs = [at.model, at.canvas], [at.pair, at.made, at.status]
+    inputs, outputs = [at.model, at.canvas], [at.pair, at.outcome, at.status]
     one_at_a_time = {"concurrency_limit": 1, "concurrency_id": "translate"}
     translated = parts.calm(run, bench)
     at.press.click(
@@ -98,24 +98,24 @@ def connect(bench: Bench, at: SimpleNamespace) -> Built:
     first = [at.model, at.pair]
     openings = ((parts.calm(opening, bench), first, outputs), (parts.calm(first_on_canvas), first, at.canvas))
     return Built(
-        opening=openings, scripts=(take_the_brush("translate-canvas"),), made=at.made,
+        opening=openings, scripts=(take_the_brush("translate-canvas"),), outcome=at.outcome,
         form=Form(takes, fill, inputs, (translated, inputs, outputs)),
     )  # fmt: skip
 
 
 def run(bench: Bench, model: str, canvas: Any, request: gr.Request) -> Iterator[tuple]:
-    """The translation of an editor's value (or of a file): before and after, the same as :class:`Made`, a sentence."""
+    """The translation of an editor's value (or of a file): before and after, the :class:`Outcome`, a sentence."""
     drawn = canvas.get("composite") or canvas.get("background") if isinstance(canvas, dict) else canvas
     if not isinstance(drawn, str) or not drawn:
         raise ConfigError("The canvas is empty: draw something, or upload a picture.")
     inputs = Inputs()
     creation = Translate(model=parts.menu_name(model), photo=inputs.add(drawn), size=MOST, opaque=True)
 
-    def work(report: Report) -> tuple[tuple[str, str], Made]:
+    def work(report: Report) -> tuple[tuple[str, str], Outcome]:
         made = render(creation, bench.library, lambda step, steps, look: report(step, steps), inputs=inputs)
         before = images.resize(made.photo, tuple(made.pictures.shape[-2:])).clamp(-1, 1)
         after = parts.save_png(made.pictures, "translation", model=creation.model)
-        made = Made(creation, [after], photos=parts.digests(inputs, creation))
+        made = Outcome(creation, [after], photos=parts.digests(inputs, creation))
         return (parts.save_png(before, "before"), after), made
 
     job = yield from parts.follow(bench, "translate", request, work, noun="Part", outputs=2, stopped="Stopped.")
