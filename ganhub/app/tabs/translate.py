@@ -50,7 +50,7 @@ def build(bench: Bench) -> Built:
 def asked(bench: Bench, at: SimpleNamespace) -> None:
     """The canvas, and what is done with it."""
     at.canvas = parts.unchecked(gr.ImageEditor(
-        label="Draw here; a dab of colour paints the area between the lines", image_mode="RGB", format="png",
+        label="Draw here; dab colour between lines", image_mode="RGB", format="png",
         sources=[], transforms=[], layers=False, buttons=[],  # with no sources the brush is at hand
         canvas_size=(CANVAS, CANVAS), height=SIDE, elem_id="translate-canvas", elem_classes="canvas",
         brush=gr.Brush(default_size=7, colors=BRUSHES, color_mode="fixed"), eraser=gr.Eraser(default_size=30),
@@ -109,7 +109,9 @@ def run(bench: Bench, model: str, canvas: Any, request: gr.Request) -> Iterator[
     if not isinstance(drawn, str) or not drawn:
         raise ConfigError("The canvas is empty: draw something, or upload a picture.")
     inputs = Inputs()
-    creation = Translate(model=parts.menu_name(model), photo=inputs.add(drawn), size=MOST, opaque=True)
+    name = parts.menu_name(model)
+    dabs = shelves(name) == (True, False)  # of a model that takes drawings, and no photos
+    creation = Translate(model=name, photo=inputs.add(drawn), size=MOST, opaque=True, dabs=dabs)
 
     def work(report: Report) -> tuple[tuple[str, str], Outcome]:
         made = render(creation, bench.library, lambda step, steps, look: report(step, steps), inputs=inputs)
