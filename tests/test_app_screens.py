@@ -132,8 +132,8 @@ def test_a_picture_of_conditional_goes_on_with_model_and_class(visit: Watched) -
     tab(page, "Conditional")
     picture(page, "#conditional-rows")
     choose(page, "#conditional-model", "tiny-conditional-gan")
-    page.locator("#conditional-rows .thumbnail-item").nth(16).locator("text=cross").wait_for(state="attached")
-    page.locator("#conditional-rows .thumbnail-item").nth(17).click()
+    page.locator("#conditional-rows .thumbnail-item").nth(8).locator("text=cross").wait_for(state="attached")
+    page.locator("#conditional-rows .thumbnail-item").nth(9).click()
     page.wait_for_function("document.querySelector('#conditional-picked-seed textarea, #conditional-picked-seed input')"
                            "?.value == '1'")  # fmt: skip
     picture(page, "#conditional-picked")
