@@ -13,7 +13,7 @@ from ganhub.app import _parts as parts
 from ganhub.app.declared import ASSETS, Bench, Built, Form, Outcome, Tab, press_once
 from ganhub.app.jobs import Report
 from ganhub.app.library import Library
-from ganhub.creation import Creation, Evolve, Inputs, Point, checks
+from ganhub.creation import Creation, Evolve, Inputs, Point, checks, marks
 from ganhub.creation.search import (
     Search,
     Space,
@@ -185,7 +185,7 @@ def run(
         creations = points_of(search.space, asked.model, [entry.point for entry in entries])
         for entry, creation in zip(entries, creations, strict=True):
             key = entry.point.tobytes()
-            files[key] = files.get(key) or saved(entry.picture, creation)
+            files[key] = files.get(key) or saved(bench, entry.picture, creation)
         wall = [(files[entry.point.tobytes()], f"{entry.score:.3f}") for entry in entries]
         return wall, lines(creations), "", progress_svg(search.progress(), POPULATION)
 
@@ -225,7 +225,7 @@ def run_breed(bench: Bench, model, liked, turn, change, seed, label, request: gr
         points = breed(space, bred_points(space, name, parents), number, change=much)
         creations, wall = points_of(space, name, points), []
         for i, creation in enumerate(creations):
-            wall.append((saved(space.pictures(points[i : i + 1])[0], creation), ""))
+            wall.append((saved(bench, space.pictures(points[i : i + 1])[0], creation), ""))
             report(i + 1, WALL)
         return wall, creations
 
@@ -288,9 +288,9 @@ def reopen(
         yield wall, creations, likes, gr.skip(), turned, outcome, said
 
 
-def saved(picture: Any, creation: Point) -> str:
+def saved(bench: Bench, picture: Any, creation: Point) -> str:
     """The file of a picture, which says how it is made again."""
-    return parts.save_png(picture, f"{creation.model}-evolved", creation=creation.to_json())
+    return parts.save_png(picture, f"{creation.model}-evolved", marks.mark_of(creation, bench.library))
 
 
 def lines(creations: Sequence[Creation]) -> str:
