@@ -8,6 +8,7 @@ from ganhub.apply import hints, translating
 from ganhub.creation._base import Library, OnStep, Result, tiling
 from ganhub.creation.inputs import Inputs
 from ganhub.creation.photo import OfPhoto
+from ganhub.images import provenance
 from ganhub.models import Translator
 
 
@@ -29,6 +30,11 @@ class Translate(OfPhoto, verb="translate"):
 
     def check(self) -> None:
         self.require(self.opaque or not self.dabs, "Dabs of colour are those of a drawing on white: ask for opaque.")
+
+    def source_type(self, library: Library) -> str:
+        translator = library.open(self.model, Translator)
+        enhances = translator.task(translator.config) in ("clean", "enlarge")
+        return provenance.ENHANCED if enhances else provenance.COMPOSITE
 
     def make(self, library: Library, inputs: Inputs, on_step: OnStep) -> Result:
         translator, photo = library.open(self.model, Translator), self.read(inputs)

@@ -16,7 +16,7 @@ from ganhub.app.declared import ASSETS, Bench, Built, Form, Outcome, Tab
 from ganhub.app.jobs import Job, Report
 from ganhub.app.library import Library
 from ganhub.app.shield import Twin
-from ganhub.creation import Creation, Inputs, Style, checks, render
+from ganhub.creation import Creation, Inputs, Style, checks, marks, render
 from ganhub.creation.checks import SHA256
 from ganhub.models import Stylizer
 
@@ -200,18 +200,20 @@ def run(bench: Bench, model, content, style, other, name, other_name, blend, str
     photo = images.load_image(content, max_side=side)
     # A file, written once: a picture would be written again with every look, while the page is reading it.
     before = parts.save_png(photo, "photo")
+    begun: list[Style] = []
 
     def work(report: Report) -> tuple[tuple[str, str], Outcome]:
         report(0, 0, photo)
         by_picture = bench.library.open(options["model"], Stylizer).reads_pictures
         styles = pictures(inputs, style, other, share) if by_picture else blended(name, other_name, share)
         creation = Style(styles=styles, **options)
+        begun.append(creation)
 
         def on_step(step: int, steps: int, preview: Tensor | None) -> None:
             report(step, steps, None if preview is None else preview.detach().cpu().clone())
 
         painted = render(creation, bench.library, on_step, inputs=inputs).pictures
-        path = parts.save_png(painted, "painting", **painting_facts(creation))
+        path = parts.save_png(painted, "painting", marks.mark_of(creation, bench.library))
         return (before, path), Outcome(creation, [path], photos=parts.digests(inputs, creation))
 
     def look(preview: Tensor) -> tuple:
@@ -220,7 +222,12 @@ def run(bench: Bench, model, content, style, other, name, other_name, blend, str
     def stopped(job: Job) -> tuple:
         if job.preview is None:
             return *parts.keep(2), "Stopped."
-        return (before, parts.save_png(job.preview, "painting-early")), gr.skip(), "Stopped. This is how far it came."
+        mark = marks.mark_of(begun[0], bench.library, shows="early") if begun else None
+        return (
+            (before, parts.save_png(job.preview, "painting-early", mark)),
+            gr.skip(),
+            "Stopped. This is how far it came.",
+        )
 
     job = yield from parts.follow(bench, "style", request, work, noun="Step", outputs=2, stopped=stopped, look=look)
     if job:
@@ -236,11 +243,6 @@ def first_painting(
         yield from run(bench, model, *form, request)
     else:
         yield tuple(parts.keep(3))
-
-
-def painting_facts(creation: Style) -> dict[str, Any]:
-    """What the file of a painting says."""
-    return {name: getattr(creation, name) for name in ("model", "strength", "strokes", "seed", "keep_colour")}
 
 
 def pictures(inputs: Inputs, one: str | None, two: str | None, share: float) -> tuple[tuple[str, float], ...]:

@@ -13,7 +13,7 @@ from ganhub import images, zoo
 from ganhub.app import _parts as parts
 from ganhub.app.declared import ASSETS, Bench, Built, Form, Outcome, Tab, take_the_brush
 from ganhub.app.jobs import Report
-from ganhub.creation import Creation, Inputs, Translate, render
+from ganhub.creation import Creation, Inputs, Translate, marks, render
 from ganhub.errors import ConfigError
 from ganhub.models import Translator
 
@@ -116,7 +116,7 @@ def run(bench: Bench, model: str, canvas: Any, request: gr.Request) -> Iterator[
     def work(report: Report) -> tuple[tuple[str, str], Outcome]:
         made = render(creation, bench.library, lambda step, steps, look: report(step, steps), inputs=inputs)
         before = images.resize(made.photo, tuple(made.pictures.shape[-2:])).clamp(-1, 1)
-        after = parts.save_png(made.pictures, "translation", model=creation.model)
+        after = parts.save_png(made.pictures, "translation", marks.mark_of(creation, bench.library))
         made = Outcome(creation, [after], photos=parts.digests(inputs, creation))
         return (parts.save_png(before, "before"), after), made
 
