@@ -67,6 +67,7 @@ def create_app(library: Library | None = None) -> gr.Blocks:
             connect(tabs, name, *(built[tab].doors for tab in (name, "interpolate", "edit")))
         build_tray(app, bench, tabs, built, titles)
         api.add_endpoints(bench, limits)
+        app.load(js=script("name_pictures"), api_visibility="private")
     parts.calm_all(app)
     bench.library.warm_up(ready=lambda: app.is_running)  # not earlier: it would only slow the start down
     # Places in line are told to all who wait once a second, not at every change: that would be a message to each.
