@@ -41,12 +41,22 @@ sys.path[:0] = [str(ROOT)]
 
 from ganhub import AutoModel  # noqa: E402
 from ganhub.data import Pictures, open_data  # noqa: E402
+from ganhub.errors import DataError  # noqa: E402
 from ganhub.models import StyleGenerator  # noqa: E402
 from ganhub.models._named import NamedDirection, with_named, write_named  # noqa: E402
 from ganhub.trainer import read_recipe  # noqa: E402
-from training.picture_reader import Points, Reader, Studio, load_reader, save_reader, train_reader  # noqa: E402
+from training.picture_reader import (  # noqa: E402
+    Points,
+    Reader,
+    Studio,
+    load_reader,
+    questions_of,
+    save_reader,
+    train_reader,
+)
 
-ATTRIBUTES = ("glasses", "beard", "hair_colour", "background", "skin", "mood")  # the first ones first, as time is short
+# The first ones first, as time is short; where the data has none of these, all that it has.
+ATTRIBUTES = ("glasses", "beard", "hair_colour", "background", "skin", "mood")
 SHARE = 0.03  # of a class's pictures that must have a value, and must not, for the value to be tried in the class
 FEW = 15  # seeds with a value, below which the generator does not draw it
 SOURCE = "from labels, by training/find_directions.py"
@@ -308,7 +318,10 @@ def open_parts(arguments: argparse.Namespace, model: StyleGenerator) -> tuple[Pi
 def open_reader(path: str, training: Pictures, names: Sequence[str], epochs: int) -> Reader:
     """The reader of a file, or a new one, which is kept there."""
     if path and Path(path).is_file():
-        return load_reader(path)
+        reader = load_reader(path)
+        if reader.questions != {name: tuple(values) for name, values in questions_of(training, names).items()}:
+            raise DataError(f"{path} reads other classes or attributes than these pictures have: name another file.")
+        return reader
     reader = train_reader(training, names, epochs, lambda text: print(text, file=sys.stderr, flush=True))
     if path:
         save_reader(reader, path)
@@ -332,7 +345,8 @@ def main() -> None:
     arguments, began = parser.parse_args(), time.monotonic()
     model = AutoModel.from_pretrained(arguments.model)
     training, held = open_parts(arguments, model)
-    names = [name for name in ATTRIBUTES if name in held.captions.names]
+    model.accept(held)  # other classes would be mistaken for its own
+    names = [name for name in ATTRIBUTES if name in held.captions.names] or list(held.captions.names)
     reader = open_reader(arguments.reader, training, names, arguments.epochs)
     studio, shares = Studio(model, reader), shares_of(held, names)
     points, fresh = studio.draw(0, arguments.seeds), studio.draw(arguments.seeds, arguments.fresh)
