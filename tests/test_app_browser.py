@@ -58,7 +58,13 @@ class Visit(Watched):
     def style_network(self, name: str) -> None:
         """Choose a style network, and the smallest size: this is about the page, not the painting."""
         self.choose("#style-model", name)
-        self.page.locator("#style-size input[type=number]").fill("96")
+        self.size("96")
+
+    def size(self, pixels: str) -> None:
+        box = self.page.locator("#style-size input[type=number]")
+        if not box.is_visible():
+            self.page.get_by_role("button", name="Manner and size").click()
+        box.fill(pixels)
 
     def says(self, tab: str, text: str) -> None:
         self.page.locator(f"#{tab}-status", has_text=re.compile(text)).wait_for()
@@ -232,7 +238,7 @@ def test_one_click_examples(visit: Visit) -> None:
     visit.tab("Style")
     if os.environ.get("GANHUB_SCREENSHOTS"):  # the README shows a real painting; the test has no time for one
         visit.choose("#style-model", "gatys")
-        visit.page.locator("#style-size input[type=number]").fill("256")
+        visit.size("256")
     else:
         visit.style_network("tiny-gatys")
     visit.page.locator("#style-examples button").nth(1).click()
@@ -268,7 +274,7 @@ def test_phone_and_dark(browser: Any, server: Server, shots: Path) -> None:
         if name == "dark":
             visit.page.set_viewport_size({"width": 1360, "height": 900})
             visit.page.emulate_media(color_scheme="dark")
-        for tab in ("Interpolate", "Conditional", "Style", "Edit", "Generate"):
+        for tab in ("Interpolate", "Conditional", "Style", "Translate", "Restore", "Edit", "Generate"):
             visit.tab(tab)
             visit.page.wait_for_timeout(300)
             visit.not_wider_than_the_window(tab)

@@ -196,9 +196,9 @@ def test_a_wrong_value_is_the_same_sentence_everywhere(client: Client, library: 
     from tests.app_server import refusal
 
     rows = (
-        ("/generate", ("tiny-dcgan", 4, 0, 9), {"truncation": 9}, ("tiny-dcgan", "--truncation", "9")),
-        ("/generate", ("tiny-dcgan", 4, -1, 1), {"seed": -1}, ("tiny-dcgan", "--seed", "-1")),
-        ("/generate", ("tiny-gatys", 4, 0, 1), {"model": "tiny-gatys"}, ("tiny-gatys",)),
+        ("/generate_tab", ("tiny-dcgan", 4, 0, 9), {"truncation": 9}, ("tiny-dcgan", "--truncation", "9")),
+        ("/generate_tab", ("tiny-dcgan", 4, -1, 1), {"seed": -1}, ("tiny-dcgan", "--seed", "-1")),
+        ("/generate_tab", ("tiny-gatys", 4, 0, 1), {"model": "tiny-gatys"}, ("tiny-gatys",)),
         ("/conditional", ("tiny-conditional-gan", ["crss"], 4, 0, 1),
          {"model": "tiny-conditional-gan", "labels": ("crss",)}, ("tiny-conditional-gan", "--label", "crss")),
     )  # fmt: skip

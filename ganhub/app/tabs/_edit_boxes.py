@@ -17,9 +17,10 @@ from ganhub.app import _parts as parts
 from ganhub.app.declared import Bench
 from ganhub.app.library import Library
 from ganhub.app.tabs._edit_layout import ANY, CHANGES, FIRST, SLIDERS, STEPS, menu
-from ganhub.creation import Edit, Inputs, checks, render
+from ganhub.creation import Edit, Inputs, checks, marks, render
 from ganhub.creation.edit import NOTHING, PARTS, in_words, kept_start
 from ganhub.errors import ConfigError
+from ganhub.images import provenance
 from ganhub.latents.directions import class_name
 from ganhub.latents.named import name_direction
 from ganhub.models import StyleGenerator
@@ -171,7 +172,7 @@ def strip_of(bench: Bench, session: Session | None, unnamed: list[str] | None) -
             for amount in (-LOOK, LOOK)
         ]
         both = images.make_grid(torch.cat([side.pictures for side in sides]), columns=2, padding=2)
-        shown.append((parts.save_png(both, "change"), in_words(name)))
+        shown.append((parts.save_png(both, "change", provenance.bare(provenance.GENERATED)), in_words(name)))
     return shown
 
 
@@ -181,7 +182,9 @@ def other_look(bench: Bench, session: Session | None, seed: Any) -> Any:
         return gr.skip()
     one = session.creation
     whole = replace(one, mixed="coarse+middle+fine", mix_seed=0 if one.mix_photo else seed)
-    return parts.save_png(render(whole, bench.library, inputs=session.inputs).pictures, "other")
+    return parts.save_png(
+        render(whole, bench.library, inputs=session.inputs).pictures, "other", marks.mark_of(whole, bench.library)
+    )
 
 
 def keep_name(bench: Bench, session: Session | None, which: str, name: str) -> tuple[str, str]:

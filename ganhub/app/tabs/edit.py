@@ -34,7 +34,7 @@ from ganhub.app.tabs._edit_boxes import (
     strip_of,
 )
 from ganhub.app.tabs._edit_layout import CHANGES, EMPTY, FIRST, SLIDERS, STEPS, beginning, changing
-from ganhub.creation import Creation, Edit, Inputs, Result, checks, render
+from ganhub.creation import Creation, Edit, Inputs, Result, checks, marks, render
 from ganhub.creation.edit import NOTHING, PARTS, kept_start, require_direction
 from ganhub.errors import ConfigError
 from ganhub.models import StyleGenerator
@@ -166,11 +166,12 @@ def connect_boxes(bench: Bench, at: SimpleNamespace) -> None:
         ).success(*at.fit, **parts.PRIVATE)  # fmt: skip
 
 
-def saved(session: Session, creation: Edit, edited: Result) -> tuple[tuple[str, str], str, str, str]:
+def saved(bench: Bench, session: Session, creation: Edit, edited: Result) -> tuple[tuple[str, str], str, str, str]:
     """Before and after, what was done as a line, and the files of the picture and its point in W."""
     facts = {"model": creation.model, "source": creation.source, "edits": ", ".join(edited.notes) or "none"}
     name = f"{creation.model}-{creation.source}-edited"
-    path, file = parts.save_png(edited.pictures, name, **facts), parts.scratch(f"{name}.safetensors")
+    path = parts.save_png(edited.pictures, name, marks.mark_of(creation, bench.library), **facts)
+    file = parts.scratch(f"{name}.safetensors")
     tensors = edited.tensors
     latents.save_w(tensors["w"], file, noise=tensors["noise"], about={"software": "ganhub", **facts})
     line = " · ".join(html.escape(part) for part in (creation.source.capitalize(), *(edited.notes or ["as it is"])))
@@ -188,7 +189,7 @@ def edited(session: Session | None, edits: Sequence[Any]) -> Edit:
 def show_edits(bench: Bench, session: Session | None, *edits: Any) -> tuple[tuple[str, str], str, str, str]:
     """The picture with other edits."""
     creation = edited(session, edits)
-    return saved(session, creation, render(creation, bench.library, inputs=session.inputs))
+    return saved(bench, session, creation, render(creation, bench.library, inputs=session.inputs))
 
 
 @with_edits
@@ -197,7 +198,7 @@ def remembered(bench: Bench, session: Session | None, *edits: Any) -> Any:
     if session is None:
         return gr.skip()
     creation = edited(session, edits)
-    path = saved(session, creation, render(creation, bench.library, inputs=session.inputs))[2]
+    path = saved(bench, session, creation, render(creation, bench.library, inputs=session.inputs))[2]
     return Outcome(creation, [path], photos=photos_of(session, creation))
 
 
@@ -227,10 +228,11 @@ def start(
         plain = replace(pinned, directions=(), mixed=NOTHING, mix_seed=0, truncation=1.0)
         begun = render(plain, bench.library, on_step, inputs=inputs)
         name = f"{asked.model}-{asked.source}"
-        before = parts.save_png(begun.photo, name, model=asked.model, source=asked.source)
+        mark = None if asked.photo else marks.mark_of(plain, bench.library)  # the photo is nobody's picture but theirs
+        before = parts.save_png(begun.photo, name, mark)
         session = Session(plain, inputs, before, photos)
         creation, left_out = fitting(generator, pinned, kept_start(plain, inputs).label)
-        shown = saved(session, creation, render(creation, bench.library, inputs=inputs))
+        shown = saved(bench, session, creation, render(creation, bench.library, inputs=inputs))
         outcome = Outcome(creation, [shown[2]], photos=photos_of(session, creation))
         return session, *shown, outcome, f"{html.escape(begun.text)} {left_out}".strip()
 
