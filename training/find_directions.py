@@ -28,6 +28,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -293,6 +294,16 @@ def names_of(classes: Sequence[int], model: StyleGenerator) -> tuple[str, ...]:
     return tuple(model.config.class_names[label] if model.config.class_names else str(label) for label in classes)
 
 
+def in_turn(found: Sequence[Found]) -> list[Found]:
+    """The best of each attribute first, then the second best: menus begin with the first ones."""
+    best, place = sorted(found, key=lambda one: -one.measured.margin), Counter()
+    places = []
+    for one in best:
+        place[one.value.attribute] += 1
+        places.append((place[one.value.attribute], one.value.attribute))
+    return [one for _, one in sorted(zip(places, best, strict=True), key=lambda pair: pair[0])]
+
+
 def report(found: Sequence[Found], model: StyleGenerator) -> None:
     """Print a table, the best first."""
     print("| direction | classes | seeds | changed | least kept | kept? |\n|---|---|---:|---:|---:|---|")
@@ -363,7 +374,7 @@ def main() -> None:
           f"class and other attributes alone in {KEPT:.0%}; in {time.monotonic() - began:.0f} s.")  # fmt: skip
     if not arguments.dry:
         kept = tuple(one for one in model.named if one.source != SOURCE)  # what persons have named
-        for one in good:
+        for one in in_turn(good):
             kept = with_named(kept, named(one, model))
         write_named(Path(arguments.model), kept)
 
