@@ -14,7 +14,7 @@ has both it and others:
    and the class and all other attributes as before (as in "On the steerability of generative adversarial networks",
    Jahanian et al. 2020, arXiv:1907.07171, with the reader as the judge). Boundaries alone change much else along.
 3. Of some lengths of this step that one is chosen which does best on a few seeds that do not have the value yet, and
-   the classes in which it works there; for the others a step of their own is learned once, where time is left.
+   the classes in which it works there; each other class gets a step of its own where time is left (--minutes).
 4. It is measured on up to 500 fresh seeds of its classes that do not have the value: the share that has it afterwards,
    and for the class and each other attribute, where the data knows it and the reader was sure before (a probability of
    at least 0.8, for at least a twentieth of the pictures), the share that is read as before.
@@ -253,13 +253,14 @@ class Search:
         return Found(chosen, step, self.try_out(chosen, step, fresh)) if len(fresh.seeds) else None
 
     def find_all(self, values: Sequence[Value], until: float) -> list[Found]:
-        """Those of all values, and then of the classes that were left out, until a time of ``time.monotonic``."""
+        """Those of all values, then of each class for which none works yet, until a time of ``time.monotonic``."""
         found, left = [], []
         for value in values:
             one = self._told(value, until)
             found += [one] if one else []
-            classes = set(value.classes) - set(one.value.classes) if one and one.measured.margin >= 0 else ()
-            left += [value.of(tuple(sorted(classes)))] if classes else []
+            works = one.value.classes if one and one.measured.margin >= 0 else ()
+            rest = [label for label in value.classes if label not in works]
+            left += [value.of((label,)) for label in rest if one and len(value.classes) > 1]
         return found + [one for value in left if (one := self._told(value, until))]
 
     def _told(self, value: Value, until: float) -> Found | None:
