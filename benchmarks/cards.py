@@ -23,27 +23,13 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT)]
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import torch  # noqa: E402
-
+from benchmarks.shells import draw_shells  # noqa: E402
 from ganhub.hub import cards  # noqa: E402
-from ganhub.images import save_image  # noqa: E402
 from ganhub.models import get_architecture  # noqa: E402
 from ganhub.trainer import Recipe, Trainer, read_recipe  # noqa: E402
 
 RECIPES = ROOT / "training" / "recipes"
 FEW = ["train.images=8", "train.batch_size=4", "train.log_every=4", "train.grid_every=8", "train.watch=false"]
-
-
-def draw(place: Path) -> None:
-    """Nine drawings in three folders, the same in pairs, and three named styles."""
-    generator = torch.Generator().manual_seed(1)
-    for k in range(9):
-        picture = torch.rand((1, 3, 40, 40), generator=generator) * 2 - 1
-        save_image(picture, place / "shells" / f"kind-{k % 3}" / f"{k}.png")
-        for side in ("before", "after"):
-            save_image(picture, place / "pairs" / side / f"{k}.png")
-        if k < 3:
-            save_image(picture, place / "manners" / f"style-{k}.png")
 
 
 def overrides(name: str, place: Path) -> list[str]:
@@ -120,7 +106,7 @@ def main() -> int:
     os.chdir(ROOT)  # what a recipe begins with is published here
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        draw(place)
+        draw_shells(place)
         for i, name in enumerate(asked.recipe):
             recipe = read_recipe(RECIPES / f"{name}.toml", overrides(name, place))
             card = (Trainer(recipe, place / name, quiet=True).run() / "README.md").read_text("utf-8")

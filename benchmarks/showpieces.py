@@ -21,8 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT)]
@@ -37,73 +36,9 @@ from ganhub.metrics.manifold import manifold  # noqa: E402
 from ganhub.metrics.memorisation import memorisation, worst_pairs  # noqa: E402
 from ganhub.metrics.scores import intra_class_diversity  # noqa: E402
 from ganhub.trainer import read_recipe  # noqa: E402
+from training.picture_reader import answers, read, right, train_reader  # noqa: E402
 
 ATTRIBUTES = ("hair_colour", "skin", "background", "glasses", "beard", "mood")
-Labels = dict[str, Tensor]
-
-
-class Reader(nn.Module):
-    """Pictures [N, C, H, W] in [-1, 1] -> logits of each question, {"class": [N, K], ...}."""
-
-    def __init__(self, channels: int, questions: dict[str, int]) -> None:
-        super().__init__()
-
-        def block(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
-            conv = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
-            return nn.Sequential(conv, nn.BatchNorm2d(outputs), nn.ReLU())
-
-        self.body = nn.Sequential(
-            block(channels, 24), block(24, 48, 2), block(48, 48), block(48, 96, 2), block(96, 96), block(96, 96, 2),
-            nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Dropout(0.2),
-        )  # fmt: skip
-        self.heads = nn.ModuleDict({name: nn.Linear(96 * 16, count) for name, count in questions.items()})
-
-    def forward(self, pictures: Tensor) -> dict[str, Tensor]:
-        x = self.body(pictures)
-        return {name: head(x) for name, head in self.heads.items()}
-
-
-def answers(pictures: Pictures, first: int, count: int, names: list[str]) -> tuple[Tensor, Labels]:
-    """Pictures and what is known of them; -1 where nothing is."""
-    batch = pictures.batch(first, count)
-    known = {name: pictures.attribute(name, first, count) for name in names}
-    return batch.images, {"class": batch.labels, **known}
-
-
-def train_reader(pictures: Pictures, names: list[str], epochs: int, say: Callable[[str], None]) -> Reader:
-    """Train on all training pictures, shifted by up to two pixels."""
-    torch.manual_seed(0)
-    counts = {name: len(pictures.captions.names[name]) for name in names}
-    reader = Reader(pictures.batch(0, 1).images.shape[1], {"class": len(pictures.class_names), **counts})
-    reader = reader.to(memory_format=torch.channels_last)
-    steps, size = epochs * len(pictures) // 100, 100
-    optimiser = torch.optim.AdamW(reader.parameters(), lr=1e-3, weight_decay=0.05)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, total_steps=steps, pct_start=0.2)
-    shifts = torch.Generator().manual_seed(0)
-    for step in range(steps):
-        x, known = answers(pictures, step * size, size, names)
-        dx, dy = torch.randint(-2, 3, (2,), generator=shifts).tolist()
-        read = reader(x.roll((dx, dy), (2, 3)).contiguous(memory_format=torch.channels_last))
-        losses = [F.cross_entropy(read[k], known[k], ignore_index=-1) for k in read if (known[k] >= 0).any()]
-        optimiser.zero_grad(set_to_none=True)
-        sum(losses).backward()
-        optimiser.step()
-        schedule.step()
-        if step % 100 == 0:
-            say(f"reader: step {step} of {steps}, loss {sum(losses).item():.2f}")
-    return reader.eval()
-
-
-@torch.inference_mode()
-def read(reader: Reader, pictures: Tensor) -> Labels:
-    """The most likely answer of each question, [N]."""
-    parts = [{name: x.argmax(1) for name, x in reader(part).items()} for part in pictures.split(250)]
-    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
-
-
-def right(found: Tensor, known: Tensor) -> float:
-    """Share of right answers where the answer is known."""
-    return (found == known)[known >= 0].float().mean().item()
 
 
 def variation(first: Tensor, second: Tensor) -> float:

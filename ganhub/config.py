@@ -59,8 +59,8 @@ class BaseConfig:
         values = {}
         for key, value in data.items():
             if key not in fields:
-                known = ", ".join(fields)
-                raise ConfigError(f"{name} has no field {reprlib.repr(key)}.{nearest(key, fields)} It knows: {known}.")
+                names = ", ".join(fields)
+                raise ConfigError(f"{name} has no field {reprlib.repr(key)}.{nearest(key, fields)} It knows: {names}.")
             values[key] = _coerce(value, hints[key], f"{cls.table or cls.__name__}.{key}")
         missing = [
             key

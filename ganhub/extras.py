@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,10 +15,13 @@ EXTRAS = {
     "torch_fidelity": "eval", "torchmetrics": "eval",
     "onnx": "export", "onnxruntime": "export", "onnxscript": "export",
     "spandrel": "upscalers",
+    "pygmo": "search",
+    "c2pa": "c2pa",
     "av": "", "gradio": "", "huggingface_hub": "", "PIL": "", "rich": "", "safetensors": "", "torchvision": "",
     "yaml": "",
 }  # fmt: skip
-PACKAGES = {"PIL": "pillow", "yaml": "pyyaml"}  # what pip calls them, where it is another name
+PACKAGES = {"c2pa": "c2pa-python", "PIL": "pillow", "yaml": "pyyaml"}  # what pip calls them, where it is another name
+LINUX = {"pygmo": "conda install -c conda-forge pygmo"}  # what pip has for Linux only -> how it comes elsewhere
 
 
 class MissingPackage(GanhubError, ImportError):
@@ -36,6 +40,7 @@ def missing(error: ImportError, what: str = "This") -> MissingPackage | None:
     extra, package = EXTRAS[name], PACKAGES.get(name, name.replace("_", "-"))
     line = f'pip install "ganhub[{extra}]" (in a clone: pip install -e ".[{extra}]")' if extra else ""
     line = line or f"pip install {package}"
+    line = line if sys.platform == "linux" else LINUX.get(name, line)
     broken = "" if isinstance(error, ModuleNotFoundError) else f", which is here but cannot be imported ({error})"
     sentence = MissingPackage(f"{what} needs the package {package}{broken}: {line}.")
     sentence.name = name

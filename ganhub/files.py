@@ -181,7 +181,7 @@ def write_together(files: Mapping[Path, Callable[[Path], object]], *, sync: bool
     Raises:
         FileError: The disk is full or a folder cannot be written; files that were there are untouched.
     """
-    path = next(iter(files))  # the one at work
+    path = next(iter(files), Path())  # the one that is being written
 
     def noted(place: Path, fill: Callable[[Path], object]) -> Callable[[Path], None]:
         def filled(part: Path) -> None:
@@ -191,9 +191,10 @@ def write_together(files: Mapping[Path, Callable[[Path], object]], *, sync: bool
 
         return filled
 
+    clean = sweep if sync else sweep_once
+    for folder in {place.parent for place in files}:
+        clean(folder)
     try:
-        for folder in {place.parent for place in files}:
-            sweep(folder) if sync else sweep_once(folder)
         put_in_place({place: noted(place, fill) for place, fill in files.items()}, sync=sync)
     except Exception as error:
         if disk_is_full(error):
@@ -217,11 +218,12 @@ def make_folder(folder: Path) -> None:
 
 
 def disk_is_full(error: BaseException) -> bool:
-    """Whether an error, or what caused it, is the system's "no space left"."""
+    """Whether an error, or one that came before it, is the system's "no space left"."""
     # safetensors reports the system's error as text, huggingface_hub as the cause of its own.
     numbers = {int(number) for number in re.findall(r"os error (\d+)", str(error))}
     full = bool(_NO_SPACE & (numbers | {getattr(error, "errno", None)}))
-    return full or (error.__cause__ is not None and disk_is_full(error.__cause__))
+    before = error.__cause__ or error.__context__  # torch raises an error of its own while it handles the system's
+    return full or (before is not None and disk_is_full(before))
 
 
 def sweep(folder: Path) -> None:
@@ -231,8 +233,8 @@ def sweep(folder: Path) -> None:
     except OSError:
         return  # whatever is wrong with it, the writing itself will say
     for name in names:
-        found = _TEMPORARY.fullmatch(name)
-        if found and _is_left_over(folder / name, found[1], int(found[2])):
+        match = _TEMPORARY.fullmatch(name)
+        if match and _is_left_over(folder / name, match[1], int(match[2])):
             shutil.rmtree(folder / name, ignore_errors=True)
 
 

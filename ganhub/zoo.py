@@ -13,16 +13,20 @@ from typing import Any, TypeVar
 from ganhub import hub
 from ganhub.config import BaseConfig
 from ganhub.errors import GanhubError, HubError
+from ganhub.hub import cards
 from ganhub.models import Model, get_architecture
 
 log = logging.getLogger(__name__)
 M = TypeVar("M", bound=Model)
 
-# Which model a menu opens with, where these are here; the others follow by name.
+# The most delightful model, where it is here: what a visitor sees first.
+DELIGHTFUL = "stylegan2-avatars"
+# Which model a menu opens with, where these are here; the others follow by name, and studies come last.
 FEATURED = (
-    "stylegan2-heroes", "conditional-gan-mnist", "conditional-gan-glyphs", "stylegan2-monet", "stylegan2-landscapes",
+    "stylegan2-heroes", "stylegan2-monet", "stylegan2-landscapes", "conditional-gan-mnist", "conditional-gan-glyphs",
     "fast-style", "arbitrary-style", "adain", "gatys", "pix2pix-sketch2emoji", "cut-monet", "cut-song-ming", "srgan-x4",
 )  # fmt: skip
+STUDY = "study"  # the level of a model that is here to learn from
 # The usual models for a task, best first.
 USUAL = {
     "enlarge": ("srgan-x4",),
@@ -35,17 +39,45 @@ SPACE = (
     "stylegan2-heroes", "conditional-gan-mnist", "stylegan2-monet", "stylegan2-landscapes", "fast-style",
     "arbitrary-style", "pix2pix-sketch2emoji", "cut-monet", "srgan-x4", "srgan-clean", "inpainting",
 )  # fmt: skip
+WORDS = ("draws", "level", "takes")  # of metrics.json
+MAX_WORDS = 200  # characters of each
+PIXEL_ART = 48  # pixels a side at most
 BUNDLED = ("gatys", "vgg-lite")  # come with the package: the painter without weights, and its feature network
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A model on this machine: its name, its folder, its class and its config."""
+    """A model on this machine: its name, its folder, its class, its config, and what its metrics.json says of it.
+
+    Attributes:
+        draws: What it draws, in a plain sentence; "" where nobody has written one.
+        level: "show", or "study" where it is here to learn from; "" is for a person's own.
+        takes: "drawing" or "photo": what a translator turns into something else; "" where nobody has said.
+    """
 
     name: str
     folder: Path
     model_class: type[Model]
     config: BaseConfig
+    draws: str = ""
+    level: str = ""
+    takes: str = ""
+
+    @property
+    def in_menu(self) -> str:
+        """Its name as a menu shows it."""
+        return f"{self.name} ({STUDY})" if self.level == STUDY else self.name
+
+    @property
+    def card(self) -> str:
+        """The address of its card on the Hub; "" for a person's own model, which may be nowhere but here."""
+        return card_of(hub.repo_of(self.name) or "") if self.level else ""
+
+    @property
+    def is_pixel_art(self) -> bool:
+        """Whether its pictures are small figures on a see-through ground, which look best with hard pixels."""
+        size = getattr(self.config, "size", None) or (0, 0)
+        return 0 < max(size) <= PIXEL_ART and getattr(self.config, "channels", 3) == 4
 
     @property
     def classes(self) -> list[str]:
@@ -67,7 +99,7 @@ def default(task: str, *, here: bool = False) -> str:
 
 
 def entries(verb: type[Model] = Model, *, conditional: bool = False, task: str = "") -> list[Entry]:
-    """The models on this machine that have a verb, featured ones first. Folders that cannot work are left out.
+    """The models on this machine that have a verb, show-pieces first. Folders that cannot work are left out.
 
     Args:
         verb: A base class of models.
@@ -84,8 +116,8 @@ def entries(verb: type[Model] = Model, *, conditional: bool = False, task: str =
         able = issubclass(entry.model_class, verb) and (entry.classes or not conditional)
         if able and (not task or entry.model_class.task(entry.config) == task):
             found.append(entry)
-    order = {name: place for place, name in enumerate(FEATURED)}
-    return sorted(found, key=lambda entry: (order.get(entry.name, len(order)), entry.name))
+    order = {name: place for place, name in enumerate((DELIGHTFUL, *FEATURED))}
+    return sorted(found, key=lambda entry: (entry.level == STUDY, order.get(entry.name, len(order)), entry.name))
 
 
 def names(verb: type[Model] = Model, *, conditional: bool = False, task: str = "") -> list[str]:
@@ -112,7 +144,22 @@ def read_entry(name: str, folder: Path) -> Entry:
     fields = hub.read_config(folder)
     model_class = get_architecture(fields.pop("architecture", ""))
     fields.pop("ganhub_version", None)
-    return Entry(name, folder, model_class, model_class.Config.from_dict(fields))
+    return Entry(name, folder, model_class, model_class.Config.from_dict(fields), **_words(folder))
+
+
+def _words(folder: Path) -> dict[str, str]:
+    """What a folder's metrics.json says of the model in words: "draws", "level" and "takes", as far as it does."""
+    try:
+        metrics = cards.read_metrics(folder)
+    except GanhubError as error:  # of no matter for the model itself
+        log.debug("%s: %s", folder.name, error)
+        return {}
+    return {key: value for key in WORDS if isinstance(value := metrics.get(key), str) and len(value) <= MAX_WORDS}
+
+
+def card_of(repo_id: str) -> str:
+    """The address of a Hub repository's card; "" where the text is no ``owner/name``."""
+    return f"https://huggingface.co/{repo_id}" if hub.is_repo_id(repo_id) else ""
 
 
 def class_names(config: BaseConfig) -> list[str]:

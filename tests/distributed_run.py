@@ -1,7 +1,7 @@
 """What tests/test_distributed.py starts on two processes.
 
 python tests/distributed_run.py follow FOLDER
-    20 steps of each recipe there, batch norm by itself, a run that is stopped politely, a run with bad numbers
+    20 steps of each recipe there, batch norm by itself, a run that is stopped by SIGTERM, a run with bad numbers
 python tests/distributed_run.py killed RANK FIRST TRAIN_ARGUMENTS
     training/train.py, in which that process is killed when it draws picture FIRST
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import re
 import threading
 import time
 from pathlib import Path
@@ -66,7 +67,11 @@ def paint(client: Client, content: str, style: str | None, *, strength: float = 
 
 
 def test_every_button_is_a_named_endpoint_with_a_description(client: Client) -> None:
-    assert set(client.view_api(return_format="dict")["named_endpoints"]) == ENDPOINTS
+    endpoints = client.view_api(return_format="dict")["named_endpoints"]
+    assert set(endpoints) == ENDPOINTS
+    names = {name: [one["parameter_name"] for one in endpoint["parameters"]] for name, endpoint in endpoints.items()}
+    assert not [name for name in names.values() if re.search(r"param(eter)?_\d", " ".join(name))], "a field's own name"
+    assert names["/edit_seed"][:5] == ["model", "label", "seed", "directions", "amount_1"]
     kinds = {component["id"]: component["type"] for component in client.config["components"]}
     buttons = {id for id, kind in kinds.items() if kind == "button"}
     public = [listener for listener in client.config["dependencies"] if listener["api_visibility"] == "public"]

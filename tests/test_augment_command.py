@@ -273,7 +273,7 @@ SAMPLED = ("--by", "generator", "--images", "64")
         (("--by", "style", "--model", "tiny-dcgan"), "does not paint"),
         ((*SAMPLED, "--style", "x"), "belong to --by style"),
         (("--by", "generator", "--images", "3"), "--images must be 64 or more"),
-        (("--by", "generator", "--model", "tiny-gatys"), "makes no pictures by itself"),
+        (("--by", "generator", "--model", "tiny-gatys"), "is a stylizer, which does not do this"),
         (("--by", "generator", "--model", "tiny-dcgan"), "knows no classes"),
         (("--by", "generator", "--model", "tiny-conditional-gan"), "The model knows no class 'cat'"),
         ((*STYLE, "--out", "pets"), "lies in the folder that is to grow"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ from ganhub.errors import ConfigError
 from ganhub.models import get_architecture
 from ganhub.trainer import Trainer, make_recipe
 from ganhub.trainer.budget import Budget, free_threads, take_threads
+from ganhub.trainer.signals import Stop, stop_when_asked
 
 
 def test_without_minutes_there_is_no_end():
@@ -83,6 +85,29 @@ def test_a_busy_machine_is_said():
     quiet = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=quiet, check=True)
     assert "takes 1 of 4 threads" in done.stdout and "train.threads=4 takes all. 1" in done.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_only_a_second_signal_ends_the_process_at_once(number):
+    """A run that is at its end of time anyway lets the first Ctrl-C save, as any other run does."""
+    stop = Stop(asked=True)  # by train.minutes or stop_when_lost
+    with stop_when_asked(stop, say=False):
+        signal.raise_signal(number)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(number)
+    assert stop.asked
+
+
+def test_a_run_that_is_asked_to_stop_in_its_last_step_is_complete(tmp_path, capsys):
+    np.savez(tmp_path / "d.npz", x=np.zeros((8, 28, 28), np.uint8))
+    model = get_architecture("mlp-gan").tiny().config.to_dict()
+    tables = {"model": {"architecture": "mlp-gan", **model, "image_size": 28},
+              "train": {"images": 8, "batch_size": 8, "watch": False},
+              "data": {"path": str(tmp_path / "d.npz")}}  # fmt: skip
+    trainer = Trainer(make_recipe(tables), tmp_path / "run", quiet=True)
+    trainer.stop.asked = True
+    trainer.run()
+    assert trainer.images_seen == 8 and "Stopped" not in capsys.readouterr().out
 
 
 def test_a_run_ends_in_time_with_a_whole_folder_and_goes_on(tmp_path, capsys):

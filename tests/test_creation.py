@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ganhub import latents
+from ganhub.app import Library
 from ganhub.creation import (
     Creation,
     Edit,
@@ -24,9 +26,11 @@ from ganhub.creation import (
     Inputs,
     Interpolate,
     LocalLibrary,
+    Project,
     Restore,
     Style,
     Translate,
+    limits,
     list_verbs,
     render,
 )
@@ -34,6 +38,7 @@ from ganhub.creation import edit as edit_module
 from ganhub.creation.checks import read_seeds
 from ganhub.creation.edit import cached_direction
 from ganhub.errors import ConfigError, GanhubError, HubError
+from ganhub.hub import revision_of, revisions
 from ganhub.images import encode_png, load_image, save_image
 from ganhub.models import get_architecture
 from ganhub.nn.random import uniform
@@ -47,8 +52,9 @@ TILE = st.one_of(st.just("auto"), st.integers(0, 16_384))
 PHOTO = {"photo": SHA, "size": st.integers(0, 16_384), "opaque": st.booleans()}
 SHARES = st.lists(st.tuples(st.one_of(TEXT, SHA), st.floats(0.01, 10)), min_size=1, max_size=3)
 FIELDS: dict[type[Creation], dict[str, st.SearchStrategy]] = {
-    Generate: {"model": TEXT, "seed": st.integers(0, 2**32 - 4096), "count": st.integers(1, 4096),
-               "labels": st.lists(st.one_of(TEXT, st.integers(0, 999)), max_size=3), "truncation": TRUNCATION},
+    Generate: {"model": TEXT, "seed": st.integers(0, 2**32 - 4096), "count": st.integers(1, 1365),
+               "labels": st.lists(st.one_of(TEXT, st.integers(0, 999)), max_size=3), "truncation": TRUNCATION,
+               "likeness": st.floats(0, 1), "around": SEED},
     Interpolate: {"model": TEXT, "seeds": st.lists(SEED, min_size=2, max_size=8), "frames": st.integers(8, 10_000),
                   "label": LABEL, "loop": st.booleans(), "space": st.sampled_from(["", "z", "w"]),
                   "truncation": TRUNCATION, "pace": st.sampled_from(["latent", "picture"]), "fps": st.floats(1, 120)},
@@ -63,9 +69,15 @@ FIELDS: dict[type[Creation], dict[str, st.SearchStrategy]] = {
     Edit: {"model": TEXT, "seed": SEED, "photo": st.one_of(st.just(""), SHA), "size": st.integers(0, 16_384),
            "steps": st.integers(1, 10_000), "label": LABEL,
            "directions": st.lists(st.tuples(TEXT, st.floats(-4, 4)), max_size=4),
-           "mixed": st.sampled_from(["nothing", "coarse", "middle", "fine"]), "mix_seed": SEED,
+           "mixed": st.sampled_from(edit_module.MIXES), "mix_seed": SEED, "mix_photo": st.one_of(st.just(""), SHA),
            "truncation": TRUNCATION},
+    Project: {"model": TEXT, "photo": SHA, "size": st.integers(0, 16_384), "label": LABEL,
+              "space": st.sampled_from(["w+", "w"]), "steps": st.integers(1, 100_000),
+              "seconds": st.one_of(st.none(), st.floats(0.1, 1e6)), "network": TEXT, "seed": SEED},
 }  # fmt: skip
+REVISION = st.one_of(st.just(""), st.text("0123456789abcdef", min_size=8, max_size=64))
+for kind, fields in FIELDS.items():
+    fields["revision"] = st.just("") if kind is Restore else REVISION  # it has as many as it has models
 ANY = st.one_of([st.fixed_dictionaries({}, optional=fields).map(lambda given, kind=kind: (kind, given))
                  for kind, fields in FIELDS.items()])  # fmt: skip
 LEAST: dict[type[Creation], dict[str, Any]] = {
@@ -73,6 +85,7 @@ LEAST: dict[type[Creation], dict[str, Any]] = {
     Style: {"model": "m", "photo": "0" * 64, "styles": (("waves", 1.0),), "mask": "1" * 64},
     Translate: {"model": "m", "photo": "0" * 64}, Inpaint: {"model": "m", "photo": "0" * 64, "mask": "1" * 64},
     Restore: {"photo": "0" * 64, "cleaner": "m"}, Edit: {"model": "m"},
+    Project: {"model": "m", "photo": "0" * 64},
 }  # fmt: skip
 
 
@@ -98,7 +111,9 @@ def test_to_json_and_back(asked: tuple[type[Creation], dict[str, Any]]) -> None:
 def test_equal_values_are_one_value() -> None:
     one = Generate(model="m", seed=4.0, count=2, labels=["a", 3], truncation=1)
     assert one == Generate(model="m", seed=4, count=2, labels=("a", 3), truncation=1.0)
-    assert one.to_json() == '{"count":2,"labels":["a",3],"model":"m","seed":4,"truncation":1.0,"verb":"generate"}'
+    assert one.to_json() == (
+        '{"around":0,"count":2,"labels":["a",3],"likeness":0.0,"model":"m","seed":4,"truncation":1.0,"verb":"generate"}'
+    )
 
 
 @pytest.mark.parametrize(
@@ -129,8 +144,10 @@ def test_equal_values_are_one_value() -> None:
         (Style, {"photo": "photo.jpg"}, "photo must be the sha256 of a picture"),
         (Translate, {"photo": ""}, "There is no photo yet"),
         (Restore, {"cleaner": ""}, "There is nothing to do"),
-        (Edit, {"directions": [["pca:0", 9]]}, "Principal 1 must be from -4 to 4, not 9."),
-        (Edit, {"mixed": "all"}, "mixed must be one of nothing, coarse, middle, fine, not 'all'."),
+        (Edit, {"directions": [["pca:0", 9]]}, "Change 1 must be from -4 to 4, not 9."),
+        (Generate, {"revision": "main"}, "revision must be 8 to 64 digits of 0-9a-f for each model, not 'main'."),
+        (Generate, {"revision": "0" * 8 + "." + "1" * 8}, "revision must name 1 version, not 2."),
+        (Edit, {"mixed": "all"}, "coarse+fine, middle+fine, coarse+middle+fine, not 'all'."),
     ],
 )  # fmt: skip
 def test_a_wrong_value_is_one_sentence(kind: type[Creation], fields: dict[str, Any], says: str) -> None:
@@ -183,11 +200,27 @@ def test_generate_is_what_the_model_samples(library: LocalLibrary) -> None:
     steps = []
     made = render(Generate(model="tiny-dcgan", seed=3, count=40, truncation=0.7), library, lambda *at: steps.append(at))
     expected = library.open("tiny-dcgan").sample(40, seed=3, truncation=0.7)
-    assert (made.pictures - expected).abs().max() < 1e-5 and steps == [(0, 40, None), (32, 40, None)]
+    assert (made.pictures - expected).abs().max() < 1e-5 and steps == [(at, 40, None) for at in (0, 8, 16, 24, 32)]
     rows = render(Generate(model="tiny-conditional-gan", seed=5, count=2, labels=("ring", 0)), library).pictures
     model = library.open("tiny-conditional-gan")
     one_by_one = [model.sample(1, seed=seed, label=label) for label in ("ring", 0) for seed in (5, 6)]
     assert (rows - torch.cat(one_by_one)).abs().max() < 1e-5
+
+
+def test_pictures_near_a_seed_are_like_it(library: LocalLibrary) -> None:
+    """Distance falls to nothing as likeness grows; the seed's own picture stays, in a wall as alone."""
+    alone = render(Generate(model="tiny-stylegan2", seed=5), library).pictures
+    free = render(Generate(model="tiny-stylegan2", seed=5, count=6), library).pictures
+    apart = []
+    for likeness in (0.0, 0.6, 0.95, 1.0):
+        near = Generate(model="tiny-stylegan2", seed=5, count=6, likeness=likeness, around=5)
+        made = render(near, library).pictures
+        assert (made[:1] - alone).abs().max() < 1e-5
+        apart.append((made[1:] - alone).square().mean().item())
+        one = Generate(model="tiny-stylegan2", seed=8, likeness=likeness, around=5)
+        assert (render(one, library).pictures - made[3:4]).abs().max() < 1e-5
+    assert apart[0] > apart[1] > apart[2] > apart[3] and apart[3] < 1e-10
+    assert math.isclose(apart[0], (free[1:] - alone).square().mean().item(), rel_tol=1e-3)
 
 
 def test_edit_of_nothing_is_the_picture_of_the_seed(library: LocalLibrary) -> None:
@@ -195,7 +228,46 @@ def test_edit_of_nothing_is_the_picture_of_the_seed(library: LocalLibrary) -> No
     assert (made.pictures - library.open("tiny-stylegan2").sample(1, seed=7)).abs().max() < 1e-5
     assert made.text == "This is seed 7." and set(made.tensors) == {"w", "noise"} and not made.notes
     moved = render(Edit(model="tiny-stylegan2", seed=7, directions=(("pca:0", 2.0),)), library)
-    assert moved.notes == ["Principal 1 +2.0"] and not torch.equal(moved.pictures, made.pictures)
+    assert moved.notes == ["Change 1 +2.0"] and not torch.equal(moved.pictures, made.pictures)
+
+
+def test_a_projection_is_that_of_the_latents(library: LocalLibrary, photo: Path) -> None:
+    inputs, steps = Inputs(), []
+    asked = Project(model="tiny-stylegan2", photo=inputs.add(photo), steps=6, seed=3)
+    made = render(asked, library, lambda *at: steps.append(at), inputs=inputs)
+    model = library.open("tiny-stylegan2")
+    expected = latents.project(model, load_image(photo), steps=6, seed=3)
+    assert torch.equal(made.tensors["w"], expected.w) and torch.equal(made.tensors["noise"], expected.noise)
+    assert torch.equal(made.pictures, expected.picture) and torch.equal(made.photo, expected.target)
+    assert made.text.startswith(f"Perceptual distance (vgg-lite) {expected.error:.4f}, from {expected.start_error:.4f}")
+    assert made.notes == [expected.note] and "was cut at its edges" in expected.note
+    assert [step for step, _, look in steps if look is not None] == [0, 1, 5], "early looks"
+    assert render(replace(asked, seed=4), library, inputs=inputs).tensors["w"].ne(expected.w).any()
+
+
+def test_the_next_edit_of_a_photo_starts_where_the_last_one_did(
+    library: LocalLibrary, photo: Path, models_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inputs, projections = Inputs(), []
+    monkeypatch.setattr(
+        Project, "projection",
+        lambda self, *given, compute=Project.projection: projections.append(self) or compute(self, *given),
+    )  # fmt: skip
+    first = Edit(model="tiny-stylegan2", photo=inputs.add(photo), steps=3)
+    moved = replace(first, directions=(("pca:0", 2.0),), mixed="fine", mix_seed=5, truncation=0.8)
+    start = render(first, library, inputs=inputs)
+    photo.unlink()  # it is no longer needed
+    made = render(moved.pinned(library), library, inputs=inputs)
+    assert len(projections) == 1 and start.photo is not None and not torch.equal(made.pictures, start.pictures)
+    assert torch.equal(render(first, library, inputs=inputs).pictures, start.pictures) and len(projections) == 1
+    with pytest.raises(GanhubError, match="photo.png"):
+        render(replace(first, steps=4), library, inputs=inputs)  # another start needs it
+    save_image(uniform([1], 3, 40, 56) * 2 - 1, photo)
+    anew = render(moved, library, inputs=Inputs(photo))
+    assert torch.equal(anew.pictures, made.pictures) and torch.equal(anew.tensors["w"], made.tensors["w"])
+    get_architecture("stylegan2").tiny().save_pretrained(models_folder / "tiny-stylegan2")
+    render(first, library, inputs=inputs)
+    assert len(projections) == 3, "the model is another now"
 
 
 def test_photos_come_from_inputs(library: LocalLibrary, photo: Path) -> None:
@@ -214,6 +286,15 @@ def test_photos_come_from_inputs(library: LocalLibrary, photo: Path) -> None:
     assert torch.equal(render(restored, library, inputs=inputs).pictures, filled)
 
 
+def test_a_result_has_a_largest_number_of_pixels() -> None:
+    limits.check_pixels(4, (500, 1000), 2_000_000)
+    with pytest.raises(ConfigError) as error:
+        limits.check_pixels(5_000, (500, 1000), 2_000_000, "frames", ", or wait")
+    assert str(error.value) == (
+        "5,000 frames of 1000 x 500 pixels are too many for one result: ask for at most 4, or wait."
+    )
+
+
 def test_another_picture_is_refused_before_any_model_is_opened(photo: Path) -> None:
     class Closed:
         def open(self, name: str, verb: type) -> Any:
@@ -226,6 +307,54 @@ def test_another_picture_is_refused_before_any_model_is_opened(photo: Path) -> N
     save_image(uniform([2], 3, 40, 56) * 2 - 1, photo)
     with pytest.raises(ConfigError, match="The photo is another picture now: its sha256 is"):
         render(creation, Closed(), inputs=inputs)
+
+
+def test_a_creation_names_the_version_of_its_models(library: LocalLibrary, models_folder: Path, photo: Path) -> None:
+    wall = Generate(model="tiny-dcgan", seed=3)
+    pinned = wall.pinned(library)
+    assert library.revision("tiny-dcgan").startswith(pinned.revision) and len(pinned.revision) == 16
+    assert pinned == Creation.from_json(pinned.to_json()) != wall and "revision" not in wall.to_dict()
+    pictures = render(pinned, library).pictures
+    assert torch.equal(pictures, render(wall, library).pictures) and wall.pinned(Library(device="cpu")) == pinned
+    get_architecture("dcgan").tiny().save_pretrained(models_folder / "tiny-dcgan")  # other weights under its name
+    now = library.revision("tiny-dcgan")
+    says = f"tiny-dcgan is another version here ({now[:8]}…, asked: {pinned.revision[:8]}…)"
+    for where in (library, Library(device="cpu"), LocalLibrary("cpu")):
+        with pytest.raises(HubError) as refused:
+            render(pinned, where)
+        assert says in str(refused.value)
+        other = render(wall.pinned(where), where).pictures
+        assert not torch.equal(other, pictures), "it is loaded anew"
+    inputs = Inputs(photo)
+    two = Restore(photo=inputs.add(photo), upscaler="tiny-srgan", cleaner="tiny-srgan")
+    assert two.pinned(library).revision == ".".join([library.revision("tiny-srgan")[:16]] * 2)
+    with pytest.raises(HubError, match="There is no model 'tiny-dcgna'"):
+        Generate(model="tiny-dcgna").pinned(library)
+
+
+def test_a_revision_is_that_of_config_and_weights(models_folder: Path) -> None:
+    model = get_architecture("dcgan").tiny()
+    place = model.save_pretrained(models_folder / "a")
+    first = revision_of(place)
+    config = json.loads((place / "config.json").read_text())
+    (place / "config.json").write_text(json.dumps({**config, "ganhub_version": "9.9"}))
+    (place / "README.md").write_text("Another card.")
+    assert revision_of(place) == first == revision_of(model.save_pretrained(models_folder / "b"))
+    model.save_pretrained(place, dtype=torch.float16)
+    assert revision_of(place) != first
+    (models_folder / "b" / "model.safetensors").unlink()
+    with pytest.raises(HubError, match="has no model.safetensors"):
+        revision_of(models_folder / "b")
+
+
+def test_a_revision_is_computed_once_until_a_file_changes(models_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place, read = get_architecture("dcgan").tiny().save_pretrained(models_folder / "a"), []
+    compute = revisions._folder_hash
+    monkeypatch.setattr(revisions, "_folder_hash", lambda folder: read.append(folder) or compute(folder))
+    assert revision_of(place) == revision_of(str(place)) and len(read) == 1
+    get_architecture("dcgan").tiny().save_pretrained(place)
+    revision_of(place)
+    assert len(read) == 2
 
 
 @pytest.mark.parametrize(

@@ -188,7 +188,7 @@ def test_an_error_of_both_is_said_once(followed):
 
 
 def test_one_process_asked_to_stop_stops_both_and_the_first_alone_writes(followed):
-    """A polite kill of the second process, in its half of the discriminator's batch of the sixth step."""
+    """SIGTERM to the second process, in its half of the discriminator's batch of the sixth step."""
     folder, done = followed
     assert "Stopped after 48 pictures; saved. Run the same command again" in done.out[0] and not done.out[1]
     assert load_checkpoint(folder / "stopped" / "checkpoints")["images_seen"] == 48
@@ -231,7 +231,7 @@ def test_when_a_process_dies_the_other_says_so_and_the_same_command_goes_on(foll
     log = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
     assert [line["images"] for line in log] == list(range(8, 161, 8))
     assert not (tmp_path / "writes.txt").exists(), "the first process alone writes"
-    assert not list(checkpoints.glob("*.part")) and len(list_checkpoints(checkpoints)) == 2
+    assert not list(checkpoints.glob(".ganhub-*.tmp")) and len(list_checkpoints(checkpoints)) == 2
 
 
 def test_a_batch_that_cannot_be_shared_is_refused():

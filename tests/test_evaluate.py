@@ -110,6 +110,11 @@ def test_classes_are_judged_by_a_linear_classifier(pictures):
         evaluate(get_architecture("dcgan").tiny(), opened(pictures), metrics=["classes"], n=8)
 
 
+def test_a_collection_that_open_data_did_not_open_is_a_sentence():
+    with pytest.raises(MetricError, match="pass what it returns"):
+        evaluate(get_architecture("dcgan").tiny(), [torch.zeros(3, 8, 8)], metrics=["memorisation"], n=8)
+
+
 def test_features_of_real_pictures_are_kept_by_content(pictures, tmp_path):
     network, seen = extractor("vgg-lite"), []
     images = opened(pictures).batch(0, 40).images
@@ -184,7 +189,7 @@ def test_bad_input_is_a_sentence(saved, pictures, arguments, sentence):
 
 def test_a_stylizer_a_missing_file_and_a_model_of_the_hub(saved, pictures, tmp_path):
     for arguments, sentence in (
-        (["gatys", "--data", pictures], "makes no pictures by itself"),
+        (["gatys", "--data", pictures], "is a stylizer, which does not do this"),
         (["tiny", "--data", tmp_path / "nowhere.zip"], "does not exist"),
         (["tiny", "other", "--data", pictures], "Name one model"),
     ):

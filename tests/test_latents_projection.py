@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from ganhub import images, latents
 from ganhub.cli import cli
-from ganhub.errors import ConfigError, ImageError
+from ganhub.errors import ConfigError, HubError, ImageError
 from ganhub.metrics import perceptual_distance
 from ganhub.models import get_architecture
 from tests.latent_toy import toy
@@ -207,8 +207,14 @@ def test_the_commands(models_folder: Path, tmp_path: Path) -> None:
         (("walk", "tiny", "--out", "film.avi"), "end --out in"),
         (("walk", "plain", "--space", "w"), "use space='z'"),
         (("walk", "tiny", "--frames", "100000000"), "frames must be from 2 to 10000"),
-        (("project", str(photo), "--model", "plain", "--out", str(out / "a")), "dcgan has no W space"),
-        (("project", str(photo), "--model", "tiny", "--out", str(out / "a"), "--space", "q"), "choose 'w\\+' or 'w'"),
+        (
+            ("project", str(photo), "--model", "plain", "--out", str(out / "a")),
+            "plain is a latent generator, which does not",
+        ),
+        (
+            ("project", str(photo), "--model", "tiny", "--out", str(out / "a"), "--space", "q"),
+            "space must be one of w\\+, w, not 'q'",
+        ),
     ):
-        with pytest.raises((ConfigError, ImageError), match=says):
+        with pytest.raises((ConfigError, ImageError, HubError), match=says):
             CliRunner().invoke(cli, arguments, catch_exceptions=False)

@@ -14,7 +14,7 @@ from ganhub import AutoModel, hub, zoo
 from ganhub.cli import _forecast, cli
 from ganhub.cli._enlarge import chosen
 from ganhub.cli._files import may_write
-from ganhub.cli.evaluate import CLASSES, told
+from ganhub.cli.evaluate import CLASSES, table_of
 from ganhub.durations import in_words
 from ganhub.errors import ConfigError, FileError, HubError
 from ganhub.files import check_place
@@ -150,9 +150,9 @@ def test_what_takes_long_is_said_once_by_measured_steps(capsys: pytest.CaptureFi
 def test_evaluate_says_whose_class_accuracy_it_is() -> None:
     how = Protocol(metric="class_accuracy", extractor="vgg-lite", data="d")
     result = Result(name="class_accuracy", label="Class accuracy", value=0.5, better="higher", protocol=how)
-    assert CLASSES in told(Evaluation([result], None, None))
+    assert CLASSES in table_of(Evaluation([result], None, None))
     other = Result(name="kernel", label="Kernel distance", value=0.5, better="lower", protocol=how)
-    assert "linear classifier" not in told(Evaluation([other], None, None))
+    assert "linear classifier" not in table_of(Evaluation([other], None, None))
 
 
 # ---- places where nothing can be written

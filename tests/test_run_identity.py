@@ -21,7 +21,7 @@ from ganhub.images import load_image, save_image
 from ganhub.models import get_architecture
 from ganhub.trainer import TrainConfig, Trainer, identity, make_recipe, statement
 from ganhub.trainer.checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
-from ganhub.trainer.log import read_log
+from ganhub.trainer.log import append_line, read_log
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -122,7 +122,7 @@ def test_settings_that_can_be_applied_are_applied_and_said(data, tmp_path, capsy
     state = load_checkpoint(out / "checkpoints")
     assert all(tuple(one["param_groups"][0]["betas"]) == (0.8, 0.9) for one in state["optimizers"].values())
     assert "| Changed on the way | after 16 pictures: train.images was 16" in (out / "README.md").read_text("utf-8")
-    assert run.data.config.flip and run.state.fingerprint["train"]["betas"] == [0.8, 0.9]
+    assert run.data.config.flip and run.state.fingerprint()["train"]["betas"] == [0.8, 0.9]
 
 
 def test_every_setting_is_applied_said_or_refused():
@@ -310,3 +310,36 @@ def test_a_run_does_not_begin_among_the_pictures_that_it_learns_from(tmp_path, d
     trainer(data / "run", data, data={"only": "cone/*"}).run()  # here its grids are none of them
     trainer(data / "run", data, data={"only": "cone/*"}, train={"images": 24}).run()
     trainer(tmp_path, data).run()  # around the pictures is no harm: the listing begins below
+    with pytest.raises(TrainingError, match="would be taken for pictures"):
+        trainer(data / "cone" / "run", data, data={"only": "cone/*"}).run()
+
+
+def test_a_run_may_lie_beside_the_pictures_where_its_own_are_not_taken_for_them(tmp_path, data):
+    """Beside folders that are parts, in a hidden folder, and where a table says which pictures there are."""
+    beside = shells(tmp_path / "parted" / "train").parent
+    shells(beside / "test")
+    for out, path in ((beside / "run", beside), (data / ".run", data)):
+        trainer(out, path).run()
+        trainer(out, path, train={"images": 24}).run()  # which would refuse other pictures
+    alone = shells(tmp_path / "alone", ("train",))
+    with pytest.raises(TrainingError, match="would be taken for pictures"):
+        trainer(alone / "run", alone).run()  # beside a second folder "train" would be a class
+    rows = "".join(f"{path.relative_to(data).as_posix()},{path.parent.name}\n" for path in data.glob("*/*.png"))
+    (data / "metadata.csv").write_text("file_name,label\n" + rows)
+    trainer(data / "run", data, "conditional-gan").run()
+    with pytest.raises(TrainingError, match="would be taken for pictures"):
+        trainer(data / "other", data).run()  # without classes it does not read the table
+
+
+def test_random_numbers_that_cannot_be_put_back_are_not_told_as_another_model(data, tmp_path):
+    out = trainer(tmp_path / "run", data).run()
+    path = list_checkpoints(out / "checkpoints")[-1]
+    torch.save({**load_checkpoint(out / "checkpoints"), "random": torch.zeros(5, dtype=torch.uint8)}, path)
+    with pytest.raises(TrainingError, match="The random numbers of the checkpoint cannot be put back here"):
+        trainer(out, data, train={"images": 24}).run()
+
+
+def test_a_log_whose_folder_cannot_be_made_ends_the_run_in_its_own_sentence(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(TrainingError, match="so the run stops; its last checkpoint is good"):
+        append_line(tmp_path / "file" / "run", {"images": 1})

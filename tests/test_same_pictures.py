@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,23 @@ from gradio_client import Client, handle_file
 from typer.testing import CliRunner
 
 from ganhub.cli import cli
-from ganhub.creation import Generate, Inputs, Interpolate, LocalLibrary, Style, Translate, render
+from ganhub.creation import (
+    Edit,
+    Generate,
+    Inpaint,
+    Inputs,
+    Interpolate,
+    LocalLibrary,
+    Project,
+    Restore,
+    Style,
+    Translate,
+    list_verbs,
+    render,
+)
 from ganhub.images import load_image, make_grid, save_image, to_uint8
 from ganhub.images.video import save_video
+from ganhub.latents import load_w
 from ganhub.nn.random import uniform
 
 pytest_plugins = ["tests.app_server"]
@@ -92,6 +107,88 @@ def test_translate(client: Client, library: LocalLibrary, photo: Path, tmp_path:
     made = render(Translate(model="tiny-pix2pix", photo=inputs.add(photo)), library, inputs=inputs).pictures
     assert same(translation, made)
     assert same(command("translate", photo, "--model", "tiny-pix2pix", "--out", tmp_path / "a.png"), made)
+
+
+@pytest.fixture
+def brush(tmp_path: Path) -> tuple[Path, Path]:
+    """What a visitor has painted over the photo, and the same as a mask."""
+    covered = torch.zeros(1, 1, 96, 80)
+    covered[..., 20:50, 30:44] = 1
+    save_image(torch.cat([-torch.ones(1, 3, 96, 80), covered * 2 - 1], 1), tmp_path / "layer.png")
+    save_image(covered * 2 - 1, tmp_path / "mask.png")
+    return tmp_path / "layer.png", tmp_path / "mask.png"
+
+
+def test_inpaint(client: Client, library: LocalLibrary, photo: Path, brush: tuple[Path, Path], tmp_path: Path) -> None:
+    layer, mask = brush
+    canvas = {"background": handle_file(photo), "layers": [handle_file(layer)], "composite": None}
+    models = ("tiny-cleaner", "tiny-inpainting", "tiny-cleaner", "tiny-srgan")
+    (_, filled), _ = client.predict(canvas, ["fill"], *models, api_name="/restore_tab")
+    inputs = Inputs()
+    wanted = Inpaint(model="tiny-inpainting", photo=inputs.add(photo), mask=inputs.add(mask))
+    made = render(wanted, library, inputs=inputs).pictures
+    assert same(filled, made) and not same(photo, made)
+    options = ("--mask", mask, "--model", "tiny-inpainting", "--out", tmp_path / "a.png")
+    assert same(command("inpaint", photo, *options), made)
+
+
+def test_restore(client: Client, library: LocalLibrary, photo: Path, brush: tuple[Path, Path], tmp_path: Path) -> None:
+    """No command restores in one go: ``ganhub translate``, ``inpaint`` and ``upscale`` do its steps one by one."""
+    layer, mask = brush
+    canvas = {"background": handle_file(photo), "layers": [handle_file(layer)], "composite": None}
+    models = ("tiny-cleaner", "tiny-inpainting", "tiny-cleaner", "tiny-srgan")
+    (_, restored), _ = client.predict(canvas, ["clean", "fill", "enlarge"], *models, api_name="/restore_tab")
+    inputs = Inputs()
+    wanted = Restore(
+        photo=inputs.add(photo), mask=inputs.add(mask), cleaner="tiny-cleaner", inpainter="tiny-inpainting",
+        upscaler="tiny-srgan",
+    )  # fmt: skip
+    made = render(wanted, library, inputs=inputs).pictures
+    assert same(restored, made) and made.shape[-1] > 80
+    enlarged = Restore(photo=wanted.photo, upscaler="tiny-srgan")
+    made = render(enlarged, library, inputs=inputs).pictures
+    assert same(command("upscale", photo, "--model", "tiny-srgan", "--out", tmp_path / "a.png"), made)
+
+
+NO_EDITS = ([], *[0] * 6, "nothing", 1, 1.0)
+
+
+def test_project(client: Client, library: LocalLibrary, photo: Path, tmp_path: Path) -> None:
+    form = ("tiny-stylegan2", "any", handle_file(photo), 20, *NO_EDITS)
+    before, after, *_, point, _ = client.predict(*form, api_name="/edit_photo")
+    inputs = Inputs()
+    made = render(Project(model="tiny-stylegan2", photo=inputs.add(photo), steps=20), library, inputs=inputs)
+    out = command("project", photo, "--model", "tiny-stylegan2", "--steps", 20, "--out", tmp_path / "out")
+    assert same(before, made.photo) and same(after, made.pictures) and same(out / "projected.png", made.pictures)
+    for file in (point, out / "w.safetensors"):
+        w, noise = load_w(file)
+        assert torch.equal(w, made.tensors["w"]) and torch.equal(noise, made.tensors["noise"])
+
+
+def test_edit(client: Client, library: LocalLibrary, photo: Path) -> None:
+    """Of a seed and of a photo, as one starts and after a slider was moved."""
+    edits = {"directions": (("pca:0", 2.0), ("sefa:1", -1.0)), "mixed": "fine", "mix_seed": 4, "truncation": 0.8}
+    sliders = (["pca:0", "sefa:1"], 2, -1, *[0] * 4, "fine", 4, 0.8)
+    inputs = Inputs()
+    starts = (
+        (Edit(model="tiny-stylegan2", seed=7), ("tiny-stylegan2", "any", 7), "/edit_seed"),
+        (Edit(model="tiny-stylegan2", photo=inputs.add(photo), steps=20),
+         ("tiny-stylegan2", "any", handle_file(photo), 20), "/edit_photo"),
+    )  # fmt: skip
+    for start, form, endpoint in starts:
+        moved = render(replace(start, **edits), library, inputs=inputs)
+        plain = render(start, library, inputs=inputs)
+        _, after, *_, point, _ = client.predict(*form, *sliders, api_name=endpoint)
+        assert same(after, moved.pictures) and torch.equal(load_w(point)[0], moved.tensors["w"])
+        after, *_, point = client.predict(*NO_EDITS, api_name="/edit_tab")
+        assert same(after, plain.pictures) and torch.equal(load_w(point)[0], plain.tensors["w"])
+        after, *_, point = client.predict(*sliders, api_name="/edit_tab")
+        assert same(after, moved.pictures) and torch.equal(load_w(point)[0], moved.tensors["w"])
+        assert not same(after, plain.pictures)
+
+
+def test_every_verb_is_here() -> None:
+    assert [verb for verb in list_verbs() if f"test_{verb}" not in globals()] == []
 
 
 def test_a_wrong_value_is_the_same_sentence_everywhere(client: Client, library: LocalLibrary, tmp_path: Path) -> None:

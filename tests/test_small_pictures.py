@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 
 from ganhub.errors import ImageError
-from ganhub.images import from_pil, load_image, save_image
-from ganhub.images.small import encode_small_png
+from ganhub.images import from_pil, load_image, save_grid, save_image
+from ganhub.images.small import SHEET_BYTES, encode_small_png, save_sheet
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -58,6 +58,17 @@ def test_what_it_refuses() -> None:
         encode_small_png(torch.zeros(1, 4, 8, 8))
     with pytest.raises(ImageError, match="too small for a palette"):
         encode_small_png(noise(8), max_bytes=10)
+
+
+def test_a_sheet_is_made_small_only_where_it_is_too_large(tmp_path: Path) -> None:
+    few = torch.rand(4, 4, 16, 16, generator=torch.Generator().manual_seed(2)) * 2 - 1
+    save_grid(few, tmp_path / "plain.png", columns=2), save_sheet(few, tmp_path / "few.png", columns=2)
+    assert (tmp_path / "few.png").read_bytes() == (tmp_path / "plain.png").read_bytes(), "transparency and all"
+    many = torch.rand(16, 3, 128, 128, generator=torch.Generator().manual_seed(3)) * 2 - 1
+    save_sheet(many, tmp_path / "many.png", columns=8)
+    file = (tmp_path / "many.png").read_bytes()
+    height, width = decoded(file).shape[-2:]
+    assert 150_000 < len(file) <= SHEET_BYTES and width > 3 * height
 
 
 def test_the_tool_replaces_files_that_get_smaller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

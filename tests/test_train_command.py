@@ -62,7 +62,9 @@ def run(*arguments: str) -> str:
 
 def test_a_recipe_and_pictures_become_a_model(here: Path) -> None:
     """The time is said before it begins, by measured steps of a copy: the weights are those of an unmeasured run."""
+    Path("mine/broken.png").write_bytes(b"no picture")
     said = run("tiny.toml", "mine", "--out", "run", "train.seed=3")
+    assert said.count("left out: broken.png") == 1, "the copy that is measured has no remarks of its own"
     assert re.search(r"640 pictures take about .* here \(.* a second, by 10 measured steps\)\. Ctrl-C", said), said
     assert AutoModel.from_pretrained("run").sample(1).shape == (1, 3, 8, 8)
     before = Path("run/model.safetensors").read_bytes()
@@ -180,7 +182,7 @@ PAIRS = "pix2pix_sketch2emoji"
 )  # fmt: skip
 def test_auto_chooses_by_its_rules(found: dict, recipe: str, has: list[str], says: str) -> None:
     """Each choice is a recipe that reads, for a model and objective that can be built."""
-    choice = auto.choose(auto.Found(path="pictures", **found))
+    choice = auto.choose(auto.Overview(path="pictures", **found))
     assert choice.recipe == recipe and set(has) <= set(choice.overrides), choice
     assert says in " ".join(choice.reasons), choice.reasons
     ready = shelf.own_recipe(choice.recipe, "pictures", choice.overrides)
@@ -196,7 +198,7 @@ def test_auto_trains_longer_on_more_pictures() -> None:
 
 def test_auto_without_published_weights_starts_from_noise(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(auto, "START", "no-such-model")
-    choice = auto.choose(auto.Found(path="p", count=216, sides=(256, 300)))
+    choice = auto.choose(auto.Overview(path="p", count=216, sides=(256, 300)))
     assert choice.recipe == "stylegan2_landscapes" and not [o for o in choice.overrides if "init" in o]
 
 

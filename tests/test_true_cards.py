@@ -8,11 +8,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-import torch
 
+from benchmarks.shells import draw_shells
 from ganhub import AutoModel
 from ganhub.hub import cards
-from ganhub.images import save_image
 from ganhub.models import get_architecture
 from ganhub.trainer import Trainer, make_recipe, read_recipe
 from ganhub.trainer.statement import NO_MATTER, started_from
@@ -32,12 +31,7 @@ THEIRS = re.compile(
 @pytest.fixture
 def mine(tmp_path: Path) -> Path:
     """Three classes of three pictures each, and drawings in pairs."""
-    generator = torch.Generator().manual_seed(1)
-    for k in range(9):
-        picture = torch.rand((1, 3, 40, 40), generator=generator) * 2 - 1
-        save_image(picture, tmp_path / "shells" / f"kind-{k % 3}" / f"{k}.png")
-        for side in ("before", "after"):
-            save_image(picture, tmp_path / "pairs" / side / f"{k}.png")
+    draw_shells(tmp_path)
     return tmp_path
 
 

@@ -2,22 +2,53 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
 from ganhub import hub, zoo
+from ganhub.hub import cards
 from ganhub.models import LatentGenerator, Stylizer, Translator, get_architecture
 
 
-def test_featured_models_come_first_and_the_others_by_name(models_folder: Path) -> None:
+def test_featured_models_come_first_then_others_by_name_then_studies(models_folder: Path) -> None:
     for name in ("zebra", "aardvark"):
         get_architecture("dcgan").tiny().save_pretrained(models_folder / name)
-    names = zoo.names()
-    featured = [name for name in zoo.FEATURED if name in names]
-    assert names[: len(featured)] == featured and names[len(featured) :] == sorted(names[len(featured) :])
-    assert {"zebra", "aardvark"} <= set(names)
+    entries = zoo.entries()
+    shown = [entry.name for entry in entries if entry.level != zoo.STUDY]
+    assert [entry.name for entry in entries][: len(shown)] == shown, "studies stand last"
+    featured = [name for name in zoo.FEATURED if name in shown]
+    assert shown[: len(featured)] == featured and shown[len(featured) :] == sorted(shown[len(featured) :])
+    assert {"zebra", "aardvark"} <= set(shown)
+
+
+def test_the_most_delightful_model_is_the_first_where_it_is_here(models_folder: Path) -> None:
+    first = zoo.names(LatentGenerator)[0]
+    get_architecture("dcgan").tiny().save_pretrained(models_folder / zoo.DELIGHTFUL)
+    assert first == zoo.FEATURED[0] or (Path("model_cards") / zoo.DELIGHTFUL).is_dir()
+    assert zoo.names(LatentGenerator)[0] == zoo.DELIGHTFUL
+
+
+def test_every_published_model_says_what_it_draws_and_its_level(root: Path) -> None:
+    for folder in (path for path in (root / "model_cards").iterdir() if path.is_dir()):
+        metrics = cards.read_metrics(folder)
+        assert re.fullmatch(r"[A-Z].{10,100}\.", metrics["draws"]), folder.name
+        assert metrics["level"] in ("show", "study") and metrics.get("takes", "photo") in ("photo", "drawing")
+    entry = zoo.entry_of("stylegan2-heroes")
+    assert entry.card == "https://huggingface.co/ganhub/stylegan2-heroes" and entry.in_menu == entry.name
+    assert zoo.entry_of("mlp-gan-mnist").in_menu == "mlp-gan-mnist (study)"
+
+
+def test_what_metrics_say_of_a_model_may_be_missing_or_wrong(models_folder: Path) -> None:
+    """A person's own model has no card on the Hub and no level; words that are none are not shown."""
+    get_architecture("dcgan").tiny().save_pretrained(models_folder / "mine")
+    for text in (None, "{broken", json.dumps({"draws": ["x"], "level": 3, "takes": "x" * 1000})):
+        if text is not None:
+            (models_folder / "mine" / "metrics.json").write_text(text)
+        entry = zoo.entry_of("mine")
+        assert (entry.draws, entry.level, entry.takes, entry.card, entry.in_menu) == ("", "", "", "", "mine")
 
 
 def test_entries_by_verb_classes_and_task(models_folder: Path) -> None:

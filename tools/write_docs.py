@@ -67,7 +67,8 @@ def zoo() -> str:
         "Trained by this project on open data, except where a model's limits say so. A sheet of samples shows seeds 0 "
         "to 63, or the same photos for each model, not curated. The name of a model is all that is needed: "
         '`AutoModel.from_pretrained("stylegan2-monet")`. Its folder is what lies on the Hub, and its card has all '
-        "numbers. [benchmarks/RESULTS.md](../benchmarks/RESULTS.md) has the commands that measure them, and the "
+        "numbers. A model of level show is worth looking at; one of level study is here to learn from. "
+        "[benchmarks/RESULTS.md](../benchmarks/RESULTS.md) has the commands that measure them, and the "
         "targets that were missed. [families.md](families.md) lists the architectures.",
         table(("model", *_facts(folders[0])), overview),
     ]
@@ -86,6 +87,7 @@ def _facts(folder: Path) -> dict[str, str]:
     megabytes = (folder / "model.safetensors").stat().st_size / 1e6
     licence = str(front.get("license_name") or front.get("license"))
     return {
+        "level": cards.read_metrics(folder).get("level", ""),
         "architecture": f"`{config['architecture']}`",
         "pictures": _pictures(config),
         "parameters": f"{parameters:,}, {megabytes:.1f} MB" if parameters else "none of its own",
@@ -100,6 +102,7 @@ def _model(folder: Path) -> Iterator[str]:
     yield f"### [{folder.name}](../model_cards/{folder.name})"
     if (folder / "samples.png").is_file():
         yield f'<img src="../model_cards/{folder.name}/samples.png" width="320" alt="Samples of {folder.name}">'
+    yield f"*{metrics['draws']}*" if metrics.get("draws") else ""
     yield str(run.get("intended_use") or _intended_use(folder))
     if run.get("limits"):
         yield f"**Limits.** {run['limits']}"

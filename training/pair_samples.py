@@ -17,8 +17,9 @@ import torch
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT)]
 
-from ganhub import AutoModel, images  # noqa: E402
+from ganhub import AutoModel  # noqa: E402
 from ganhub.data import DataConfig, open_data  # noqa: E402
+from ganhub.images.small import save_sheet  # noqa: E402
 
 COUNT, COLUMNS = 24, 12
 
@@ -37,7 +38,7 @@ def main() -> None:
     )  # fmt: skip
     batch = open_data(config, height=size, width=size, channels=3, labelled=False).batch(0, COUNT)
     rows = torch.stack([batch.images, model.translate(batch.images), batch.other.images], 1).flatten(0, 1)
-    images.save_grid(rows, arguments.model / "samples.png", columns=COLUMNS)
+    save_sheet(rows, arguments.model / "samples.png", columns=COLUMNS)
 
 
 if __name__ == "__main__":

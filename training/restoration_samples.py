@@ -20,6 +20,7 @@ sys.path[:0] = [str(ROOT)]
 from swatches import CONTENTS, asset  # noqa: E402
 
 from ganhub import AutoModel, images  # noqa: E402
+from ganhub.images.small import save_sheet  # noqa: E402
 from ganhub.models import Inpainter, Model  # noqa: E402
 from ganhub.models.inpainting import free_form  # noqa: E402
 from ganhub.nn.random import normal  # noqa: E402
@@ -57,7 +58,7 @@ def main() -> None:
     photos = [images.fit(images.load_image(asset(name)), SIDE, SIDE) for name in CONTENTS]
     made = [rows(model, photo, seed) for seed, photo in enumerate(photos, start=1)]
     grid = torch.cat([row for rows in made for row in rows])
-    images.save_grid(grid, arguments.out or arguments.model / "samples.png", columns=2 * len(made[0]))
+    save_sheet(grid, arguments.out or arguments.model / "samples.png", columns=2 * len(made[0]))
 
 
 if __name__ == "__main__":

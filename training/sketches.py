@@ -94,7 +94,7 @@ NAMES = tuple(f"sketch-{draw.__name__}" for draw in SKETCHES)
 
 
 def drawn(lines: list[Line]) -> Tensor:
-    """[1, 3, SIDE, SIDE] in [-1, 1], white under black lines with round ends."""
+    """[1, 4, SIDE, SIDE] in [-1, 1]: black lines with round ends on nothing, as the brush of a canvas draws them."""
     line = torch.arange(SIDE) + 0.5
     places = torch.stack(torch.meshgrid(line, line, indexing="ij")[::-1], -1)
     near = torch.full((SIDE, SIDE), math.inf)
@@ -104,7 +104,8 @@ def drawn(lines: list[Line]) -> Tensor:
             way = end - start
             along = ((places - start) @ way / way.square().sum().clamp_min(1e-6)).clamp(0, 1)
             near = torch.minimum(near, (places - start - along[..., None] * way).norm(dim=-1))
-    return ((near - REACH).clamp(-1, 1)).expand(1, 3, -1, -1)
+    ink = (REACH - near).clamp(-1, 1)
+    return torch.stack([*[-torch.ones_like(ink)] * 3, ink])[None]
 
 
 def main(folder: Path) -> None:

@@ -20,6 +20,7 @@ sys.path[:0] = [str(ROOT)]
 from swatches import STYLES, asset  # noqa: E402
 
 from ganhub import AutoModel, images  # noqa: E402
+from ganhub.images.small import save_sheet  # noqa: E402
 
 CONTENTS = ("cat", "harbour", "coffee")
 
@@ -40,7 +41,7 @@ def main() -> None:
     for name in CONTENTS:
         content = picture(name, side)
         rows += [content, *(model.stylize(content, style) for style in styles)]
-    images.save_grid(torch.cat(rows), arguments.model / "samples.png", columns=1 + len(styles))
+    save_sheet(torch.cat(rows), arguments.model / "samples.png", columns=1 + len(styles))
 
 
 if __name__ == "__main__":

@@ -277,14 +277,6 @@ def seal() -> Tensor:
     return torch.cat([ink, rounded(48, 48, 48, 20)])[None] * 2 - 1
 
 
-def painted(folder: Path) -> Tensor:
-    """What the Style tab opens with: its own two pictures, painted by the project's own Gatys."""
-    from ganhub.models import AutoModel
-
-    content, style = (images.load_image(folder / f"{name}.jpg", max_side=256) for name in ("cat", "waves"))
-    return AutoModel.from_pretrained("gatys").stylize(content, style)
-
-
 def old(photo: Tensor) -> Tensor:
     """What the Restore tab opens with: a photograph gone grey, grainy and scratched, [1, 3, H, W] in [-1, 1]."""
     grey = photo.mean(1, keepdim=True).expand_as(photo)
@@ -326,7 +318,6 @@ def main(folder: Path) -> None:
     for pair in PAIRS:
         halves = [images.fit(images.load_image(folder / f"{name}.jpg"), 120, 120) for name in pair]
         images.save_image(torch.cat(halves, dim=-1), folder / f"{'-'.join(pair)}.jpg")
-    images.save_image(painted(folder), folder / "painted.jpg")
     photo = images.load_image(folder / "coffee.jpg")
     images.save_image(old(photo), folder / "old.jpg")
     images.save_image(brushed(*photo.shape[2:]), folder / "old-brushed.png")

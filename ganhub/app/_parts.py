@@ -13,6 +13,7 @@ import tempfile
 import uuid
 from collections.abc import Callable, Generator, Iterable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import gradio as gr
@@ -25,6 +26,7 @@ from ganhub.app.drawings import file_name, result_folder
 from ganhub.app.jobs import Job, Jobs, Progress, Report
 from ganhub.app.library import Library
 from ganhub.app.shield import raw_editor
+from ganhub.creation import Creation, Inputs
 from ganhub.errors import ConfigError, GanhubError
 from ganhub.models import Model
 
@@ -182,6 +184,36 @@ def enlarge(pictures: Tensor, side: int) -> Tensor:
     return images.enlarge(pictures, factor)
 
 
+def picked(tab: str, model: Any) -> SimpleNamespace:
+    """The picture that was clicked on a wall and its seed, and where it can go: buttons ``send`` and ``edit``."""
+    at = SimpleNamespace()
+    with gr.Row(elem_classes="picked"):
+        at.picture = gr.Image(
+            label="Picked", format="png", interactive=False, height=200, buttons=["download", "fullscreen"],
+            elem_id=f"{tab}-picked", elem_classes=look_of(model), min_width=130, scale=1, show_label=False,
+        )  # fmt: skip
+        with gr.Column(scale=3, min_width=180):
+            at.seed = gr.Textbox(
+                label="Seed", placeholder="Click a picture above", interactive=False, buttons=["copy"],
+                elem_id=f"{tab}-picked-seed",
+            )  # fmt: skip
+            with gr.Row(elem_classes="ways"):
+                at.send = gr.Button("Use in Interpolate", size="md", elem_id=f"{tab}-send", min_width=120)
+                at.edit = gr.Button("Edit this picture", size="md", elem_id=f"{tab}-edit", min_width=120)
+    return at
+
+
+def look_of(name: Any, *others: str) -> list[str]:
+    """The CSS classes of a wall or a picture: those of pixel art keep hard edges when they are enlarged."""
+    entry = zoo.entry_of(name)
+    return [*others, "pixels"] if entry and entry.is_pixel_art else list(others)
+
+
+def digests(inputs: Inputs, creation: Creation) -> dict[str, str]:
+    """sha256 -> file of each picture that a Creation names."""
+    return {digest: str(inputs.find(digest)) for digest in creation.digests()}
+
+
 def swatches(label: str, files: Sequence[str], elem_id: str) -> gr.Dataset:
     """A gallery of small pictures to click; its listener gets the index."""
     return gr.Dataset(
@@ -195,6 +227,9 @@ def swatches(label: str, files: Sequence[str], elem_id: str) -> gr.Dataset:
 
 def bar(progress: Progress, noun: str) -> str:
     """A thin progress bar with a sentence under it; the Stop button shows while one is on the page."""
+    if progress.ahead is not None:
+        before = f"{progress.ahead} before you" if progress.ahead else "you are the next"
+        return f'<div class="bar waiting"><i></i></div><p>Waiting in line: {before} …</p>'
     if not progress.steps:
         return '<div class="bar waiting"><i></i></div><p>Loading the model …</p>'
     share = min(1.0, progress.step / progress.steps)
@@ -206,6 +241,11 @@ def bar(progress: Progress, noun: str) -> str:
     )
 
 
+# Of tabs whose work is of one kind; the others name the lane of each call.
+LANES = {
+    "generate": "quick", "conditional": "quick", "interpolate": "film", "translate": "photo", "restore": "photo",
+    "evolve": "slow",
+}  # fmt: skip
 PRIVATE = {"show_progress": "hidden", "api_visibility": "private"}  # of a listener that is no endpoint
 
 
@@ -216,7 +256,7 @@ def keep(count: int) -> list:
 
 def follow(
     bench: Bench, tab: str, request: gr.Request | None, work: Callable[[Report], T], *, noun: str, outputs: int,
-    stopped: str | Callable[[Job], tuple], look: Callable[[Any], Sequence] | None = None,
+    stopped: str | Callable[[Job], tuple], look: Callable[[Any], Sequence] | None = None, lane: str = "",
 ) -> Generator[tuple, None, Job[T] | None]:  # fmt: skip
     """Run ``work`` as a job of this visitor and tell of it; return the ended job, or None where it was stopped.
 
@@ -226,8 +266,9 @@ def follow(
     Args:
         noun: What one step is.
         look: The values for an early look; they stay as they are without one.
+        lane: Where the work waits for its turn, see :mod:`ganhub.app.lanes`.
     """
-    job = bench.jobs.start(visitor(request, tab), work)
+    job = bench.jobs.start(visitor(request, tab), work, lane=lane or LANES.get(tab, ""))
     seen = None
     for progress in job:
         fresh = look is not None and progress.preview is not None and progress.preview is not seen
@@ -294,10 +335,10 @@ def model_menu(library: Library, verb: type[Model], tab: str, *, conditional: bo
     entries = zoo.entries(verb, conditional=conditional, task=task)
     first = entries[0].name if entries else None
     menu = gr.Dropdown(
-        choices=[entry.name for entry in entries],
+        choices=[(entry.in_menu, entry.name) for entry in entries],
         value=first,
         label="Model",
-        info="Pick one, or type owner/name from the Hugging Face Hub.",
+        info="Or type owner/name of one on the Hugging Face Hub.",
         allow_custom_value=True,
         elem_id=f"{tab}-model",
         elem_classes="menu",
@@ -314,30 +355,38 @@ def model_menu(library: Library, verb: type[Model], tab: str, *, conditional: bo
 
 
 def about(library: Library, name: str | None) -> str:
-    """One line of HTML about a model of the menu."""
+    """One line of HTML about a model of the menu: what it draws, how large, its card and its paper."""
     if not name:
         return "No model is here yet. Train one with <code>python training/train.py</code>, or type a Hub id above."
     entry = zoo.entry_of(name)
     if entry is None:
-        return "From the Hugging Face Hub. It is fetched once, when you first use it."
-    return " · ".join(_facts(entry))
+        card = _link(zoo.card_of(name), "Card") if isinstance(name, str) else ""
+        return " · ".join(filter(None, ("From the Hugging Face Hub. It is fetched once, when you first use it.", card)))
+    return " · ".join(filter(None, _facts(entry)))
 
 
 def _facts(entry: zoo.Entry) -> Iterable[str]:
+    yield html.escape(entry.draws)
     if size := getattr(entry.config, "size", None):
         yield f"{size[1]} × {size[0]} pixels"
     if entry.classes:
         yield f"{len(entry.classes)} classes"
-    yield _linked(entry.model_class.paper)
+    yield _link(entry.card, "Card")
+    papers = re.findall(r"arXiv:(\d{4}\.\d{4,5})", entry.model_class.paper)
+    yield from (_link(f"https://arxiv.org/abs/{number}", "Paper", title=entry.model_class.paper) for number in papers)
+    yield "" if papers else html.escape(entry.model_class.paper)
 
 
-def _linked(paper: str) -> str:
-    paper = html.escape(paper)
-    return re.sub(r"arXiv:(\d{4}\.\d{4,5})", r'<a href="https://arxiv.org/abs/\1" target="_blank">arXiv:\1</a>', paper)
+def _link(address: str, text: str, title: str = "") -> str:
+    """An HTML link that opens beside the page; "" without an address."""
+    told = f' title="{html.escape(title)}"' if title else ""
+    return f'<a href="{html.escape(address)}"{told} target="_blank" rel="noopener">{text}</a>' if address else ""
 
 
 def menu_name(model: Any) -> Any:
-    """What a model menu holds; nothing is the empty name."""
+    """The name that a model menu holds; nothing is the empty name."""
+    if isinstance(model, str):
+        return model.removesuffix(f" ({zoo.STUDY})")  # as the menu shows it
     return "" if model is None else model
 
 

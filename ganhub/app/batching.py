@@ -13,10 +13,11 @@ from weakref import WeakKeyDictionary
 
 from torch import Tensor
 
-from ganhub.creation.generate import Wanted, at_once, draw
+from ganhub.creation.generate import Near, Wanted, at_once, draw
 from ganhub.models import LatentGenerator
 
-Key = tuple[float, Wanted]  # truncation, (seed, class)
+Manner = tuple[float, Near]  # truncation, and what the pictures are near
+Key = tuple[Manner, Wanted]  # and (seed, class)
 
 
 class Batches:
@@ -26,11 +27,13 @@ class Batches:
         self._lock = threading.Lock()
         self._desks: WeakKeyDictionary[LatentGenerator, Desk] = WeakKeyDictionary()
 
-    def draw(self, generator: LatentGenerator, wanted: Sequence[Wanted], truncation: float) -> list[Tensor]:
+    def draw(
+        self, generator: LatentGenerator, wanted: Sequence[Wanted], truncation: float, near: Near = None
+    ) -> list[Tensor]:
         """Pictures [C, H, W] in [-1, 1] of seeds and classes, on the CPU; at most ``at_once`` of them."""
         with self._lock:
             desk = self._desks.setdefault(generator, Desk())
-        return desk.draw(generator, [(truncation, one) for one in wanted])
+        return desk.draw(generator, [((truncation, near), one) for one in wanted])
 
 
 class Desk:
@@ -64,14 +67,15 @@ class Desk:
         return [one.pixels for one in own]
 
     def _next_batch(self, most: int) -> dict[Key, Picture]:
-        """The first that were asked for, and others of the same truncation."""
-        truncation = next(iter(self._asked))[0]
-        alike = [key for key in self._asked if key[0] == truncation]
+        """The first that were asked for, and others that are drawn in the same manner."""
+        manner = next(iter(self._asked))[0]
+        alike = [key for key in self._asked if key[0] == manner]
         return {key: self._asked.pop(key) for key in alike[:most]}
 
     def _fill(self, generator: LatentGenerator, batch: dict[Key, Picture]) -> None:
         try:
-            pixels = draw(generator, [wanted for _, wanted in batch], next(iter(batch))[0])
+            truncation, near = next(iter(batch))[0]
+            pixels = draw(generator, [wanted for _, wanted in batch], truncation, near)
             for picture, one in zip(batch.values(), pixels, strict=True):
                 picture.pixels = one
         except Exception as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from ganhub.app.drawings import Drawings
 from ganhub.app.jobs import Jobs
 from ganhub.app.library import Library
 from ganhub.app.shield import Twin
+from ganhub.creation import Creation
 
 ASSETS = Path(__file__).parent / "assets"
 
@@ -28,6 +30,46 @@ class Bench:
 Listener = tuple[Callable, Any, Any]  # function, inputs, outputs
 
 
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """A tab's newest result, as history and links must know it. It stays on the server, in the visitor's session.
+
+    Attributes:
+        creation: What was asked for.
+        files: Its pictures, in the Creation's order; of a walk its strip, of a pair the second.
+        film: The film, where there is one.
+        photos: sha256 -> file of each input picture.
+    """
+
+    creation: Creation
+    files: Sequence[str]
+    film: str = ""
+    photos: Mapping[str, str] = field(default_factory=dict)
+    number: int = field(default_factory=count().__next__, init=False)
+
+    def __hash__(self) -> int:
+        """Another for each: Gradio tells by it that a state holds another one, and an id is used again."""
+        return self.number
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a tab shows a Creation that it, or another visitor's, has made before.
+
+    Attributes:
+        takes: Whether it can be asked for on this tab.
+        fill: (creation, sha256 -> file of the input pictures that are here) -> values of the boxes. A picture that is
+            not here is None there.
+        boxes: Components that are filled.
+        run: Makes it: what the tab's own button does.
+    """
+
+    takes: Callable[[Creation], bool]
+    fill: Callable[[Creation, Mapping[str, str]], Sequence[Any]]
+    boxes: Sequence[Any]
+    run: Listener
+
+
 @dataclass(frozen=True)
 class Built:
     """A tab on the page, as the page must know it.
@@ -38,6 +80,8 @@ class Built:
         scripts: JavaScript that runs then.
         slow: Listener id -> its twin for slow calls, see :func:`ganhub.app.shield.guard`.
         doors: Components that other tabs may fill.
+        outcome: A ``gr.State`` that holds the newest :class:`Outcome`; each one that is put in goes into the history.
+        form: How it is filled from a Creation.
     """
 
     first: Listener | None = None
@@ -45,6 +89,8 @@ class Built:
     scripts: Sequence[str] = ()
     slow: Mapping[int, Twin] = field(default_factory=dict)
     doors: Mapping[str, Any] = field(default_factory=dict)
+    outcome: Any = None
+    form: Form | None = None
 
 
 @dataclass(frozen=True)
@@ -68,8 +114,12 @@ class Tab:
 
 def script(name: str, *arguments: str) -> str:
     """JavaScript that calls the function of a file in ``assets/`` with texts."""
-    function = (ASSETS / f"{name}.js").read_text(encoding="utf-8").strip()
-    return f"() => ({function})({', '.join(map(json.dumps, arguments))})"
+    return f"() => ({handler(name)})({', '.join(map(json.dumps, arguments))})"
+
+
+def handler(name: str) -> str:
+    """JavaScript of a file in ``assets/``, as a listener that gets the values of its inputs."""
+    return (ASSETS / f"{name}.js").read_text(encoding="utf-8").strip()
 
 
 def press_once(tab: str, box: str, *, button: str = "run") -> str:

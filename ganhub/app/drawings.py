@@ -1,7 +1,7 @@
 """Pictures of seeds that were asked for lately: each is drawn once and served to all who ask for it.
 
 Every page opens on the same wall, and neighbours on a wall overlap, so on a busy page most pictures are there already.
-A picture depends on model, seed, class and truncation alone.
+A picture depends on model, seed, class, truncation and likeness alone.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from ganhub.app.batching import Batches
 from ganhub.app.jobs import Report
 from ganhub.app.shield import results_place
 from ganhub.creation import Generate, Library
-from ganhub.creation.generate import Wanted, at_once
+from ganhub.creation.generate import Near, Wanted, at_once
 from ganhub.errors import ImageError
 from ganhub.models import LatentGenerator
 
 MOST = 4096  # pictures of one model that are remembered
 
-Key = tuple[str, float, int, str | int | None]
+Key = tuple[str, float, Near, int, str | int | None]
 
 
 def result_folder() -> Path:
@@ -44,7 +44,7 @@ def file_name(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text)[-100:]
 
 
-def written(path: Path, content: bytes) -> None:
+def write_new(path: Path, content: bytes) -> None:
     """Write a file that nobody else knows of; ImageError where the disk is full."""
     try:
         path.write_bytes(content)
@@ -65,7 +65,7 @@ class Drawings:
 
     def of(self, wall: Generate, library: Library, report: Report | None = None) -> list[str]:
         """The PNGs of a :class:`~ganhub.creation.Generate`, in its order; see :meth:`paths_of`."""
-        return self.paths_of(wall.open(library), wall.model, wall.wanted(), wall.truncation, report)
+        return self.paths_of(wall.open(library), wall.model, wall.wanted(), wall.truncation, report, wall.near)
 
     def path_of(
         self, generator: LatentGenerator, model: str, seed: int, truncation: float = 1.0,
@@ -76,7 +76,7 @@ class Drawings:
 
     def paths_of(
         self, generator: LatentGenerator, model: str, wanted: Sequence[Wanted], truncation: float = 1.0,
-        report: Report | None = None,
+        report: Report | None = None, near: Near = None,
     ) -> list[str]:  # fmt: skip
         """The PNGs of pictures, in order; those that are not there yet are drawn :func:`at_once` many at a time.
 
@@ -84,38 +84,42 @@ class Drawings:
             model: The generator's name, for the files'.
             wanted: Seed and class of each; None as the class leaves it to the seed.
             report: Is told after how many of them it goes on.
+            near: The seed that they are near, and how near.
         """
-        paths = {asked: self._known(generator, (model, truncation, *asked)) for asked in wanted}
+        paths = {asked: self._cached(generator, (model, truncation, near, *asked)) for asked in wanted}
         missing = [asked for asked, path in paths.items() if path is None]
         step = at_once(generator)
         for start in range(0, len(missing), step):
             if report is not None:
                 report(len(wanted) - len(missing) + start, len(wanted))
             part = missing[start : start + step]
-            paths |= zip(part, self._draw(generator, model, part, truncation), strict=True)
+            paths |= zip(part, self._draw(generator, model, part, truncation, near), strict=True)
         return [str(paths[asked]) for asked in wanted]
 
-    def _draw(self, generator: LatentGenerator, model: str, wanted: Sequence[Wanted], truncation: float) -> list[Path]:
+    def _draw(
+        self, generator: LatentGenerator, model: str, wanted: Sequence[Wanted], truncation: float, near: Near
+    ) -> list[Path]:
         """Draw pictures, in one batch with others', and write their files, in a folder that nobody can guess."""
-        pictures = self._batches.draw(generator, wanted, truncation)
+        pictures = self._batches.draw(generator, wanted, truncation, near)
         folder = result_folder()
-        drawn = []
+        files = []
         for place, (picture, (seed, label)) in enumerate(zip(pictures, wanted, strict=True)):
-            asked = {} if label is None else {"label": label}
-            facts = {"software": "ganhub", "model": model, "seed": seed, "truncation": truncation, **asked}
+            named = {} if label is None else {"label": label}
+            alike = {} if near is None else {"around": near[0], "likeness": near[1]}
+            facts = {"software": "ganhub", "model": model, "seed": seed, "truncation": truncation, **named, **alike}
             # Its place is in the name: classes whose names have no Latin letters have the same file name.
-            path = folder / file_name("-".join([model, *map(str, asked.values()), f"seed-{seed}-{place}.png"]))
+            path = folder / file_name("-".join([model, *map(str, named.values()), f"seed-{seed}-{place}.png"]))
             # Nobody knows the place yet, so there is nobody who could see half of it.
-            written(path, images.encode_png(picture, metadata={name: str(fact) for name, fact in facts.items()}))
-            drawn.append(path)
+            write_new(path, images.encode_png(picture, metadata={name: str(fact) for name, fact in facts.items()}))
+            files.append(path)
         with self._lock:
-            known = self._paths.setdefault(generator, OrderedDict())
-            known |= {(model, truncation, *asked): path for asked, path in zip(wanted, drawn, strict=True)}
-            while len(known) > MOST:
-                known.popitem(last=False)
-        return drawn
+            paths = self._paths.setdefault(generator, OrderedDict())
+            paths |= {(model, truncation, near, *asked): path for asked, path in zip(wanted, files, strict=True)}
+            while len(paths) > MOST:
+                paths.popitem(last=False)
+        return files
 
-    def _known(self, generator: LatentGenerator, key: Key) -> Path | None:
+    def _cached(self, generator: LatentGenerator, key: Key) -> Path | None:
         with self._lock:
             paths = self._paths.get(generator, OrderedDict())
             path = paths.get(key)

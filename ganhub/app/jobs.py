@@ -76,7 +76,7 @@ class Job(Generic[T]):
         self._work, self._changed, self._stop = work, threading.Condition(), threading.Event()
         self._ticket, self._on_end = ticket, []
         self._progress: Progress | None = None
-        self._told: Progress | None = None
+        self._reported: Progress | None = None
         self._preview: object = None
         self._result: T | None = None
         self._error: BaseException | None = None
@@ -153,12 +153,14 @@ class Job(Generic[T]):
             while not self._wait_for_end(pause):
                 with self._changed:
                     waits = self._progress is not None and self._progress.ahead is not None
-                    patience = WORD_IN_LINE if waits else WORD_FROM
-                    self._changed.wait_for(lambda: self._ended or self._progress is not self._told, timeout=patience)
+                    self._changed.wait_for(
+                        lambda: self._ended or self._progress is not self._reported,
+                        timeout=WORD_IN_LINE if waits else WORD_FROM,
+                    )
                     progress, ended = self._progress, self._ended
                 if ended:
                     return
-                self._told, pause = progress, INTERVAL
+                self._reported, pause = progress, INTERVAL
                 if progress is not None and progress.preview is not None:
                     if time.monotonic() - looked < LOOK_EVERY:
                         progress = replace(progress, preview=None)

@@ -54,7 +54,7 @@ class Panel:
     """A set of questions and all that is needed to ask them.
 
     Attributes:
-        questions: As :func:`ganhub.metrics.judging.plan` drew them, from ``seed``.
+        questions: Drawn by :func:`ganhub.metrics.judging.plan` from ``seed``.
         pictures: For each question the pictures that it shows, from left to right, by :func:`embed`.
         file: Where answers go.
     """
@@ -84,7 +84,7 @@ def embed(picture: Tensor, side: int, *, smooth: bool, background: str = "white"
 
     Args:
         picture: [1, C, H, W] in [-1, 1]; grey becomes RGB, transparency is laid on ``background``.
-        side: Of the square that is shown, in pixels.
+        side: Side of the square that is shown, in pixels.
         smooth: Raise by a smooth filter; otherwise pixels are repeated, and ``side`` is a multiple of theirs.
     """
     picture = images.from_pil(images.to_pil(picture), channels=3, background=background)

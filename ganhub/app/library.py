@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import threading
 import time
 from collections import OrderedDict
@@ -17,13 +16,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
-from weakref import WeakValueDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from ganhub import hub, zoo
 from ganhub.app.jobs import heed_stop
 from ganhub.config import nearest
 from ganhub.errors import GanhubError, HubError
 from ganhub.hub import visitors
+from ganhub.hub.revisions import Stamp, stamp
 from ganhub.models import LatentGenerator, Model
 
 MAX_NAME = 200  # characters
@@ -51,7 +51,8 @@ class Library:
     ) -> None:  # fmt: skip
         self.memory = memory
         self.keep, self.device, self.max_bytes, self.cache_dir = keep, device, max_bytes, cache_dir
-        self._loaded: OrderedDict[tuple[str, int], Model] = OrderedDict()
+        self._loaded: OrderedDict[tuple[str, Stamp], Model] = OrderedDict()
+        self._places: WeakKeyDictionary[Model, Path] = WeakKeyDictionary()
         # Weak: a lock goes with the last visitor who waits for it, so that names which name nothing are not kept.
         self._loading: WeakValueDictionary[str, threading.Lock] = WeakValueDictionary()
         self._lock = threading.Lock()
@@ -71,7 +72,7 @@ class Library:
         with self._lock:
             loading = self._loading.setdefault(name, threading.Lock())
         with _held(loading):  # two visitors who ask for the same model wait for one loading
-            key = (name, _changed(folder))
+            key = (name, stamp(folder) if folder else ())  # a model that was trained further is read again
             with self._lock:
                 model = self._loaded.get(key)
                 if model is not None:
@@ -84,6 +85,13 @@ class Library:
                         self._loaded.popitem(last=False)
         return zoo.with_verb(model, name, verb)
 
+    def revision(self, name: str) -> str:
+        """sha256 of a model's config and weights; one of the Hub is opened for it. HubError as of :meth:`open`."""
+        name = str(name or "").strip()
+        place = hub.list_local().get(name) or self._places[self.open(name)]
+        with _naming(name, place):
+            return hub.revision_of(place)
+
     def _fits(self) -> bool:
         loaded = self._loaded.values()
         return len(loaded) <= self.keep and sum(map(bytes_of, loaded)) <= self.memory
@@ -91,13 +99,12 @@ class Library:
     def _load(self, name: str, folder: Path | None) -> Model:
         """Read a model; of a stranger's, what it becomes is asked first. Errors say its name, not where it lies."""
         path = folder or self._fetch(name)
-        try:
+        with _naming(name, path):
             if folder is None:
                 self._check(name, path)
-            return Model.from_folder(path, device=self.device)
-        except GanhubError as error:
-            told = str(error).replace(str(path), name)
-            raise type(error)(told.replace(path.name, name) if folder is None else told) from error
+            model = Model.from_folder(path, device=self.device)
+        self._places[model] = path
+        return model
 
     def _check(self, name: str, path: Path) -> None:
         """Refuse a Hub model that would take too much memory: for its weights, or for one picture."""
@@ -157,13 +164,16 @@ def _held(lock: threading.Lock) -> Iterator[None]:
         lock.release()
 
 
+@contextmanager
+def _naming(name: str, place: Path) -> Iterator[None]:
+    """Let errors name a model as the visitor did, not where it lies."""
+    try:
+        yield
+    except GanhubError as error:
+        sentence = str(error).replace(str(place), name)
+        raise type(error)(sentence.replace(place.name, name) if place.name != name else sentence) from error
+
+
 def bytes_of(model: Model) -> int:
     """Memory that a loaded model takes."""
     return sum(tensor.nbytes for tensor in (*model.parameters(), *model.buffers()))
-
-
-def _changed(folder: Path | None) -> int:
-    """When a folder's weights were last written: a model that was trained further is read again."""
-    if folder is None:
-        return 0
-    return max((os.stat(file).st_mtime_ns for file in folder.glob("*.safetensors")), default=0)

@@ -14,8 +14,9 @@ from ganhub import zoo
 from ganhub.app import _parts as parts
 from ganhub.app import api
 from ganhub.app import tabs as declared
-from ganhub.app.declared import ASSETS, Bench, Built, Tab
+from ganhub.app.declared import ASSETS, Bench, Built, Tab, script
 from ganhub.app.drawings import Drawings
+from ganhub.app.editor import build_tray
 from ganhub.app.jobs import Jobs
 from ganhub.app.library import Library
 from ganhub.app.shield import Limits, guard, middleware, own_folder
@@ -47,6 +48,7 @@ def create_app(library: Library | None = None) -> gr.Blocks:
     limits = Limits.from_environment()
     bench = Bench(library or Library(), Jobs(), Drawings())
     built: dict[str, Built] = {}
+    titles: dict[str, str] = {}
     with gr.Blocks(title="ganhub", analytics_enabled=False, delete_cache=(DAY // 24, DAY // 4)) as app:
         gr.HTML(HEADER, container=False, padding=False, elem_classes="masthead-block")
         with gr.Tabs() as tabs:
@@ -54,37 +56,53 @@ def create_app(library: Library | None = None) -> gr.Blocks:
                 if not tab.able():
                     continue
                 with gr.Tab(tab.title, id=tab.name) as place:
-                    built[tab.name] = tab.build(bench)
+                    built[tab.name], titles[tab.name] = tab.build(bench), tab.title
+                place.select(js=script("tab_shown", tab.name), api_visibility="private")
                 # No tab opens on an empty box: it shows something by itself when it is first seen.
                 for listener in built[tab.name].opening:
                     place.select(*listener, **parts.PRIVATE)
-                for script in built[tab.name].scripts:
-                    place.select(js=script, api_visibility="private")
-        connect(tabs, *(built[name].doors for name in ("generate", "interpolate", "edit")))
-        for one in built.values():
-            if one.first:
-                app.load(*one.first, **parts.PRIVATE)
+                for code in built[tab.name].scripts:
+                    place.select(js=code, api_visibility="private")
+        for name in ("generate", "conditional"):
+            connect(tabs, name, *(built[tab].doors for tab in (name, "interpolate", "edit")))
+        build_tray(app, bench, tabs, built, titles)
         api.add_endpoints(bench, limits)
     parts.calm_all(app)
     bench.library.warm_up(ready=lambda: app.is_running)  # not earlier: it would only slow the start down
     # Places in line are told to all who wait once a second, not at every change: that would be a message to each.
-    app.queue(status_update_rate=1, max_size=64, default_concurrency_limit=2, api_open=False)
+    app.queue(status_update_rate=1, max_size=64, default_concurrency_limit=16, api_open=False)
     guard(app, {id: twin for one in built.values() for id, twin in one.slow.items()})
     return app
 
 
-def connect(tabs: gr.Tabs, wall: dict[str, Any], path: dict[str, Any], room: dict[str, Any]) -> None:
-    """Let the buttons under the wall of seeds fill the Interpolate and the Edit tab, and go there."""
-    wall["send"].click(
-        parts.calm(send), [wall["seed"], path["seeds"]], [tabs, path["seeds"]],
-        show_progress="hidden", api_name="keep_seed",
+def connect(tabs: gr.Tabs, name: str, wall: dict[str, Any], path: dict[str, Any], room: dict[str, Any]) -> None:
+    """Let the buttons under a wall fill the Interpolate and the Edit tab with model, seed and class, and go there."""
+    first = name == "generate"
+    sent = wall["send"].click(
+        parts.calm(send), [wall["seed"], path["seeds"]], [tabs, path["seeds"]], show_progress="hidden",
+        api_name="keep_seed", api_visibility="public" if first else "private",
         api_description="Add a seed to a list of seeds (comma separated) for the Interpolate tab.",
     )  # fmt: skip
-    wall["edit"].click(
+    label = wall.get("label")
+    chained = [
+        (parts.calm(lambda model: model), wall["model"], path["model"]), path["menu"],
+        *([(parts.calm(chosen), label, path["label"])] if label else []), path["suggest"], path["start"],
+    ]  # fmt: skip
+    for listener in chained:
+        sent = sent.success(*listener, **parts.PRIVATE)
+    sent = wall["edit"].click(
         parts.calm(send_to_edit), [wall["model"], wall["seed"]], [tabs, room["model"], room["seed"]],
-        show_progress="hidden", api_name="send_to_edit",
+        show_progress="hidden", api_name="send_to_edit", api_visibility="public" if first else "private",
         api_description="Check that pictures of a model can be edited; returns model and seed for `edit_seed`.",
-    ).success(*room["start"], **parts.PRIVATE).success(*room["reveal"], **parts.PRIVATE)  # fmt: skip
+    )  # fmt: skip
+    chained = [*([(parts.calm(chosen), label, room["label"])] if label else []), room["start"], room["reveal"]]
+    for listener in (*room["menus"], *chained):
+        sent = sent.success(*listener, **parts.PRIVATE)
+
+
+def chosen(label: str) -> Any:
+    """A class in a menu of classes; the menu stays as it is without one."""
+    return label or gr.skip()
 
 
 def send(seed: str, seeds: str) -> tuple[Any, str]:
@@ -111,7 +129,7 @@ def launch_options() -> dict[str, Any]:
     limits = Limits.from_environment()
     return {
         "theme": theme(),
-        "css": CSS,
+        "css": CSS + (ASSETS / "tray.css").read_text(encoding="utf-8"),
         "ssr_mode": False,
         "max_file_size": "32mb",
         "footer_links": ["api", "settings"],

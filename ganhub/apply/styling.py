@@ -55,7 +55,7 @@ def paint(
         style_outside: Painted where the mask is black; the photo itself without it.
         tile: "auto" paints pictures above 1.5 megapixels in tiles, 0 none, a number those with a longer side, in tiles
             of so many pixels a side. Tiles are painted with the statistics of the whole picture.
-        on_step: As of :meth:`~ganhub.models.Stylizer.stylize`; of tiles, there are no early looks.
+        on_step: As in :meth:`~ganhub.models.Stylizer.stylize`; tiles give no early looks.
 
     Returns:
         [1, 3, H, W], or with the photo's alpha [1, 4, H, W], in [-1, 1].
@@ -118,9 +118,9 @@ def paint_frames(
     Args:
         stylizer: Any model that paints.
         frames: [1, C, H, W] each, all of one size, in [-1, 1]; an iterator is read as it is needed.
-        style: As of :func:`paint`.
+        style: As in :func:`paint`.
         smoothing: See :class:`ganhub.images.video.Smoother`; 0 leaves every frame as it was painted.
-        **options: Of :func:`paint`; ``on_step`` is called for every frame.
+        **options: More arguments of :func:`paint`; ``on_step`` is called for every frame.
 
     Yields:
         Painted frames, as from :func:`paint`.
@@ -161,15 +161,15 @@ def _painted(
     scale: float,
     seed: int,
 ) -> Tensor:
-    """A painting of its own memory, [1, 3, H, W]."""
+    """Paint one photo; the result shares no memory with it. [1, 3, H, W]."""
     height, width = photo.shape[-2:]
     below, right = max(0, SMALLEST_SIDE - height), max(0, SMALLEST_SIDE - width)
     if below or right:
         top, left = below // 2, right // 2
         photo = F.pad(photo, (left, right - left, top, below - top), mode="replicate")
 
-    def stylize(pictures: Tensor, told: OnStep | None = None) -> Tensor:
-        return stylizer.stylize(pictures, styles, strength=strength, scale=scale, seed=seed, on_step=told)
+    def stylize(pictures: Tensor, report: OnStep | None = None) -> Tensor:
+        return stylizer.stylize(pictures, styles, strength=strength, scale=scale, seed=seed, on_step=report)
 
     if not side or not strength:
         result = stylize(photo, on_step)
@@ -187,7 +187,7 @@ def _painted(
 
 
 class _Progress:
-    """Steps of several paintings as steps of one; the last is left to be said with the finished picture."""
+    """Reports the steps of several paintings as one; the caller reports the last, with the finished picture."""
 
     def __init__(self, on_step: OnStep, turns: int) -> None:
         self.on_step, self.turns, self.turn, self.total = on_step, turns, 0, 1

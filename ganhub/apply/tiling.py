@@ -153,7 +153,7 @@ def samples(picture: Tensor, grid: Grid, *, pixels: int = SAMPLE) -> Iterator[tu
     Args:
         picture: [1, C, H, W].
         grid: From :func:`grid`, for this picture's size.
-        pixels: Of the tiles of a batch together, at most; a batch holds one tile at least.
+        pixels: Most pixels of a batch's tiles together; a batch holds at least one tile.
 
     Yields:
         Tiles [n, C, h, w], and how much each place of them counts, [n, 1, h, w], in the mean over the picture.

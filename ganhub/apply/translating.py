@@ -54,19 +54,19 @@ def translate(
     require_room(height * scale, width * scale)
     side = _side(translator, tile, height, width)
     if self_ensemble:
-        made = _over_turns(lambda x, say: _translated(translator, x, side, say), photo, on_step)
+        result = _over_turns(lambda x, say: _translated(translator, x, side, say), photo, on_step)
     else:
-        made = _translated(translator, photo, side, on_step)
+        result = _translated(translator, photo, side, on_step)
     if alpha is not None:
-        made = torch.cat([made, resize(alpha, tuple(made.shape[-2:]))], 1)
+        result = torch.cat([result, resize(alpha, tuple(result.shape[-2:]))], 1)
     if on_step is not None:
         on_step(1, 1, None)
-    return made
+    return result
 
 
 def _over_turns(work: Callable[[Tensor, OnStep], Tensor], photo: Tensor, on_step: OnStep | None) -> Tensor:
-    """The mean of what is made of a photo in each of its eight positions, turned back."""
-    made = None
+    """Translate a photo in each of its eight positions, turn the results back, and return their mean."""
+    result = None
     for turn in range(8):
         quarters, mirrored = turn % 4, turn > 3
 
@@ -74,12 +74,12 @@ def _over_turns(work: Callable[[Tensor, OnStep], Tensor], photo: Tensor, on_step
             if on_step is not None:
                 on_step(turn * steps + step, 8 * steps, None)
 
-        back = torch.rot90(work(torch.rot90(photo.flip(3) if mirrored else photo, quarters, (2, 3)), say), -quarters,
+        turned = torch.rot90(work(torch.rot90(photo.flip(3) if mirrored else photo, quarters, (2, 3)), say), -quarters,
                            (2, 3))  # fmt: skip
-        back = (back.flip(3) if mirrored else back) / 8
-        made = back if made is None else made.add_(back)
+        turned = (turned.flip(3) if mirrored else turned) / 8
+        result = turned if result is None else result.add_(turned)
         say(1, 1, None)
-    return made
+    return result
 
 
 def _translated(translator: Translator, photo: Tensor, side: int, on_step: OnStep | None) -> Tensor:
@@ -131,8 +131,8 @@ def inpaint(
                 for x, m, g, share in zip(seen, inside, guess, shares, strict=True)
             ])  # fmt: skip
 
-        made = in_tiles(inpainter, fill, torch.cat([photo, hole.to(photo), small], 1), grid, on_step)
-        filled = torch.where(hole, made, photo)
+        result = in_tiles(inpainter, fill, torch.cat([photo, hole.to(photo), small], 1), grid, on_step)
+        filled = torch.where(hole, result, photo)
     if on_step is not None:
         on_step(1, 1, None)
     return filled if alpha is None else torch.cat([filled, alpha], 1)

@@ -38,11 +38,11 @@ def check_classes(generator: LatentGenerator, labelled: Labelled) -> None:
     count, names = generator.config.num_classes, generator.config.class_names
     if not count:
         raise ConfigError(f"This {generator.architecture} knows no classes, so its pictures would have no labels.")
-    known = tuple(names) or tuple(str(index) for index in range(count))
+    class_names = tuple(names) or tuple(str(index) for index in range(count))
     for label in labelled.classes:
-        if label not in known:
-            shown = ", ".join(known[:20]) + (", ..." if count > 20 else "")
-            raise ConfigError(f"The model knows no class '{label}'.{nearest(label, known)} It knows: {shown}.")
+        if label not in class_names:
+            shown = ", ".join(class_names[:20]) + (", ..." if count > 20 else "")
+            raise ConfigError(f"The model knows no class '{label}'.{nearest(label, class_names)} It knows: {shown}.")
 
 
 def sample_into(
@@ -127,10 +127,10 @@ def train_generator(labelled: Labelled, run: str | Path, *, recipe: Recipe, quie
 
     run, side, channels = Path(run), recipe.model["image_size"], recipe.model["channels"]
     tables = {name: table for name, table in recipe.tables.items() if name != "data"}  # it has a path of this machine
-    told = json.dumps({"digest": labelled.digest, "seed": recipe.data.seed, **tables}, indent=1) + "\n"
+    origin = json.dumps({"digest": labelled.digest, "seed": recipe.data.seed, **tables}, indent=1) + "\n"
     if not run.exists():
-        write_atomically(run / MADE_FROM, lambda place: place.write_text(told, encoding="utf-8"))
-    elif not (run / MADE_FROM).is_file() or (run / MADE_FROM).read_text(encoding="utf-8-sig") != told:
+        write_atomically(run / MADE_FROM, lambda place: place.write_text(origin, encoding="utf-8"))
+    elif not (run / MADE_FROM).is_file() or (run / MADE_FROM).read_text(encoding="utf-8-sig") != origin:
         raise ConfigError(f"{run} holds a run of other pictures or other settings: remove it, or name another place.")
     if run.is_dir() and cards.read_metrics(run).get("training", {}).get("images_seen", 0) >= recipe.train.images:
         return run

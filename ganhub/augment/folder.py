@@ -61,8 +61,8 @@ class Labelled:
     @property
     def channels(self) -> int:
         """4 where some picture has transparency, 1 where all are grey, else 3."""
-        found = {one.channels for one in self.originals}
-        return 4 if found & {2, 4} else max(found)
+        bands = {one.channels for one in self.originals}
+        return 4 if bands & {2, 4} else max(bands)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -73,10 +73,10 @@ class Labelled:
     @cached_property
     def digest(self) -> str:
         """Changes when a picture does, or its name."""
-        told = "\n".join(
+        listed = "\n".join(
             f"{one.digest} {one.name}" for one in sorted(self.originals, key=lambda one: (one.label, one.name))
         )
-        return hashlib.sha256(told.encode()).hexdigest()[:16]
+        return hashlib.sha256(listed.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -98,8 +98,8 @@ def read_labelled(folder: str | Path) -> Labelled:
     if not folder.is_dir():
         why = "is no folder: unpack it and name the folder" if folder.exists() else "does not exist: check the path"
         raise DataError(f"{folder} {why}.")
-    found = list_pictures(folder)
-    groups = _classes_of(found)
+    listing = list_pictures(folder)
+    groups = _classes_of(listing)
     classes: dict[str, list[Original]] = {}
     skipped: list[str] = []
     for label, pictures in groups.items():
@@ -118,9 +118,9 @@ def read_labelled(folder: str | Path) -> Labelled:
             why = f" ({skipped[-1]})" if pictures else ""
             raise DataError(f"The class '{label}' of {folder} holds no picture that can be read{why}: add one, or "
                             "remove its folder.")  # fmt: skip
-    for table in found.tables:
-        found.pass_over(table.parts)
-    return Labelled(folder, classes, skipped, [said] if (said := found.passed_over_sentence()) else [])
+    for table in listing.tables:
+        listing.pass_over(table.parts)
+    return Labelled(folder, classes, skipped, [sentence] if (sentence := listing.passed_over_sentence()) else [])
 
 
 def _classes_of(found: Listing) -> dict[str, list[Picture]]:
@@ -205,8 +205,8 @@ def begin(labelled: Labelled, out: str | Path, settings: dict[str, Any], plan: S
     out, source = Path(out), Path(os.path.realpath(labelled.folder))
     if source in (place := Path(os.path.realpath(out)), *place.parents):
         raise ConfigError(f"{out} lies in the folder that is to grow, which stays as it is: name another place.")
-    made = {new.name: new.how for new in plan}
-    record = {**settings, "originals": len(labelled.originals), "digest": labelled.digest, "made": made}
+    ways = {new.name: new.how for new in plan}
+    record = {**settings, "originals": len(labelled.originals), "digest": labelled.digest, "made": ways}
     text = json.dumps(record, indent=1) + "\n"
     if (out / RECORD).is_file():
         _check_same(out, json.loads(text))
@@ -232,5 +232,7 @@ def _check_same(out: Path, record: dict[str, Any]) -> None:
         raise ConfigError(f"The pictures have changed since {out} was begun: name another out folder.")
     if differing:
         key = differing[0]
-        said = "" if key == "made" else f" ({key} {held.get(key)!r}, now {record[key]!r})"
-        raise ConfigError(f"{out} was begun with other settings{said}: name another out folder, or the same settings.")
+        change = "" if key == "made" else f" ({key} {held.get(key)!r}, now {record[key]!r})"
+        raise ConfigError(
+            f"{out} was begun with other settings{change}: name another out folder, or the same settings."
+        )

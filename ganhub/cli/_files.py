@@ -68,22 +68,22 @@ def sources(arguments: Sequence[str], films: bool = True) -> list[Path]:
 
     What folders and patterns hold besides is passed over and said.
     """
-    found: dict[Path, None] = {}
+    paths: dict[Path, None] = {}
     for text in arguments:
         files = [Path(text)]  # a missing one is told apart from the others when its turn comes
         if _is_many(text):
             listing = _listed(text, films)
             files = [picture.place for picture in listing.pictures]
-            said = listing.passed_over_sentence()
-            if not files and not os.path.isdir(text) and not said:
+            remark = listing.passed_over_sentence()
+            if not files and not os.path.isdir(text) and not remark:
                 raise ConfigError(f"No file fits the pattern {text}.")
             if not files:
                 where = f"the folder {text}" if os.path.isdir(text) else f"the pattern {text}"
-                raise ConfigError(f"There are no photos{' or films' if films else ''} in {where}. {said}".rstrip())
-            if said:
-                say(said, err=True)
-        found.update(dict.fromkeys(files))
-    return list(found)
+                raise ConfigError(f"There are no photos{' or films' if films else ''} in {where}. {remark}".rstrip())
+            if remark:
+                say(remark, err=True)
+        paths.update(dict.fromkeys(files))
+    return list(paths)
 
 
 def _is_many(text: str) -> bool:
@@ -92,15 +92,15 @@ def _is_many(text: str) -> bool:
 
 
 def _listed(text: str, films: bool) -> Listing:
-    wanted = SUFFIXES | set(FILMS) if films else SUFFIXES
+    suffixes_read = SUFFIXES | set(FILMS) if films else SUFFIXES
     if os.path.isdir(text):
-        listing = list_pictures(Path(text), deep=False, suffixes=wanted)
+        listing = list_pictures(Path(text), deep=False, suffixes=suffixes_read)
         for table in listing.tables:
             listing.pass_over(table.parts)
         return listing
     listing = Listing(Path(text))
     for path in sorted(map(Path, glob.glob(text, recursive=True))):
-        if path.suffix.lower() in wanted and os.path.isfile(path):
+        if path.suffix.lower() in suffixes_read and os.path.isfile(path):
             listing.pictures.append(Picture(path.parts, path))
         elif os.path.isfile(path):
             listing.pass_over(path.parts)
@@ -113,28 +113,28 @@ def targets(arguments: Sequence[str], out: Path, read: Sequence[str], films: boo
     Without ``films`` a GIF counts as a picture. Of one file ``out`` may be a file, of a folder it is a folder, unless
     it ends as a picture does.
     """
-    found = sources(arguments, films)
-    film = films and is_film(found[0])
+    paths = sources(arguments, films)
+    film = films and is_film(paths[0])
     written = (".mp4", ".gif") if film else tuple(images.SUFFIXES)
-    one_file = len(found) == 1 and out.suffix and not os.path.isdir(out)
+    one_file = len(paths) == 1 and out.suffix and not os.path.isdir(out)
     if one_file and not any(map(_is_many, arguments)):
         must_end_in(out, written)
     if one_file and out.suffix.lower() in written:
-        jobs = [(found[0], out)]
+        jobs = [(paths[0], out)]
     else:
-        jobs = _into_folder(found, out, films)
-    kept = {os.path.realpath(text) for text in (*map(str, found), *read)}
+        jobs = _into_folder(paths, out, films)
+    kept = {os.path.realpath(text) for text in (*map(str, paths), *read)}
     for _, target in jobs:
         if os.path.realpath(target) in kept:
             raise ConfigError(f"{target} is read here and would be overwritten: choose another --out.")
     return jobs
 
 
-def _into_folder(found: Sequence[Path], out: Path, films: bool) -> list[tuple[Path, Path]]:
+def _into_folder(paths: Sequence[Path], out: Path, films: bool) -> list[tuple[Path, Path]]:
     if os.path.isfile(out) or out.suffix.lower() in (*images.SUFFIXES, *FILMS) and not os.path.isdir(out):
-        raise ConfigError(f"{len(found)} photos do not fit into one file: let --out name a folder, not {out}.")
+        raise ConfigError(f"{len(paths)} photos do not fit into one file: let --out name a folder, not {out}.")
     jobs, taken = [], set()
-    for source in found:
+    for source in paths:
         suffix, stem, number = written_as(source, films), source.stem, 1
         while (name := f"{stem}{suffix}").lower() in taken:
             number += 1
@@ -192,10 +192,10 @@ def is_film(source: Path) -> bool:
         return True  # what is wrong with it is said when its turn comes
 
 
-def save_result(made: Result, source: Path, target: Path) -> list[str]:
+def save_result(result: Result, source: Path, target: Path) -> list[str]:
     """Write what was made of a photo; notes on what its file cannot hold or did not give."""
-    images.save_image(made.pictures, target, srgb=made.srgb)
-    see_through = made.photo.shape[1] == 4 and bool((made.photo[:, 3:] < 1).any())
+    images.save_image(result.pictures, target, srgb=result.srgb)
+    see_through = result.photo.shape[1] == 4 and bool((result.photo[:, 3:] < 1).any())
     laid = see_through and target.suffix.lower() in (".jpg", ".jpeg", ".bmp")
     return first_only(source) + (["transparency laid on white, which a .png would keep"] if laid else [])
 

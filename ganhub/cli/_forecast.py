@@ -33,7 +33,7 @@ class Forecast:
         """Tell that one more step is done.
 
         Args:
-            share: Of all the work, what is done now, in [0, 1].
+            share: Share of the work that is done, in [0, 1].
             whole: It was a large step, such as a whole photo, which alone is enough to go by.
         """
         self._seen += 1

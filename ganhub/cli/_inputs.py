@@ -1,4 +1,4 @@
-"""What several commands share: a generator, real pictures prepared as a recipe does, and a progress bar."""
+"""What several commands share: real pictures prepared as a recipe does, what is printed, and a progress bar."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ganhub import hub, zoo
+from ganhub import hub
 from ganhub.config import apply_override
 from ganhub.console import printable
 from ganhub.errors import ConfigError
 from ganhub.extras import needed_for
-from ganhub.models import AutoModel, LatentGenerator
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -42,17 +41,6 @@ def split_overrides(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     """Tell names of models from ``table.key=value``."""
     overrides = [text for text in arguments if re.match(r"\w+\.\w+=", text)]
     return [text for text in arguments if text not in overrides], overrides
-
-
-def open_generator(source: str, device: str) -> LatentGenerator:
-    """Load a model that makes pictures from latents; any other raises ConfigError."""
-    generator = AutoModel.from_pretrained(source, device=device)
-    if not isinstance(generator, LatentGenerator):
-        raise ConfigError(
-            f"{source} is {zoo.kind_of(generator)}, which makes no pictures by itself: run "
-            f"`{generator.command(source)}`, or name a generator."
-        )
-    return generator
 
 
 def data_config(path: str, overrides: Sequence[str], **fields: Any) -> DataConfig:

@@ -28,8 +28,9 @@ from ganhub.augment import (
     train_generator,
 )
 from ganhub.cli._forecast import Forecast
-from ganhub.cli._inputs import open_generator, place, say
+from ganhub.cli._inputs import place, say
 from ganhub.config import nearest
+from ganhub.creation import LocalLibrary
 from ganhub.errors import ConfigError
 from ganhub.extras import needed_for
 from ganhub.models import AutoModel, LatentGenerator, Stylizer
@@ -41,7 +42,7 @@ SMALLEST_STYLE = 64  # pixels a side; smaller pictures of a style are enlarged
 
 def augment(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Pictures in one sub-folder for each class.")],
-    by: Annotated[str, typer.Option(help="generator: samples of a GAN of these classes. style: the same, repainted.")],
+    by: Annotated[str, typer.Option(help="generator: add samples of a GAN. style: add repainted copies.")],
     out: Annotated[
         Path, typer.Option(parser=place, help="A new folder: copies of the originals, the new pictures, augment.json.")
     ],
@@ -56,14 +57,14 @@ def augment(
     ] = None,
     style: Annotated[
         list[str] | None,
-        typer.Option(help="A style that the model knows, or a picture file; may be repeated. All known without it."),
+        typer.Option(help="A style of the model, or a picture file; may be repeated. All styles without it."),
     ] = None,
-    strength: Annotated[float, typer.Option(help="The most of a style; each picture gets half of it or more.")] = 1.0,
+    strength: Annotated[float, typer.Option(help="Largest strength of a style; half of it is the smallest.")] = 1.0,
     keep_colours: Annotated[bool, typer.Option("--keep-colours", help="Only the brightness is repainted.")] = False,
     train_images: Annotated[
         int | None, typer.Option("--images", help=f"Pictures that the generator sees in training; {BUDGET:,} usually.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of everything drawn; the same command makes the same files.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of all random choices: the same command writes the same files.")] = 0,
     device: Annotated[str, typer.Option(help="cpu, cuda, mps or auto: where the model runs.")] = "auto",
 ) -> None:
     """Grow a labelled folder, labels kept: with samples of a GAN trained on it alone, or by restyling.
@@ -91,11 +92,11 @@ def augment(
     if full := [label for label, count in wanted.items() if not count]:
         say(f"{_listed(full)} has {per_class} pictures or more: all are kept, none is added.", err=True)
     if by == "generator":
-        made = _by_generator(labelled, out, wanted, model, train_images or BUDGET, seed, device)
+        new = _by_generator(labelled, out, wanted, model, train_images or BUDGET, seed, device)
     else:
-        made = _by_style(labelled, out, wanted, model, style or [], strength, keep_colours, seed, device)
+        new = _by_style(labelled, out, wanted, model, style or [], strength, keep_colours, seed, device)
     total = sum(wanted.values())
-    there = f" ({total - made} of them were there)" if made < total else ""
+    there = f" ({total - new} of them were there)" if new < total else ""
     say(f"{len(labelled.originals)} originals and {total} new pictures{there} of {len(wanted)} classes in {out}")
 
 
@@ -106,7 +107,7 @@ def _by_generator(
     settings: dict[str, Any] = {"by": "generator", "seed": seed}
     plan = plan_samples(labelled, wanted, seed)
     if model is not None:
-        generator = open_generator(model, device)
+        generator = LocalLibrary(device).open(model, LatentGenerator)
         check_classes(generator, labelled)
         begin(labelled, out, {**settings, "model": _name(model)}, plan)
     else:
@@ -161,10 +162,10 @@ def _style(painter: Stylizer, name: str) -> Tensor | str:
     if name in painter.style_names:
         return name
     if not os.path.isfile(name):
-        known = painter.style_names
-        hint = nearest(name, known) if known else ""
+        names = painter.style_names
+        hint = nearest(name, names) if names else ""
         raise ConfigError(f"There is no style and no picture file '{name}'.{hint}"
-                          + (f" Known styles: {', '.join(known)}." if known else ""))  # fmt: skip
+                          + (f" Known styles: {', '.join(names)}." if names else ""))  # fmt: skip
     if not painter.reads_pictures:
         raise ConfigError(
             f"This {painter.architecture} paints the styles it was trained on, not '{name}': name one of "

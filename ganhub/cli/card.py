@@ -30,9 +30,9 @@ def card(model: Annotated[str, typer.Argument(help="A folder on this disk, or a 
 
 
 def _folder(model: str) -> Path:
-    found = hub.find_local(model)
-    if found is not None:
-        return found
+    folder = hub.find_local(model)
+    if folder is not None:
+        return folder
     if hub.is_repo_id(model):
         raise HubError(
             f"There is no folder {model} here, and a card is rebuilt in a folder: if it is a model on the Hub, "

@@ -12,7 +12,8 @@ import typer
 
 from ganhub import hub, images
 from ganhub.cli._files import may_write, must_end_in
-from ganhub.cli._inputs import data_config, in_words, open_generator, progress, say, split_overrides
+from ganhub.cli._inputs import data_config, in_words, progress, say, split_overrides
+from ganhub.creation import LocalLibrary
 from ganhub.durations import in_words as in_time
 from ganhub.errors import ConfigError, MetricError
 from ganhub.hub import cards
@@ -49,7 +50,7 @@ def evaluate(
     ],
     data: Annotated[str, typer.Option(help="Real pictures: a folder, .zip, .npz or Hub dataset.")],
     metrics: Annotated[str, typer.Option(help=METRIC_HELP)] = "",
-    n: Annotated[int, typer.Option("--n", help="Made pictures, and real ones as far as there are so many.")] = 2000,
+    n: Annotated[int, typer.Option("--n", help="How many generated pictures, and at most as many real ones.")] = 2000,
     extractor: Annotated[
         str, typer.Option(help="Whose features: efficientnet-lite0, vgg-lite, or inception (the standard FID's).")
     ] = "efficientnet-lite0",
@@ -57,11 +58,11 @@ def evaluate(
     held_out: Annotated[
         str,
         typer.Option(
-            help="A part that was not, such as test, for the memorisation report. Without it the share that "
+            help="A part it was not trained on, such as test, for the memorisation report. Without it the share that "
             "data.holdout names, else leave-one-out."
         ),
     ] = "",
-    seed: Annotated[int, typer.Option(help="Seed of the first made picture.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the first generated picture.")] = 0,
     force: Annotated[
         bool, typer.Option("--force", help="Overwrite --pairs, and take a Frechet distance of too few pictures.")
     ] = False,
@@ -77,20 +78,20 @@ def evaluate(
         raise ConfigError(f"Name one model, not {len(sources)}.")
     if held_out and held_out == split:
         raise ConfigError(f"The split {split} cannot be trained on and held out at once: leave --held-out out.")
-    generator = open_generator(sources[0], device)
+    generator = LocalLibrary(device).open(sources[0], LatentGenerator)
     folder = hub.find_local(sources[0]) or Path(sources[0])
     may_keep(sources[0], folder, record, pairs, force)
     config = data_config(data, overrides, split=split)
     real, held = opened(generator, config, data_config(data, overrides, split=held_out) if held_out else None)
     if 2 <= n <= MOST_PICTURES:
         say(expected(generator, real, n, extractor), err=True)
-    found = measured(
+    evaluation = measured(
         generator, real, held_out=held, metrics=[name.strip() for name in metrics.split(",") if name.strip()], n=n,
         network=extractor, split=split, seed=seed, force=force,
         data=in_words(config) + (f", data.seed {config.seed}" if config.seed else ""),  # it picks the real pictures
     )  # fmt: skip
-    table = told(found)  # everything is written before anything is printed
-    say("\n".join([table, *keep(found, generator, folder, record, pairs)]))
+    table = table_of(evaluation)  # everything is written before anything is printed
+    say("\n".join([table, *keep(evaluation, generator, folder, record, pairs)]))
 
 
 def may_keep(source: str, folder: Path, record: bool, pairs: Path | None, force: bool) -> None:
@@ -129,16 +130,18 @@ def measured(generator: LatentGenerator, real: Pictures, **options: Any) -> Eval
         return measure(generator, real, on_step=show, **options)
 
 
-def keep(found: Evaluation, generator: LatentGenerator, folder: Path, record: bool, pairs: Path | None) -> list[str]:
+def keep(
+    evaluation: Evaluation, generator: LatentGenerator, folder: Path, record: bool, pairs: Path | None
+) -> list[str]:
     """Write the likeliest copies and the record where they are asked for; what was written, in sentences."""
     lines, picture = [], pairs or (folder / PAIRS if record else None)
-    if found.pairs is not None and picture:
+    if evaluation.pairs is not None and picture:
         # Small pictures are enlarged without smoothing.
-        shown = images.enlarge(found.pairs, max(96 // max(generator.config.size), 1))
+        shown = images.enlarge(evaluation.pairs, max(96 // max(generator.config.size), 1))
         images.save_grid(shown, picture, columns=len(shown) // 2)
         lines.append(f"The likeliest copies, above the training pictures they are closest to: {picture}")
     if record:
-        numbers = merged(cards.read_metrics(folder).get("evaluation", {}), found.to_dict())
+        numbers = merged(cards.read_metrics(folder).get("evaluation", {}), evaluation.to_dict())
         lines.append(f"Recorded in {cards.record(folder, 'evaluation', numbers, generator.card_facts())}")
     return lines
 
@@ -171,21 +174,21 @@ def merged(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
     return {**before, **now, "results": kept + now["results"]}
 
 
-def told(found: Evaluation) -> str:
+def table_of(evaluation: Evaluation) -> str:
     """The numbers in a table, each with the protocol that it was measured by."""
-    if not found.results:
+    if not evaluation.results:
         raise MetricError("Nothing was measured: name a metric.")
-    how = list(dict.fromkeys(result.protocol.sentence(named=False) for result in found.results))
+    how = list(dict.fromkeys(result.protocol.sentence(named=False) for result in evaluation.results))
     rows = []
-    for result in found.results:
+    for result in evaluation.results:
         error = "" if result.error is None else f" ± {result.error:.2g}"
         note = f"[{how.index(result.protocol.sentence(named=False)) + 1}]"
         rows.append((result.label, f"{result.value:.4g}{error}", "↓" if result.better == "lower" else "↑", note))
     width = [max(len(row[i]) for row in rows) for i in range(4)]
     lines = ["  ".join(cell.ljust(width[i]) for i, cell in enumerate(row)).rstrip() for row in rows]
-    notes = [f"{result.label}: {result.note}" for result in found.results if result.note]
-    verdict = [found.memorisation.sentence(), ""] if found.memorisation else []
-    if any(result.name == "class_accuracy" for result in found.results):
+    notes = [f"{result.label}: {result.note}" for result in evaluation.results if result.note]
+    verdict = [evaluation.memorisation.sentence(), ""] if evaluation.memorisation else []
+    if any(result.name == "class_accuracy" for result in evaluation.results):
         notes.append(CLASSES)
     measured = [f"[{number}] {sentence}" for number, sentence in enumerate(how, start=1)]
     return "\n".join([*lines, "", *verdict, *notes, *measured])

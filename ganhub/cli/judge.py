@@ -15,7 +15,8 @@ from torch import Tensor
 
 from ganhub import hub
 from ganhub.addresses import check_address
-from ganhub.cli._inputs import data_config, in_words, open_generator, say, split_overrides
+from ganhub.cli._inputs import data_config, in_words, say, split_overrides
+from ganhub.creation import LocalLibrary
 from ganhub.errors import ConfigError, DataError, MetricError
 from ganhub.hub import cards
 from ganhub.metrics.judging import (
@@ -40,7 +41,7 @@ def judge(
         list[str] | None,
         typer.Argument(
             metavar="MODEL",
-            help="A folder, a name from `ganhub list`, or owner/name on the Hub: one with --data (real or made?), or "
+            help="A folder, a name from `ganhub list`, or owner/name on the Hub: one with --data (is it real?), or "
             "two (which is better?). data.key=value prepares the real pictures as a recipe does, for example "
             "data.crop=random data.zoom=1.15.",
             show_default=False,
@@ -52,7 +53,7 @@ def judge(
     answers: Annotated[
         Path | None, typer.Option(help="Where answers are kept; judgements/<models>.jsonl without it.")
     ] = None,
-    report: Annotated[bool, typer.Option("--report", help="Print what the answers add up to; serve nothing.")] = False,
+    report: Annotated[bool, typer.Option("--report", help="Print the results of the answers; serve nothing.")] = False,
     record: Annotated[
         bool, typer.Option("--record", help="The same, and write it into the metrics.json and card of the model(s).")
     ] = False,
@@ -84,7 +85,8 @@ def judge(
     questions = plan(kind, n, seed)
     wilson(1, 2)  # says what to install before anybody has answered for nothing
     config = data_config(data, overrides, seed=seed) if data else None
-    generators = [open_generator(source, device) for source in sources]
+    library = LocalLibrary(device)
+    generators = [library.open(source, LatentGenerator) for source in sources]
     panel = prepare(kind, generators, names, config, questions, seed, answers or _usual_file(names))
     _serve(panel, port, host)
 
@@ -103,7 +105,7 @@ def prepare(
     Args:
         generators, names: One for "real-or-made", two for "a-or-b".
         data: The real pictures of "real-or-made", else None.
-        seed: Of ``questions``.
+        seed: The seed that drew ``questions``.
 
     Raises:
         MetricError, DataError: See :class:`AnswerFile` and :func:`ganhub.trainer.open_data`; two models with the
@@ -117,9 +119,9 @@ def prepare(
     sizes = [max(generator.config.size) for generator in generators]
     side, smooth = shown_side(sizes), is_smooth(sizes)
     background = data.background if data else "white"
-    said = in_words(data) if data else ""
+    described = in_words(data) if data else ""
     real = _real_pictures(data, generators[0], questions) if data else None
-    answers = AnswerFile(file, Subject(kind=kind, models=tuple(names), weights=weights, data=said, side=side))
+    answers = AnswerFile(file, Subject(kind=kind, models=tuple(names), weights=weights, data=described, side=side))
     by_name = dict(zip(("made",) if data else ("A", "B"), generators, strict=True))
     pictures = []
     for question in questions:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Annotated
 
@@ -12,15 +11,12 @@ import typer
 from ganhub import images, latents
 from ganhub.cli._files import Force, may_write, must_end_in
 from ganhub.cli._forecast import Forecast
-from ganhub.cli._inputs import open_generator, place, progress, say
+from ganhub.cli._inputs import place, progress, say
 from ganhub.console import printable
-from ganhub.creation import Interpolate, LocalLibrary, checks, render
-from ganhub.errors import ConfigError
+from ganhub.creation import Inputs, Interpolate, LocalLibrary, Project, Result, checks, limits, render
 from ganhub.images import video
-from ganhub.latents import Projection
 from ganhub.models import LatentGenerator, StyleGenerator
 
-MAX_PIXELS = 400_000_000  # of all frames together: some 5 GB in memory
 STRENGTHS = (-3.0, -1.5, 0.0, 1.5, 3.0)  # of the edits, in standard deviations
 DIRECTIONS = 4
 
@@ -49,9 +45,7 @@ def walk(
     video.check_speed(out, fps)
     may_write([out], force)
     library = LocalLibrary(device)
-    most = MAX_PIXELS // math.prod(library.open(model, LatentGenerator).config.size)
-    if frames > most:
-        raise ConfigError(f"{frames:,} frames of this size do not fit into memory: ask for at most {most:,}.")
+    limits.check_pixels(frames, library.open(model, LatentGenerator).config.size, limits.FILM, "frames")
     forecast = Forecast("The film")
     with progress() as bar:
         task = bar.add_task("Frames", total=frames)
@@ -80,10 +74,13 @@ def project(
     device: Annotated[str, typer.Option(help="cpu, cuda, mps or auto.")] = "auto",
 ) -> None:
     """Find the latent of a photo, and show edits of it."""
+    inputs = Inputs()
+    projection = Project(
+        model=model, photo=inputs.add(photo), label=label, space=space, steps=steps, seconds=seconds, network=network,
+        seed=seed,
+    )  # fmt: skip
     may_write([out / name for name in ("projected.png", "w.safetensors", "edits.png")], force)
-    generator = open_generator(model, device)
-    picture = images.load_image(photo, channels=4)  # what becomes of transparency is said
-    forecast = Forecast("The projection")
+    library, forecast = LocalLibrary(device), Forecast("The projection")
     with progress() as bar:
         task = bar.add_task("Looking for a start", total=steps)
 
@@ -91,32 +88,29 @@ def project(
             bar.update(task, completed=step, total=steps, description="Projecting")
             forecast.at(step / steps)
 
-        found = latents.project(
-            generator, picture, label=label, space=space, steps=steps, network=network,
-            seconds=seconds, seed=seed, on_step=show,
-        )  # fmt: skip
+        projected = render(projection, library, show, inputs=inputs)
     metadata = {"model": Path(model).name, "photo": printable(photo.name), "space": space, "seed": str(seed)}
-    images.save_image(found.picture, out / "projected.png", metadata=metadata)
-    latents.save_w(found.w, out / "w.safetensors", noise=found.noise, about=metadata)
-    images.save_image(edits_of(generator, found), out / "edits.png", metadata=metadata)
-    if found.note:
-        say(found.note)
+    images.save_image(projected.pictures, out / "projected.png", metadata=metadata)
+    latents.save_w(projected.tensors["w"], out / "w.safetensors", noise=projected.tensors["noise"], about=metadata)
+    edits = edits_of(library.open(model, StyleGenerator), projected)
+    images.save_image(edits, out / "edits.png", metadata=metadata)
+    for note in projected.notes:
+        say(note)
     say(
-        f"Perceptual distance ({network}) {found.error:.4f}, from {found.start_error:.4f} for the best seed, in "
-        f"{found.steps} steps and {found.seconds:.0f} s. In {out}: projected.png, w.safetensors, and edits.png with "
-        "photo and projection above, and a row for each of "
-        f"{DIRECTIONS} principal directions, {STRENGTHS[0]:g} to {STRENGTHS[-1]:g} standard deviations."
+        f"{projected.text} In {out}: projected.png, w.safetensors, and edits.png with photo and projection above, and "
+        f"a row for each of {DIRECTIONS} principal directions, {STRENGTHS[0]:g} to {STRENGTHS[-1]:g} standard "
+        "deviations."
     )
 
 
-def edits_of(model: StyleGenerator, found: Projection) -> torch.Tensor:
-    """One picture: target and projection, and under them a row of edits for each principal direction."""
+def edits_of(model: StyleGenerator, projected: Result) -> torch.Tensor:
+    """One picture: photo and projection, and under them a row of edits for each principal direction."""
     columns = len(STRENGTHS)
-    blank = torch.ones_like(found.picture)
-    rows = [found.target, *[blank] * (columns - 2), found.picture]
+    blank = torch.ones_like(projected.pictures)
+    rows = [projected.photo, *[blank] * (columns - 2), projected.pictures]
     for direction in latents.principal_directions(model, DIRECTIONS):
-        points = torch.cat([latents.edit(found.w, direction, amount) for amount in STRENGTHS])
-        rows.append(model.from_w(points, noise=found.noise.expand(columns, -1)))
+        points = torch.cat([latents.edit(projected.tensors["w"], direction, amount) for amount in STRENGTHS])
+        rows.append(model.from_w(points, noise=projected.tensors["noise"].expand(columns, -1)))
     shown = torch.cat([row.cpu() for row in rows])
     factor = max(1, 128 // max(shown.shape[-2:]))  # small pictures are enlarged without smoothing
     shown = images.enlarge(shown, factor)

@@ -11,12 +11,9 @@ from ganhub import images, zoo
 from ganhub.cli._enlarge import chosen
 from ganhub.cli._files import Force, may_write, must_end_in
 from ganhub.cli._inputs import place, say
-from ganhub.creation import Generate, LocalLibrary, checks, render
+from ganhub.creation import Generate, LocalLibrary, checks, limits, render
 from ganhub.creation.generate import MAX_COUNT
-from ganhub.errors import ConfigError
 from ganhub.models import get_architecture, list_architectures
-
-MAX_PIXELS = 64_000_000  # of a grid
 
 
 def list_models() -> None:
@@ -64,12 +61,8 @@ def sample(
     library = LocalLibrary(device)
     generator = wall.open(library)
     larger, how = chosen(scale, enlarge, generator.config.size, generator.config.channels)
-    sides = [side * scale for side in generator.config.size]
-    if n * sides[0] * sides[1] > MAX_PIXELS:
-        raise ConfigError(
-            f"{n} pictures of {sides[1]} x {sides[0]} pixels are more than one grid holds: ask for at most "
-            f"{max(MAX_PIXELS // (sides[0] * sides[1]), 1)}, or a smaller --scale."
-        )
+    height, width = (side * scale for side in generator.config.size)
+    limits.check_pixels(n, (height, width), limits.GRID, advice=", or a smaller --scale")
     pictures = larger(render(wall, library).pictures)
     images.save_grid(pictures, out, columns=columns)
     drawn = f"{n} pictures of seeds {seed} to {seed + n - 1}" if n > 1 else f"1 picture of seed {seed}"

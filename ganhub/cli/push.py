@@ -11,19 +11,19 @@ from ganhub.cli._inputs import say
 from ganhub.errors import ConfigError, HubError
 from ganhub.hub import uploads
 
-Private = Annotated[bool, typer.Option("--private", help="Make the repository a private one, where it is made here.")]
-Message = Annotated[str, typer.Option(help="Of the commit.")]
+Private = Annotated[bool, typer.Option("--private", help="Make a new repository private.")]
+Message = Annotated[str, typer.Option(help="Message of the commit.")]
 
 
 def push(
-    folder: Annotated[str, typer.Argument(help="A model folder, such as a run that is at its end.")],
-    repo: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="Where to; made when it is missing.")],
+    folder: Annotated[str, typer.Argument(help="A model folder, such as that of a finished run.")],
+    repo: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="The repository; created if missing.")],
     private: Private = False,
-    branch: Annotated[str | None, typer.Option(help="Made when it is missing; main without it.")] = None,
+    branch: Annotated[str | None, typer.Option(help="Branch; created if missing. main without it.")] = None,
     create_pr: Annotated[bool, typer.Option("--create-pr", help="Propose the files, as a pull request.")] = False,
     tag: Annotated[str | None, typer.Option(help="Name for what is pushed, such as v1.0.")] = None,
     training: Annotated[
-        bool, typer.Option("--training", help="Push the adversary and the log, too, for others to go on from.")
+        bool, typer.Option("--training", help="Push the adversary and the log, too, so that others can train on.")
     ] = False,
     commit_message: Message = "Upload with ganhub",
 ) -> None:
@@ -49,7 +49,7 @@ def push(
 
 
 def push_space(
-    repo: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="The Space; made when it is missing.")],
+    repo: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="The Space; created if missing.")],
     models: Annotated[
         str,
         typer.Option(

@@ -92,8 +92,8 @@ def _paint(
         stylizer = library.open(plan.model, Stylizer)
         shrunk, notes = _film(creation, stylizer, inputs, source, target, show, smoothing)
     else:
-        made = render(creation, library, show, inputs=inputs)
-        shrunk, notes = made.shrunk, files.save_result(made, source, target)
+        result = render(creation, library, show, inputs=inputs)
+        shrunk, notes = result.shrunk, files.save_result(result, source, target)
     if shrunk and not plan.size:
         notes.append(f"shrunk to {shrunk} pixels, as {plan.model} paints pictures as one (--size says else)")
     return notes
@@ -131,8 +131,8 @@ def _styles(texts: Sequence[str], stylizer: Stylizer, inputs: Inputs, what: str)
     named = [_weighted(text) for text in texts]
     total = sum(weight for _, weight in named)
     if total > 0 and abs(total - 1) > 1e-3:
-        said = ", ".join(f"{name} {weight / total:.2f}" for name, weight in named)
-        say(f"{what}: {said} (the weights summed to {total:g} and were shared out to sum to 1).", err=True)
+        shares = ", ".join(f"{name} {weight / total:.2f}" for name, weight in named)
+        say(f"{what}: {shares} (the weights summed to {total:g} and were shared out to sum to 1).", err=True)
     return tuple((_style(name, stylizer, inputs), weight) for name, weight in named)
 
 

@@ -105,8 +105,8 @@ def _work(
     def work(source: Path, target: Path, show: Callable) -> list[str]:
         if source.suffix.lower() in files.FILMS and source.suffix.lower() != ".gif":
             raise ConfigError("is a film; only pictures are worked on here.")
-        made = render(replace(plan, photo=inputs.add(source)), library, show, inputs=inputs)
-        return files.save_result(made, source, target)
+        result = render(replace(plan, photo=inputs.add(source)), library, show, inputs=inputs)
+        return files.save_result(result, source, target)
 
     files.work_through(jobs, work, done)
 

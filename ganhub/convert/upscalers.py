@@ -49,8 +49,8 @@ class SpandrelUpscaler(Translator):
         x = (images.contiguous() / 2 + 0.5).clamp(0, 1)
         with _drawing, torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
             torch.manual_seed(0)  # some draw noise, as AuraSR does, but a photo has one result
-            made = [self.descriptor(one) for one in x.split(1)]  # which takes one picture at a time
-        return torch.cat(made) * 2 - 1
+            results = [self.descriptor(one) for one in x.split(1)]  # which takes one picture at a time
+        return torch.cat(results) * 2 - 1
 
     def save_pretrained(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Raise HubError: no folder can hold it."""
@@ -89,14 +89,16 @@ def _described(tensors: dict[str, Tensor], name: str) -> Any:
     most = ROOM + 16 * sum(x.numel() for x in tensors.values())
     try:
         with torch.device("cpu"), _Bounded(most, 20 * len(tensors) + 2000):
-            found = spandrel.ModelLoader().load_from_state_dict(tensors)
+            descriptor = spandrel.ModelLoader().load_from_state_dict(tensors)
     except Exception as error:  # names like those of a network, and shapes that are not
         raise HubError(f"{name} is of no network that ganhub or spandrel {spandrel.__version__} knows.") from error
-    if found.purpose not in ("SR", "Restoration"):
-        raise ConfigError(f"{name} is a network for {found.purpose}; only those that enlarge or restore are opened.")
-    if (channels := (found.input_channels, found.output_channels)) != (3, 3):
+    if descriptor.purpose not in ("SR", "Restoration"):
+        raise ConfigError(
+            f"{name} is a network for {descriptor.purpose}; only those that enlarge or restore are opened."
+        )
+    if (channels := (descriptor.input_channels, descriptor.output_channels)) != (3, 3):
         raise ConfigError(f"{name} has {channels[0]} channels in and {channels[1]} out; only those for RGB are opened.")
-    return found
+    return descriptor
 
 
 class _Bounded(TorchFunctionMode):

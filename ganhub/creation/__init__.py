@@ -13,9 +13,12 @@ from ganhub.creation.generate import Generate
 from ganhub.creation.inputs import Inputs
 from ganhub.creation.interpolate import Interpolate
 from ganhub.creation.library import LocalLibrary
+from ganhub.creation.project import Project
 from ganhub.creation.restore import Inpaint, Restore
+from ganhub.creation.search.evolve import Evolve
+from ganhub.creation.search.point import Point
 from ganhub.creation.style import Style
 from ganhub.creation.translate import Translate
 
-__all__ = ["Creation", "Edit", "Generate", "Inpaint", "Inputs", "Interpolate", "Library", "LocalLibrary", "OnStep",
-           "Restore", "Result", "Style", "Translate", "list_verbs", "render"]  # fmt: skip
+__all__ = ["Creation", "Edit", "Evolve", "Generate", "Inpaint", "Inputs", "Interpolate", "Library", "LocalLibrary",
+           "OnStep", "Point", "Project", "Restore", "Result", "Style", "Translate", "list_verbs", "render"]  # fmt: skip

@@ -14,10 +14,11 @@ from torch import Tensor
 from ganhub.config import BaseConfig, nearest
 from ganhub.creation import checks
 from ganhub.creation.inputs import Inputs
-from ganhub.errors import ConfigError
+from ganhub.errors import ConfigError, HubError
 from ganhub.models import Model
 
 M = TypeVar("M", bound=Model)
+SHORT = 16  # digits of a revision that a Creation is pinned to
 OnStep = Callable[[int, int, Tensor | None], None]  # (step, steps, an early look or None); what it raises ends the work
 _VERBS: dict[str, type[Creation]] = {}
 
@@ -28,16 +29,20 @@ class Library(Protocol):
     def open(self, name: str, verb: type[M]) -> M:
         """The loaded model of a name; GanhubError where there is none, or none with that verb."""
 
+    def revision(self, name: str) -> str:
+        """sha256 of a model's config and weights, as :func:`ganhub.hub.revision_of` gives it; GanhubError likewise."""
+
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """What was made.
+    """Pictures or a film, and what is to be said of them.
 
     Attributes:
         pictures: [N, C, H, W] in [-1, 1], or None.
         film: Frames [F, C, H, W] in [-1, 1], or None.
-        text: What was found, in a sentence; often "".
-        photo: The input picture as it was seen, [1, C, H, W] in [-1, 1], or None.
+        text: A sentence about the result; often "".
+        photo: The input picture as it was read, [1, C, H, W] in [-1, 1], or None; of an Edit what it started from,
+            once for the same inputs.
         tensors: What else is kept by name, such as "w" and "noise" of an edited picture.
         notes: What was done, in words.
         srgb: Whether the photo's file named its colours; a result's file then says sRGB.
@@ -80,9 +85,15 @@ class Creation(BaseConfig):
 
     Each field is checked by its type and by :func:`bounded`, :func:`choice` or :func:`picture`; what fields must hold
     together is checked in :meth:`check`. Wrong values raise :class:`ganhub.errors.ConfigError`.
+
+    Attributes:
+        revision: The versions of its models, each by the first 8 to 64 digits of :func:`ganhub.hub.revision_of`, in
+            the order of :meth:`models` with dots between them; "" for those that are here.
     """
 
     verb: ClassVar[str] = ""
+
+    revision: str = dataclasses.field(default="", metadata={"revision": True})
 
     def __init_subclass__(cls, *, verb: str, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -99,22 +110,45 @@ class Creation(BaseConfig):
             needed = one.metadata.get("sha256") and one.default is MISSING
             self.require(not needed or bool(getattr(self, one.name)), f"There is no {one.name} yet: give a picture.")
         self.check()
+        asked, count = len(self.revision.split(".")), len(self.models())
+        fits = not self.revision or asked == count
+        self.require(fits, f"revision must name {count} version{'s' * (count > 1)}, not {asked}.")
 
     def check(self) -> None:
         """Require what fields must hold together."""
+
+    def models(self) -> tuple[str, ...]:
+        """Names of its models, in order."""
+        return (self.model,)
+
+    def pinned(self, library: Library) -> Self:
+        """The same Creation with the revision of its models that are here; GanhubError where one is not.
+
+        Rendered where one of them is another version, it is refused instead of giving other pictures.
+        """
+        revisions = [library.revision(name)[:SHORT] for name in self.models()]
+        return dataclasses.replace(self, revision=".".join(revisions))
 
     def digests(self) -> dict[str, str]:
         """sha256 of each input picture -> what it is here, in a word."""
         named = {one.name: getattr(self, one.name) for one in dataclasses.fields(self) if one.metadata.get("sha256")}
         return {digest: name for name, digest in named.items() if digest}
 
+    def require_inputs(self, inputs: Inputs) -> None:
+        """Raise ConfigError unless each input picture is here, and is the one that is meant."""
+        for digest, name in self.digests().items():
+            inputs.find(digest, name)
+
     def make(self, library: Library, inputs: Inputs, on_step: OnStep) -> Result:
         """Make it; what is wrong is said before any work."""
         raise NotImplementedError
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values, with the verb's name."""
-        return {"verb": self.verb, **super().to_dict()}
+        """Plain JSON values, with the verb's name; without a revision where none is named."""
+        fields = super().to_dict()
+        if not self.revision:
+            del fields["revision"]
+        return {"verb": self.verb, **fields}
 
     def to_json(self) -> str:
         """One line of ASCII, the same for equal Creations: keys sorted, no spaces."""
@@ -173,10 +207,22 @@ def render(
 
     Raises:
         ConfigError: An input picture that is not here, or not the one that is meant; what the model refuses.
-        HubError: A model that is not here, or does not do this.
+        HubError: A model that is not here, is another version, or does not do this.
         ImageError: A picture that cannot be read or used.
     """
     inputs = inputs or Inputs()
-    for digest, name in creation.digests().items():
-        inputs.find(digest, name)
+    check_revision(creation, library)
+    creation.require_inputs(inputs)
     return creation.make(library, inputs, on_step or (lambda step, steps, look: None))
+
+
+def check_revision(creation: Creation, library: Library) -> None:
+    """Raise HubError where a model is another version than the one that a Creation names."""
+    asked = creation.revision.split(".") if creation.revision else []
+    for name, revision in zip(creation.models(), asked, strict=False):
+        here = library.revision(name)
+        if not here.startswith(revision):
+            raise HubError(
+                f"{name} is another version here ({here[:8]}…, asked: {revision[:8]}…): its pictures are others. Get "
+                "the version that is asked for, or leave the revision out."
+            )

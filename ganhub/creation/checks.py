@@ -15,6 +15,7 @@ from ganhub.errors import ConfigError
 
 MAX_SEED = 2**32 - 1
 SHA256 = re.compile(r"[0-9a-f]{64}")
+REVISIONS = re.compile(r"[0-9a-f]{8,64}(\.[0-9a-f]{8,64})*")
 
 
 def number(name: str, value: Any, low: float, high: float) -> float:
@@ -116,6 +117,8 @@ def field(name: str, value: Any, hint: Any, rules: Mapping[str, Any]) -> Any:
     if hint is type(None) and value is None or hint in (str, bool) and isinstance(value, hint):
         if rules.get("sha256") and value and not SHA256.fullmatch(value):
             raise ConfigError(f"{name} must be the sha256 of a picture, 64 digits of 0-9a-f, not {value[:80]!r}.")
+        if rules.get("revision") and value and not REVISIONS.fullmatch(value):
+            raise ConfigError(f"{name} must be 8 to 64 digits of 0-9a-f for each model, not {value[:80]!r}.")
         return value
     words = {str: "text", bool: "true or false", type(None): "nothing"}
     raise ConfigError(f"{name} must be {words.get(hint, hint)}, not {_quoted(value)}.")

@@ -19,6 +19,7 @@ PIXELS_AT_ONCE = 2**15  # more is hardly faster, and takes memory in each thread
 GROUP = 4  # pictures are drawn in fours or eights, see `draw`
 
 Wanted = tuple[int, str | int | None]  # seed, class
+Near = tuple[int, float] | None  # the seed that pictures are near, and how near
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +32,8 @@ class Generate(Creation, verb="generate"):
         count: Pictures in a row.
         labels: Names or indices of classes.
         truncation: Below 1: more typical, less varied.
+        likeness: To the picture of the seed ``around``: 0 is none, at 1 all pictures are that one.
+        around: That seed; of no use where likeness is 0.
     """
 
     model: str
@@ -38,6 +41,8 @@ class Generate(Creation, verb="generate"):
     count: int = bounded(1, MAX_COUNT, 1)
     labels: tuple[str | int, ...] = bounded(0, 1_000_000, ())
     truncation: float = bounded(0, 1.5, 1.0)
+    likeness: float = bounded(0, 1, 0.0)
+    around: int = bounded(0, MAX_SEED, 0)
 
     def check(self) -> None:
         rows = len(self.labels) or 1
@@ -49,6 +54,11 @@ class Generate(Creation, verb="generate"):
         """Seed and class of each picture, row by row."""
         seeds = range(self.seed, self.seed + self.count)
         return [(seed, label) for label in self.labels or (None,) for seed in seeds]
+
+    @property
+    def near(self) -> Near:
+        """What :func:`draw` takes of likeness; None without."""
+        return (self.around, self.likeness) if self.likeness else None
 
     def open(self, library: Library) -> LatentGenerator:
         """The generator, which has each of the labels."""
@@ -62,7 +72,7 @@ class Generate(Creation, verb="generate"):
         step = at_once(generator)
         for start in range(0, len(wanted), step):
             on_step(start, len(wanted), None)
-            drawn.append(draw(generator, wanted[start : start + step], self.truncation))
+            drawn.append(draw(generator, wanted[start : start + step], self.truncation, self.near))
         return Result(pictures=torch.cat(drawn))
 
 
@@ -73,25 +83,34 @@ def at_once(generator: LatentGenerator) -> int:
     return 2 * GROUP if fit >= 2 * GROUP else GROUP if fit >= GROUP else 1
 
 
-def draw(generator: LatentGenerator, wanted: Sequence[Wanted], truncation: float) -> Tensor:
+def draw(generator: LatentGenerator, wanted: Sequence[Wanted], truncation: float, near: Near = None) -> Tensor:
     """Pictures [N, C, H, W] in [-1, 1] of N seeds and classes, on the CPU.
 
     A picture is the same to the last bit whatever is drawn beside it. Kernels choose their order of additions by the
     size of the batch (in bfloat16 that is up to five levels of 255), so batches have :func:`at_once` pictures or
     ``GROUP`` of them, filled up with the last one, and never another size.
+
+    Near a seed, with likeness r, z is r * z(that seed) + sqrt(1 - r^2) * z(own seed), which is distributed as any z is;
+    class, where none is named, and noise are that seed's. The picture of that seed itself stays as it is.
     """
     step, drawn = at_once(generator), []
     for start in range(0, len(wanted), step):
         part = wanted[start : start + step]
         size = 1 if step == 1 else GROUP if len(part) <= GROUP else step
-        drawn.append(_batch(generator, [*part, *[part[-1]] * (size - len(part))], truncation)[: len(part)])
+        drawn.append(_batch(generator, [*part, *[part[-1]] * (size - len(part))], truncation, near)[: len(part)])
     return torch.cat(drawn)
 
 
-def _batch(generator: LatentGenerator, wanted: Sequence[Wanted], truncation: float) -> Tensor:
+def _batch(generator: LatentGenerator, wanted: Sequence[Wanted], truncation: float, near: Near) -> Tensor:
     seeds = [seed for seed, _ in wanted]
-    labels = [generator.labels(1, label, seed) for seed, label in wanted]
+    z, others = generator.latent(seeds), seeds
+    if near is not None:
+        around, likeness = near
+        mixed = likeness * generator.latent([around]) + math.sqrt(1 - likeness**2) * z
+        z = torch.where(torch.tensor([seed == around for seed in seeds], device=z.device)[:, None], z, mixed)
+        others = [around] * len(seeds)
+    labels = [generator.labels(1, label, seed) for seed, (_, label) in zip(others, wanted, strict=True)]
     return generator.generate(
-        generator.latent(seeds), None if labels[0] is None else torch.cat(labels), truncation=truncation,
-        noise=generator.noise(seeds) if generator.noise_dim else None,
+        z, None if labels[0] is None else torch.cat(labels), truncation=truncation,
+        noise=generator.noise(others) if generator.noise_dim else None,
     ).cpu()  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
+from typing import Any
 
 from ganhub import images
 from ganhub.errors import ConfigError, ImageError
@@ -17,9 +18,14 @@ class Inputs:
 
     Args:
         sources: Files, or the bytes of files.
+
+    Attributes:
+        kept: What took long to compute from a picture and is of use again, by what it depends on: the point of W of a
+            photo, so that the next edit of it does not start with a projection. It lives as long as the inputs.
     """
 
     def __init__(self, *sources: Bytes) -> None:
+        self.kept: dict[Any, Any] = {}
         self._known: dict[str, Bytes] = {}
         for source in sources:
             self.add(source)

@@ -28,10 +28,10 @@ class Inpaint(OfPhoto, verb="inpaint"):
     tile: str | int = tiling()
 
     def make(self, library: Library, inputs: Inputs, on_step: OnStep) -> Result:
-        inpainter, given = library.open(self.model, Inpainter), self.read(inputs)
+        inpainter, photo = library.open(self.model, Inpainter), self.read(inputs)
         mask = read_mask(inputs, self.mask)
-        made = translating.inpaint(inpainter, given.picture, mask, tile=self.tile, on_step=on_step)
-        return Result(pictures=made, photo=given.picture, srgb=given.srgb, shrunk=given.shrunk)
+        pictures = translating.inpaint(inpainter, photo.picture, mask, tile=self.tile, on_step=on_step)
+        return Result(pictures=pictures, photo=photo.picture, srgb=photo.srgb, shrunk=photo.shrunk)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,17 +54,20 @@ class Restore(OfPhoto, verb="restore"):
         some = self.cleaner or self.colourist or self.upscaler or self.inpainter and self.mask
         self.require(bool(some), "There is nothing to do: choose a step, or paint what is to be filled.")
 
+    def models(self) -> tuple[str, ...]:
+        return tuple(self.steps().values())
+
     def steps(self) -> dict[str, str]:
         """Field -> name of the models that do something, in order."""
         named = {field: getattr(self, field) for field in MODELS if field != "inpainter" or self.mask}
         return {field: name for field, name in named.items() if name}
 
     def make(self, library: Library, inputs: Inputs, on_step: OnStep) -> Result:
-        given, mask = self.read(inputs), read_mask(inputs, self.mask)
+        photo, mask = self.read(inputs), read_mask(inputs, self.mask)
         on_step(0, len(self.steps()), None)
         models = {
             field: library.open(name, Inpainter if field == "inpainter" else Translator)
             for field, name in self.steps().items()
         }
-        made = restoring.restore(given.picture, mask=mask, on_step=on_step, **models)
-        return Result(pictures=made, photo=given.picture, srgb=given.srgb, shrunk=given.shrunk)
+        pictures = restoring.restore(photo.picture, mask=mask, on_step=on_step, **models)
+        return Result(pictures=pictures, photo=photo.picture, srgb=photo.srgb, shrunk=photo.shrunk)

@@ -63,11 +63,11 @@ class Style(OfPhoto, verb="style"):
 
     def make(self, library: Library, inputs: Inputs, on_step: OnStep) -> Result:
         stylizer = library.open(self.model, Stylizer)
-        given = self.read(inputs, self.most(stylizer))
-        scale = styling.usual_scale(stylizer, *given.picture.shape[-2:]) if self.scale is None else self.scale
+        photo = self.read(inputs, self.most(stylizer))
+        scale = styling.usual_scale(stylizer, *photo.picture.shape[-2:]) if self.scale is None else self.scale
         options = {**self.options(stylizer, inputs), "scale": scale * self.strokes}
-        painted = styling.paint(stylizer, given.picture, on_step=on_step, **options)
-        return Result(pictures=painted, photo=given.picture, srgb=given.srgb, shrunk=given.shrunk)
+        painted = styling.paint(stylizer, photo.picture, on_step=on_step, **options)
+        return Result(pictures=painted, photo=photo.picture, srgb=photo.srgb, shrunk=photo.shrunk)
 
     def most(self, stylizer: Stylizer) -> int | None:
         """The longest side of what is painted, or None for any."""

@@ -26,8 +26,8 @@ class Translate(OfPhoto, verb="translate"):
     self_ensemble: bool = False
 
     def make(self, library: Library, inputs: Inputs, on_step: OnStep) -> Result:
-        translator, given = library.open(self.model, Translator), self.read(inputs)
-        made = translating.translate(
-            translator, given.picture, tile=self.tile, self_ensemble=self.self_ensemble, on_step=on_step
+        translator, photo = library.open(self.model, Translator), self.read(inputs)
+        pictures = translating.translate(
+            translator, photo.picture, tile=self.tile, self_ensemble=self.self_ensemble, on_step=on_step
         )
-        return Result(pictures=made, photo=given.picture, srgb=given.srgb, shrunk=given.shrunk)
+        return Result(pictures=pictures, photo=photo.picture, srgb=photo.srgb, shrunk=photo.shrunk)

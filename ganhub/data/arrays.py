@@ -74,8 +74,8 @@ class _File:
                 version = npy.read_magic(file)
                 if version not in ((1, 0), (2, 0)):
                     raise ValueError(f"its format {version[0]}.{version[1]} is not known")
-                read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-                shape, _, dtype = read(file)
+                read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+                shape, _, dtype = read_header(file)
         except DAMAGED as error:
             raise self._unreadable(key, error) from error
         if dtype.hasobject:
@@ -140,8 +140,8 @@ def open_npz(
         return ArraySource(array, [-1] * len(array), (), key)
     indices, class_names = _classes(file, key, label_key, len(array), memory_bytes)
     empty = [class_names[index] for index in sorted(set(range(len(class_names))) - set(indices))]
-    said = f"has no pictures of {len(empty):,} of its {len(class_names):,} classes ({shown(empty)})"
-    notes = [f'"{key}" of {path} {said}, as its labels are numbers from 0: data.smallest_class=1 leaves such out.']
+    finding = f"has no pictures of {len(empty):,} of its {len(class_names):,} classes ({shown(empty)})"
+    notes = [f'"{key}" of {path} {finding}, as its labels are numbers from 0: data.smallest_class=1 leaves such out.']
     return ArraySource(array, indices, class_names, key, notes if empty else ())
 
 

@@ -20,8 +20,8 @@ class Captions:
     """What each picture shows, in the order of the pictures.
 
     Attributes:
-        texts: By language ("en", "zh"), one sentence for each picture.
-        attributes: For each picture, what is known of it: {"hair": "long", "glasses": "yes"}.
+        texts: Language ("en", "zh") -> one sentence for each picture.
+        attributes: One dictionary for each picture: {"hair": "long", "glasses": "yes"}.
     """
 
     texts: dict[str, tuple[str, ...]]
@@ -37,7 +37,7 @@ class Captions:
         for one in self.attributes:
             for name, value in one.items():
                 values.setdefault(name, set()).add(value)
-        return {name: tuple(sorted(found)) for name, found in sorted(values.items()) if len(found) <= MOST_WORDS}
+        return {name: tuple(sorted(words)) for name, words in sorted(values.items()) if len(words) <= MOST_WORDS}
 
     def labels(self, name: str) -> tuple[tuple[str, ...], list[int]]:
         """The values of an attribute, and for each picture the index of its own, -1 where it is not known.

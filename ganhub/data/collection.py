@@ -60,7 +60,7 @@ class Listing:
 
     Attributes:
         path: The folder or zip.
-        pictures: In the order of their names.
+        pictures: The pictures, in the order of their names.
         folders: The parts of each folder's name.
         tables: Files that may say labels: ``TABLES``, wherever they lie.
         passed_over: Name of each thing that is no picture -> a reason, or "". Names of folders end with "/".
@@ -111,7 +111,7 @@ class Listing:
             return ""
         count = len(self.passed_over)
         what = "1 file or folder of {} is" if count == 1 else f"{count:,} files or folders of {{}} are"
-        first = sorted(self.passed_over, key=lambda name: (not _other_picture(name), _hidden(name), name))
+        first = sorted(self.passed_over, key=lambda name: (not _other_picture(name), is_hidden(name), name))
         named = [f"{name} ({why})" if (why := self.passed_over[name]) else name for name in first]
         return f"{what.format(self.path)} passed over, as no picture that can be read here: {shown(named)}."
 
@@ -134,13 +134,19 @@ def counted(number: int) -> str:
 
 def shown(names: Sequence[str]) -> str:
     """ "a, b, c, d, e and 3 more"."""
-    told = ["".join(c if c.isprintable() else "?" for c in name) for name in names[:SHOWN]]
-    return ", ".join(told) + (f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else "")
+    first = ["".join(c if c.isprintable() else "?" for c in name) for name in names[:SHOWN]]
+    return ", ".join(first) + (f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else "")
 
 
 def is_picture(name: str) -> bool:
     """Whether a file's suffix is one of ``SUFFIXES``, in capitals or not."""
     return PurePosixPath(name).suffix.lower() in SUFFIXES
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder is passed over for its name: hidden, or what systems leave behind."""
+    last = name.rstrip("/").rpartition("/")[2]
+    return last.startswith(".") or last.lower() in JUNK
 
 
 def composed(text: str) -> str:
@@ -158,50 +164,47 @@ def list_pictures(path: Path, *, deep: bool = True, suffixes: Collection[str] = 
 
     Args:
         deep: Whether sub-folders are entered; links to folders are followed.
-        suffixes: Of the files that are wanted.
+        suffixes: The suffixes of the files that are wanted.
 
     Raises:
         DataError: It cannot be read, is encrypted, or holds more than two million files.
     """
-    found = Listing(path)
+    listing = Listing(path)
     try:
         if path.is_dir():
-            _list_folder(found, deep, suffixes)
+            _list_folder(listing, deep, suffixes)
         else:
-            _list_zip(found, suffixes)
+            _list_zip(listing, suffixes)
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror or error}): check its permissions.") from error
-    found.pictures.sort(key=lambda picture: picture.name)
-    found.tables.sort(key=lambda picture: picture.name)
-    return found
-
-
-def _hidden(name: str) -> bool:
-    last = name.rstrip("/").rpartition("/")[2]
-    return last.startswith(".") or last.lower() in JUNK
+    listing.pictures.sort(key=lambda picture: picture.name)
+    listing.tables.sort(key=lambda picture: picture.name)
+    return listing
 
 
 def _other_picture(name: str) -> bool:
     return PurePosixPath(name).suffix.lower() in OTHER_PICTURES
 
 
-def _sort_in(found: Listing, parts: tuple[str, ...], place: Path | zipfile.ZipInfo, suffixes: Collection[str]) -> None:
+def _sort_in(
+    listing: Listing, parts: tuple[str, ...], place: Path | zipfile.ZipInfo, suffixes: Collection[str]
+) -> None:
     if PurePosixPath(parts[-1]).suffix.lower() in suffixes:
-        found.pictures.append(Picture(parts, place))
+        listing.pictures.append(Picture(parts, place))
     elif parts[-1].lower() in TABLES:
-        found.tables.append(Picture(parts, place))
+        listing.tables.append(Picture(parts, place))
     else:
-        found.pass_over(parts)
-    _check_count(found)
+        listing.pass_over(parts)
+    _check_count(listing)
 
 
-def _check_count(found: Listing) -> None:
-    if len(found.pictures) + len(found.folders) + len(found.passed_over) > MOST_FILES:
-        raise DataError(f"{found.path} holds more than {MOST_FILES:,} files: part it, or name a folder inside it.")
+def _check_count(listing: Listing) -> None:
+    if len(listing.pictures) + len(listing.folders) + len(listing.passed_over) > MOST_FILES:
+        raise DataError(f"{listing.path} holds more than {MOST_FILES:,} files: part it, or name a folder inside it.")
 
 
-def _list_folder(found: Listing, deep: bool, suffixes: Collection[str]) -> None:
-    waiting = [(found.path, (), frozenset((_identity(found.path),)))]
+def _list_folder(listing: Listing, deep: bool, suffixes: Collection[str]) -> None:
+    waiting = [(listing.path, (), frozenset((_identity(listing.path),)))]
     while waiting:
         folder, above, way = waiting.pop()
         try:
@@ -209,22 +212,22 @@ def _list_folder(found: Listing, deep: bool, suffixes: Collection[str]) -> None:
         except OSError:
             if not above:
                 raise
-            found.pass_over(above, "cannot be entered", folder=True)
+            listing.pass_over(above, "cannot be entered", folder=True)
             continue
         for name, place, kind in inside:
             parts = (*above, name)
             if kind == "other":
-                found.pass_over(parts, "a broken link, or no file")
-            elif _hidden(name) or kind == "folder" and not deep:
-                found.pass_over(parts, folder=kind == "folder")
+                listing.pass_over(parts, "a broken link, or no file")
+            elif is_hidden(name) or kind == "folder" and not deep:
+                listing.pass_over(parts, folder=kind == "folder")
             elif kind == "file":
-                _sort_in(found, parts, place, suffixes)
+                _sort_in(listing, parts, place, suffixes)
             elif (identity := _identity(place)) in way:
-                found.pass_over(parts, "leads back to a folder above it", folder=True)
+                listing.pass_over(parts, "leads back to a folder above it", folder=True)
             else:
-                found.folders.add(parts)
+                listing.folders.add(parts)
                 waiting.append((place, parts, way | {identity}))
-        _check_count(found)
+        _check_count(listing)
 
 
 def _scanned(folder: Path) -> Iterator[tuple[str, Path, str]]:
@@ -239,8 +242,8 @@ def _scanned(folder: Path) -> Iterator[tuple[str, Path, str]]:
 
 
 def _identity(folder: Path) -> tuple[int, int]:
-    told = folder.stat()
-    return told.st_dev, told.st_ino
+    status = folder.stat()
+    return status.st_dev, status.st_ino
 
 
 # Zips
@@ -272,24 +275,24 @@ def open_zip(path: Path) -> zipfile.ZipFile:
         raise DataError(f"{path} is no readable {path.suffix} file ({error}): save or download it again.") from error
 
 
-def _list_zip(found: Listing, suffixes: Collection[str]) -> None:
-    found.archive = open_zip(found.path)
-    last = {info.filename: info for info in found.archive.infolist()}  # of two with one name the later one counts
-    for info in found.archive.infolist():
+def _list_zip(listing: Listing, suffixes: Collection[str]) -> None:
+    listing.archive = open_zip(listing.path)
+    last = {info.filename: info for info in listing.archive.infolist()}  # of two with one name the later one counts
+    for info in listing.archive.infolist():
         parts = _parts_of(info)
-        at = next((i for i, part in enumerate(parts) if _hidden(part)), None)
+        at = next((i for i, part in enumerate(parts) if is_hidden(part)), None)
         if at is not None:
-            found.pass_over(parts[: at + 1], folder=info.is_dir() or at + 1 < len(parts))
+            listing.pass_over(parts[: at + 1], folder=info.is_dir() or at + 1 < len(parts))
         elif info.filename.endswith(("/", "\\")):
-            found.folders.update(parts[:k] for k in range(1, len(parts) + 1))
+            listing.folders.update(parts[:k] for k in range(1, len(parts) + 1))
         elif parts and info is not last[info.filename]:
-            found.pass_over(parts, "an older version of it")
+            listing.pass_over(parts, "an older version of it")
         elif parts:
-            found.folders.update(parts[:k] for k in range(1, len(parts)))
-            _sort_in(found, parts, info, suffixes)
-    locked = [picture.name for picture in found.pictures if picture.place.flag_bits & 1]
+            listing.folders.update(parts[:k] for k in range(1, len(parts)))
+            _sort_in(listing, parts, info, suffixes)
+    locked = [picture.name for picture in listing.pictures if picture.place.flag_bits & 1]
     if locked:
-        raise DataError(f"{found.path} is locked with a password ({locked[0]}): unpack it first and name the folder.")
+        raise DataError(f"{listing.path} is locked with a password ({locked[0]}): unpack it first and name the folder.")
 
 
 def _parts_of(info: zipfile.ZipInfo) -> tuple[str, ...]:

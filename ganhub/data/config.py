@@ -79,8 +79,8 @@ class DataConfig(BaseConfig):
         self.require(self.limit >= 0, f"limit must be 0 (all) or more, not {self.limit}.")
         share = 0 <= self.holdout <= 0.9
         self.require(share, f"holdout is a share of the pictures from 0 (none) to 0.9, not {self.holdout}.")
-        known = self.part == "training" or self.part == "holdout" and self.holdout > 0
-        self.require(known, f'part must be "training", or "holdout" where holdout is above 0, not {self.part!r}.')
+        holds = self.part == "training" or self.part == "holdout" and self.holdout > 0
+        self.require(holds, f'part must be "training", or "holdout" where holdout is above 0, not {self.part!r}.')
         self.require(self.smallest_class >= 0, f"smallest_class must be 0 or more, not {self.smallest_class}.")
         self.require(self.memory_gb >= 0, f"memory_gb must be 0 or more, not {self.memory_gb}.")
         self.require(self.half in ("", "left", "right"), f'half must be "left", "right" or empty, not {self.half!r}.')

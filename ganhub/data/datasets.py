@@ -41,8 +41,8 @@ def open_dataset(
     data = data.cast_column(key, Image(decode=False))
     class_names, to_index = (), None
     if labels is not None:
-        found = [n for n, kind in features.items() if isinstance(kind, ClassLabel)]
-        column = labels or ("label" if "label" in features else next(iter(found), ""))
+        class_columns = [n for n, kind in features.items() if isinstance(kind, ClassLabel)]
+        column = labels or ("label" if "label" in features else next(iter(class_columns), ""))
         if column not in features:
             raise DataError(f"The model needs labels, and {path} has no column {column or 'label'} to take them from.")
         if isinstance(features[column], ClassLabel):
@@ -65,9 +65,9 @@ def open_dataset(
         )  # fmt: skip
 
     if streaming:
-        known = info.splits[split].num_examples if info.splits and split in info.splits else 0
+        rows = info.splits[split].num_examples if info.splits and split in info.splits else 0
         data = data.take(limit) if limit else data
-        return Stream(data, entry, class_names, min(known, limit) if limit else known)
+        return Stream(data, entry, class_names, min(rows, limit) if limit else rows)
     return _RowSource(data, entry, class_names)
 
 

@@ -7,13 +7,14 @@ import fnmatch
 import io
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
 from ganhub import images
-from ganhub.data.collection import Listing, Picture, composed, counted, list_pictures, shown
+from ganhub.data.collection import Listing, Picture, composed, counted, is_hidden, list_pictures, shown
 from ganhub.data.layout import Layout, layout_of
 from ganhub.data.sources import Entry, Source, classes_of
 from ganhub.errors import DataError
@@ -27,29 +28,45 @@ def open_folder(path: Path, *, split: str, only: str, labels: str | None, channe
     Raises:
         DataError: No pictures, no part ``split``, or labels that are missing or cannot be used.
     """
-    found = list_pictures(path)
-    passed_over = found.passed_over_sentence()
-    layout = layout_of(found.pictures, split, path)
+    listing = list_pictures(path)
+    pictures, values, notes = _chosen(listing, split, only, labels)
+    class_names, indices = ((), [-1] * len(pictures)) if labels is None else classes_of(values, str(path))
+
+    def entry(picture: Picture, index: int) -> Entry:
+        def read() -> Tensor:
+            return images.load_image(listing.source(picture), channels=channels, background=background)
+
+        return Entry(picture.name, index, read)
+
+    def takes(parts: tuple[str, ...]) -> bool:
+        if any(map(is_hidden, parts)):
+            return False
+        others = [picture for picture in listing.pictures if picture.parts != parts]
+        later = replace(listing, pictures=sorted([*others, Picture(parts, path)], key=lambda picture: picture.name))
+        try:
+            chosen = {picture.parts for picture in _chosen(later, split, only, labels)[0]}
+        except DataError:  # with it the collection could not be opened
+            return True
+        return parts in chosen or chosen != {picture.parts for picture in pictures} - {parts}
+
+    entries = [entry(*pair) for pair in zip(pictures, indices, strict=True)]
+    return Source(entries, class_names, [note for note in notes if note], takes)
+
+
+def _chosen(listing: Listing, split: str, only: str, labels: str | None) -> Labelled:
+    """Those of a listing that are asked for, with their labels where some are wanted."""
+    path, passed_over = listing.path, listing.passed_over_sentence()
+    layout = layout_of(listing.pictures, split, path)
     pictures = [picture for picture in layout.pictures if not only or _fits(picture, layout.depth, only)]
     if not pictures:
         matching = f" that match data.only = {only!r}" if only else ""
         advice = "Put PNG, JPEG or WebP files there, or change data.path."
         raise DataError(f"{path} holds no pictures{matching}. {advice} {passed_over}".rstrip())
-    notes = [passed_over, _of_parts(path, layout)]
-    class_names, indices = (), [-1] * len(pictures)
+    notes, values = [passed_over, _of_parts(path, layout)], []
     if labels is not None:
-        pictures, values, more = _labelled(found, layout, pictures, labels)
-        class_names, indices = classes_of(values, str(path))
+        pictures, values, more = _labelled(listing, layout, pictures, labels)
         notes += more
-
-    def entry(picture: Picture, index: int) -> Entry:
-        def read() -> Tensor:
-            return images.load_image(found.source(picture), channels=channels, background=background)
-
-        return Entry(picture.name, index, read)
-
-    entries = [entry(*pair) for pair in zip(pictures, indices, strict=True)]
-    return Source(entries, class_names, notes=[note for note in notes if note])
+    return pictures, values, notes
 
 
 def _fits(picture: Picture, depth: int, only: str) -> bool:
@@ -68,76 +85,77 @@ def _of_parts(path: Path, layout: Layout) -> str:
 # Labels
 
 
-def _labelled(found: Listing, layout: Layout, pictures: list[Picture], labels: str) -> Labelled:
+def _labelled(listing: Listing, layout: Layout, pictures: list[Picture], labels: str) -> Labelled:
     """Take labels from where ``data.labels`` says, or from where there are some."""
     if labels == "file":
         return pictures, [composed(picture.stem) for picture in pictures], []
     if labels != "folder":
         column = labels or "label"
         for tables in (("metadata.csv", "metadata.jsonl"), ("dataset.json",)):
-            rows, columns, named = _rows_of(found, tables, column)
+            rows, columns, named = _rows_of(listing, tables, column)
             if column in columns:
-                return _by_rows(found, pictures, rows, column, named)
+                return _by_rows(listing, pictures, rows, column, named)
             if labels and columns:
-                known = ", ".join(name for name in columns if name != "file_name")
-                raise DataError(f'{found.path} has no column "{labels}" to take labels from (it has: {known}).')
+                names = ", ".join(name for name in columns if name != "file_name")
+                raise DataError(f'{listing.path} has no column "{labels}" to take labels from (it has: {names}).')
         if labels:
             have = "it has no metadata.csv with such columns"
-            raise DataError(f'{found.path} has no column "{labels}" to take labels from ({have}).')
-    return pictures, _by_folders(found, layout, pictures), _of_folders(found, layout, pictures)
+            raise DataError(f'{listing.path} has no column "{labels}" to take labels from ({have}).')
+    return pictures, _by_folders(listing, layout, pictures), _of_folders(listing, layout, pictures)
 
 
-def _by_folders(found: Listing, layout: Layout, pictures: list[Picture]) -> list[str]:
+def _by_folders(listing: Listing, layout: Layout, pictures: list[Picture]) -> list[str]:
     values = [layout.class_of(picture) for picture in pictures]
     if not all(values):
         name = pictures[values.index("")].name
         raise DataError(
-            f"The model needs labels, and {name} of {found.path} lies in no class folder. Put each picture in a "
+            f"The model needs labels, and {name} of {listing.path} lies in no class folder. Put each picture in a "
             "folder named after its class, or name a metadata.csv column in data.labels."
         )
     return values
 
 
-def _of_folders(found: Listing, layout: Layout, pictures: list[Picture]) -> list[str]:
+def _of_folders(listing: Listing, layout: Layout, pictures: list[Picture]) -> list[str]:
     depth, notes = layout.depth, []
     if layout.around:
-        notes.append(f'Everything of {found.path} lies in "{layout.around}", so the folders inside it are the classes.')
+        around = f'Everything of {listing.path} lies in "{layout.around}"'
+        notes.append(f"{around}, so the folders inside it are the classes.")
     places = {picture.parts[:depth] for picture in pictures}
-    classes = {picture.parts[: depth + 1] for picture in found.pictures}
-    empty = sorted(f for f in found.folders if len(f) == depth + 1 and f[:depth] in places and f not in classes)
+    classes = {picture.parts[: depth + 1] for picture in listing.pictures}
+    empty = sorted(f for f in listing.folders if len(f) == depth + 1 and f[:depth] in places and f not in classes)
     if empty:
         notes.append(f"No pictures lie in {shown(['/'.join(folder) for folder in empty])}, so there is no such class.")
     return notes
 
 
-def _by_rows(found: Listing, pictures: list[Picture], rows: dict[str, Any], column: str, named: str) -> Labelled:
+def _by_rows(listing: Listing, pictures: list[Picture], rows: dict[str, Any], column: str, named: str) -> Labelled:
     keys = [composed(picture.name) for picture in pictures]
     kept = [(picture, rows[key]) for picture, key in zip(pictures, keys, strict=True) if key in rows]
     left = [picture.name for picture, key in zip(pictures, keys, strict=True) if key not in rows]
     if not kept:
-        told = f"it names {shown(list(rows))}; the pictures are {shown([picture.name for picture in pictures])}"
+        names = f"it names {shown(list(rows))}; the pictures are {shown([picture.name for picture in pictures])}"
         raise DataError(
-            f"{named} of {found.path} names none of its pictures: {told}. Mend the names, or set data.labels = "
+            f"{named} of {listing.path} names none of its pictures: {names}. Mend the names, or set data.labels = "
             '"folder" if the folders are the classes.'
         )
     for picture, value in kept:
         if isinstance(value, list | dict):
             raise DataError(
-                f'"{column}" in {named} of {found.path} holds more than one value ({picture.name}): write one word or '
-                "number for each picture, or name another column in data.labels."
+                f'"{column}" in {named} of {listing.path} holds more than one value ({picture.name}): write one word '
+                "or number for each picture, or name another column in data.labels."
             )
     values = [_text(value) for _, value in kept]
     if bare := [picture.name for (picture, _), value in zip(kept, values, strict=True) if not value]:
         raise DataError(
-            f"Some pictures of {found.path} have no label in {named} ({len(bare):,}: {shown(bare)}); label them all or "
-            "remove them."
+            f"Some pictures of {listing.path} have no label in {named} ({len(bare):,}: {shown(bare)}); label them all "
+            "or remove them."
         )
     notes = []
     if left:
-        notes.append(f"{named} of {found.path} does not name {counted(len(left))} of {len(keys):,}, left out here: "
+        notes.append(f"{named} of {listing.path} does not name {counted(len(left))} of {len(keys):,}, left out here: "
                      f"{shown(left)}.")  # fmt: skip
-    if gone := sorted(rows.keys() - {composed(picture.name) for picture in found.pictures}):
-        notes.append(f"{named} of {found.path} names {counted(len(gone))} that cannot be found: {shown(gone)}.")
+    if gone := sorted(rows.keys() - {composed(picture.name) for picture in listing.pictures}):
+        notes.append(f"{named} of {listing.path} names {counted(len(gone))} that cannot be found: {shown(gone)}.")
     return [picture for picture, _ in kept], values, notes
 
 
@@ -151,20 +169,20 @@ def _text(value: Any) -> str:
 # Tables
 
 
-def _rows_of(found: Listing, names: Sequence[str], column: str) -> tuple[dict[str, Any], dict[str, None], str]:
+def _rows_of(listing: Listing, names: Sequence[str], column: str) -> tuple[dict[str, Any], dict[str, None], str]:
     """Name of a picture -> its value in ``column``; all columns; and the tables' names in words.
 
     Names in a table are those below the folder that the table lies in.
     """
     rows: dict[str, Any] = {}
     columns: dict[str, None] = {}
-    read = []
-    for table in found.tables:
+    tables_read = []
+    for table in listing.tables:
         kind = table.parts[-1].lower()
         if kind not in names:
             continue
-        read.append(table.name)
-        for row in _READERS[kind](found.text(table), f"{table.name} of {found.path}"):
+        tables_read.append(table.name)
+        for row in _READERS[kind](listing.text(table), f"{table.name} of {listing.path}"):
             columns.update(dict.fromkeys(row))
             if column not in row:
                 continue
@@ -172,11 +190,11 @@ def _rows_of(found: Listing, names: Sequence[str], column: str) -> tuple[dict[st
             name = composed("/".join((*table.parts[:-1], *inside)))
             if name in rows and rows[name] != row[column]:
                 raise DataError(
-                    f"{table.name} of {found.path} gives {name} two labels, {_text(rows[name])!r} and "
+                    f"{table.name} of {listing.path} gives {name} two labels, {_text(rows[name])!r} and "
                     f"{_text(row[column])!r}: keep one."
                 )
             rows[name] = row[column]
-    return rows, columns, " and ".join(read)
+    return rows, columns, " and ".join(tables_read)
 
 
 def _csv_rows(text: str, where: str) -> Iterator[dict[str, Any]]:

@@ -30,7 +30,7 @@ class Layout:
     """Those pictures that are asked for, and how many folders around them are not classes.
 
     Attributes:
-        pictures: In the order of their names.
+        pictures: The pictures, in the order of their names.
         depth: So many of a picture's folders, from the outside, are no classes.
         parts: Names of the folders that are parts and were chosen ("Train").
         around: A folder that holds everything ("pets"), with those around it; or "".

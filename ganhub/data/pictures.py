@@ -25,6 +25,7 @@ from ganhub.data.opening import open_source
 from ganhub.data.sources import Entry, Source, Stream, drop_small_classes, partnered
 from ganhub.data.tape import Tape
 from ganhub.errors import DataError, GanhubError
+from ganhub.extras import needed_for
 from ganhub.objectives._base import Batch
 
 PAIRED_FIELDS = ("split", "crop", "zoom", "flip", "turn", "size", "limit", "holdout", "part", "seed")
@@ -73,7 +74,7 @@ class Pictures:
         class_names: Sorted names of the classes; empty when the model asked for none.
         source, chosen: All pictures, and (but of a stream) the indices of those that the config leaves.
         skipped: "name: reason" of each picture that could not be read so far.
-        notes: Sentences on what was found and is not used.
+        notes: Sentences on what lies there and is not used.
         captions: What the pictures of ``source`` show, in their order; or None.
         other: The second collection, or None.
     """
@@ -119,12 +120,12 @@ class Pictures:
 
     def remarks(self) -> list[str]:
         """Sentences on all that was left out so far, for whoever started this."""
-        said = list(self.notes)
+        remarks = list(self.notes)
         if self.skipped:
             named = "; ".join(note.rstrip(".") for note in self.skipped[:5])
             end = "; ..." if len(self.skipped) > 5 else "."
-            said.append(f"{len(self.skipped)} of the pictures cannot be used and are left out: {named}{end}")
-        return list(dict.fromkeys([*map(printable, said), *(self.other.remarks() if self.other else ())]))
+            remarks.append(f"{len(self.skipped)} of the pictures cannot be used and are left out: {named}{end}")
+        return list(dict.fromkeys([*map(printable, remarks), *(self.other.remarks() if self.other else ())]))
 
     @property
     def streamed(self) -> bool:
@@ -259,8 +260,8 @@ class Pictures:
             self._stored = np.concatenate(stored)
             self._labels = np.array([self._source[int(i)].label for i in self._index])
             return
-        from tqdm import tqdm
-
+        with needed_for("Reading pictures as a recipe does"):
+            from tqdm import tqdm
         kept, where, labels = [], [], []
         entries = (self._source[int(i)] for i in self._index)
         decoded = self._pool.map(lambda entry: (self._decode(entry), entry.label), entries)

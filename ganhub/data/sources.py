@@ -34,11 +34,19 @@ class Source:
     """A known number of pictures, each reachable by its index.
 
     Attributes:
-        notes: Sentences on what was found and is not used.
+        notes: Sentences on what lies there and is not used.
+        takes: Whether a picture that is written into the collection's folder, under the names of the folders on the
+            way and its own, would be one of its pictures when it is opened again.
     """
 
-    def __init__(self, entries: Sequence[Entry], class_names: Sequence[str] = (), notes: Sequence[str] = ()) -> None:
-        self.entries, self.class_names, self.notes = entries, tuple(class_names), tuple(notes)
+    def __init__(
+        self,
+        entries: Sequence[Entry],
+        class_names: Sequence[str] = (),
+        notes: Sequence[str] = (),
+        takes: Callable[[tuple[str, ...]], bool] = lambda parts: True,
+    ) -> None:
+        self.entries, self.class_names, self.notes, self.takes = entries, tuple(class_names), tuple(notes), takes
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -52,7 +60,7 @@ class Source:
     def part(self, rows: Sequence[int], labels: Sequence[int], class_names: Sequence[str]) -> Source:
         """Some of the pictures, with new labels."""
         chosen = [replace(self[i], label=label) for i, label in zip(rows, labels, strict=True)]
-        return Source(chosen, class_names, self.notes)
+        return Source(chosen, class_names, self.notes, self.takes)
 
 
 class Stream:
@@ -63,6 +71,10 @@ class Stream:
     """
 
     notes: tuple[str, ...] = ()
+
+    def takes(self, parts: tuple[str, ...]) -> bool:
+        """The same as ``Source.takes``; for a streamed folder nobody knows, so yes."""
+        return True
 
     def __init__(self, dataset: Any, entry: Callable[[int, dict], Entry], class_names: Sequence[str], count: int):
         self._dataset, self._entry, self.class_names, self.count = dataset, entry, tuple(class_names), count
@@ -102,7 +114,7 @@ def partnered(first: Source | Stream, second: Source | Stream, here: str, there:
     if alone := sorted(sides[0].keys() ^ sides[1].keys()):
         named = ", ".join(f"{name} (only in {here if name in sides[0] else there})" for name in alone[:5])
         raise DataError(f"Pairs go by name, and {len(alone)} pictures have no partner: {named}.")
-    return Source([sides[1][stem] for stem in sides[0]], second.class_names, second.notes)
+    return Source([sides[1][stem] for stem in sides[0]], second.class_names, second.notes, second.takes)
 
 
 def drop_small_classes(source: Source, smallest: int) -> Source:

@@ -43,7 +43,7 @@ class Number:
     """One measured number.
 
     Attributes:
-        label: For people.
+        label: The name for people.
         name: Machine key.
         value: The number.
         error: Its standard error, or None.
@@ -65,18 +65,18 @@ class Number:
 
 def read_numbers(metrics: Mapping[str, Any]) -> list[Number]:
     """Every number in metrics.json except those of the run; what is no number, or of no known form, is left out."""
-    found: list[Number] = []
+    numbers: list[Number] = []
     for key, value in metrics.items():
         if key == "evaluation" and isinstance(value, Mapping):
             results = value.get("results")
             for result in results if isinstance(results, Sequence) and not isinstance(results, str) else ():
-                found += _result(result, "") if isinstance(result, Mapping) else []
+                numbers += _result(result, "") if isinstance(result, Mapping) else []
         elif key == "people" and isinstance(value, Mapping):
             for name, answers in value.items():
-                found += _numbers({f"{name} (people)": answers})
+                numbers += _numbers({f"{name} (people)": answers})
         elif key != "training":
-            found += _numbers({key: value})
-    return found
+            numbers += _numbers({key: value})
+    return numbers
 
 
 def _result(result: Mapping[str, Any], key: str) -> list[Number]:
@@ -86,7 +86,7 @@ def _result(result: Mapping[str, Any], key: str) -> list[Number]:
         return []
     protocol = result.get("protocol")
     protocol = dict(protocol) if isinstance(protocol, Mapping) else {}
-    told = "; ".join(f"{k}: {v}" for k, v in protocol.items() if v and k != "metric")
+    settings = "; ".join(f"{k}: {v}" for k, v in protocol.items() if v and k != "metric")
     name = str(result.get("name") or key)
     return [
         Number(
@@ -95,7 +95,7 @@ def _result(result: Mapping[str, Any], key: str) -> list[Number]:
             value=value,
             error=error if is_number(error) else None,
             better=str(result.get("better", "")),
-            how=tuple(str(text) for text in (result.get("measured") or told, result.get("note")) if text),
+            how=tuple(str(text) for text in (result.get("measured") or settings, result.get("note")) if text),
             args=protocol,
         )
     ]
@@ -142,8 +142,8 @@ def measurements(numbers: Sequence[Number]) -> list[str]:
         (n.label + ARROWS.get(n.better, ""), _shown(n), ", ".join(str(ways.index(sentence(t)) + 1) for t in n.how))
         for n in numbers
     ]
-    told = "\n".join(f"{i}. {text}" for i, text in enumerate(ways, 1))
-    return [table(("metric", "value", "how"), rows), *(["### How it was measured", told] if ways else [])]
+    listed = "\n".join(f"{i}. {text}" for i, text in enumerate(ways, 1))
+    return [table(("metric", "value", "how"), rows), *(["### How it was measured", listed] if ways else [])]
 
 
 def memorisation(evaluation: Any, *, picture: bool) -> list[str]:
@@ -161,13 +161,13 @@ def memorisation(evaluation: Any, *, picture: bool) -> list[str]:
 def training_data(dataset: str, licence: str, run: Mapping[str, Any]) -> list[str]:
     """What the weights were trained on, what they started from, and under which licence they are."""
     parts = [dataset or "Not stated."]
-    if read := _one_line(run.get("read") or ""):
-        parts.append(f"Read for training: {read}")
+    if description := _one_line(run.get("read") or ""):
+        parts.append(f"Read for training: {description}")
     start = "Training started from"
     for one in bases(run):
-        told = [f"licence of its weights: {one.get('licence') or 'not stated'}"]
-        told += [f"trained on: {one['dataset'].rstrip('.')}"] if isinstance(one.get("dataset"), str) else []
-        parts.append(f"{start} the weights of {_one_line(one['name'])} ({_one_line('; '.join(told))}).")
+        facts = [f"licence of its weights: {one.get('licence') or 'not stated'}"]
+        facts += [f"trained on: {one['dataset'].rstrip('.')}"] if isinstance(one.get("dataset"), str) else []
+        parts.append(f"{start} the weights of {_one_line(one['name'])} ({_one_line('; '.join(facts))}).")
         start = "Those had started from"
     parts.append(f"Licence of the weights: {licence}.")
     if run.get("licence_stated") is False:
@@ -180,9 +180,9 @@ def training_data(dataset: str, licence: str, run: Mapping[str, Any]) -> list[st
 
 def bases(run: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The models that a run started from, nearest first: ``name``, and as far as known ``licence`` and ``dataset``."""
-    found = run.get("started_from")
-    found = found if isinstance(found, Sequence) and not isinstance(found, str) else ()
-    return [one for one in found if isinstance(one, Mapping) and one.get("name")]
+    starts = run.get("started_from")
+    starts = starts if isinstance(starts, Sequence) and not isinstance(starts, str) else ()
+    return [one for one in starts if isinstance(one, Mapping) and one.get("name")]
 
 
 def training(run: Mapping[str, Any], *, picture: bool, trained: bool) -> list[str]:
@@ -195,15 +195,15 @@ def training(run: Mapping[str, Any], *, picture: bool, trained: bool) -> list[st
         parts.append("![What the log says over the pictures seen](curves.png)")
     alarms = run.get("alarms")
     if isinstance(alarms, Sequence) and not isinstance(alarms, str):
-        said = "\n".join(f"- {sentence(str(alarm))}" for alarm in alarms)
-        parts.append(f"The watchdog raised the alarm:\n\n{said}" if said else "The watchdog raised no alarm.")
+        lines = "\n".join(f"- {sentence(str(alarm))}" for alarm in alarms)
+        parts.append(f"The watchdog raised the alarm:\n\n{lines}" if lines else "The watchdog raised no alarm.")
     return parts
 
 
 def prose(run: Mapping[str, Any]) -> str:
     """The section outside the block, from ``intended_use`` and ``limits`` as far as the run has them."""
-    told = (("Intended use", run.get("intended_use")), ("Limits", run.get("limits")))
-    texts = [f"**{label}.** {_one_line(text)}" for label, text in told if isinstance(text, str) and text.strip()]
+    sections = (("Intended use", run.get("intended_use")), ("Limits", run.get("limits")))
+    texts = [f"**{label}.** {_one_line(text)}" for label, text in sections if isinstance(text, str) and text.strip()]
     note = "what the model is good for, where it fails. This part survives every update of the card."
     return "\n\n".join([HEADING, f"<!-- Yours to write: {note} -->", *(texts or [DEFAULT_PROSE])]) + "\n"
 

@@ -58,8 +58,8 @@ def render_card(
     """
     metrics = dict(metrics or {})
     run = _mapping(metrics.get("training"))
-    said = {key: facts[key] for key in (*parts.RUN, "intended_use", "limits") if key in facts}
-    run, numbers, facts = {**run, **said}, parts.read_numbers(metrics), dict(facts)
+    stated = {key: facts[key] for key in (*parts.RUN, "intended_use", "limits") if key in facts}
+    run, numbers, facts = {**run, **stated}, parts.read_numbers(metrics), dict(facts)
     name, prose = str(facts.get("name") or facts["architecture"]), parts.prose(run)
     front = _front_matter({"base_model": [str(one["name"]) for one in parts.bases(run)[:1] if one.get("hub")], **facts},
                           name, numbers)  # fmt: skip
@@ -94,15 +94,15 @@ def write_card(folder: str | Path, facts: Mapping[str, Any]) -> Path:
     config, metrics, path = _read(folder / CONFIG), _read(folder / METRICS), folder / CARD
     old = read_card(path) if path.is_file() else ""
     outside = _BLOCK.sub("", old)
-    known: dict[str, Any] = {"name": printable(os.path.basename(os.path.realpath(folder)))}
+    known_facts: dict[str, Any] = {"name": printable(os.path.basename(os.path.realpath(folder)))}
     # A picture that a person has put elsewhere in the card is not shown twice.
-    known |= {k: (folder / file).is_file() and f"({file})" not in outside for k, file in PICTURES.items()}
-    told = ("architecture", "class_names", "num_classes", "style_names")
-    known |= {key: config[key] for key in told if key in config}
+    known_facts |= {k: (folder / file).is_file() and f"({file})" not in outside for k, file in PICTURES.items()}
+    fields = ("architecture", "class_names", "num_classes", "style_names")
+    known_facts |= {key: config[key] for key in fields if key in config}
     run = _mapping(metrics.get("training"))
-    known |= {key: run[key] for key in ("licence", "dataset", "dataset_name") if run.get(key)}
-    known |= {"datasets": run["datasets"]} if isinstance(run.get("datasets"), list) else {}
-    new = render_card({**known, **facts}, metrics, read_facts(old))
+    known_facts |= {key: run[key] for key in ("licence", "dataset", "dataset_name") if run.get(key)}
+    known_facts |= {"datasets": run["datasets"]} if isinstance(run.get("datasets"), list) else {}
+    new = render_card({**known_facts, **facts}, metrics, read_facts(old))
     text = merge_card(old, new) if old else new
     write_atomically(path, lambda part: part.write_bytes(text.encode()), sync=True)
     return path
@@ -121,8 +121,8 @@ def read_facts(card: str) -> dict[str, Any]:
         "dataset": r"^## Training data\s+(?!Not stated\.)(?!Licence of the weights)(.*?)\s+"
         r"(?:Read for training: |Training started from |Licence of the weights: )",
     }
-    found = {key: re.search(text, block[0], re.DOTALL | re.MULTILINE) for key, text in patterns.items()}
-    facts: dict[str, Any] = {key: match[1].strip() for key, match in found.items() if match}
+    matches = {key: re.search(text, block[0], re.DOTALL | re.MULTILINE) for key, text in patterns.items()}
+    facts: dict[str, Any] = {key: match[1].strip() for key, match in matches.items() if match}
     if "parameters" in facts:
         facts["parameters"] = int(facts["parameters"].replace(",", ""))
     if "AutoModel" in facts.get("usage", ""):  # the usual three lines: written anew
@@ -236,18 +236,18 @@ def split_front_matter(text: str) -> tuple[dict[str, Any], str]:
     """
     import yaml
 
-    found = _FRONT_MATTER.match(text)
-    if found is None:
+    match = _FRONT_MATTER.match(text)
+    if match is None:
         return {}, text
     try:
-        front = _load_yaml(found[1]) or {}
+        front = _load_yaml(match[1]) or {}
     except (yaml.YAMLError, ValueError, OverflowError) as error:  # the last two: dates and numbers that are none
         where = getattr(error, "problem_mark", None)
-        at = f" in line {text[: found.start(1)].count(chr(10)) + where.line + 1}" if where else ""
+        at = f" in line {text[: match.start(1)].count(chr(10)) + where.line + 1}" if where else ""
         raise HubError(f"The front matter of {CARD} is not valid YAML{at}: correct it there.") from error
     if not isinstance(front, dict):
         raise HubError(f"The front matter of {CARD} holds no keys: write 'key: value' lines between the two ---.")
-    return front, text[found.end() :].lstrip("\r\n")
+    return front, text[match.end() :].lstrip("\r\n")
 
 
 def _load_yaml(text: str) -> Any:
@@ -294,9 +294,9 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 def _generated(card: str) -> Mapping[str, str]:
     """Digests of front matter and prose as they were generated: what differs from its own was changed by hand."""
-    found = _GENERATED.search(card)
+    match = _GENERATED.search(card)
     try:
-        return _mapping(json.loads(found[1])) if found else {}
+        return _mapping(json.loads(match[1])) if match else {}
     except ValueError:
         return {}
 

@@ -21,6 +21,7 @@ from ganhub.hub._errors import explain, retried, short, unreachable
 from ganhub.hub.folder import (
     CARD,
     CONFIG,
+    DIRECTIONS,
     MAX_CONFIG,
     MAX_JSON,
     MAX_SHARDS,
@@ -51,7 +52,7 @@ class Watch:
     """What may still come of one download, and who may end it.
 
     Args:
-        name: Of the repository, for sentences.
+        name: The repository's name, for sentences.
         heed: Called between all pieces; what it raises ends the download.
         hurry: Give up when it comes slower than ``SLOWEST``.
     """
@@ -244,8 +245,9 @@ class Repository:
         for name, most in ((CONFIG, MAX_CONFIG), (self.index, MAX_JSON)):
             if (name == CONFIG or name in weights) and (sizes[self.prefix + name] or 0) > most:
                 raise HubError(f"The {name} of {where} is larger than {most / 1e6:g} MB: it is no ganhub model.")
-        told = [name for name in (CARD, METRICS) if name in here and (sizes[self.prefix + name] or 0) <= MAX_JSON]
-        return [self.prefix + name for name in (*weights, *told, CONFIG)]
+        small = {name for name in here if (sizes[self.prefix + name] or 0) <= MAX_JSON}
+        texts = [name for name in (CARD, METRICS, DIRECTIONS) if name in small]
+        return [self.prefix + name for name in (*weights, *texts, CONFIG)]
 
     def _download(self, name: str, revision: str, force: bool | None = None) -> Path:
         from huggingface_hub import hf_hub_download

@@ -26,9 +26,11 @@ from ganhub.files import make_folder, parse_json, read_within, write_together
 CONFIG = "config.json"
 CARD = "README.md"
 METRICS = "metrics.json"
+DIRECTIONS = "directions.json"
 PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 MAX_CONFIG = 1_000_000  # bytes of config.json; those of the families here have a few thousand
 MAX_JSON = 10_000_000  # bytes of metrics.json or of an index
+MAX_DIRECTIONS = 5_000_000  # bytes of directions.json: 500 directions of 512 numbers take that much
 MAX_LIST = 10_000  # entries of a list in config.json; metrics and indices may have ten times as many
 _HEADER_LIMIT = 10_000_000  # bytes of a safetensors header: some 100,000 tensors
 MAX_SHARDS = 1_000
@@ -106,7 +108,7 @@ def read_shapes(folder: str | Path, variant: str | None = None) -> Shapes:
         HubError: No weights, a truncated file, or a file that is not safetensors (a pickle is never opened).
     """
     shapes: Shapes = {}
-    for path in _weight_files(Path(folder), variant):
+    for path in list_weights(Path(folder), variant):
         shapes |= _read_header(path)
     return shapes
 
@@ -121,7 +123,7 @@ def read_tensors(folder: str | Path, variant: str | None = None) -> dict[str, Te
     from safetensors.torch import load_file
 
     tensors: dict[str, Tensor] = {}
-    for path in _weight_files(Path(folder), variant):
+    for path in list_weights(Path(folder), variant):
         _read_header(path)
         try:
             tensors |= load_file(path)
@@ -130,7 +132,8 @@ def read_tensors(folder: str | Path, variant: str | None = None) -> dict[str, Te
     return tensors
 
 
-def _weight_files(folder: Path, variant: str | None) -> list[Path]:
+def list_weights(folder: Path, variant: str | None = None) -> list[Path]:
+    """The files that hold a folder's weights: one, or the shards of its index; HubError where there are none."""
     if not os.path.isdir(folder):
         raise HubError(f"There is no folder {clipped(folder)}: check the path.")
     single = folder / weights_name(variant)
@@ -143,13 +146,13 @@ def _weight_files(folder: Path, variant: str | None) -> list[Path]:
 
 def _shards(folder: Path, index: dict[str, Any]) -> list[Path]:
     weight_map = index.get("weight_map")
-    found = list(weight_map.values()) if isinstance(weight_map, dict) else []
-    for name in found:
+    shards = list(weight_map.values()) if isinstance(weight_map, dict) else []
+    for name in shards:
         if not isinstance(name, str) or not PLAIN_NAME.fullmatch(name) or not name.endswith(".safetensors"):
             raise HubError(
                 f"The index in {folder} names {clipped(repr(name), 80)}, no safetensors file beside it: fetch it again."
             )
-    names = sorted(set(found))
+    names = sorted(set(shards))
     for name in names:
         if not os.path.isfile(folder / name):
             raise HubError(f"{folder} lacks {clipped(name, 80)}, which its index names: fetch the folder again.")

@@ -37,7 +37,7 @@ def is_repo_id(text: str) -> bool:
 
 def list_local() -> dict[str, Path]:
     """Name -> folder of every model here: ./model_cards, $GANHUB_MODELS, the package, the checkout."""
-    found: dict[str, Path] = {}
+    folders: dict[str, Path] = {}
     for shelf in _shelves():
         try:
             names = sorted(os.listdir(shelf))
@@ -46,8 +46,8 @@ def list_local() -> dict[str, Path]:
         for name in names:
             # A name that cannot be printed (control characters, no Unicode) can be neither listed nor typed.
             if name.isprintable() and not name.startswith(".") and os.path.isfile(shelf / name / CONFIG):
-                found.setdefault(name, shelf / name)
-    return found
+                folders.setdefault(name, shelf / name)
+    return folders
 
 
 def _shelves() -> list[Path]:
@@ -91,8 +91,8 @@ def repo_of(source: str | Path) -> str | None:
     """``owner/name`` on the Hub of a repository id or a short name; None where ``source`` can be neither."""
     if isinstance(source, str) and is_repo_id(source):
         return source
-    known = f"{owner()}/{source}"
-    return known if PLAIN_NAME.fullmatch(str(source)) and is_repo_id(known) else None
+    repo = f"{owner()}/{source}"
+    return repo if PLAIN_NAME.fullmatch(str(source)) and is_repo_id(repo) else None
 
 
 def _missing(source: str | Path) -> str:

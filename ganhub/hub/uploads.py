@@ -1,7 +1,7 @@
 """From a folder to the Hub: model folders as they are, byte for byte, and whatever else is to be uploaded.
 
-Beside ``hub.py`` the only file that imports the Hub client. An upload that broke off goes on by the same call: what
-the Hub holds already is not sent again, and nothing is seen before the one commit at the end.
+An upload that broke off goes on by the same call: what the Hub holds already is not sent again, and nothing is seen
+before the one commit at the end.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def push_folder(
     by hand and is left alone.
 
     Args:
-        private: Of a repository that is made here; one that exists stays as it is.
+        private: Whether a new repository is private; one that exists stays as it is.
         branch: Made when missing.
         create_pr: Propose the files as a pull request instead of writing them.
         include_training: The adversary and the log, too, from which others go on training.

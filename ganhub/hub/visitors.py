@@ -45,7 +45,7 @@ def locate_repo(
 
     Args:
         max_bytes: Refuse a repository whose files add up to more; asked before the download.
-        max_cache_bytes: Of all repositories in the cache, those on their way counted in.
+        max_cache_bytes: Limit of all repositories in the cache together, those that are being fetched counted in.
         heed: Called several times a second; what it raises ends the waiting and the download.
 
     Raises:

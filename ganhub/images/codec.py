@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import torch
 from PIL import Image, ImageCms, ImageColor
@@ -21,6 +21,7 @@ from ganhub.images.profiles import to_srgb
 from ganhub.images.tensors import MAX_SIDE, from_uint8
 
 Source = str | os.PathLike[str] | bytes | BinaryIO
+T = TypeVar("T")
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 MAX_PIXELS = 64 * 1024 * 1024  # 64 megapixels: 192 MB of RGB, the most that one upload may cost
@@ -56,7 +57,24 @@ def open_image(source: Source) -> Image.Image:
 
 def is_animated(source: Source) -> bool:
     """Whether a GIF, WebP or PNG has more frames than the one that `open_image` gives; raises ImageError as it does."""
-    return _with_file(source, _has_frames)
+    return look_into(source, lambda picture: picture.format in _ANIMATED and bool(picture.is_animated))
+
+
+def look_into(source: Source, work: Callable[[Image.Image], T]) -> T:
+    """``work`` with a picture whose header is within the limits, before a pixel is decoded.
+
+    Raises:
+        ImageError: As `open_image`; also for whatever ``work`` raises.
+    """
+
+    def looked(file: BinaryIO, name: str) -> T:
+        picture, _ = _opened(file, name)
+        try:
+            return work(picture)
+        except Exception as error:
+            raise ImageError(f"{name} {_DAMAGED}") from error
+
+    return _with_file(source, looked)
 
 
 def _with_file(source: Source, work: Callable[[BinaryIO, str], Any]) -> Any:
@@ -159,14 +177,6 @@ def _decode(file: BinaryIO, name: str) -> Image.Image:
         raise ImageError(f"{name} {_DAMAGED}") from error
 
 
-def _has_frames(file: BinaryIO, name: str) -> bool:
-    picture, _ = _opened(file, name)
-    try:
-        return picture.format in _ANIMATED and bool(picture.is_animated)
-    except Exception as error:
-        raise ImageError(f"{name} {_DAMAGED}") from error
-
-
 def _not_read(name: str, tags: headers.Tags) -> str:
     return f"{name} is {headers.kind_of_tiff(tags)}, which cannot be read here: save it as PNG or JPEG first."
 
@@ -185,7 +195,7 @@ def _why_not_a_picture(head: bytes, name: str) -> str:
 
 
 def _orientation(picture: Image.Image) -> int:
-    """How the picture lies, 1 to 8, by its EXIF block or its description in XMP; 1 where none can be read."""
+    """The picture's orientation, 1 to 8, from its EXIF block or XMP; 1 where neither says."""
     exif = picture.info.get("exif") or b""
     if not exif and isinstance(text := picture.info.get("Raw profile type exif"), str):  # of ImageMagick's PNG
         try:
@@ -193,15 +203,15 @@ def _orientation(picture: Image.Image) -> int:
         except ValueError:
             exif = b""
     try:
-        found = headers.read_tags(io.BytesIO(exif.removeprefix(b"Exif\x00\x00"))).get(headers.ORIENTATION)
+        tag = headers.read_tags(io.BytesIO(exif.removeprefix(b"Exif\x00\x00"))).get(headers.ORIENTATION)
     except Refusal:  # a broken block says nothing about the pixels
-        found = None
-    if found:
-        return found[0]
+        tag = None
+    if tag:
+        return tag[0]
     notes = picture.info.get("xmp") or picture.info.get("XML:com.adobe.xmp") or b""
     notes = notes.encode("utf-8", "replace") if isinstance(notes, str) else bytes(notes)
-    said = re.search(rb'tiff:Orientation(?:="|>)([1-8])', notes)
-    return int(said[1]) if said else 1
+    match = re.search(rb'tiff:Orientation(?:="|>)([1-8])', notes)
+    return int(match[1]) if match else 1
 
 
 def _normalise(picture: Image.Image) -> Image.Image:

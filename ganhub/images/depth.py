@@ -22,7 +22,7 @@ def to_eight_bits(picture: Image.Image, *, bits: int = 16, white_is_zero: bool =
 
     Args:
         picture: Decoded.
-        bits: That 16-bit modes really hold, 12 or 16.
+        bits: How many bits 16-bit modes really hold, 12 or 16.
         white_is_zero: The smallest number is white.
 
     Raises:

@@ -139,7 +139,7 @@ def require_short_comments(file: BinaryIO) -> None:
     """
     start, begun, comments, in_comment = file.tell(), False, 0, False
     screen = file.read(13)
-    place = start + 13 + _palette_size(screen[10:11])
+    place = start + 13 + palette_size(screen[10:11])
     inside = False  # an extension or a frame, whose blocks follow
     for _ in range(MAX_BLOCKS):
         file.seek(place)
@@ -153,7 +153,7 @@ def require_short_comments(file: BinaryIO) -> None:
             inside, in_comment, place = True, head[1:2] == b"\xfe", place + 2
             comments += COMMENT if in_comment else 0
         elif head[:1] == b",":
-            inside, in_comment, begun, place = True, False, True, place + 11 + _palette_size(head[9:10])
+            inside, in_comment, begun, place = True, False, True, place + 11 + palette_size(head[9:10])
         else:
             place += 1
         if comments > MAX_COMMENTS:
@@ -163,7 +163,7 @@ def require_short_comments(file: BinaryIO) -> None:
     file.seek(start)
 
 
-def _palette_size(flags: bytes) -> int:
+def palette_size(flags: bytes) -> int:
     """Bytes of a GIF's palette, by the byte of flags that says how long it is, or 0."""
     return 3 << (flags[0] & 7) + 1 if flags and flags[0] & 128 else 0
 

@@ -4,18 +4,34 @@ from __future__ import annotations
 
 import io
 import math
+import os
 
 from PIL import Image
 from torch import Tensor
 
 from ganhub.errors import ImageError
-from ganhub.images.tensors import resize
-from ganhub.images.writing import to_pil
+from ganhub.files import write_atomically
+from ganhub.images.tensors import make_grid, on_white, resize
+from ganhub.images.writing import encode_png, to_pil
 
 COLOURS = 256
 
+SHEET_BYTES = 300_000  # the largest sheet of samples of a model folder
 
-def encode_small_png(image: Tensor, *, max_bytes: int = 300_000) -> bytes:
+
+def save_sheet(images: Tensor, path: str | os.PathLike[str], *, columns: int | None = None) -> None:
+    """`save_grid` for a model folder: a file that would be larger than ``SHEET_BYTES`` is made small.
+
+    Then it has 256 colours, fewer pixels where that is not enough, and white where it was transparent.
+    """
+    sheet = make_grid(images, columns=columns)
+    file = encode_png(sheet)
+    if len(file) > SHEET_BYTES:
+        file = encode_small_png(on_white(sheet), max_bytes=SHEET_BYTES)
+    write_atomically(path, lambda place: place.write_bytes(file))
+
+
+def encode_small_png(image: Tensor, *, max_bytes: int = SHEET_BYTES) -> bytes:
     """One picture as a PNG file with a palette of at most 256 colours, shrunk where it would be larger than asked.
 
     A picture that has no more colours than that keeps each of them, and a grey one its levels. Transparency is laid

@@ -8,7 +8,6 @@ there is nothing else to install. It is imported with the first video, so that t
 
 from __future__ import annotations
 
-import errno
 import math
 import os
 import re
@@ -28,8 +27,9 @@ from torch.nn import functional as F
 
 from ganhub.errors import ConfigError, ImageError
 from ganhub.extras import needed_for
-from ganhub.files import write_atomically
-from ganhub.images import MAX_PIXELS, MAX_SIDE, enlarge, from_uint8, on_white, save_gif, to_uint8
+from ganhub.files import disk_is_full, write_atomically
+from ganhub.images import MAX_PIXELS, MAX_SIDE, enlarge, from_uint8, on_white, provenance, save_gif, to_uint8
+from ganhub.images.provenance import Mark
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -61,7 +61,9 @@ def check_speed(path: str | os.PathLike[str], fps: float) -> None:
         raise ImageError(f"A video shows above 0 and up to 120 frames a second, a .gif up to 50, not {fps}.")
 
 
-def save_video(frames: Tensor | Iterable[Tensor], path: str | os.PathLike[str], *, fps: float = 24) -> None:
+def save_video(
+    frames: Tensor | Iterable[Tensor], path: str | os.PathLike[str], *, fps: float = 24, mark: Mark | None = None
+) -> None:
     """Write frames as .mp4 (H.264, yuv420p, index at the front) or as an endless .gif.
 
     Frames whose long side is under 256 pixels are enlarged by a whole number, pixel by pixel. An odd height
@@ -72,6 +74,7 @@ def save_video(frames: Tensor | Iterable[Tensor], path: str | os.PathLike[str], 
             of one size, of which no more than one is held (a .gif keeps a byte for every pixel).
         path: Ends in .mp4 or .gif. It appears only when it is complete.
         fps: Frames a second, above 0; at most 120 (.mp4) or 50 (.gif).
+        mark: How it was made, see `ganhub.images.provenance`.
 
     Raises:
         ImageError: No frames, another shape, suffix or speed.
@@ -93,9 +96,16 @@ def save_video(frames: Tensor | Iterable[Tensor], path: str | os.PathLike[str], 
     factor = max(1, math.ceil(WATCHABLE / max(first.shape[-2:])))
     shown = chain([first], shown)
     if kind == ".gif":
-        save_gif((enlarge(frame, factor) for frame in shown), path, fps=fps)
+        save_gif((enlarge(frame, factor) for frame in shown), path, fps=fps, mark=mark)
         return
-    write_atomically(path, lambda place: _encode(shown, _pixels(first, factor).shape[:2], factor, place, fps))
+
+    def fill(place: Path) -> None:
+        named = {} if mark is None else provenance.tags(kind, mark)
+        _encode(shown, _pixels(first, factor).shape[:2], factor, place, fps, named)
+        if mark is not None:
+            provenance.finish(place, kind, mark)
+
+    write_atomically(path, fill)
 
 
 def _shown(frames: Iterable[Tensor]) -> Iterator[Tensor]:
@@ -122,7 +132,9 @@ def _pixels(frame: Tensor, factor: int) -> Tensor:
     return pixels.permute(1, 2, 0).contiguous()
 
 
-def _encode(frames: Iterable[Tensor], size: tuple[int, int], factor: int, place: Path, fps: float) -> None:
+def _encode(
+    frames: Iterable[Tensor], size: tuple[int, int], factor: int, place: Path, fps: float, tags: dict[str, str]
+) -> None:
     with needed_for("Writing a film"):
         import av
         from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
@@ -132,6 +144,7 @@ def _encode(frames: Iterable[Tensor], size: tuple[int, int], factor: int, place:
         raise ImageError("This build of PyAV has no H.264 encoder: pip install av, or save as .gif.")
     try:
         with av.open(str(place), "w", format="mp4", options={"movflags": "faststart"}) as container:
+            container.metadata.update(tags)
             rate = Fraction(fps).limit_denominator(1001)
             stream = container.add_stream(encoder, rate=rate)
             height, width = size
@@ -154,8 +167,8 @@ def _encode(frames: Iterable[Tensor], size: tuple[int, int], factor: int, place:
                 container.mux(stream.encode(frame))
             container.mux(stream.encode())
     except av.error.FFmpegError as error:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise  # the disk is full: write_atomically says so
+        if disk_is_full(error):
+            raise  # write_atomically says so
         raise ImageError(f"The video of {size[1]} x {size[0]} pixels cannot be encoded ({error}): try .gif.") from error
 
 
@@ -164,7 +177,7 @@ class Film:
     """A film that can be read frame by frame, as often as it is asked.
 
     Attributes:
-        path: Of its file.
+        path: The file.
         fps: Frames a second; the mean, where they differ.
         count: How many frames it says that it has; 0 if it does not say.
         sound: Whether it has sound, which is not read.
@@ -204,6 +217,14 @@ def open_video(path: str | os.PathLike[str]) -> Film:
             return Film(path, float(rate), stream.frames, bool(container.streams.audio))
     except OSError as error:
         raise ImageError(f"{path} cannot be read ({error.strerror or error}): check path and permissions.") from error
+
+
+def read_text(path: str | os.PathLike[str]) -> str:
+    """The text of a film's mark, or what stands in its place; "" where nothing does. ImageError as `open_video`."""
+    path = Path(path)
+    with path.open("rb") as file, _opened(file, path) as container:
+        text = container.metadata.get("comment") or container.metadata.get("COMMENT") or ""
+    return text if len(text) <= 1 << 20 else ""
 
 
 @contextmanager
@@ -311,17 +332,17 @@ class Smoother:
         self.amount, self.tolerance, self.around = amount, tolerance, around
         self._before: tuple[Tensor, Tensor] | None = None
 
-    def __call__(self, frame: Tensor, made: Tensor) -> Tensor:
-        """The film's frame [1, C, H, W] and what was made of it, [1, C', H', W'] -> that, smoothed."""
+    def __call__(self, frame: Tensor, painted: Tensor) -> Tensor:
+        """The film's frame [1, C, H, W] and the picture painted from it, [1, C', H', W'] -> that, smoothed."""
         if self.amount == 0:
-            return made
-        if self._before is not None and self._before[0].shape == frame.shape and self._before[1].shape == made.shape:
+            return painted
+        if self._before is not None and self._before[0].shape == frame.shape and self._before[1].shape == painted.shape:
             change = (frame - self._before[0]).abs().amax(1, keepdim=True)
             window = 2 * self.around + 1
             change = F.avg_pool2d(change, window, 1, self.around, count_include_pad=False)
-            if change.shape[-2:] != made.shape[-2:]:
-                change = F.interpolate(change, size=made.shape[-2:], mode="bilinear")
+            if change.shape[-2:] != painted.shape[-2:]:
+                change = F.interpolate(change, size=painted.shape[-2:], mode="bilinear")
             weight = self.amount * torch.exp(-((change / self.tolerance) ** 2))
-            made = torch.lerp(made, self._before[1], weight.to(made))
-        self._before = frame, made
-        return made
+            painted = torch.lerp(painted, self._before[1], weight.to(painted))
+        self._before = frame, painted
+        return painted

@@ -4,9 +4,9 @@ from ganhub import AutoModel, latents, load_image
 
 model = AutoModel.from_pretrained("model_cards/stylegan2-landscapes")
 film = latents.walk(model, seeds=[1, 2, 3], frames=60, loop=True, space="w")
-found = latents.project(model, load_image("photo.jpg"))
-edited = latents.edit(found.w, latents.direction(model, "pca:0"), 2.0)
-picture = model.from_w(edited, noise=found.noise)
+projected = latents.project(model, load_image("photo.jpg"))
+edited = latents.edit(projected.w, latents.direction(model, "pca:0"), 2.0)
+picture = model.from_w(edited, noise=projected.noise)
 """
 
 from ganhub.latents.directions import (

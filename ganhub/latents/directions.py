@@ -21,10 +21,12 @@ from ganhub.config import nearest
 from ganhub.errors import ConfigError
 from ganhub.latents.mixing import Layers, layer_range, needs_w
 from ganhub.models import StyleGenerator
+from ganhub.models._named import COMPUTED, named_here
 
-PRINCIPAL, CLOSED_FORM, CLASSES = "pca", "sefa", "class"
+PRINCIPAL, CLOSED_FORM, CLASSES = COMPUTED
 FEW = 2_000  # points that a deviation or a class's mean is taken from
 BATCH = 1_000
+SHOWN = 30  # named directions that a sentence lists
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,9 +34,9 @@ class Direction:
     """A direction in W.
 
     Attributes:
-        name: What `direction` finds it by, such as "pca:3".
+        name: What `direction` finds it by, such as "pca:3" or "glasses".
         vector: float32 [style_dim] on the CPU, of length 1.
-        deviation: Standard deviation of w along it: the unit of `edit`.
+        deviation: The unit of `edit`: the standard deviation of w along it; of a named direction what its file says.
         layers: First layer that it is meant for, and one past the last.
         source: Where it comes from, in words.
         depth: How many layers the model has; 0 where that is not known, which means all of them.
@@ -102,7 +104,7 @@ def principal_directions(
     """The directions in which w varies most: GANSpace, section 2.1 of arXiv:2004.02546, for models with W.
 
     Args:
-        model: With a W space.
+        model: A model with a W space.
         count: How many, the widest first.
         samples: How many w, of the seeds from ``seed`` on, at least 2.
         seed: See there.
@@ -135,7 +137,7 @@ def closed_form_directions(model: StyleGenerator, count: int = 8, layers: Layers
     of the chosen layers, one below the other.
 
     Args:
-        model: With a W space.
+        model: A model with a W space.
         count: How many, the strongest first.
         layers: As in `layer_range`; None for all.
 
@@ -206,11 +208,11 @@ def boundary_direction(points: Tensor, labels: Tensor, *, name: str = "boundary"
                           f"{list(labels.shape)}.")  # fmt: skip
     if not ridge > 0:
         raise ConfigError(f"ridge must be above 0, not {ridge!r}.")
-    found = labels.cpu().double()
-    if not ((found == 0) | (found == 1)).all():
+    sides = labels.cpu().double()
+    if not ((sides == 0) | (sides == 1)).all():
         raise ConfigError("The labels of a boundary are 0 or 1, or False or True.")
     points = points.detach().cpu().double()
-    kinds = [points[found == side] for side in (0, 1)]
+    kinds = [points[sides == side] for side in (0, 1)]
     if min(map(len, kinds)) < 2:
         raise ConfigError(f"A boundary needs two points of each kind; there are {len(kinds[0])} and {len(kinds[1])}.")
     difference = kinds[1].mean(0) - kinds[0].mean(0)
@@ -219,47 +221,80 @@ def boundary_direction(points: Tensor, labels: Tensor, *, name: str = "boundary"
     normal = torch.linalg.solve(within, difference)
     if not normal.isfinite().all() or not normal.norm() > 0:
         raise ConfigError("The two kinds of points have the same mean: nothing tells them apart.")
-    along = _centred(points, found.long()) @ (normal / normal.norm())
+    along = _centred(points, sides.long()) @ (normal / normal.norm())
     source = f"linear boundary between {len(kinds[0])} and {len(kinds[1])} points"
     return _made(name, normal, along.std(), (0, 0), source, 0)
 
 
-def direction(model: StyleGenerator, name: str) -> Direction:
+def direction(model: StyleGenerator, name: str, label: int | str | None = None) -> Direction:
     """Find a direction by its name.
 
     Args:
-        model: With a W space.
-        name: "pca:3" for the fourth of `principal_directions`, "sefa:0" of `closed_form_directions`,
-            "class:cat>dog" for `difference_direction`; with "@4-8" or "@fine" behind it, for these layers only.
+        model: A model with a W space.
+        name: One of ``model.named``, such as "glasses"; or "pca:3" for the fourth of `principal_directions`, "sefa:0"
+            of `closed_form_directions`, "class:cat>dog" for `difference_direction`; with "@4-8" or "@fine" behind it,
+            for these layers only.
+        label: The class of the point that is to be moved, for names that mean another direction in each.
 
     Raises:
-        ConfigError: For any other name; it says which exist.
+        ConfigError: For any other name; it says which exist. For a named direction that does not hold for the class.
     """
-    width, classes = needs_w(model).style_mean.shape[1], model.config.num_classes
+    needs_w(model)
     text, _, where = str(name).strip().partition("@")
+    one = named_here(model.named, text, None if label is None else class_name(model, label))
+    if one is None:
+        return _computed(model, text, where)
+    if one.vector is None:
+        base, _, its_layers = one.reference.partition("@")
+        found = replace(_computed(model, base, its_layers), name=one.name)
+    else:
+        found = Direction(one.name, one.vector, one.deviation, one.layers, one.source, model.layers)
+    if not where.strip():
+        return found
+    layers = layer_range(where.strip(), model.layers)
+    return replace(found, name=f"{one.name}@{layers[0]}-{layers[1]}", layers=layers)
+
+
+def class_name(model: StyleGenerator, label: int | str) -> str:
+    """The name of a class that is given by name or index; the index as text where classes have no names."""
+    index = model.class_index(label)
+    return model.config.class_names[index] if model.config.class_names else str(index)
+
+
+def _computed(model: StyleGenerator, text: str, where: str) -> Direction:
+    """The direction of a name such as "pca:3", for the layers that ``where`` says."""
+    width, classes = model.style_mean.shape[1], model.config.num_classes
     kind, _, rest = text.partition(":")
     layers = layer_range(where.strip() or None, model.layers)
     if kind == CLASSES and classes and ">" in rest:
-        found = difference_direction(model, *map(str.strip, rest.split(">", 1)))
+        chosen = difference_direction(model, *map(str.strip, rest.split(">", 1)))
     elif kind in (PRINCIPAL, CLOSED_FORM) and re.fullmatch(r"\d{1,6}", rest) and int(rest) < width:
         number = int(rest) + 1
         if kind == PRINCIPAL:
-            found = principal_directions(model, number)[-1]
+            chosen = principal_directions(model, number)[-1]
         else:
-            found = closed_form_directions(model, number, layers)[-1]
+            chosen = closed_form_directions(model, number, layers)[-1]
     else:
-        known = [f"{PRINCIPAL}:0 to {PRINCIPAL}:{width - 1}", f"{CLOSED_FORM}:0 to {CLOSED_FORM}:{width - 1}"]
-        if classes:
-            first, second = (*model.config.class_names, "0", "1")[:2]
-            known.append(f"{CLASSES}:FIRST>SECOND as in {CLASSES}:{first}>{second}")
-        hint = "" if kind in (PRINCIPAL, CLOSED_FORM, CLASSES) else nearest(kind, (PRINCIPAL, CLOSED_FORM, CLASSES))
-        raise ConfigError(
-            f"There is no direction {str(name)[:60]!r}.{hint} There are {', '.join(known)}, each with layers as in "
-            f"{PRINCIPAL}:0@fine or {PRINCIPAL}:0@0-{model.layers}."
-        )
+        raise ConfigError(_which_there_are(model, text, kind))
     if layers == (0, model.layers):
-        return found
-    return replace(found, name=f"{text}@{layers[0]}-{layers[1]}", layers=layers)
+        return chosen
+    return replace(chosen, name=f"{text}@{layers[0]}-{layers[1]}", layers=layers)
+
+
+def _which_there_are(model: StyleGenerator, text: str, kind: str) -> str:
+    """A sentence on a name that is no direction's."""
+    width, classes = model.style_mean.shape[1], model.config.num_classes
+    named = list(dict.fromkeys(one.name for one in model.named))
+    known = [*named[:SHOWN], *(["..."] if len(named) > SHOWN else [])]
+    known += [f"{PRINCIPAL}:0 to {PRINCIPAL}:{width - 1}", f"{CLOSED_FORM}:0 to {CLOSED_FORM}:{width - 1}"]
+    if classes:
+        first, second = (*model.config.class_names, "0", "1")[:2]
+        known.append(f"{CLASSES}:FIRST>SECOND as in {CLASSES}:{first}>{second}")
+    hint = "" if kind in COMPUTED else nearest(text, named) or nearest(kind, COMPUTED)
+    return (
+        f"There is no direction {text[:60]!r}.{hint} There are {', '.join(known)}, each with layers as in "
+        f"{PRINCIPAL}:0@fine or {PRINCIPAL}:0@0-{model.layers}."
+    )
 
 
 def edit(w: Tensor, direction: Direction, amount: float, layers: Layers = None) -> Tensor:
@@ -267,7 +302,7 @@ def edit(w: Tensor, direction: Direction, amount: float, layers: Layers = None) 
 
     Args:
         w: [N, D] or w+ [N, L, D], in any floating type.
-        direction: Of the same D.
+        direction: A direction of the same D.
         amount: In standard deviations of w along the direction; 1 to 3 are visible and safe.
         layers: As in `layer_range`; None for those of the direction.
 

@@ -81,7 +81,7 @@ def mix(model: StyleGenerator, coarse: Tensor, fine: Tensor, layers: Layers = "f
     those at high ones on colours and texture.
 
     Args:
-        model: With a W space of L layers.
+        model: A model with a W space of L layers.
         coarse: w [N, D] or w+ [N, L, D].
         fine: The same; N may also be 1 in either of the two.
         layers: As in `layer_range`.

@@ -28,6 +28,7 @@ from ganhub.nn.precision import has_bf16
 from ganhub.nn.random import normal
 
 SPACES = ("w+", "w")
+MAX_STEPS = 100_000
 STARTS = 256  # seeds that are looked at; fewer where pictures are large
 START_PIXELS = STARTS * 64 * 64
 RATE = 0.1  # Adam's, in standard deviations of W
@@ -103,9 +104,9 @@ class PerceptualDistance:
         if min(views.shape[-2:]) < MIN_SIDE:
             views = F.interpolate(views, scale_factor=math.ceil(MIN_SIDE / min(views.shape[-2:])), mode="nearest")
         views = views.contiguous(memory_format=torch.channels_last)
-        found = self.network(views, self.network.layers)
+        features = self.network(views, self.network.layers)
         return {name: maps * maps.float().square().sum(1, keepdim=True).clamp_min(1e-20).rsqrt().to(maps.dtype)
-                for name, maps in found.items()}  # fmt: skip
+                for name, maps in features.items()}  # fmt: skip
 
 
 def rgb_views(pictures: Tensor) -> Tensor:
@@ -130,7 +131,7 @@ def project(
     """Find the point of W or W+ whose picture looks most like a given one.
 
     Args:
-        model: With a W space.
+        model: A model with a W space.
         image: [1, C, H, W] or [C, H, W] in [-1, 1], C = 1, 3 or 4, of any size: its centre is cut out and scaled.
         label: Class whose seeds are started from, for a conditional model; None looks for the best.
         space: "w+" comes closer to the picture, "w" edits more cleanly.
@@ -159,27 +160,27 @@ def project(
     tell = on_step or (lambda step, steps, picture: None)
     target, note = fitted(model, image)
     search = _Search(model, target.to(model.device), network, seed)
-    start, found = search.best_seed(label, lambda: tell(0, steps, None))
-    if found is not None and label is None:
-        note = f"{note} The nearest class is {(model.config.class_names or range(found + 1))[found]}.".strip()
+    start, index = search.best_seed(label, lambda: tell(0, steps, None))
+    if index is not None and label is None:
+        note = f"{note} The nearest class is {(model.config.class_names or range(index + 1))[index]}.".strip()
     start_error = search.error(start)
     tell(0, steps, search.picture(start))
     until = None if seconds is None else began + seconds
-    w, made = search.descend(start, found, space, steps, until, tell)
+    w, steps_done = search.descend(start, index, space, steps, until, tell)
     error = search.error(w)
     if not error < start_error:  # also where it is NaN
         w, error = start if space == "w" else model.per_layer(start).clone(), start_error
         note = f"{note} No step came closer than the best seed.".strip()
     picture = search.picture(w)
     return Projection(
-        w, search.noise, picture, target.to(picture), error, start_error, made, time.monotonic() - began, space,
-        found, note,
+        w, search.noise, picture, target.to(picture), error, start_error, steps_done, time.monotonic() - began, space,
+        index, note,
     )  # fmt: skip
 
 
 def _check_length(steps: int, seconds: float | None) -> None:
-    if isinstance(steps, bool) or not isinstance(steps, int) or not 1 <= steps <= 100_000:
-        raise ConfigError(f"steps must be from 1 to 100,000, not {steps!r}.")
+    if isinstance(steps, bool) or not isinstance(steps, int) or not 1 <= steps <= MAX_STEPS:
+        raise ConfigError(f"steps must be from 1 to {MAX_STEPS:,}, not {steps!r}.")
     if seconds is not None and not seconds > 0:
         raise ConfigError(f"seconds must be above 0, not {seconds!r}.")
 

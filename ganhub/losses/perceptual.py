@@ -68,7 +68,7 @@ def unit_distance(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> 
     """Squared distance of features that are scaled to length 1 at each place, averaged over the layers.
 
     Equation 1 of "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric" (Zhang et al. 2018,
-    arXiv:1801.03924) with w = 1: direction counts and loudness does not, so that layers can be added up.
+    arXiv:1801.03924) with w = 1: the direction counts and the length does not, so that layers can be added up.
 
     Args:
         first: Features [N, C, H, W] by layer.

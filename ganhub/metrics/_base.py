@@ -40,7 +40,7 @@ class FeatureSets:
     Attributes:
         real, made: [N, D] and [M, D].
         network: Whose features they are.
-        seed: Of the kernel distance's subsets and the score's splits.
+        seed: The seed of the kernel distance's subsets and the score's splits.
         subsets, subset_size: See :func:`~ganhub.metrics.distances.kernel_distance`.
         k: See :func:`~ganhub.metrics.manifold.manifold`.
         splits: See :func:`~ganhub.metrics.scores.inception_score`.
@@ -78,7 +78,7 @@ class Seen:
         samples: Fake pictures, [M, C, H, W] in [-1, 1] on the CPU, of the classes ``model.labels(M, seed=seed)``.
         sets: The features of both.
         data, split: Name and part of the real pictures, for the protocol.
-        seed: Of the first sample.
+        seed: The seed of the first sample.
         cache: Folder of kept features, or None.
         on_step: Called as the work goes on.
     """
@@ -154,7 +154,7 @@ class FeatureMetric(Metric):
 
     Attributes:
         key: Machine key of the result, for example "kernel_distance".
-        label: For people, by any network.
+        label: The name for people, with any network.
         proper: Label by Inception, where that has a name of its own ("FID").
         better: "lower" or "higher".
         paired: Whether it sees the real pictures.
@@ -197,7 +197,7 @@ class PairOptions:
     Attributes:
         channel: "rgb" or "y", of PSNR and SSIM.
         crop: Pixels cut off each border, for PSNR and SSIM.
-        network: Of the perceptual distance.
+        network: The perceptual distance's feature network.
         backbone: The network whose features LPIPS compares.
     """
 
@@ -224,11 +224,11 @@ class PairMetric(_Named):
         raise NotImplementedError
 
     def label(self, options: PairOptions) -> str:
-        """For people."""
+        """The name for people."""
         raise NotImplementedError
 
     def protocol(self, options: PairOptions) -> dict[str, str]:
-        """Of the fields of a :class:`~ganhub.metrics.protocol.Protocol`: extractor, weights, settings."""
+        """The fields extractor, weights and settings of a :class:`~ganhub.metrics.protocol.Protocol`."""
         return {}
 
 

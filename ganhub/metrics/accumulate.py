@@ -87,10 +87,10 @@ class FeatureStore:
         """Measure.
 
         Args:
-            metrics: Of :func:`ganhub.metrics.list_feature_metrics`.
+            metrics: Names of :func:`ganhub.metrics.list_feature_metrics`.
             data: What the real pictures are, for the protocol.
             split: Which part of them, for the protocol.
-            seed: Of the kernel distance's subsets and the score's splits.
+            seed: The seed of the kernel distance's subsets and the score's splits.
             subsets: See :func:`~ganhub.metrics.distances.kernel_distance`.
             subset_size: See there.
             k: See :func:`~ganhub.metrics.manifold.manifold`.
@@ -121,10 +121,10 @@ class PairStore:
     """Measures pictures against a reference each; a result is the mean over the pictures.
 
     Args:
-        metrics: Of :func:`ganhub.metrics.list_pair_metrics`.
+        metrics: Names of :func:`ganhub.metrics.list_pair_metrics`.
         channel: "rgb" or "y", of PSNR and SSIM.
         crop: Pixels cut off each border, for PSNR and SSIM.
-        network: Of the perceptual distance.
+        network: The perceptual distance's feature network.
         backbone: The network whose features LPIPS compares.
     """
 

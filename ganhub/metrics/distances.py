@@ -24,14 +24,14 @@ class KernelEstimate(NamedTuple):
     error: float
 
 
-def checked(real: Tensor, made: Tensor, least: int = 2) -> tuple[Tensor, Tensor]:
+def checked(real: Tensor, fake: Tensor, least: int = 2) -> tuple[Tensor, Tensor]:
     """Return two sets of features in float64 on the CPU and in canonical order, each fit to be measured.
 
     Raises:
         MetricError: For another shape than [N, D], different D, fewer than ``least`` rows, NaN, or a set of several
             rows that are all the same.
     """
-    for kind, features in (("real", real), ("made", made)):
+    for kind, features in (("real", real), ("made", fake)):
         if features.ndim != 2 or 0 in features.shape[1:]:
             raise MetricError(f"Features are [N, D], one row per picture, not {list(features.shape)} ({kind}).")
         if len(features) < least:
@@ -46,13 +46,13 @@ def checked(real: Tensor, made: Tensor, least: int = 2) -> tuple[Tensor, Tensor]
                 f"All {len(features):,} {kind} pictures have the same features, as constant or repeated pictures do: "
                 "a distance to them means nothing. Look at the pictures."
             )
-    if real.shape[1] != made.shape[1]:
+    if real.shape[1] != fake.shape[1]:
         raise MetricError(
-            f"The real pictures have {real.shape[1]} features and the made ones {made.shape[1]}: "
+            f"The real pictures have {real.shape[1]} features and the made ones {fake.shape[1]}: "
             "measure both with one extractor."
         )
-    real, made = (canonical(features.detach().to("cpu", torch.float64)) for features in (real, made))
-    return real, made
+    real, fake = (canonical(features.detach().to("cpu", torch.float64)) for features in (real, fake))
+    return real, fake
 
 
 def canonical(features: Tensor) -> Tensor:
@@ -66,7 +66,7 @@ def canonical(features: Tensor) -> Tensor:
 # --- Frechet ----------------------------------------------------------------------------
 
 
-def frechet_distance(real: Tensor, made: Tensor, *, force: bool = False) -> float:
+def frechet_distance(real: Tensor, fake: Tensor, *, force: bool = False) -> float:
     """Squared Frechet distance between Gaussians fitted to two sets of features.
 
     "GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium" (Heusel et al. 2017,
@@ -75,7 +75,7 @@ def frechet_distance(real: Tensor, made: Tensor, *, force: bool = False) -> floa
 
     Args:
         real: [N, D].
-        made: [M, D].
+        fake: [M, D].
         force: Measure although N or M is not above D.
 
     Returns:
@@ -84,16 +84,16 @@ def frechet_distance(real: Tensor, made: Tensor, *, force: bool = False) -> floa
     Raises:
         MetricError: When N or M is not above D and ``force`` is off; for features that cannot be measured.
     """
-    real, made = checked(real, made)
+    real, fake = checked(real, fake)
     needed = real.shape[1] + 1
-    fewest = min(len(real), len(made))
+    fewest = min(len(real), len(fake))
     if fewest < needed and not force:
         raise MetricError(
             f"A Frechet distance of {real.shape[1]:,} features needs at least {needed:,} pictures on each side, and "
-            f"there are {len(real):,} real and {len(made):,} made: give more pictures, use the kernel distance, or "
+            f"there are {len(real):,} real and {len(fake):,} made: give more pictures, use the kernel distance, or "
             "force it and live with the bias."
         )
-    return frechet_from_moments(*moments(real), *moments(made))
+    return frechet_from_moments(*moments(real), *moments(fake))
 
 
 def moments(features: Tensor) -> tuple[Tensor, Tensor]:
@@ -144,7 +144,7 @@ def frechet_from_moments(mean: Tensor, covariance: Tensor, other_mean: Tensor, o
 
 
 def kernel_distance(
-    real: Tensor, made: Tensor, *, subsets: int = 100, subset_size: int = 1000, seed: int = 0
+    real: Tensor, fake: Tensor, *, subsets: int = 100, subset_size: int = 1000, seed: int = 0
 ) -> KernelEstimate:
     """Squared maximum mean discrepancy with the kernel k(x, y) = (x . y / D + 1)^3, unbiased.
 
@@ -156,10 +156,10 @@ def kernel_distance(
 
     Args:
         real: [N, D].
-        made: [M, D].
+        fake: [M, D].
         subsets: Number of subsets.
         subset_size: Rows of each side in a subset, at most N and M.
-        seed: Of the draw of the subsets.
+        seed: The seed of the draw of the subsets.
 
     Returns:
         The estimate and its standard error: over draws of the pictures, and of the subsets.
@@ -171,8 +171,8 @@ def kernel_distance(
         raise MetricError(f"Take at least 1 subset of 4 pictures, not {subsets} of {subset_size}.")
     # Products of float32 features are taken in float32, twice as fast: their rounding errors average out over a
     # subset's million pairs, to about a millionth of the standard error. Powers and sums are in float64 always.
-    products = np.float64 if torch.float64 in (real.dtype, made.dtype) else np.float32
-    pair = checked(real, made, least=4)
+    products = np.float64 if torch.float64 in (real.dtype, fake.dtype) else np.float32
+    pair = checked(real, fake, least=4)
     if torch.equal(*pair):  # one and the same set: the estimate, which expects two draws, would fall below zero
         return KernelEstimate(0.0, 0.0)
     x, y = (rows.numpy().astype(products, copy=False) for rows in pair)
@@ -203,11 +203,11 @@ class Kernel(FeatureMetric, name="kernel"):
     usual = seeded = True
 
     def of(self, sets: FeatureSets) -> Number:
-        real, made, size = len(sets.real), len(sets.made), sets.subset_size
+        real, fake, size = len(sets.real), len(sets.made), sets.subset_size
         value, error = kernel_distance(sets.real, sets.made, subsets=sets.subsets, subset_size=size, seed=sets.seed)
-        parts = f"{sets.subsets:,} subsets of {min(size, real, made):,}"
+        parts = f"{sets.subsets:,} subsets of {min(size, real, fake):,}"
         return Number(
-            value, error, settings=f"cubic kernel, {'all pictures once' if max(real, made) <= size else parts}"
+            value, error, settings=f"cubic kernel, {'all pictures once' if max(real, fake) <= size else parts}"
         )
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ganhub.data import Pictures
 from ganhub.errors import MetricError
-from ganhub.metrics._base import FeatureMetric, Metric, OnStep, Seen, get_metric, list_metrics
+from ganhub.metrics._base import FeatureMetric, Findings, Metric, OnStep, Seen, get_metric, list_metrics
 from ganhub.metrics.accumulate import FeatureStore
 from ganhub.metrics.extractors import DEFAULT
 from ganhub.metrics.memorisation import Memorisation
@@ -26,7 +26,7 @@ MOST_PICTURES = 1_000_000  # generated ones; more would take days
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What :func:`evaluate` found.
+    """The result of :func:`evaluate`.
 
     Attributes:
         results: One per number, each with its protocol.
@@ -65,23 +65,27 @@ def evaluate(
 
     Args:
         model: Sampled at truncation 1; classes take turns.
-        real: What it was trained on, or a test split of it, prepared for the model's size.
-        metrics: Of :func:`ganhub.metrics.list_metrics`; for "memorisation" ``real`` must be the training pictures, for
-            "classes" the model conditional. None named: the usual ones, as far as they apply.
-        n: Made pictures, and real ones as far as there are so many.
+        real: What it was trained on, or a test split of it, opened for the model's size by
+            :func:`ganhub.data.open_data`: how it crops belongs to the report on memorisation.
+        metrics: Names of :func:`ganhub.metrics.list_metrics`; for "memorisation" ``real`` must be the training
+            pictures, for "classes" the model conditional. None named: the usual ones, as far as they apply.
+        n: Generated pictures, and real ones as far as there are so many.
         network: The extractor; see :func:`ganhub.metrics.extractor`.
-        held_out: Real pictures that were not trained on, for memorisation; None: leave-one-out.
+        held_out: Real pictures that were not trained on, opened likewise, for memorisation; None: leave-one-out.
         data: Name of the real pictures, for the protocol.
         split: Which part of them.
-        seed: Of the first made picture and of the metrics' own draws.
+        seed: That of the first generated picture and of the metrics' own draws.
         force: Take a Frechet distance of too few pictures.
         cache: Folder where features of real pictures are kept; by default that of
             :func:`~ganhub.metrics.reading.feature_cache`.
         on_step: Called with (what is being done, pictures so far, pictures in all).
 
     Raises:
-        MetricError: For an unknown metric, too few pictures, or pictures that cannot be measured.
+        MetricError: For another collection than :class:`ganhub.data.Pictures`, an unknown metric, too few pictures, or
+            pictures that cannot be measured.
     """
+    if not (isinstance(real, Pictures) and isinstance(held_out, Pictures | None)):
+        raise MetricError("Real pictures are measured as ganhub.data.open_data opens them: pass what it returns.")
     asked = _asked(metrics, model)
     if not 2 <= n <= MOST_PICTURES:
         raise MetricError(f"Measuring takes from 2 to {MOST_PICTURES:,} pictures, not {n}.")
@@ -89,20 +93,24 @@ def evaluate(
     count = min(n, len(real)) if len(real) else n
     pictures, labels = read(real, count, "reading pictures", on_step)
     store.add_features(features_of(pictures, store.extractor, cache, on_step), "real")
-    made = []
+    samples = []
     for first in range(0, n, BATCH):
-        made.append(model.sample(min(BATCH, n - first), seed=seed + first).cpu())
-        store.add(made[-1], "made")
+        samples.append(model.sample(min(BATCH, n - first), seed=seed + first).cpu())
+        store.add(samples[-1], "made")
         on_step("making and measuring pictures", min(first + BATCH, n), n)
     seen = Seen(
-        model=model, real=real, held_out=held_out, pictures=pictures, labels=labels, samples=torch.cat(made),
+        model=model, real=real, held_out=held_out, pictures=pictures, labels=labels, samples=torch.cat(samples),
         sets=store.sets(seed=seed, force=force), data=data, split=split, seed=seed, cache=cache, on_step=on_step,
     )  # fmt: skip
-    found = [metric.measure(seen) for metric in asked]
-    results = [result for one in found for result in one.results]
+    return _joined([metric.measure(seen) for metric in asked], seed)
+
+
+def _joined(findings: Sequence[Findings], seed: int) -> Evaluation:
+    """All numbers, each with the seed in its protocol, and the first report and pairs."""
+    results = [result for one in findings for result in one.results]
     seeded = [dataclasses.replace(r, protocol=dataclasses.replace(r.protocol, seed=seed)) for r in results]
-    report = next((one.report for one in found if one.report is not None), None)
-    return Evaluation(seeded, report, next((one.pairs for one in found if one.pairs is not None), None))
+    report = next((one.report for one in findings if one.report is not None), None)
+    return Evaluation(seeded, report, next((one.pairs for one in findings if one.pairs is not None), None))
 
 
 def _asked(names: Sequence[str], model: LatentGenerator) -> list[Metric]:

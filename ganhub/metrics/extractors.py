@@ -157,14 +157,14 @@ class _EfficientNet(nn.Module):
         x = images * (127.5 / 128) + 0.5 / 128  # (byte - 127) / 128, what the network was trained with
         x = _relu6()(self.stem(x.contiguous(memory_format=torch.channels_last)))
         asked = {self.STAGES[name]: name for name in layers}
-        found = {}
+        outputs = {}
         for number, (block, skip) in enumerate(zip(self.blocks, self.skips, strict=True)):
             x = block(x) + x if skip else block(x)
             if number in asked:
-                found[asked[number]] = x
-            if len(found) == len(asked):
+                outputs[asked[number]] = x
+            if len(outputs) == len(asked):
                 break
-        return found
+        return outputs
 
 
 def _relu6() -> nn.Module:
@@ -316,8 +316,8 @@ def extractor(name: str = DEFAULT) -> Extractor:
         MetricError: For an unknown name (the nearest one is named), or when its weights are out of reach.
     """
     if name not in EXTRACTORS:
-        known = ", ".join(EXTRACTORS)
-        raise MetricError(f"There is no extractor '{name}'.{nearest(name, EXTRACTORS)} Choose from: {known}.")
+        names = ", ".join(EXTRACTORS)
+        raise MetricError(f"There is no extractor '{name}'.{nearest(name, EXTRACTORS)} Choose from: {names}.")
     if name not in _loaded:
         _loaded[name] = EXTRACTORS[name]()
     return _loaded[name]

@@ -38,7 +38,7 @@ class Question:
     """What one question shows.
 
     Attributes:
-        number: From 1.
+        number: Its number, from 1.
         shown: ("real",) or ("made",); ("A", "B") or ("B", "A") from left to right.
         index: Seed of a made picture (for A and B the same one, hence the same class), position in the stream of
             :class:`ganhub.data.Pictures` of a real one.
@@ -54,7 +54,7 @@ def plan(kind: str, n: int, seed: int) -> list[Question]:
 
     Args:
         kind: "real-or-made" or "a-or-b".
-        n: From 1 to ``MAX_QUESTIONS``.
+        n: Number of questions, from 1 to ``MAX_QUESTIONS``.
         seed: Decides the order and which pictures the model makes; the same for everyone who answers.
 
     Raises:
@@ -119,7 +119,7 @@ class Answer(Subject):
         plan_seed, questions: The plan, ``plan(kind, questions, plan_seed)``.
         question, shown, index: The question, as in :class:`Question`.
         answer: "real" or "made"; "left" or "right".
-        seconds: From the moment the picture was seen.
+        seconds: Time since the picture was seen.
         time: When, UTC, ISO 8601.
     """
 
@@ -368,12 +368,12 @@ def summarise(answers: Iterable[Answer], *, left_out: int = 0) -> Summary:
         raise MetricError(f"These answers are about different things ({named}): keep a file for each.")
     subject = subjects[0]
     if subject.kind == "real-or-made":
-        made = [answer.answer == "real" for answer in answers if answer.shown == ("made",)]
+        taken_for_real = [answer.answer == "real" for answer in answers if answer.shown == ("made",)]
         real = [answer.answer == "real" for answer in answers if answer.shown == ("real",)]
         counts = {
-            "made_taken_for_real": (sum(made), len(made)),
+            "made_taken_for_real": (sum(taken_for_real), len(taken_for_real)),
             "real_recognised": (sum(real), len(real)),
-            "accuracy": (sum(real) + len(made) - sum(made), len(answers)),
+            "accuracy": (sum(real) + len(taken_for_real) - sum(taken_for_real), len(answers)),
         }
     else:
         wins = [answer.shown[answer.answer == "right"] == "B" for answer in answers]

@@ -31,7 +31,7 @@ class Manifold(NamedTuple):
     coverage: float
 
 
-def manifold(real: Tensor, made: Tensor, *, k: int | None = None) -> Manifold:
+def manifold(real: Tensor, fake: Tensor, *, k: int | None = None) -> Manifold:
     """Precision, recall, density and coverage of made pictures.
 
     A set's manifold is the union of balls around its pictures, each reaching to the picture's k-th nearest neighbour.
@@ -44,9 +44,9 @@ def manifold(real: Tensor, made: Tensor, *, k: int | None = None) -> Manifold:
 
     Args:
         real: [N, D].
-        made: [M, D].
-        k: Of the neighbour; None takes the papers' own choices, 3 for precision and recall and 5 for density and
-            coverage.
+        fake: [M, D].
+        k: The number of the neighbour; None takes the papers' own choices, 3 for precision and recall and 5 for
+            density and coverage.
 
     Raises:
         MetricError: For features that cannot be measured, or no more than k of them on a side.
@@ -54,25 +54,25 @@ def manifold(real: Tensor, made: Tensor, *, k: int | None = None) -> Manifold:
     near, far = (PRECISION_K, DENSITY_K) if k is None else (k, k)
     if near < 1:
         raise MetricError(f"k must be at least 1, not {k}.")
-    real, made = checked(real, made, least=max(near, far) + 1)
+    real, fake = checked(real, fake, least=max(near, far) + 1)
     centre = real.mean(0)  # distances don't change; the rounding of their expansion does
-    real, made = real - centre, made - centre
+    real, fake = real - centre, fake - centre
     # What rounding may do to a squared distance, so that a copy of a ball's centre, or of its rim, counts as inside.
-    slack = 1e-12 * max(real.square().sum(1).max().item(), made.square().sum(1).max().item())
-    real_radii, made_radii = (neighbour_radii(rows, (near, far)) + slack for rows in (real, made))
+    slack = 1e-12 * max(real.square().sum(1).max().item(), fake.square().sum(1).max().item())
+    real_radii, fake_radii = (neighbour_radii(rows, (near, far)) + slack for rows in (real, fake))
 
-    inside_real = torch.zeros(len(made), dtype=torch.bool, device="cpu")
-    inside_made = torch.zeros(len(real), dtype=torch.bool, device="cpu")
+    inside_real = torch.zeros(len(fake), dtype=torch.bool, device="cpu")
+    inside_fake = torch.zeros(len(real), dtype=torch.bool, device="cpu")
     covered = torch.zeros(len(real), dtype=torch.bool, device="cpu")
     balls = 0
-    for rows, columns, distances in squared_distances(real, made):
+    for rows, columns, distances in squared_distances(real, fake):
         inside_real[columns] |= (distances <= real_radii[rows, :1]).any(0)
-        inside_made[rows] |= (distances <= made_radii[columns, 0]).any(1)
+        inside_fake[rows] |= (distances <= fake_radii[columns, 0]).any(1)
         within = distances <= real_radii[rows, 1:]
         balls += int(within.sum())
         covered[rows] |= within.any(1)
-    precision, recall, coverage = (hits.double().mean().item() for hits in (inside_real, inside_made, covered))
-    return Manifold(precision, recall, balls / (far * len(made)), coverage)
+    precision, recall, coverage = (hits.double().mean().item() for hits in (inside_real, inside_fake, covered))
+    return Manifold(precision, recall, balls / (far * len(fake)), coverage)
 
 
 class _OfManifold(FeatureMetric):

@@ -44,7 +44,7 @@ class Memorisation:
             generator that has learned, 1 for one that copies, below 0.5 for one that is further from the data.
         copies: Share of samples that are near-copies.
         held_copies: The same share of the held-out real pictures: what is normal for this data.
-        p_value: Of Fisher's exact test that the samples have more near-copies than the held-out pictures.
+        p_value: That of Fisher's exact test that the samples have more near-copies than the held-out pictures.
         copying: The verdict: significantly more near-copies, and by more than a hundredth of all samples.
         distance: Median distance of a sample to the nearest training picture after alignment, in [0, 1].
         held_distance: The same for held-out pictures.
@@ -77,7 +77,7 @@ class Memorisation:
 
 
 def memorisation(
-    made: Tensor,
+    fake: Tensor,
     train: Tensor,
     held_out: Tensor | None = None,
     *,
@@ -87,26 +87,26 @@ def memorisation(
     """Compare samples with the pictures that a generator was trained on.
 
     Args:
-        made: Samples [M, C, H, W] in [-1, 1].
+        fake: Samples [M, C, H, W] in [-1, 1].
         train: All training pictures [N, C, H, W]; a generator may copy any of them.
         held_out: Real pictures that it was not trained on, [K, C, H, W]; None takes training pictures in turn, each
             against all others.
-        features: Of made [M, D], of training pictures [n, D] (the first n of ``train``) and of held-out ones [K, D] (or
-            None): their nearest distances are reported beside.
+        features: Those of the samples [M, D], of training pictures [n, D] (the first n of ``train``) and of held-out
+            ones [K, D] (or None): their nearest distances are reported beside.
         leave_out: How many training pictures stand in for held-out ones.
 
     Raises:
         MetricError: For fewer than 20 pictures on a side, or sizes that differ.
     """
     held = train[:leave_out] if held_out is None else held_out
-    for name, some in (("made", made), ("training", train), ("held-out", held)):
+    for name, some in (("made", fake), ("training", train), ("held-out", held)):
         if len(some) < 20:
             raise MetricError(f"A memorisation report needs 20 or more {name} pictures, not {len(some)}.")
-        if some.shape[1:] != made.shape[1:]:
-            raise MetricError(f"The {name} pictures are {list(some.shape[1:])}, the made {list(made.shape[1:])}.")
+        if some.shape[1:] != fake.shape[1:]:
+            raise MetricError(f"The {name} pictures are {list(some.shape[1:])}, the made {list(fake.shape[1:])}.")
     search = _Search(train)
     own = torch.arange(len(held), device="cpu") if held_out is None else None
-    distance, nearest = search.nearest(made)
+    distance, nearest = search.nearest(fake)
     held_distance, held_nearest = search.nearest(held, exclude=own)
     if held_out is not None and (held_distance < NOISE).float().mean() > 0.75:
         raise MetricError(
@@ -134,10 +134,10 @@ def memorisation(
     )  # fmt: skip
 
 
-def worst_pairs(report: Memorisation, made: Tensor, train: Tensor, count: int = 8) -> Tensor:
+def worst_pairs(report: Memorisation, fake: Tensor, train: Tensor, count: int = 8) -> Tensor:
     """Pictures to look at, [2 count, ...]: the worst samples, then the training picture that each is closest to."""
     pairs = report.pairs[:count]
-    return torch.cat([made[[i for i, _, _ in pairs]].cpu(), train[[j for _, j, _ in pairs]].cpu()])
+    return torch.cat([fake[[i for i, _, _ in pairs]].cpu(), train[[j for _, j, _ in pairs]].cpu()])
 
 
 class Copies(Metric, name="memorisation"):
@@ -280,8 +280,8 @@ def _in_features(
 ) -> tuple[float | None, float | None]:
     if features is None:
         return None, None
-    made, train, held = (None if part is None else part.double() for part in features)
-    near = torch.cat([torch.cdist(part, train).amin(1) for part in made.split(1000)]).median().item()
+    fake, train, held = (None if part is None else part.double() for part in features)
+    near = torch.cat([torch.cdist(part, train).amin(1) for part in fake.split(1000)]).median().item()
     if held is not None:
         return near, torch.cat([torch.cdist(part, train).amin(1) for part in held.split(1000)]).median().item()
     count = min(len(own), len(train))
@@ -298,11 +298,11 @@ def _closer(scores: Tensor, held: Tensor) -> float:
     return ((above + 0.5 * equal).double().mean() / len(held)).item()
 
 
-def _fisher(copies: int, made: int, held_copies: int, held: int) -> float:
+def _fisher(copies: int, fake: int, held_copies: int, held: int) -> float:
     """One-sided: the chance of so many copies among the samples if both sides had the same rate."""
     try:
         from scipy.stats import fisher_exact
     except ImportError as error:
         raise MetricError('A memorisation report needs scipy: run pip install "ganhub[eval]".') from error
-    table = [[copies, made - copies], [held_copies, held - held_copies]]
+    table = [[copies, fake - copies], [held_copies, held - held_copies]]
     return float(fisher_exact(table, alternative="greater").pvalue)

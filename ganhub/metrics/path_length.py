@@ -41,12 +41,12 @@ def path_length(
     1e-4 is lost in rounding.
 
     Args:
-        model: In float32.
+        model: A model in float32.
         space: "z", or "w" for a model that has a W space.
         n: Number of ways, at least 2; way i goes from seed + 2 i to seed + 2 i + 1.
         label: One class; None takes all in turn.
         seed: See ``n``.
-        network: Of the distance, see there.
+        network: The perceptual distance's feature network, see there.
 
     Returns:
         "path_length_z" or "path_length_w" with its standard error; lower is smoother.

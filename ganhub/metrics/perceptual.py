@@ -28,8 +28,8 @@ def perceptual_network(name: str) -> FeatureNetwork:
         MetricError: For an unknown name; the nearest one is named.
     """
     if name not in NETWORKS:
-        known = ", ".join(NETWORKS)
-        raise MetricError(f"There is no perceptual network '{name}'.{nearest(name, NETWORKS)} Choose from: {known}.")
+        names = ", ".join(NETWORKS)
+        raise MetricError(f"There is no perceptual network '{name}'.{nearest(name, NETWORKS)} Choose from: {names}.")
     if name == "efficientnet-lite0":
         body = extractor(name).body
         return FeatureNetwork(name, tuple(body.STAGES), _Maps(body))

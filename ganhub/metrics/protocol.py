@@ -29,8 +29,8 @@ class Protocol(BaseConfig):
         data: What the real pictures are.
         split: Which part of them, such as "test".
         real: Number of real pictures.
-        made: Number of made pictures.
-        seed: Of the metric's own draws (subsets, splits), and of the first made picture.
+        made: Number of generated pictures.
+        seed: The seed of the metric's own draws (subsets, splits), and of the first generated picture.
     """
 
     metric: str
@@ -86,7 +86,8 @@ class Result(Measurement):
 
     Attributes:
         name: Machine key, for example "kernel_distance".
-        label: For people, for example "Kernel distance (efficientnet-lite0)"; "FID" and "KID" are by Inception only.
+        label: The name for people, for example "Kernel distance (efficientnet-lite0)"; "FID" and "KID" are those by
+            Inception only.
         value: The number.
         error: Its standard error, or None where none is known.
         better: "lower" or "higher".

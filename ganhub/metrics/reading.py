@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from ganhub.data import Pictures
-from ganhub.errors import MetricError
-from ganhub.files import put_in_place, sweep
+from ganhub.errors import FileError, MetricError
+from ganhub.files import write_atomically
 from ganhub.images import to_uint8
 from ganhub.metrics._base import OnStep
 from ganhub.metrics.extractors import Extractor
@@ -55,9 +55,9 @@ def features_of(pictures: Tensor, network: Extractor, cache: Path | None, on_ste
     folder = cache or feature_cache()
     path = folder and folder / f"{network.name}-{digest.hexdigest()[:32]}.safetensors"
     with suppress(OSError, SafetensorError, KeyError):  # not there yet, or cut off
-        found = load_file(path)["features"] if path else torch.empty(0)
-        if found.shape == (len(pictures), network.dim):
-            return found
+        features = load_file(path)["features"] if path else torch.empty(0)
+        if features.shape == (len(pictures), network.dim):
+            return features
     rows = []
     for first in range(0, len(pictures), BATCH):
         rows.append(network(pictures[first : first + BATCH]))
@@ -66,8 +66,6 @@ def features_of(pictures: Tensor, network: Extractor, cache: Path | None, on_ste
     if path is None:
         return features
     # A full or read-only disk costs the next run its time, nothing else.
-    with suppress(OSError, SafetensorError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        sweep(path.parent)
-        put_in_place({path: lambda part: save_file({"features": features}, part)})
+    with suppress(FileError, SafetensorError):
+        write_atomically(path, lambda part: save_file({"features": features}, part))
     return features

@@ -33,7 +33,7 @@ def inception_score(logits: Tensor, splits: int = 10, *, seed: int = 0) -> Score
     Args:
         logits: [N, classes], class outputs before the softmax.
         splits: Number of parts, of N / splits pictures each.
-        seed: Of the shuffle.
+        seed: The seed of the shuffle.
 
     Raises:
         MetricError: For another shape, NaN, or fewer than two pictures per split.
@@ -126,5 +126,5 @@ def class_accuracy(predicted: Tensor, asked: Tensor) -> float:
         )
     if predicted.is_floating_point() and not predicted.isfinite().all():
         raise MetricError("The classifier's outputs hold NaN or infinite values: check the pictures.")
-    found = predicted.argmax(1) if predicted.ndim == 2 else predicted
-    return (found.cpu() == asked.cpu()).double().mean().item()
+    answers = predicted.argmax(1) if predicted.ndim == 2 else predicted
+    return (answers.cpu() == asked.cpu()).double().mean().item()

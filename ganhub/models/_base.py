@@ -152,10 +152,17 @@ class Model(nn.Module):
         folder = Path(save_directory)
         config = {"architecture": self.architecture, "ganhub_version": __version__, **self.config.to_dict()}
         hub.write_folder(folder, config, self.state_dict(), variant=variant, dtype=dtype)
+        self.write_beside(folder)
         cards.write_card(folder, {**self.card_facts(), **(card or {})})
         if push_to_hub:
             uploads.push_folder(folder, repo_id or folder.name, **push_options)
         return folder
+
+    def write_beside(self, folder: Path) -> None:
+        """Write what a model of this kind keeps in its folder beside config and weights; nothing by default."""
+
+    def read_beside(self, folder: Path) -> None:
+        """Read what :meth:`write_beside` wrote, where it is there; HubError for what cannot be used."""
 
     def command(self, name: str) -> str:
         """The line of the command line that uses a model of this kind, which is called ``name`` there."""
@@ -281,6 +288,7 @@ class Model(nn.Module):
         with torch.device("cpu"), _NoDraws():  # every weight comes from the file
             model = model_class(config).float()  # whatever torch's default dtype is: half would round the weights
         model.load_state_dict(hub.read_tensors(folder, variant), strict=True)
+        model.read_beside(folder)
         return model.to(device=place, dtype=dtype or torch.float32).eval()
 
 
@@ -356,8 +364,8 @@ def list_architectures() -> list[str]:
 def get_architecture(name: str) -> type[Model]:
     """Return the class of an architecture; an unknown name raises ConfigError and names the nearest."""
     if not isinstance(name, str) or name not in _REGISTRY:
-        known = ", ".join(sorted(_REGISTRY))
-        raise ConfigError(f"There is no architecture {reprlib.repr(name)}.{nearest(name, _REGISTRY)} Known: {known}.")
+        names = ", ".join(sorted(_REGISTRY))
+        raise ConfigError(f"There is no architecture {reprlib.repr(name)}.{nearest(name, _REGISTRY)} Known: {names}.")
     return _REGISTRY[name]
 
 

@@ -20,7 +20,7 @@ class Inpainter(Model):
     verb = "inpainter"
     pipeline_tag = "image-to-image"
     reach: ClassVar[int] = 0  # pixels from what is known, beyond which a coarser filling serves better; 0 for none
-    margin: ClassVar[int] = 96  # pixels about a tile that its border may have spoilt: the network's field
+    margin: ClassVar[int] = 96  # pixels about a tile that its border may change: the receptive field
     multiple: ClassVar[int] = 8
 
     @classmethod
@@ -59,9 +59,9 @@ class Inpainter(Model):
         with torch.no_grad():
             parts = (part.to(self.device, self.dtype) for part in (image, hole))
             x, inside = (F.pad(part, (0, right, 0, below), mode="replicate") for part in parts)
-            made = finite(self._filled(x, inside.expand(n, -1, -1, -1)), self, x)
-        made = made[..., :height, :width].clamp(-1, 1).to(image.device, image.dtype)
-        return torch.where(hole, made, image)
+            filled = finite(self._filled(x, inside.expand(n, -1, -1, -1)), self, x)
+        filled = filled[..., :height, :width].clamp(-1, 1).to(image.device, image.dtype)
+        return torch.where(hole, filled, image)
 
     def hole(self, image: Tensor, mask: Tensor) -> Tensor:
         """Where ``mask`` is white, bool [1 or N, 1, H, W]; raises ImageError as :meth:`inpaint` does."""
@@ -92,10 +92,10 @@ class Inpainter(Model):
         height, width = images.shape[2:]
         deep = 1 - F.max_pool2d(1 - holes, 2 * self.reach + 1, 1, self.reach) if self.reach else torch.zeros_like(holes)
         if deep.any() and min(height, width) >= 4 * self.multiple:
-            known = F.avg_pool2d(1 - holes, 2)
-            small = F.avg_pool2d(images * (1 - holes), 2) / known.clamp_min(0.25)
-            pad = (0, -known.shape[3] % self.multiple, 0, -known.shape[2] % self.multiple)
-            small, inside = (F.pad(part, pad, mode="replicate") for part in (small, (known == 0).to(holes)))
+            visible = F.avg_pool2d(1 - holes, 2)
+            small = F.avg_pool2d(images * (1 - holes), 2) / visible.clamp_min(0.25)
+            pad = (0, -visible.shape[3] % self.multiple, 0, -visible.shape[2] % self.multiple)
+            small, inside = (F.pad(part, pad, mode="replicate") for part in (small, (visible == 0).to(holes)))
             coarse = F.interpolate(self._filled(small, inside), scale_factor=2, mode="bicubic").clamp(-1, 1)
             images, holes = torch.where(deep > 0, coarse[..., :height, :width], images), holes - deep
         return self.fill(images.contiguous(memory_format=torch.channels_last), holes)

@@ -5,12 +5,14 @@ al. 2019, arXiv:1812.04948)."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganhub.errors import ConfigError
+from ganhub.models._named import NamedDirection, read_named, write_named
 from ganhub.models._verbs import LatentConfig, LatentGenerator, require_label, require_truncation
 from ganhub.nn.equalised import LEAKY_GAIN, EqualisedLinear, pixel_norm
 from ganhub.nn.processes import process_count, total
@@ -28,6 +30,16 @@ class StyleGenerator(LatentGenerator):
     """
 
     style_mean: Tensor
+    named: tuple[NamedDirection, ...] = ()  # directions of W with names in plain words: directions.json
+
+    def write_beside(self, folder: Path) -> None:
+        if self.named:
+            write_named(folder, self.named)
+
+    def read_beside(self, folder: Path) -> None:
+        c = self.config
+        classes = c.class_names or tuple(map(str, range(c.num_classes)))
+        self.named = read_named(folder, self.style_mean.shape[1], self.layers, classes)
 
     @property
     def layers(self) -> int:

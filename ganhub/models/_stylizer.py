@@ -26,7 +26,7 @@ class Stylizer(Model):
     pipeline_tag = "image-to-image"
     reads_pictures: ClassVar[bool] = True  # whether a style may be a picture; else it is one of ``style_names``
     tiles: ClassVar[bool] = True  # whether a large picture may be painted in pieces, see ganhub.apply.styling
-    margin: ClassVar[int] = 64  # pixels about a tile whose painting its border may have spoilt: the network's field
+    margin: ClassVar[int] = 64  # pixels about a tile whose painting its border may change: the receptive field
 
     @property
     def style_names(self) -> tuple[str, ...]:
@@ -82,9 +82,9 @@ class Stylizer(Model):
             content: [N, 3, H, W] in [-1, 1], at least 16 pixels a side; each picture is painted on its own.
             style: A picture [1, 3, h, w] in [-1, 1], at least 16 pixels a side, one of ``style_names``, or a list of
                 (picture or name, weight); weights that do not sum to 1 are shared out so that they do, with a warning.
-            strength: Of the style against the content, in [0, 1]: 0 gives the content back, 1 the full style.
+            strength: Share of the style against the content, in [0, 1]: 0 gives the content back, 1 the full style.
             scale: Size of the strokes, in [0.25, 4]: larger gives larger ones.
-            seed: Of whatever is random.
+            seed: The seed of all that is random.
             on_step: Called with (step, steps, picture so far or None) after each of :attr:`steps`, the last time with
                 the painting; an exception that it raises ends the work.
 
@@ -147,16 +147,18 @@ class Stylizer(Model):
             raise ConfigError("One style at least needs a weight above 0.")
         shares = [float(weight) / total for _, weight in styles]
         if abs(total - 1) > 1e-3:
-            said = ", ".join(f"{share:.2f}" for share in shares)
-            warnings.warn(f"The weights of the styles sum to {total:g}, not 1; they are taken as {said}.", stacklevel=3)
+            listed = ", ".join(f"{share:.2f}" for share in shares)
+            warnings.warn(
+                f"The weights of the styles sum to {total:g}, not 1; they are taken as {listed}.", stacklevel=3
+            )
         return [(one, share) for (one, _), share in zip(styles, shares, strict=True) if share > 0]
 
     def _check_name(self, name: str) -> None:
         if name not in self.style_names:
-            known = self.style_names
+            names = self.style_names
             raise ConfigError(
-                f"There is no style '{name}'.{nearest(name, known)} Known: {', '.join(known)}."
-                if known
+                f"There is no style '{name}'.{nearest(name, names)} Known: {', '.join(names)}."
+                if names
                 else f"{self.architecture} knows no style by name ({name!r}): give a picture, see ganhub.load_image."
             )
 

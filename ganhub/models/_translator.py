@@ -23,7 +23,7 @@ class Translator(Model):
     verb = "translator"
     pipeline_tag = "image-to-image"
     tiles: ClassVar[bool] = True  # whether a large picture may be translated in pieces
-    margin: ClassVar[int] = 32  # pixels about a tile that its border may have spoilt: the network's field
+    margin: ClassVar[int] = 32  # pixels about a tile that its border may change: the receptive field
 
     @classmethod
     def task(cls, config: BaseConfig) -> str:
@@ -68,9 +68,9 @@ class Translator(Model):
         right, below = -width % self.multiple, -height % self.multiple
         with torch.no_grad():
             x = F.pad(image.to(self.device, self.dtype), (0, right, 0, below), mode="replicate")
-            made = finite(self(x.contiguous(memory_format=torch.channels_last)), self, image)
-        made = made[..., : height * self.scale, : width * self.scale].clamp(-1, 1)
-        return made.to(image.device, image.dtype).contiguous()
+            translation = finite(self(x.contiguous(memory_format=torch.channels_last)), self, image)
+        translation = translation[..., : height * self.scale, : width * self.scale].clamp(-1, 1)
+        return translation.to(image.device, image.dtype).contiguous()
 
 
 def require_room(height: int, width: int) -> None:
@@ -80,3 +80,17 @@ def require_room(height: int, width: int) -> None:
             f"The result would have {width:,} x {height:,} pixels; at most {MAX_PIXELS:,} are made, {MAX_SIDE:,} a "
             "side. Shrink it first."
         )
+
+
+class Enlarger(Translator):
+    """A translator that enlarges by the ``scale`` of its config, or cleans pictures where that is 1."""
+
+    default_objective = "super-resolution"
+
+    @classmethod
+    def task(cls, config: BaseConfig) -> str:
+        return "enlarge" if config.scale > 1 else "clean"
+
+    @property
+    def scale(self) -> int:
+        return self.config.scale

@@ -7,6 +7,7 @@ Real-Time Style Transfer" (Johnson et al. 2016, arXiv:1603.08155).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
@@ -18,7 +19,7 @@ from ganhub.config import BaseConfig
 from ganhub.models._translator import Translator
 from ganhub.nn.blocks import PatchDiscriminator, initialise
 from ganhub.nn.instance_norm import InstanceNorm
-from ganhub.objectives._base import BaseObjective, Batch
+from ganhub.objectives._base import BaseObjective, Batch, Phase
 
 
 class Layer(nn.Module):
@@ -123,7 +124,21 @@ class UnpairedTranslator(Translator):
 
 
 class UnpairedObjective(BaseObjective):
-    """An objective that learns from two collections without pairs."""
+    """An objective that learns from two collections without pairs: the generator's turn, then the discriminator's."""
+
+    def phases(self) -> Sequence[Phase]:
+        return [
+            Phase(player="generator", loss=self.generator_loss),
+            Phase(player="discriminator", loss=self.discriminator_loss),
+        ]
+
+    def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
+        """What the generator minimises."""
+        raise NotImplementedError
+
+    def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:
+        """What the discriminator minimises."""
+        raise NotImplementedError
 
     def sides(self) -> tuple[int, int]:
         return 32, 4

@@ -151,10 +151,10 @@ class LatentGenerator(Model):
         else:
             index = whole_number(label, "A label")
         if not 0 <= index < count:
-            said = f"There is no class {str(label)[:80]!r}."
-            known = f" Names: {', '.join(names[:20])}{', ...' if count > 20 else ''}." if names else ""
+            sentence = f"There is no class {str(label)[:80]!r}."
+            listed = f" Names: {', '.join(names[:20])}{', ...' if count > 20 else ''}." if names else ""
             hint = nearest(label, names) if isinstance(label, str) else ""
-            raise ConfigError(f"{said}{hint} Classes are numbered 0 to {count - 1}.{known}")
+            raise ConfigError(f"{sentence}{hint} Classes are numbered 0 to {count - 1}.{listed}")
         return index
 
     def labels(self, n: int, label: Any = None, seed: int = 0) -> Tensor | None:

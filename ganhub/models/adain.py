@@ -140,7 +140,7 @@ class AdaINObjectiveConfig(BaseConfig):
     Attributes:
         style_weight: lambda of equation 11.
         plain_share: Share of a batch that is decoded as it is, without the style.
-        plain_weight: Of its squared error.
+        plain_weight: Weight of its squared error.
     """
 
     style_weight: float = 5.0

@@ -26,7 +26,7 @@ class ArbitraryStyleConfig(PainterConfig):
     """Settings of :class:`ArbitraryStyle`, those of its painter among them.
 
     Attributes:
-        reader_width: Of the reader's hidden layer.
+        reader_width: Width of the reader's hidden layer.
         style_size: Short side, in pixels, in which a style picture is read.
     """
 

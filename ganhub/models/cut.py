@@ -20,7 +20,7 @@ from ganhub.errors import ConfigError
 from ganhub.losses.adversarial import least_squares_loss, score_statistics
 from ganhub.models._unpaired import UnpairedObjective, UnpairedTranslator
 from ganhub.nn.random import uniform
-from ganhub.objectives._base import Batch, Phase
+from ganhub.objectives._base import Batch
 
 PLACES = 0x901  # keeps what a seed draws of places apart from what else is drawn of it
 
@@ -57,7 +57,7 @@ class ContrastiveConfig(BaseConfig):
             with a ``contrast_weight`` of 10.
         temperature: tau of equation 2.
         places: Patches of each layer that are compared.
-        dim: Of the vectors that are compared.
+        dim: Length of the vectors that are compared.
     """
 
     contrast_weight: float = 1.0
@@ -92,12 +92,6 @@ class ContrastiveObjective(UnpairedObjective, name="contrastive"):
     def players(self) -> dict[str, list[nn.Module]]:
         return {"generator": [self.model, self.heads], "discriminator": [self.discriminator]}
 
-    def phases(self) -> Sequence[Phase]:
-        return [
-            Phase(player="generator", loss=self.generator_loss),
-            Phase(player="discriminator", loss=self.discriminator_loss),
-        ]
-
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
         """Equation 5: fool the discriminator, keep each patch recognisable, leave paintings alone."""
         photos, paintings = self.both(batch)
@@ -116,7 +110,7 @@ class ContrastiveObjective(UnpairedObjective, name="contrastive"):
         """Equations 2 and 4: what the generator saw on its way into a picture, against what it sees in the result.
 
         Args:
-            seen: Of ``encode``.
+            seen: What ``encode`` returned.
             fake: Its translation [N, 3, H, W].
             seeds: [N], of the places that are compared.
         """

@@ -8,7 +8,6 @@ beside it, in the subfolder "reverse".
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +19,7 @@ from ganhub.errors import ConfigError
 from ganhub.losses.adversarial import least_squares_loss, score_statistics
 from ganhub.models._unpaired import UnpairedObjective, UnpairedTranslator
 from ganhub.nn.random import uniform
-from ganhub.objectives._base import Batch, Phase
+from ganhub.objectives._base import Batch
 
 POOL = 0x801  # keeps what a seed draws for the pool apart from what else is drawn of it
 
@@ -74,7 +73,8 @@ class CycleConfig(BaseConfig):
 
     Attributes:
         cycle_weight: lambda of equation 3.
-        identity_weight: Of the loss of section 5.2, relative to ``cycle_weight``: a painting should stay as it is.
+        identity_weight: Weight of the loss of section 5.2, relative to ``cycle_weight``: a painting should stay as it
+            is.
         pool: Pictures kept of each direction; 0 for none.
     """
 
@@ -106,12 +106,6 @@ class CycleObjective(UnpairedObjective, name="cycle"):
 
     def players(self) -> dict[str, list[nn.Module]]:
         return {"generator": [self.model, self.reverse], "discriminator": [self.there, self.back]}
-
-    def phases(self) -> Sequence[Phase]:
-        return [
-            Phase(player="generator", loss=self.generator_loss),
-            Phase(player="discriminator", loss=self.discriminator_loss),
-        ]
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
         """Both directions: fool the discriminator, come back, and leave alone what is there already."""

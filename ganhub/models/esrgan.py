@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from ganhub.config import BaseConfig
 from ganhub.errors import ConfigError
-from ganhub.models._translator import Translator
+from ganhub.models._translator import Enlarger
 
 DAMPING = 0.2  # of each block's sum, section 3.1
 
@@ -112,12 +112,11 @@ class Discriminator(nn.Module):
         return self.layers(images).mean((1, 2, 3))
 
 
-class ESRGAN(Translator, architecture="esrgan"):
+class ESRGAN(Enlarger, architecture="esrgan"):
     """Wang et al. 2018: larger pictures, sharper."""
 
     Config = ESRGANConfig
     paper = "ESRGAN: Enhanced Super-Resolution Generative Adversarial Networks (Wang et al. 2018, arXiv:1809.00219)"
-    default_objective = "super-resolution"
     config: ESRGANConfig
 
     def __init__(self, config: ESRGANConfig | None = None) -> None:
@@ -128,14 +127,6 @@ class ESRGAN(Translator, architecture="esrgan"):
     def tiny(cls) -> Self:
         """Untrained, twice as large."""
         return cls(ESRGANConfig(scale=2, width=4, growth=4, blocks=1, discriminator_width=4))
-
-    @classmethod
-    def task(cls, config: ESRGANConfig) -> str:
-        return "enlarge" if config.scale > 1 else "clean"
-
-    @property
-    def scale(self) -> int:
-        return self.config.scale
 
     @property
     def multiple(self) -> int:

@@ -339,9 +339,9 @@ class FastGANObjective(GameObjective, name="fastgan"):
         """Squared difference of features, scaled to length 1 at each place (Zhang et al. 2018, arXiv:1801.03924)."""
         with torch.no_grad():
             wanted = self.features.network(on_white(F.interpolate(images, size=drawn.shape[2:], mode="area")), JUDGES)
-        found = self.features.network(on_white(drawn), JUDGES)
+        maps = self.features.network(on_white(drawn), JUDGES)
         distances = [
-            (F.normalize(found[name].float(), dim=1) - F.normalize(wanted[name].float(), dim=1)).square().sum(1).mean()
+            (F.normalize(maps[name].float(), dim=1) - F.normalize(wanted[name].float(), dim=1)).square().sum(1).mean()
             for name in JUDGES
         ]
         return torch.stack(distances).mean()

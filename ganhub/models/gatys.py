@@ -45,9 +45,9 @@ class GatysConfig(BaseConfig):
         style_layer_weights: w_l of equation 5, one for each style layer.
         content_weight: alpha of equation 7.
         style_weight: beta of equation 7.
-        variation_weight: Of the total variation, which keeps noise down; not in the paper.
+        variation_weight: Weight of the total variation, which keeps noise down; not in the paper.
         optimizer: "lbfgs" (the paper's) or "adam".
-        learning_rate: For Adam, in units of [-1, 1]; for L-BFGS the length of a step, 1 in theory.
+        learning_rate: Adam's, in units of [-1, 1]; L-BFGS's length of a step, 1 in theory.
         steps: Evaluations of the loss, over all sizes together.
         sizes: How many picture sizes, each twice the one before; the last is the content's own.
         finest_share: Share of the steps spent at the full size; the rest is shared by the smaller ones.

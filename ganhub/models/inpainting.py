@@ -32,7 +32,7 @@ class InpaintingConfig(BaseConfig):
 
     Attributes:
         width: Channels at full size; doubled at each of two halvings.
-        dilations: Of the convolutions at a quarter of the side.
+        dilations: Dilations of the convolutions at a quarter of the side.
         discriminator_width: Channels of its first layer.
     """
 
@@ -183,9 +183,9 @@ class InpaintingObjectiveConfig(BaseConfig):
     """Settings of :class:`InpaintingObjective`.
 
     Attributes:
-        l1_weight: Of the absolute difference in the hole.
-        outside_weight: Of that outside, which the result does not show.
-        adversarial_weight: Of the discriminator's scores.
+        l1_weight: Weight of the absolute difference in the hole.
+        outside_weight: Weight of the difference outside, which the result does not show.
+        adversarial_weight: Weight of the discriminator's scores.
         adversarial_from: Pictures seen before the discriminator plays; differences alone until then cost less.
         largest_hole: Share of a picture that masks cover at most.
     """
@@ -216,7 +216,7 @@ class InpaintingObjective(LateGame, name="inpainting"):
         return 32, self.model.multiple
 
     def holes(self, batch: Batch) -> Tensor:
-        """Of each picture's seed, [N, 1, H, W]."""
+        """The hole of each picture's seed, [N, 1, H, W]."""
         return free_form(batch.seeds, *batch.images.shape[2:], most=self.config.largest_hole).to(batch.images)
 
     def discriminator_loss(self, batch: Batch) -> dict[str, Tensor]:

@@ -197,8 +197,8 @@ class Critic(Growing):
     def _level_of(self, images: Tensor) -> int:
         sizes, (height, width) = self.config.sizes, images.shape[2:]
         if height != width or height not in sizes:
-            known = ", ".join(str(size) for size in sizes)
-            raise ConfigError(f"This critic judges square pictures of {known} pixels a side, not {height} x {width}.")
+            sides = ", ".join(str(size) for size in sizes)
+            raise ConfigError(f"This critic judges square pictures of {sides} pixels a side, not {height} x {width}.")
         return sizes.index(height)
 
 

@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganhub.config import BaseConfig
-from ganhub.models._translator import Translator
+from ganhub.models._translator import Enlarger
 from ganhub.nn.batch_norm import BatchNorm2d
 
 
@@ -99,7 +99,7 @@ class Discriminator(nn.Module):
         return self.layers(images).mean((1, 2, 3))
 
 
-class SRGAN(Translator, architecture="srgan"):
+class SRGAN(Enlarger, architecture="srgan"):
     """Ledig et al. 2017: larger pictures."""
 
     Config = SRGANConfig
@@ -107,7 +107,6 @@ class SRGAN(Translator, architecture="srgan"):
         "Photo-Realistic Single Image Super-Resolution Using a Generative Adversarial Network (Ledig et al. 2017, "
         "arXiv:1609.04802)"
     )
-    default_objective = "super-resolution"
     config: SRGANConfig
 
     def __init__(self, config: SRGANConfig | None = None) -> None:
@@ -118,14 +117,6 @@ class SRGAN(Translator, architecture="srgan"):
     def tiny(cls) -> Self:
         """Untrained, twice as large."""
         return cls(SRGANConfig(scale=2, width=4, blocks=1, discriminator_width=4))
-
-    @classmethod
-    def task(cls, config: SRGANConfig) -> str:
-        return "enlarge" if config.scale > 1 else "clean"
-
-    @property
-    def scale(self) -> int:
-        return self.config.scale
 
     @property
     def multiple(self) -> int:

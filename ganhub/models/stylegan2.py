@@ -213,10 +213,10 @@ class PreparesWeights(nn.Module):
         if self.training or torch.is_grad_enabled() or any(layer.weight.is_inference() for layer in layers):
             return [layer.prepare(dtype) for layer in layers]
         state = [dtype, *((layer.weight._version, layer.weight.data_ptr()) for layer in layers)]
-        known = _kept.get(self)
-        if known is None or known[0] != state:
-            known = _kept[self] = state, [layer.prepare(dtype) for layer in layers]
-        return known[1]
+        entry = _kept.get(self)
+        if entry is None or entry[0] != state:
+            entry = _kept[self] = state, [layer.prepare(dtype) for layer in layers]
+        return entry[1]
 
     def train(self, mode: bool = True) -> Self:
         _kept.pop(self, None)  # a fused optimiser changes weights without counting their version

@@ -54,8 +54,8 @@ def build_augment(policy: str) -> DiffAugment | AdaptiveAugment:
         if name.partition(":")[0].strip() == "ada":
             raise ConfigError(f'ADA has transforms of its own: write augment = "ada" alone, not "{policy}".')
         if name not in POLICIES:
-            known = (*POLICIES, "ada")
-            raise ConfigError(f"augment knows {', '.join(known)}, not '{name}'.{nearest(name, known)}")
+            policies = (*POLICIES, "ada")
+            raise ConfigError(f"augment knows {', '.join(policies)}, not '{name}'.{nearest(name, policies)}")
     return DiffAugment(policy)
 
 

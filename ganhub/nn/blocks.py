@@ -18,8 +18,8 @@ def pyramid(image_size: int) -> tuple[int, int]:
     Raises:
         ConfigError: When the size is no such product; names the nearest sizes that are.
     """
-    if found := _halved(image_size, image_size):
-        return found[0], found[2]
+    if halved := _halved(image_size, image_size):
+        return halved[0], halved[2]
     fitting = sorted(base * 2**n for base in (4, 5, 6, 7) for n in range(1, 9))
     near = sorted(sorted(fitting, key=lambda size: abs(size - image_size))[:2])
     raise ConfigError(f"image_size {image_size} does not halve down to 4..7 pixels; take {near[0]} or {near[1]}.")
@@ -32,8 +32,8 @@ def oblong_pyramid(height: int, width: int) -> tuple[int, int, int]:
     Raises:
         ConfigError: When the sides do not halve that far together; names the nearest sizes that do.
     """
-    if found := _halved(height, width):
-        return found
+    if halved := _halved(height, width):
+        return halved
     steps = [2**n for n in range(1, 11)]
     fitting = {(8, 8)} | {
         (down(height / step) * step, across(width / step) * step)

@@ -32,8 +32,8 @@ class DiffAugment:
         self.policy = tuple(name.strip() for name in policy.split(",") if name.strip())
         for name in self.policy:
             if name not in POLICIES:
-                known = ", ".join(POLICIES)
-                raise ConfigError(f"DiffAugment knows {known}, not '{name}'.{nearest(name, POLICIES)}")
+                names = ", ".join(POLICIES)
+                raise ConfigError(f"DiffAugment knows {names}, not '{name}'.{nearest(name, POLICIES)}")
 
     def __call__(self, images: Tensor, seeds: Seeds, *, stream: int = 0) -> Tensor:
         """Augment.

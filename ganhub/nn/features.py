@@ -61,9 +61,9 @@ class FeatureNetwork(nn.Module):
         names = (layers,) if isinstance(layers, str) else tuple(layers)
         for layer in names or ("none",):
             if layer not in self.layers:
-                known = ", ".join(self.layers)
+                listed = ", ".join(self.layers)
                 raise ConfigError(
-                    f"{self.name} has no layer '{layer}'.{nearest(layer, self.layers)} It knows: {known}."
+                    f"{self.name} has no layer '{layer}'.{nearest(layer, self.layers)} It knows: {listed}."
                 )
         if images.ndim != 4 or images.shape[1] != 3:
             raise ImageError(f"{self.name} reads images [N, 3, H, W], not {list(images.shape)}: convert them to RGB.")
@@ -233,9 +233,9 @@ def feature_network(name: str) -> FeatureNetwork:
         HubError: When its weights are neither here nor within reach.
     """
     if name not in FEATURE_NETWORKS:
-        known = ", ".join(FEATURE_NETWORKS)
+        names = ", ".join(FEATURE_NETWORKS)
         raise ConfigError(
-            f"There is no feature network '{name}'.{nearest(name, FEATURE_NETWORKS)} Choose from: {known}."
+            f"There is no feature network '{name}'.{nearest(name, FEATURE_NETWORKS)} Choose from: {names}."
         )
     if name not in _loaded:
         with torch.random.fork_rng(devices=[]):  # to build it draws numbers, and the second caller draws none

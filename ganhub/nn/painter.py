@@ -1,4 +1,4 @@
-"""The network that paints in one pass, told in which style by the numbers of its normalisation layers.
+"""The network that paints in one pass; the scales and shifts of its normalisation layers choose the style.
 
 Every layer of a style network may be shared by all styles, if each style has its own scale and shift after instance
 normalisation: "A Learned Representation For Artistic Style" (Dumoulin et al. 2017, arXiv:1610.07629, equation 5).
@@ -98,7 +98,7 @@ class Restyled(nn.Module):
 
     Args:
         inputs, channels: Channels before and after.
-        stride: Of the convolution.
+        stride: Stride of the convolution.
         enlarge: Twice the side first, bilinear: unfolding channels instead, or repeating places, leaves grids.
         relu: Whether ReLU follows.
     """

@@ -88,12 +88,12 @@ class ProjectedDiscriminator(nn.Module):
         self.heads = nn.ModuleList()
         for i, (features, out) in enumerate(zip(probe.values(), widths, strict=True)):
             count = features.shape[1]
-            # Divided by the features' own size, so that every scale reaches its head about equally loud.
-            loud = features.square().mean().sqrt().item()
+            # Divided by the features' own size, so that every scale reaches its head with about the same RMS.
+            rms = features.square().mean().sqrt().item()
             across = torch.randn(out, count + self.extra, 1, 1) / math.sqrt(count)
-            across[:, :count] /= loud
+            across[:, :count] /= rms
             across[:, count:] *= math.sqrt(count)
-            # The square root of a half keeps the sum of two scales as loud as one.
+            # The square root of a half keeps the RMS of the sum of two scales that of one.
             self.register_buffer(f"across{i}", across * (1 if i == last else math.sqrt(0.5)))
             if i:
                 self.register_buffer(f"up{i}", torch.randn(widths[i - 1], out, 3, 3) / math.sqrt(18 * out))
@@ -142,7 +142,7 @@ class ProjectedDiscriminator(nn.Module):
         return mixed
 
     def judge(self, features: Sequence[Tensor], labels: Tensor | None = None) -> tuple[list[Tensor], list[Tensor]]:
-        """Of each head, for the features of its scale: logits [N, K], and what it reads, class scores [N, classes].
+        """For each head, from the features of its scale: logits [N, K], and what it reads, class scores [N, classes].
 
         The class scores are [N, 0] without ``read_classes``.
         """
@@ -218,12 +218,12 @@ def _deviation(x: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor | float
     order = labels.argsort(stable=True)
     paired = torch.cat([order[0 : 2 * half : 2], order[1 : 2 * half : 2], order[2 * half :]])  # i with i + half
     one, other = paired[:half], paired[half : 2 * half]
-    found = minibatch_deviation(x[paired[: 2 * half]], group=2)[:, -1, 0, 0] if half else x.new_zeros(0)
+    deviation = minibatch_deviation(x[paired[: 2 * half]], group=2)[:, -1, 0, 0] if half else x.new_zeros(0)
     alike = (labels[one] == labels[other]).to(x.dtype).repeat(2)
     odd = x.new_zeros(len(x) - 2 * half)  # has nobody to differ from
-    both = torch.stack([torch.cat([found, odd]), torch.cat([alike, odd])])
-    found, alike = torch.empty_like(both).index_copy(1, paired, both)
-    return found.unsqueeze(1), alike.unsqueeze(1)
+    both = torch.stack([torch.cat([deviation, odd]), torch.cat([alike, odd])])
+    deviation, alike = torch.empty_like(both).index_copy(1, paired, both)
+    return deviation.unsqueeze(1), alike.unsqueeze(1)
 
 
 class _Layer(nn.Module):
@@ -246,7 +246,7 @@ def _halvings(side: int) -> int:
 
 
 def _probe(size: tuple[int, int]) -> Tensor:
-    """Eight pictures of coloured clouds [8, 3, H, W], always the same: to learn how loud a network's features are."""
+    """Eight pictures of coloured clouds [8, 3, H, W], always the same: to measure the RMS of a network's features."""
     images = torch.zeros(8, 3, *size, dtype=torch.float32, device="cpu")
     for side in (2, 4, 8, 16):
         noise = normal(range(8), 3, side, side, stream=PROBE_STREAM + side)

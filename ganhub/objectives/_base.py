@@ -117,7 +117,7 @@ class BaseObjective(nn.Module):
         """Refuse pictures of another size than it can learn from, before any work.
 
         Args:
-            height, width: Of each picture.
+            height, width: Size of each picture.
             paired: Whether each comes with its partner of the second collection.
 
         Raises:
@@ -198,6 +198,6 @@ def list_objectives() -> list[str]:
 def get_objective(name: str) -> type[BaseObjective]:
     """Return the objective class of that name; an unknown name raises ConfigError and names the nearest."""
     if name not in _OBJECTIVES:
-        known = ", ".join(list_objectives())
-        raise ConfigError(f"There is no objective '{name}'.{nearest(name, _OBJECTIVES)} Known: {known}.")
+        names = ", ".join(list_objectives())
+        raise ConfigError(f"There is no objective '{name}'.{nearest(name, _OBJECTIVES)} Known: {names}.")
     return _OBJECTIVES[name]

@@ -43,8 +43,8 @@ class AdversarialConfig(BaseConfig):
     mode_seeking: float = 0.0
 
     def __post_init__(self) -> None:
-        known = ", ".join(_GENERATOR_LOSSES)
-        self.require(self.generator_loss in _GENERATOR_LOSSES, f"generator_loss must be one of {known}.")
+        names = ", ".join(_GENERATOR_LOSSES)
+        self.require(self.generator_loss in _GENERATOR_LOSSES, f"generator_loss must be one of {names}.")
         self.require(self.r1_gamma >= 0, "r1_gamma must be 0 (off) or more.")
         self.require(self.r1_every >= 1, "r1_every must be 1 or more.")
         self.require(self.mode_seeking >= 0, "mode_seeking must be 0 (off) or more.")

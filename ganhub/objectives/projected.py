@@ -37,9 +37,9 @@ class ProjectedConfig(BaseConfig):
         width: Channels of the shallowest head.
         pixel_head: One more head on the pixels themselves, which sees flat colours and transparency.
         augment: DiffAugment policy, or "ada"; the paper adds ",cutout".
-        class_weight: With classes: weight of the cross-entropy of the heads' class scores, for real pictures in the
-            discriminator's turn and fake ones in the generator's (AC-GAN, Odena et al. 2017, arXiv:1610.09585, its
-            equation 3, with real pictures alone as the teacher). 0 is off: classes are told by projection alone.
+        class_weight: Weight of the cross-entropy of the heads' class scores in models with classes, for real pictures
+            in the discriminator's turn and fake ones in the generator's (AC-GAN, Odena et al. 2017, arXiv:1610.09585,
+            its equation 3, with real pictures alone as the teacher). 0 is off: classes are judged by projection alone.
         mode_seeking: Weight of the mode-seeking term (Mao et al. 2019), against samples that are too alike; 0 is off.
     """
 
@@ -91,7 +91,7 @@ class ProjectedObjective(GameObjective, name="projected"):
         with torch.no_grad():  # the features lie below all that learns here
             real_features = self._features(batch.images, batch)
         with cached():  # the heads' spectral norms are the same for both
-            real, read = self._judge(real_features, batch.labels)
+            real, class_scores = self._judge(real_features, batch.labels)
             fake, _ = self._judge(fake_features, fake_labels)
         if self.config.pairing == "relativistic":
             losses = [relativistic_loss(r, f) for r, f in zip(real, fake, strict=True)]
@@ -101,7 +101,7 @@ class ProjectedObjective(GameObjective, name="projected"):
         return {
             **score_statistics(*scores),
             **self.augment.observe(*scores),
-            "loss": torch.stack(losses).mean() + self._misread(read, batch),
+            "loss": torch.stack(losses).mean() + self._misread(class_scores, batch),
         }
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
@@ -109,14 +109,14 @@ class ProjectedObjective(GameObjective, name="projected"):
         generated = self.model.make(batch.seeds, batch.labels)
         with cached():
             features = self._features(generated, batch, stream=1)
-            fake, read = self._judge(features, batch.labels)
+            fake, class_scores = self._judge(features, batch.labels)
             if self.config.pairing == "relativistic":
                 with torch.no_grad():
                     real, _ = self._judge(self._features(batch.images, batch), batch.labels)
                 losses = [relativistic_loss(f, r) for r, f in zip(real, fake, strict=True)]
             else:
                 losses = [-f.mean() for f in fake]
-        loss = torch.stack(losses).mean() + self._misread(read, batch)
+        loss = torch.stack(losses).mean() + self._misread(class_scores, batch)
         self._fakes.append(([x.detach() for x in features], batch.labels))
         return with_mode_seeking(loss, self.config.mode_seeking, self.model, batch, generated)
 

@@ -38,8 +38,8 @@ class StyleConfig(BaseConfig):
         network: The loss network: "vgg-lite" or "vgg19".
         content_layer: Compared place by place.
         style_layers: Their Gram matrices are compared.
-        content_weight, style_weight: Of the two distances.
-        variation_weight: Of the total variation.
+        content_weight, style_weight: Weights of the two distances.
+        variation_weight: Weight of the total variation.
         scales: Style is compared at so many sizes, each half of the one before: fine grain alone, which would do at
             the full size, is gone at half of it ("Multimodal Transfer", Wang et al. 2017, arXiv:1612.01895).
         grain: Deviation of the noise on the pictures to be painted.
@@ -120,8 +120,8 @@ class StyleObjective(BaseObjective, name="style"):
         for label, picture in zip(labels, styles.images.split(1), strict=True):
             if (label, scale) not in self._known:
                 self._known[label, scale] = self._grams(picture, scale)
-        known = [self._known[label, scale] for label in labels]
-        return {name: torch.cat([grams[name] for grams in known]) for name in self.config.style_layers}
+        grams_of = [self._known[label, scale] for label in labels]
+        return {name: torch.cat([grams[name] for grams in grams_of]) for name in self.config.style_layers}
 
     def _grams(self, pictures: Tensor, scale: int) -> dict[str, Tensor]:
         seen = self.look(F.avg_pool2d(pictures, 2**scale) if scale else pictures, self.config.style_layers)

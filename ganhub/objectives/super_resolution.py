@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -117,6 +118,18 @@ CHROMINANCE = (
 YCBCR = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))  # of RGB (JFIF 1.02)
 
 
+@lru_cache
+@torch.inference_mode(False)  # what is kept may be needed for a gradient later
+def _jpeg_constants(device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """RGB to YCbCr [3, 3] and back, the cosines of annex A [8, 8], and both quantisation tables [8, 8]."""
+    matrix = torch.tensor(YCBCR, device="cpu")
+    frequency, position = torch.arange(8.0, device="cpu")[:, None], torch.arange(8.0, device="cpu")
+    cosines = torch.cos((2 * position + 1) * frequency * math.pi / 16) / 2
+    cosines[0] /= math.sqrt(2)
+    tables = [torch.tensor(table, dtype=torch.float32, device="cpu").view(8, 8) for table in (LUMINANCE, CHROMINANCE)]
+    return tuple(x.to(device) for x in (matrix, torch.linalg.inv(matrix), cosines, *tables))
+
+
 def jpeg(images: Tensor, quality: Tensor) -> Tensor:
     """What JPEG leaves of each of [N, 3, H, W] in [-1, 1], saved with its own quality [N] in [1, 100].
 
@@ -126,22 +139,20 @@ def jpeg(images: Tensor, quality: Tensor) -> Tensor:
     n, _, height, width = images.shape
     right, below = -width % 16, -height % 16
     x = F.pad(images.float(), (0, right, 0, below), mode="replicate") * 127.5  # centred, as the standard shifts it
-    matrix = x.new_tensor(YCBCR)
+    matrix, inverse, cosines, luminance, chrominance = _jpeg_constants(x.device)
     y, colours = torch.einsum("ij,njhw->nihw", matrix, x).split((1, 2), 1)
     factor = torch.where(quality < 50, 5000 / quality.clamp_min(1), 200 - 2 * quality)[:, None, None, None, None, None]
-    y = _quantised(y, LUMINANCE, factor)
-    colours = F.interpolate(_quantised(F.avg_pool2d(colours, 2), CHROMINANCE, factor), scale_factor=2, mode="bilinear")
-    x = torch.einsum("ij,njhw->nihw", torch.linalg.inv(matrix), torch.cat([y, colours], 1)) / 127.5
+    y = _quantised(y, luminance, cosines, factor)
+    colours = _quantised(F.avg_pool2d(colours, 2), chrominance, cosines, factor)
+    colours = F.interpolate(colours, scale_factor=2, mode="bilinear")
+    x = torch.einsum("ij,njhw->nihw", inverse, torch.cat([y, colours], 1)) / 127.5
     return x[..., :height, :width].clamp(-1, 1).to(images.dtype)
 
 
-def _quantised(x: Tensor, table: tuple[int, ...], factor: Tensor) -> Tensor:
+def _quantised(x: Tensor, table: Tensor, cosines: Tensor, factor: Tensor) -> Tensor:
     """Blocks of 8 x 8 of [N, C, H, W] to cosines, rounded to the table's steps, and back."""
     n, channels, height, width = x.shape
-    steps = ((x.new_tensor(table).view(8, 8) * factor + 50) / 100).floor().clamp(1, 255)
-    places = torch.arange(8, device=x.device, dtype=x.dtype)
-    cosines = torch.cos((2 * places[None] + 1) * places[:, None] * math.pi / 16) / 2
-    cosines[0] /= math.sqrt(2)
+    steps = ((table * factor + 50) / 100).floor().clamp(1, 255)
     blocks = x.view(n, channels, height // 8, 8, width // 8, 8).transpose(3, 4)
     spectrum = cosines @ blocks @ cosines.T
     blocks = cosines.T @ ((spectrum / steps).round() * steps) @ cosines
@@ -155,7 +166,7 @@ class SuperResolutionConfig(DegradationConfig):
     Attributes:
         adversarial_from: Pictures seen before the discriminator plays; until then, and always with 0, pixels alone
             are compared: SRResNet.
-        pixel_weight, feature_weight, adversarial_weight: Of the parts of equation 3 once it plays.
+        pixel_weight, feature_weight, adversarial_weight: Weights of the parts of equation 3 once it plays.
         relativistic: Whether pictures are judged against each other's mean score, as in ESRGAN (equations 1 and 2).
         network, layers: Features that are compared: "vgg-lite" or "vgg19". Equation 5 compares one layer of VGG-19;
             several, each scaled to length 1 (Zhang et al. 2018), tell texture as well as shape.
@@ -189,8 +200,8 @@ class SuperResolutionObjective(LateGame, name="super-resolution"):
         self.degrade = Degradation(config, model.scale)
         if self.playing:
             self.features = Frozen(feature_network(config.network))
-            if unknown := set(config.layers) - set(known := self.features.network.layers):
-                raise ConfigError(f"{config.network} has no layer '{min(unknown)}'.{nearest(min(unknown), known)}")
+            if unknown := set(config.layers) - set(layers := self.features.network.layers):
+                raise ConfigError(f"{config.network} has no layer '{min(unknown)}'.{nearest(min(unknown), layers)}")
 
     def sides(self) -> tuple[int, int]:
         multiple = self.model.scale * self.model.multiple

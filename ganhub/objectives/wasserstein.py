@@ -25,7 +25,7 @@ class WassersteinConfig(BaseConfig):
     Attributes:
         penalty_weight: lambda, the factor of the gradient penalty.
         critic_turns: n_critic, critic steps per generator step, each on a fresh batch.
-        augment: For small collections, a DiffAugment policy (Zhao et al. 2020) or "ada"; empty for none.
+        augment: Augmentation for small collections: a DiffAugment policy (Zhao et al. 2020) or "ada"; empty for none.
     """
 
     penalty_weight: float = 10.0

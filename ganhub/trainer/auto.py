@@ -43,7 +43,7 @@ START = "stylegan2-landscapes"  # published weights from which few pictures are 
 
 
 @dataclass(frozen=True)
-class Found:
+class Overview:
     """What was seen of a collection.
 
     Attributes:
@@ -98,7 +98,7 @@ class Choice:
     reasons: list[str]
 
 
-def look_at(path: str) -> Found:
+def look_at(path: str) -> Overview:
     """Look at a folder, zip or npz of pictures: all of its names, and up to 64 pictures, evenly spaced.
 
     Raises:
@@ -122,7 +122,7 @@ def look_at(path: str) -> Found:
         raise DataError(f"None of the pictures of {path} that were looked at can be read: {unread[0]}")
     sides = _sides_of_pairs(source)
     classes = {} if sides else _classes(path, channels)
-    return Found(path, count, classes, sides_of_pairs=sides, unread=tuple(unread), **_seen(pictures))
+    return Overview(path, count, classes, sides_of_pairs=sides, unread=tuple(unread), **_seen(pictures))
 
 
 def _classes(path: str, channels: int) -> dict[str, int]:
@@ -164,44 +164,46 @@ def _sides_of_pairs(source: Source) -> tuple[str, ...]:
     return ()
 
 
-def choose(found: Found) -> Choice:
+def choose(overview: Overview) -> Choice:
     """The recipe for what was found; the rules are those of the table in training/README.md."""
-    if found.sides_of_pairs or found.halves:
-        return _pairs(found)
-    learnt = {name: count for name, count in found.classes.items() if count >= PER_CLASS}
-    small = found.sides[0] < SMALL
+    if overview.sides_of_pairs or overview.halves:
+        return _pairs(overview)
+    learnt = {name: count for name, count in overview.classes.items() if count >= PER_CLASS}
+    small = overview.sides[0] < SMALL
     side = 32 if small else 64
     reasons = []
-    if len(learnt) < 2 and found.classes:
+    if len(learnt) < 2 and overview.classes:
         reasons.append(f"Fewer than two classes have {PER_CLASS} pictures, so classes are not learnt.")
-    elif len(learnt) < len(found.classes):
-        reasons.append(f"Classes of fewer than {PER_CLASS} pictures are left out ({len(found.classes) - len(learnt)}).")
+    elif len(learnt) < len(overview.classes):
+        reasons.append(
+            f"Classes of fewer than {PER_CLASS} pictures are left out ({len(overview.classes) - len(learnt)})."
+        )
     if len(learnt) >= 2:
-        name = "conditional_gan_glyphs" if small and found.grey else "stylegan2_emoji"
+        name = "conditional_gan_glyphs" if small and overview.grey else "stylegan2_emoji"
         reasons.append(f"{len(learnt)} classes: a generator that is asked for a class.")
-        return _finish(found, name, side, reasons, sum(learnt.values()), [
+        return _finish(overview, name, side, reasons, sum(learnt.values()), [
             f"model.num_classes={len(learnt)}", 'data.labels=""', f"data.smallest_class={PER_CLASS}",
         ])  # fmt: skip
-    if small and found.grey:
+    if small and overview.grey:
         reasons.append("Small grey pictures without classes: DCGAN, at 32 pixels and one channel.")
-        return _finish(found, "dcgan_landscapes", side, reasons, found.count, ["model.channels=1"])
-    if found.count < FEW and not small and _at_hand(START):
+        return _finish(overview, "dcgan_landscapes", side, reasons, overview.count, ["model.channels=1"])
+    if overview.count < FEW and not small and _at_hand(START):
         reasons.append(f"Fewer than {FEW:,} pictures in colour: they are learnt quickest from {START}.")
-        return _finish(found, "stylegan2_monet", side, reasons, found.count, [f"train.init={START}"])
+        return _finish(overview, "stylegan2_monet", side, reasons, overview.count, [f"train.init={START}"])
     reasons.append("Pictures in colour without classes: StyleGAN2 with a projected discriminator, from noise.")
-    return _finish(found, "stylegan2_landscapes", side, reasons, found.count, [])
+    return _finish(overview, "stylegan2_landscapes", side, reasons, overview.count, [])
 
 
-def _pairs(found: Found) -> Choice:
+def _pairs(overview: Overview) -> Choice:
     overrides = ["data.only=", "data.other.only="]
-    if found.sides_of_pairs:
-        here, there = found.sides_of_pairs
+    if overview.sides_of_pairs:
+        here, there = overview.sides_of_pairs
         overrides = [f"data.only={json.dumps(f'{here}/*')}", f"data.other.only={json.dumps(f'{there}/*')}"]
         way = f"from {here} to {there}; for the other way exchange data.only and data.other.only"
     else:
         overrides += ["data.half=left", "data.other.half=right"]
         way = "from the left half to the right; for the other way exchange data.half and data.other.half"
-    count = found.count // 2 if found.sides_of_pairs else found.count
+    count = overview.count // 2 if overview.sides_of_pairs else overview.count
     overrides += [f"data.holdout={0.15 if count >= 200 else 0.0}"]
     images = _length(60_000, count, USUAL[PAIRS])
     overrides += [f"train.images={images}", f"train.cooldown={images * 5 // 12}"]
@@ -209,25 +211,25 @@ def _pairs(found: Found) -> Choice:
     return Choice(PAIRS, overrides, [f"Pairs: Pix2Pix at 128 pixels, {way}."])
 
 
-def _finish(found: Found, name: str, side: int, reasons: list[str], count: int, overrides: list[str]) -> Choice:
+def _finish(overview: Overview, name: str, side: int, reasons: list[str], count: int, overrides: list[str]) -> Choice:
     """Size, crops, mirroring, held-out share and length, by the rules that all recipes share."""
     recipe = read_recipe(list_recipes()[name])
-    spare = found.sides[0] >= round(side * 1.15)
-    colour = name.startswith("stylegan2") and not found.classes
+    spare = overview.sides[0] >= round(side * 1.15)
+    colour = name.startswith("stylegan2") and not overview.classes
     overrides = [*overrides, f"model.image_size={side}", f"data.crop={'random' if spare else 'centre'}"]
     overrides += [f"data.zoom={1.15 if spare else 1.0}", f"data.flip={str(colour).lower()}"]
     overrides += [f"data.holdout={0.2 if count >= 200 else 0.0}"]
     images = _length(recipe.train.images, count, USUAL[name])
     overrides += [f"train.images={images}", f"train.cooldown={recipe.train.cooldown * images // recipe.train.images}"]
     crops = "crops with a little to spare" if spare else "no room for crops"
-    if found.sides[0] < side:
-        crops = f"enlarged from {found.sides[0]}"
+    if overview.sides[0] < side:
+        crops = f"enlarged from {overview.sides[0]}"
     reasons = [*reasons, f"{side} x {side} pixels, {crops}, {'mirrored' if colour else 'not mirrored'}, "
                          f"{'a fifth held out to measure with' if count >= 200 else 'none held out'}; "
                          f"{images:,} pictures long."]  # fmt: skip
-    if found.alpha:
+    if overview.alpha:
         reasons.append("Transparent parts are laid on white (data.background=black, or another colour, changes that).")
-    if not 0.5 <= found.wide <= 2:
+    if not 0.5 <= overview.wide <= 2:
         reasons.append("The pictures are oblong, and squares are cut out of them.")
     return Choice(name, overrides, reasons)
 
@@ -246,13 +248,13 @@ def _at_hand(name: str) -> bool:
     return True
 
 
-def auto_recipe(path: str) -> tuple[Found, Choice]:
+def auto_recipe(path: str) -> tuple[Overview, Choice]:
     """Look at pictures and choose a recipe for them; see :func:`look_at` and :func:`choose`.
 
     Raises:
         DataError: See :func:`look_at`. ConfigError: The recipes that come with ganhub are missing.
     """
-    found = look_at(path)
+    overview = look_at(path)
     if not list_recipes():
         raise ConfigError("ganhub's recipes are missing: install the package again, or name a recipe file.")
-    return found, choose(found)
+    return overview, choose(overview)

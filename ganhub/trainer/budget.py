@@ -19,7 +19,7 @@ class Budget:
     """The minutes of ``train.minutes``, counted from when it is made; 0 is without end.
 
     Args:
-        minutes: From now to the finished folder.
+        minutes: The time from now to the finished folder.
     """
 
     def __init__(self, minutes: float) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import re
 from contextlib import suppress
 from pathlib import Path
@@ -11,7 +9,8 @@ from typing import Any
 
 import torch
 
-from ganhub.errors import TrainingError
+from ganhub.errors import FileError, TrainingError
+from ganhub.files import disk_is_full, write_atomically
 
 _OURS = re.compile(r"\d{12}\.pt")
 
@@ -22,19 +21,16 @@ def save_checkpoint(folder: Path, images_seen: int, state: dict[str, Any], *, ke
     Raises:
         TrainingError: When the disk is full or not writable; earlier checkpoints stay.
     """
-    path, part = folder / f"{images_seen:012d}.pt", folder / f"{images_seen:012d}.pt.part"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as file:
+    path = folder / f"{images_seen:012d}.pt"
+
+    def fill(part: Path) -> None:
+        with part.open("wb") as file:  # into a path torch writes by itself, and does not say that the disk is full
             torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)  # the only moment at which the name exists, and by then the file is whole
-    except (OSError, RuntimeError) as error:  # torch reports a failed write as RuntimeError
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
-        full = getattr(error, "errno", None) == errno.ENOSPC or "No space" in str(error)
-        reason = "the disk is full" if full else str(error)
+
+    try:
+        write_atomically(path, fill, sync=True)
+    except (FileError, RuntimeError) as error:  # torch reports some failed writes as RuntimeError
+        reason = "the disk is full" if disk_is_full(error) else str(error.__cause__ or error)
         raise TrainingError(
             f"The checkpoint {path} could not be written: {reason}. Earlier checkpoints are kept; "
             "make room and run the same command again."
@@ -44,10 +40,6 @@ def save_checkpoint(folder: Path, images_seen: int, state: dict[str, Any], *, ke
     for old in older[:-keep]:
         with suppress(OSError):
             old.unlink(missing_ok=True)
-    for old in folder.glob("*.pt.part"):  # of runs that were killed while they wrote
-        if _OURS.fullmatch(old.name.removesuffix(".part")):
-            with suppress(OSError):
-                old.unlink(missing_ok=True)
     return path
 
 

@@ -93,13 +93,13 @@ def thin_log(log_lines: Sequence[Line], most: int = MOST_LINES) -> list[Line]:
         ends = place in (0, len(log_lines) - 1)
         wanted = (ends, "watch/distance" in line, bool(line.get("alarms")), "watch/spread" in line, True)
         ranks[wanted.index(True)].append(place)
-    kept: list[int] = []
+    chosen: list[int] = []
     for places in ranks:
-        room = most - len(kept)
+        room = most - len(chosen)
         if len(places) > room:
             places = [places[(2 * i + 1) * len(places) // (2 * room)] for i in range(room)]
-        kept += places
-    return [log_lines[place] for place in sorted(kept)]
+        chosen += places
+    return [log_lines[place] for place in sorted(chosen)]
 
 
 @cache
@@ -130,9 +130,9 @@ def _series(lines: Sequence[Line], key: str) -> tuple[np.ndarray, np.ndarray]:
 
 def _errors(lines: Sequence[Line]) -> np.ndarray:
     """Standard errors beside :func:`_series` of the distance, 0 where the log has none."""
-    found = [line for line in lines if _number(line.get("watch/distance")) is not None]
-    found.sort(key=lambda line: (line["images"], line["watch/distance"]))
-    return np.array([max(_number(line.get("watch/distance_error")) or 0.0, 0.0) for line in found])
+    checks = [line for line in lines if _number(line.get("watch/distance")) is not None]
+    checks.sort(key=lambda line: (line["images"], line["watch/distance"]))
+    return np.array([max(_number(line.get("watch/distance_error")) or 0.0, 0.0) for line in checks])
 
 
 def _spells(lines: Sequence[Line]) -> list[tuple[float, float]]:

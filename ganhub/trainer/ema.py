@@ -17,7 +17,7 @@ class EMA:
 
     Attributes:
         module: The average of the model.
-        companions: Of each model that is published beside it, by subfolder.
+        companions: The averages of the models that are published beside it, by subfolder.
     """
 
     def __init__(self, module: nn.Module, half_life: int, companions: Mapping[str, nn.Module] | None = None) -> None:
@@ -38,7 +38,7 @@ class EMA:
                 average[name].copy_(current[name])
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Of the model as it is, of its companions with their subfolder before each name."""
+        """The model's tensors under their names, those of its companions with their subfolder before each name."""
         beside = {place: one.state_dict() for place, one in self.companions.items()}
         return self.module.state_dict() | {f"{p}/{name}": x for p, part in beside.items() for name, x in part.items()}
 

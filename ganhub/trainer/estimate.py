@@ -63,15 +63,15 @@ def measure(trainer: Trainer, steps: int = STEPS) -> float:
     The copy is thrown away; the run itself, its folder and its random numbers stay as they are.
     """
     train = replace(trainer.train, watch=False, tracker="")
-    devices = [trainer.device] if trainer.cuda else []
-    with torch.random.fork_rng(devices), tempfile.TemporaryDirectory() as folder:
+    on_gpu = trainer.device.type == "cuda"
+    with torch.random.fork_rng([trainer.device] if on_gpu else []), tempfile.TemporaryDirectory() as folder:
         copy = Trainer(replace(trainer.recipe, train=train), folder, data=trainer.data, quiet=True)
         copy.state.images_seen = train.images // 2
         copy._step()  # the first one allocates
         before, started = copy.images_seen, time.perf_counter()
         for _ in range(steps):
             copy._step()
-        if trainer.cuda:
+        if on_gpu:
             torch.cuda.synchronize(trainer.device)
         seconds = time.perf_counter() - started
         return (copy.images_seen - before) / max(seconds, 1e-9)

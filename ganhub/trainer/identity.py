@@ -51,13 +51,13 @@ def fingerprint(model: Model, objective: BaseObjective, train: TrainConfig, data
 def data_identity(pictures: Pictures) -> dict[str, Any]:
     """Settings, classes, count, a digest of names and labels, and a look at some contents of a collection."""
     config, source = pictures.config.to_dict(), pictures.source
-    found: dict[str, Any] = {
+    identity: dict[str, Any] = {
         "settings": {name: config[name] for name in sorted(FIXED_DATA | TOLD_DATA | CHOOSING)},
         "classes": list(pictures.class_names),
         "other": data_identity(pictures.other) if pictures.other else None,
     }
     if isinstance(source, Stream):  # to look into it costs a download, so its address stands for it
-        return found | {"count": source.count, "names": f"stream {config['path']}", "sample": []}
+        return identity | {"count": source.count, "names": f"stream {config['path']}", "sample": []}
     chosen = pictures.chosen
     places = np.unique(np.linspace(0, len(chosen) - 1, min(SAMPLE, len(chosen))).astype(int))
     names = hashlib.sha256()
@@ -65,7 +65,7 @@ def data_identity(pictures: Pictures) -> dict[str, Any]:
         for i in chosen:
             names.update(json.dumps([source.entries[i].name, source.entries[i].label]).encode())
     looks = [_look(source[int(chosen[place])]) for place in places]
-    return found | {"count": len(chosen), "names": names.hexdigest(), "sample": looks}
+    return identity | {"count": len(chosen), "names": names.hexdigest(), "sample": looks}
 
 
 def _look(entry: Entry) -> list[int] | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ganhub.errors import TrainingError
-from ganhub.files import disk_is_full, make_folder, write_atomically
+from ganhub.files import disk_is_full, write_atomically
 from ganhub.hub._card_parts import is_number
 from ganhub.trainer.curves import thin_log
 
@@ -25,11 +25,11 @@ def write_log(
     news: Sequence[str] = (),
     tracker: str = "",
 ) -> None:
-    """Add one JSON line to out/log.jsonl, and say aloud (and to the tracker) which alarms are new.
+    """Add one JSON line to out/log.jsonl, and print (and send to the tracker) which alarms are new.
 
     Args:
         out: The run's folder.
-        line: With ``images``, pictures seen.
+        line: Its values; ``images`` counts the pictures seen.
         say: Takes a sentence for each new alarm.
         alarms: What the watchdog sees wrong now.
         news: Those of them that it did not see before.
@@ -49,8 +49,8 @@ def write_log(
 def append_line(out: Path, line: dict[str, Any]) -> None:
     """Add one JSON line to out/log.jsonl, and make the folder; TrainingError when it cannot be written."""
     path = out / LOG
-    make_folder(out)
     try:
+        out.mkdir(parents=True, exist_ok=True)
         with path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
     except OSError as error:
@@ -97,14 +97,14 @@ def write_short_log(log: list[dict[str, Any]], folder: Path) -> None:
 
 
 def alarms_of(log: list[dict[str, Any]]) -> list[str]:
-    """Each kind of alarm in a log once: as it was first said, with the first and last number of pictures seen."""
-    said: dict[str, tuple[str, int, int]] = {}
+    """Each kind of alarm in a log once: in its first wording, with the first and last number of pictures seen."""
+    kinds: dict[str, tuple[str, int, int]] = {}  # the first alarm of its kind, its first and its last picture
     for line in log:
         for alarm in line.get("alarms", ()):
             kind = alarm.partition(":")[0]
-            first, began, _ = said.get(kind, (alarm, line["images"], 0))
-            said[kind] = (first, began, line["images"])
+            first, began, _ = kinds.get(kind, (alarm, line["images"], 0))
+            kinds[kind] = (first, began, line["images"])
     return [
         f"{alarm} (after {began:,} pictures{f', until {ended:,}' if ended > began else ''})"
-        for alarm, began, ended in said.values()
+        for alarm, began, ended in kinds.values()
     ]

@@ -27,7 +27,7 @@ from ganhub.trainer.prepare import prepare
 from ganhub.trainer.recipe import Recipe
 from ganhub.trainer.report import keep_best, write_grid, write_hub_folder
 from ganhub.trainer.resume import check_folder, finish_again, restore
-from ganhub.trainer.signals import Stop, ignore_kill, stop_when_asked
+from ganhub.trainer.signals import Stop, ignore_sigterm, stop_when_asked
 from ganhub.trainer.watchdog import Watchdog
 
 
@@ -43,7 +43,7 @@ class Trainer:
         recipe: What to train, on what, for how long.
         out: The run's folder.
         data: Pictures to use instead of those that the recipe names (tests do).
-        quiet: No progress bar.
+        quiet: No progress bar, and no remarks on the pictures.
     """
 
     def __init__(self, recipe: Recipe, out: str | Path, *, data: Pictures | None = None, quiet: bool = False) -> None:
@@ -51,19 +51,19 @@ class Trainer:
         self.budget = Budget(self.train.minutes)
         self.quiet = quiet
         self.accelerator = _accelerator(recipe.train.tracker)
-        self.device, self.cuda = self.accelerator.device, self.accelerator.device.type == "cuda"
+        self.device = self.accelerator.device
         self.main, self.world = self.accelerator.is_main_process, self.accelerator.num_processes
         self.bf16 = self.train.precision == "bf16" or (self.train.precision == "auto" and has_bf16(self.device))
         self.state, self.data = prepare(
             recipe, self.device, data=data, processes=self.world, bf16=self.bf16,
-            say=print if self.main else lambda text: None,
+            say=print if self.main and not quiet else lambda text: None,
         )  # fmt: skip
         self.model, self.objective, self.ema = self.state.model, self.state.objective, self.state.ema
         self.optimizers = self.state.optimizers
         self.phases = list(self.objective.phases())
         self.parameters = {
-            player: [p for network in networks for p in network.parameters()]
-            for player, networks in self.objective.players().items()
+            player: [parameter for group in optimizer.param_groups for parameter in group["params"]]
+            for player, optimizer in self.optimizers.items()
         }
         self.stop = Stop()
         self._turns = 0  # of optimisers in this step, between several processes
@@ -127,7 +127,7 @@ class Trainer:
             write_hub_folder(self.out, state, self.recipe, self.data, watched=bool(self.watchdog))
         if self.train.tracker:
             self.accelerator.end_training()
-        if stopping:
+        if state.images_seen < self.train.images:
             self._say_why()
         return self.out
 
@@ -165,7 +165,7 @@ class Trainer:
         try:
             return self._step()
         except ProcessDied as error:
-            ignore_kill()
+            ignore_sigterm()
             if self.main and state.step and not self._turns:
                 for buffer, value in before:
                     buffer.copy_(value)
@@ -288,6 +288,7 @@ class Trainer:
             restore(self.state, held, self.out, self.train, main=self.main)
             return
         check_folder(self.out, self.data)
+        self.state.fingerprint()  # now: while the run goes on, its pictures may go away
         if self.main:
             trim_log(self.out, 0)  # what a run that left no checkpoint logged
 

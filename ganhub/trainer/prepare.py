@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -74,7 +75,7 @@ def prepare(
     }  # fmt: skip
     state = RunState(
         model=model, objective=objective, ema=EMA(model, train.ema_half_life, objective.companions()),
-        optimizers=optimizers, fingerprint=fingerprint(model, objective, train, data),
+        optimizers=optimizers, identity=partial(fingerprint, model, objective, train, data),
         record=_begin_record(device, processes, bf16, train.init),
     )  # fmt: skip
     return state, data

@@ -15,9 +15,9 @@ from ganhub import hub, images
 from ganhub.console import printable
 from ganhub.data.pictures import Pictures
 from ganhub.errors import HubError
-from ganhub.files import make_folder
 from ganhub.hub import cards
 from ganhub.hub.folder import CARD, CONFIG, weights_name
+from ganhub.images.small import save_sheet
 from ganhub.models import Model
 from ganhub.objectives import BaseObjective
 from ganhub.trainer.curves import write_curves
@@ -28,12 +28,11 @@ from ganhub.trainer.statement import stated, statement
 from ganhub.trainer.watchdog import Watchdog
 
 
-def write_grid(model: Model, path: Path, *, count: int = 64) -> None:
+def write_grid(model: Model, path: Path, *, save: Callable[..., None] = images.save_grid) -> None:
     """What the model's verb shows of it, in rows of eight, uncurated; nothing where it shows nothing."""
-    pictures = model.preview(count)
+    pictures = model.preview(64)
     if pictures is not None:
-        make_folder(path.parent)
-        images.save_grid(pictures, path, columns=8)
+        save(pictures, path, columns=8)
 
 
 def keep_best(out: Path, state: RunState, recipe: Recipe, watchdog: Watchdog, say: Callable[[str], None]) -> None:
@@ -73,9 +72,9 @@ def write_hub_folder(
 
     Args:
         run: The run's folder, where its log lies.
-        state: Of the run.
+        state: The state of the run.
         recipe, data: What it trains on, for the card.
-        folder: To write to instead of ``run``.
+        folder: The one that is written, by default ``run``.
         watched: Whether a watchdog looked at the run, so that the card says what it saw.
     """
     model, train, out = state.ema.module, recipe.train, folder or run
@@ -95,7 +94,7 @@ def write_hub_folder(
     }
     if watched:
         numbers["alarms"] = alarms_of(log)
-    write_grid(model, out / "samples.png")
+    write_grid(model, out / "samples.png", save=save_sheet)
     objective = state.objective
     fields = {"objective": objective.name, **objective.config.to_dict()}
     hub.write_folder(out / "training", fields, _lasting(objective), dtype=half)
@@ -125,8 +124,8 @@ def restate(out: Path, state: RunState, recipe: Recipe, data: Pictures) -> list[
         texts = stated(recipe)
         if changed := [name for name, text in texts.items() if run.get(name) != text]:
             new = changed
-            said = statement(recipe, data, state.images_seen, state.record)
-            words = {name: text for name, text in said.items() if name in texts or name == "read"}
+            statements = statement(recipe, data, state.images_seen, state.record)
+            words = {name: text for name, text in statements.items() if name in texts or name == "read"}
             gone = {"licence_stated"} & run.keys() if "licence" in texts else set()
             gone |= {"dataset_name", "datasets"} & run.keys() if "dataset" in texts else set()
             kept = {name: value for name, value in run.items() if name not in gone}

@@ -7,7 +7,7 @@ from typing import Any
 
 from ganhub.console import printable
 from ganhub.data.pictures import Pictures
-from ganhub.errors import ConfigError, TrainingError
+from ganhub.errors import TrainingError
 from ganhub.files import expanded
 from ganhub.hub.folder import CONFIG, weights_name
 from ganhub.trainer.identity import check_same_run
@@ -16,12 +16,15 @@ from ganhub.trainer.recipe import Recipe, TrainConfig
 from ganhub.trainer.report import is_published, restate
 from ganhub.trainer.state import RunState
 
+DRAWN = ("samples.png", "grids/000000001.png")  # of what a run draws, one of its folder and one of those inside
+
 
 def check_folder(out: Path, data: Pictures) -> None:
     """Refuse a folder without checkpoints in which a run must not begin.
 
     Raises:
-        TrainingError: When a model lies there, which training would write over, or the folder is one of the pictures'.
+        TrainingError: When a model lies there, which training would write over, or what the run draws would
+            become part of the collection that it learns from.
     """
     if all((out / name).is_file() for name in (CONFIG, weights_name())):
         raise TrainingError(
@@ -29,8 +32,11 @@ def check_folder(out: Path, data: Pictures) -> None:
             f"Take another --out folder (there, train.init={out} starts from this model)."
         )
     for pictures in filter(None, (data, data.other)):
-        place = expanded(pictures.config.path).resolve()
-        if place.is_dir() and not pictures.config.only and out.resolve().is_relative_to(place):
+        place, run = expanded(pictures.config.path).resolve(), out.resolve()
+        if not place.is_dir() or not run.is_relative_to(place):
+            continue
+        parts = run.relative_to(place).parts
+        if any(pictures.source.takes((*parts, *Path(name).parts)) for name in DRAWN):
             raise TrainingError(
                 f"The run's folder {out} lies in {pictures.config.path}, so what the run draws would be taken "
                 "for pictures to learn from: take an --out folder elsewhere."
@@ -41,7 +47,7 @@ def restore(state: RunState, held: dict[str, Any], out: Path, train: TrainConfig
     """Put a checkpoint's state back, apply the settings that may change, and say which did.
 
     Args:
-        state: Of a run that is ready for its first step.
+        state: The state of a run that is ready for its first step.
         held: The checkpoint.
         out: The run's folder.
         train: The settings now.
@@ -49,15 +55,10 @@ def restore(state: RunState, held: dict[str, Any], out: Path, train: TrainConfig
 
     Raises:
         ConfigError: When the run was begun as something else.
+        TrainingError: When its random numbers cannot be put back.
     """
-    changes = check_same_run(out, held.get("fingerprint"), state.fingerprint, say=main)
-    try:
-        state.load_dict(held)
-    except (RuntimeError, KeyError, ValueError, TypeError, AttributeError):
-        raise ConfigError(
-            f"The checkpoint in {out} was made with another [model] or [objective]; "
-            "take a new --out folder for the new recipe."
-        ) from None
+    changes = check_same_run(out, held.get("fingerprint"), state.fingerprint(), say=main)
+    state.load_dict(held)
     for group in (group for optimizer in state.optimizers.values() for group in optimizer.param_groups):
         before, group["betas"] = list(group["betas"]), train.betas
         if "fingerprint" not in held and before != list(train.betas):
@@ -88,8 +89,8 @@ def finish_again(out: Path, state: RunState, recipe: Recipe, data: Pictures, *, 
     if state.images_seen < recipe.train.images or not is_published(out, state):
         return False
     if main:
-        told = restate(out, state, recipe, data)
-        done = f"The card now has the new {', '.join(told)}; nothing else" if told else "Nothing"
+        new = restate(out, state, recipe, data)
+        done = f"The card now has the new {', '.join(new)}; nothing else" if new else "Nothing"
         print(
             f"The run in {printable(out)} is finished, after {state.images_seen:,} pictures. {done} was "
             f"changed. To train on, set train.images above {state.images_seen:,}."

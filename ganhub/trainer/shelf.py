@@ -26,14 +26,14 @@ def find_recipe(text: str) -> Path:
     Raises:
         ConfigError: Neither a file nor a name; the nearest name is given, and all of them.
     """
-    path, known = expanded(text), list_recipes()
+    path, recipes = expanded(text), list_recipes()
     if os.path.isfile(path):
         return path
     name = text.removesuffix(".toml").replace("-", "_")
-    if name in known:
-        return known[name]
+    if name in recipes:
+        return recipes[name]
     raise ConfigError(
-        f"There is no file and no recipe '{text}'.{nearest(name, known)} Recipes: auto, {', '.join(sorted(known))}."
+        f"There is no file and no recipe '{text}'.{nearest(name, recipes)} Recipes: auto, {', '.join(sorted(recipes))}."
     )
 
 

@@ -18,8 +18,8 @@ class Stop:
     """Whether a run is to end after its step.
 
     Attributes:
-        asked: Of this process, by a signal, by the end of its time or by its watchdog.
-        agreed: By one of several processes; all of them know it after the same step.
+        asked: This process was asked, by a signal, by the end of its time or by its watchdog.
+        agreed: One of several processes was asked; all of them know it after the same step.
     """
 
     asked: bool = False
@@ -28,25 +28,27 @@ class Stop:
 
 @contextmanager
 def stop_when_asked(stop: Stop, *, several: bool = False, say: bool = True):
-    """Ctrl-C (and SIGTERM) set ``stop.asked``; a second Ctrl-C ends the process at once.
+    """The first Ctrl-C or SIGTERM sets ``stop.asked``; the second raises KeyboardInterrupt at once.
+
+    A run that ends by itself, at the end of its time or by its watchdog, has had no signal yet.
 
     Args:
         several: Whether a launcher has started more than one process.
-        say: Whether this process says that it was heard.
+        say: Whether this process prints that it stops.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    asked_at = 0.0
+    first_signal: float | None = None  # when it came
 
     def ask(number: int, frame: Any) -> None:
-        nonlocal asked_at
-        if stop.asked:
-            # torchrun passes on a Ctrl-C that the terminal has told every process already
-            if several and time.monotonic() - asked_at < _ECHO:
+        nonlocal first_signal
+        if first_signal is not None:
+            # torchrun passes on a Ctrl-C that the terminal has sent to every process already
+            if several and time.monotonic() - first_signal < _ECHO:
                 return
             raise KeyboardInterrupt
-        stop.asked, asked_at = True, time.monotonic()
+        stop.asked, first_signal = True, time.monotonic()
         if say:
             print("\nStopping after this step ...", file=sys.stderr)
 
@@ -59,8 +61,8 @@ def stop_when_asked(stop: Stop, *, several: bool = False, say: bool = True):
                 signal.signal(number, handler)
 
 
-def ignore_kill() -> None:
-    """Let no SIGTERM end this process before it has saved and said what happened.
+def ignore_sigterm() -> None:
+    """Let no SIGTERM end this process before it has saved and printed what happened.
 
     When one process has died, the launcher stops the others within a tenth of a second.
     """

@@ -44,12 +44,12 @@ def statement(recipe: Recipe, data: Pictures, images_seen: int, record: Mapping[
     """The part of metrics.json's ``training`` that is words: the four texts, what was read, where it started from.
 
     Args:
-        recipe: Of the run.
+        recipe: The run's recipe.
         data: What it reads.
         images_seen: Real pictures so far.
         record: See :class:`~ganhub.trainer.state.RunState`.
     """
-    read = describe(data)
+    description = describe(data)
     changed = changed_settings(recipe)
     leaves = {key.rpartition(".")[2] for key in changed if key.startswith("data.") or key == "train.init"}
     untrue = set()
@@ -66,9 +66,9 @@ def statement(recipe: Recipe, data: Pictures, images_seen: int, record: Mapping[
     if "licence" in untrue:
         words |= {"licence": "other", "licence_stated": False}
     if not words["dataset"]:
-        words |= {"dataset": read["text"], "dataset_name": read["name"], "datasets": read["hub"]}
+        words |= {"dataset": description["text"], "dataset_name": description["name"], "datasets": description["hub"]}
     else:
-        words["read"] = read["text"]
+        words["read"] = description["text"]
     if images_seen < recipe.train.images:
         words["images_planned"] = recipe.train.images
     if changed:
@@ -181,20 +181,20 @@ def started_from(init: str) -> list[dict[str, Any]]:
     if not init:
         return []
     here = os.path.exists(expanded(init))
-    found: dict[str, Any] = {"name": init if hub.is_repo_id(init) and not here else _name(Path(init))}
+    start: dict[str, Any] = {"name": init if hub.is_repo_id(init) and not here else _name(Path(init))}
     if hub.is_repo_id(init) and not here:
-        found["hub"] = True
+        start["hub"] = True
     try:
         folder = hub.locate(init)
         run = cards.read_metrics(folder).get("training", {})
-        told = cards.read_facts(cards.read_card(folder / CARD)) if (folder / CARD).is_file() else {}
+        facts = cards.read_facts(cards.read_card(folder / CARD)) if (folder / CARD).is_file() else {}
     except HubError:
-        return [found]
+        return [start]
     run = run if isinstance(run, Mapping) else {}
     for name in ("dataset", "licence"):
         # What a person wrote into the card counts more than what the run put down.
-        text = (told.get(name) or run.get(name)) if name == "licence" else (run.get(name) or told.get(name))
+        text = (facts.get(name) or run.get(name)) if name == "licence" else (run.get(name) or facts.get(name))
         if isinstance(text, str) and text:
-            found[name] = " ".join(text.split())[:1000]
+            start[name] = " ".join(text.split())[:1000]
     before = run.get("started_from")
-    return [found, *(one for one in before[:8] if isinstance(one, Mapping))] if isinstance(before, list) else [found]
+    return [start, *(one for one in before[:8] if isinstance(one, Mapping))] if isinstance(before, list) else [start]

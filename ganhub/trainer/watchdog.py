@@ -79,7 +79,7 @@ class Watchdog:
         """Look at pictures of the weights in training, and at what the players report; does nothing when it is early.
 
         Args:
-            model: In any mode; comes back as it was.
+            model: The weights in training, in any mode; the mode stays as it was.
             images_seen: Real pictures so far.
             numbers: The means that the run is about to log: "discriminator/real_sign", ".../gradient_norm", ...
             run_seconds: Time that the run took so far.
@@ -95,15 +95,15 @@ class Watchdog:
         started = time.perf_counter()
         if not self._data_look:
             self._data_look = self._describe(self._real(0, LOOK).to(model.device))
-        made = self._describe(_make(model, LOOK))
+        description = self._describe(_make(model, LOOK))
         seen = {
-            "watch/spread": made["spread"] / max(self._data_look["spread"], 1e-12),
-            "watch/dead": max(made["dead"] - self._data_look["dead"], 0.0),
+            "watch/spread": description["spread"] / max(self._data_look["spread"], 1e-12),
+            "watch/dead": max(description["dead"] - self._data_look["dead"], 0.0),
         }
         self.history.append({"images": images_seen, **numbers, **seen})
-        known = {alarm.partition(":")[0] for alarm in self.alarms}
+        earlier = {alarm.partition(":")[0] for alarm in self.alarms}
         self.alarms = judge(self.history, self.images)
-        self.news = [alarm for alarm in self.alarms if alarm.partition(":")[0] not in known]
+        self.news = [alarm for alarm in self.alarms if alarm.partition(":")[0] not in earlier]
         self._troubled_since = (self._troubled_since or images_seen) if self.alarms else None
         self.lost = bool(self.alarms) and images_seen - self._troubled_since >= self.images / 20
         self._look_seconds = time.perf_counter() - started
@@ -201,25 +201,25 @@ def judge(history: list[dict[str, float]], images: int) -> list[str]:
     """
     if len(history) < 4 or history[-1]["images"] < 0.05 * images:
         return []
-    said = []
+    alarms = []
     share = history[-1]["images"] / images
     recent, spreads = history[-3:], [look["watch/spread"] for look in history]
     spread, dead = median(spreads[-3:]), median(look["watch/dead"] for look in recent)
     best = max(median(spreads[i : i + 3]) for i in range(len(spreads) - 2))
     now = f"pairwise distance is {spread:.2f} of the data's"
     if dead > 0.5:
-        said.append(f"the generator draws nothing: {dead:.0%} of its pictures are blank")
+        alarms.append(f"the generator draws nothing: {dead:.0%} of its pictures are blank")
     elif share > 1 / 10 and spread < ALIKE / 10 or share > 0.175 and spread < ALIKE:
-        said.append(f"the generator repeats itself: {now}")
+        alarms.append(f"the generator repeats itself: {now}")
     elif spread < 0.5 and spread < 0.4 * best:
-        said.append(f"the generator has begun to repeat itself: {now}, it was {best:.2f}")
+        alarms.append(f"the generator has begun to repeat itself: {now}, it was {best:.2f}")
     for name in history[-1]:
         player, _, what = name.partition("/")
         norms = [look[name] for look in recent if name in look]
         if what != "gradient_norm" or len(norms) < 3:
             continue
         if player == "generator" and median(norms) < 1e-6:
-            said.append(f"the generator no longer learns: its gradient norm is {median(norms):.1e}")
+            alarms.append(f"the generator no longer learns: its gradient norm is {median(norms):.1e}")
         elif median(norms) > WILD:
-            said.append(f"the {player} is out of control: its gradient norm is {median(norms):,.0f}")
-    return said
+            alarms.append(f"the {player} is out of control: its gradient norm is {median(norms):,.0f}")
+    return alarms

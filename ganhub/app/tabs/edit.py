@@ -1,290 +1,324 @@
-"""Edit: the picture of a seed or a photo of one's own, changed along directions of W and mixed with other seeds."""
+"""Edit: the picture of a seed or of a photo, changed by what has a name, mixed with another picture, and by more."""
 
 from __future__ import annotations
 
 import html
-import itertools
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+import inspect
+import os
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
-from safetensors.torch import save_file
 from torch import Tensor
 
-from ganhub import images, zoo
+from ganhub import images, latents, zoo
 from ganhub.app import _parts as parts
-from ganhub.app.declared import Bench, Built, Tab, press_once
+from ganhub.app.declared import Bench, Built, Form, Outcome, Tab, press_once
 from ganhub.app.jobs import Report
-from ganhub.app.library import Library
-from ganhub.creation import Edit, Inputs, checks
-from ganhub.creation.edit import COUNT, KINDS, MIXES, NOTHING, REACH, Start, in_words
+from ganhub.app.tabs._edit_boxes import (
+    MAX_SIDE,
+    NOT_YET,
+    Session,
+    arrange,
+    asked_class,
+    asked_edits,
+    fill,
+    fit,
+    fitting,
+    keep_name,
+    menus,
+    other_look,
+    strip_of,
+)
+from ganhub.app.tabs._edit_layout import CHANGES, EMPTY, FIRST, SLIDERS, STEPS, beginning, changing
+from ganhub.creation import Creation, Edit, Inputs, Result, checks, render
+from ganhub.creation.edit import NOTHING, PARTS, kept_start, require_direction
 from ganhub.errors import ConfigError
 from ganhub.models import StyleGenerator
 
-SLIDERS = 6  # directions at a time
-FIRST = tuple(f"pca:{i}" for i in range(4))  # what the sliders are when the tab opens
-CLASSES = 6  # classes between which it names the ways
-STEPS = (20, 1000, 300)  # of a projection: least, most, usual
-MAX_SIDE = 1024  # a photo is shrunk to it when it is opened; no model here is larger
-ANY = "any"
-EMPTY = """
-<div class="empty"><h2>Nothing to edit yet</h2>
-<p>Editing takes a model with a space of styles, such as <b>stylegan2</b>, and none is here.</p>
-<p>Train one on your own pictures with <code>python training/train.py</code>, or type the owner/name of one on the
-Hugging Face Hub into the menu on the left.</p></div>
-"""
+NEW_SEEDS = 1_000_000  # "Surprise me" takes one below
+PRIVATE = "GANHUB_PRIVATE"  # "1": whoever opens the page may keep names in the models' folders
+# Fields of the edits as the endpoints name them, in the order of the components.
+EDITS = (
+    "directions", *(f"amount_{i + 1}" for i in range(SLIDERS)), "changes", *(f"change_{i + 1}" for i in range(CHANGES)),
+    "mixed", "mix_seed", "truncation",
+)  # fmt: skip
 
 
-@dataclass(frozen=True, eq=False)
-class Begun:
-    """What a visitor edits; it stays on the server."""
-
-    creation: Edit
-    start: Start
+def with_edits(run: Callable) -> Callable:
+    """A function whose ``*edits`` have the names of :data:`EDITS`: Gradio would call them param_3, param_4, ..."""
+    signature = inspect.signature(run)
+    own = [one for one in signature.parameters.values() if one.kind is not one.VAR_POSITIONAL]
+    named = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in EDITS]
+    run.__signature__ = signature.replace(parameters=[*own, *named])
+    return run
 
 
 def build(bench: Bench) -> Built:
-    """Lay the tab out; doors: "model" and "seed", which another tab may fill, then the listeners "start", "reveal"."""
+    """Lay the tab out; doors: "model", "seed" and "label", which other tabs may fill, then the listeners "menus" (of
+    another model), "start" and "reveal"."""
     have = bool(zoo.entries(StyleGenerator))
-    at = SimpleNamespace(start=gr.State(None), named=gr.State(list(FIRST)))
-    with gr.Row():
-        with gr.Column(scale=1, min_width=290):
-            names = beginning(bench, at)
-        with gr.Column(scale=3, min_width=320):
-            at.empty = gr.HTML(EMPTY, visible=not have, container=False, elem_id="edit-empty")
+    at = SimpleNamespace(
+        start=gr.State(None), names=gr.State([]), unnamed_now=gr.State(list(FIRST)), outcome=gr.State(None),
+        of_photo=gr.State(False),
+    )  # fmt: skip
+    with gr.Row(elem_classes="split"):
+        with gr.Column(scale=1, min_width=290, elem_classes="asked"):
+            beginning(bench, at)
+        with gr.Column(scale=3, min_width=320, elem_classes="shown"):
             with gr.Column(visible=have, elem_id="edit-room") as at.room:
-                editor(at, names)
+                changing(at, os.environ.get(PRIVATE) == "1")
+            at.empty = gr.HTML(EMPTY, visible=not have, container=False, elem_id="edit-empty")
     return connect(bench, at, have)
-
-
-def beginning(bench: Bench, at: SimpleNamespace) -> list[str]:
-    """What is edited: a seed or a photo; returns the model's classes."""
-    at.model, _ = parts.model_menu(bench.library, StyleGenerator, "edit")
-    names = parts.classes_of(bench.library, at.model.value)
-    at.label = gr.Dropdown(
-        [ANY, *names], value=ANY, label="Class", allow_custom_value=True, visible=bool(names),
-        elem_id="edit-class",
-    )  # fmt: skip
-    with gr.Row(equal_height=True, elem_classes="beside"):
-        at.seed = parts.unchecked(
-            gr.Number(0, label="Start from a seed", precision=0, elem_id="edit-seed", min_width=130)
-        )
-        at.take = gr.Button("Take it", size="md", elem_id="edit-take", min_width=90, scale=0)
-    at.photo = parts.unchecked(
-        gr.Image(
-            label="Or from your own photo", type="filepath", image_mode=None, format="png",
-            sources=["upload", "clipboard"], height=200, buttons=[], elem_id="edit-photo",
-        )
-    )  # fmt: skip
-    at.steps = parts.unchecked(
-        gr.Slider(
-            STEPS[0], STEPS[1], STEPS[2], step=10, label="Steps", elem_id="edit-steps",
-            info="More come closer to the photo.",
-        )
-    )  # fmt: skip
-    at.press, at.status = parts.run_and_stop("Project the photo", bench.jobs, "edit")
-    return names
-
-
-def editor(at: SimpleNamespace, names: Sequence[str]) -> None:
-    """Before and after, and what changes it."""
-    look = {
-        "format": "png", "interactive": False, "height": 380, "min_width": 150, "elem_classes": "compare"
-    }  # fmt: skip
-    with gr.Row(elem_classes="pair"):
-        at.before = gr.Image(label="Before", buttons=["fullscreen"], elem_id="edit-before", **look)
-        at.after = gr.Image(
-            label="After", buttons=["download", "fullscreen"], elem_id="edit-after", **look
-        )  # fmt: skip
-    at.recipe = gr.HTML(elem_id="edit-recipe", elem_classes="about recipe", container=False)
-    at.chosen = gr.Dropdown(
-        menu(names), value=list(FIRST), multiselect=True, max_choices=SLIDERS, allow_custom_value=True,
-        label="Directions", elem_id="edit-directions",
-        info=f"A slider for each, in standard deviations; up to {SLIDERS}.",
-    )  # fmt: skip
-    with gr.Row(elem_classes="sliders"):
-        at.sliders = [
-            parts.unchecked(  # as far as it goes: a slider that was given another label checks for itself
-                gr.Slider(
-                    -REACH, REACH, 0, step=0.1, min_width=220, elem_id=f"edit-amount-{i + 1}",
-                    label=in_words(FIRST[i]) if i < len(FIRST) else "One more", visible=i < len(FIRST),
-                )
-            )
-            for i in range(SLIDERS)
-        ]  # fmt: skip
-    with gr.Row():
-        at.mixed = gr.Radio(
-            MIXES, value=NOTHING, label="Mix in", info="Coarse is the layout, fine the colours.",
-            elem_id="edit-mix", min_width=410, scale=5,
-        )  # fmt: skip
-        at.other = parts.unchecked(
-            gr.Number(1, label="of seed", precision=0, elem_id="edit-mix-seed", min_width=90, scale=1)
-        )
-        at.truncation = parts.unchecked(
-            gr.Slider(
-                0, 1.5, 1.0, step=0.05, label="Truncation", info="Less is safer, more is wilder.",
-                elem_id="edit-truncation", min_width=190, scale=3,
-            )
-        )  # fmt: skip
-    with gr.Row():
-        at.reset = gr.Button("Undo all edits", size="md", elem_id="edit-reset", min_width=100)
-        at.png = gr.DownloadButton("Save the picture", size="md", elem_id="edit-png", min_width=100)
-        at.point = gr.DownloadButton("Save its w", size="md", elem_id="edit-w", min_width=100)
 
 
 def connect(bench: Bench, at: SimpleNamespace, have: bool) -> Built:
     """What buttons and sliders do."""
-    edits = [at.chosen, *at.sliders, at.mixed, at.other, at.truncation]
-    shown = [at.after, at.recipe, at.png, at.point]
-
-    outputs = [at.start, at.before, *shown, at.status]
-    apply, arranged = parts.calm(show_edits, bench), parts.calm(arrange)
+    edits = [at.chosen, *at.sliders, at.unnamed, *at.changes, at.parts, at.mix_seed, at.truncation]
+    shown = [at.pair, at.recipe, at.png, at.point]
+    outputs = [at.start, *shown, at.outcome, at.status]
+    at.apply = (parts.calm(show_edits, bench), [at.start, *edits], shown)
+    at.remember = (parts.calm(remembered, bench), [at.start, *edits], at.outcome)
+    at.fit = (parts.calm(fit, bench), [at.start, at.chosen, at.names, *at.sliders],
+              [at.by_name, at.chosen, at.names, *at.sliders])  # fmt: skip
+    at.look = (parts.calm(other_look, bench), [at.start, at.mix_seed], at.other)
+    at.reveal = (lambda: (gr.Column(visible=True), gr.HTML(visible=False)), None, [at.room, at.empty])
+    at.menus = (parts.calm(menus, bench.library), at.model, [at.label, at.chosen, at.unnamed, at.strip])
     from_seed = (parts.calm(start_from_seed, bench), [at.model, at.label, at.seed, *edits], outputs)
-    reveal = (lambda: (gr.Column(visible=True), gr.HTML(visible=False)), None, [at.room, at.empty])
-    at.take.click(
+    from_photo = (parts.calm(start_from_photo, bench), [at.model, at.label, at.photo, at.steps, *edits], outputs)
+    slow = {"show_progress": "hidden", "concurrency_limit": 1, "concurrency_id": "project-slow"}
+    taken = at.take.click(
         *from_seed, show_progress="hidden", api_name="edit_seed",
         api_description="Begin to edit the picture of a seed. The edits are those of `edit`. Returns the picture "
         "before and after them, what was done in words, the PNG, the point in W (safetensors), and a sentence.",
-    ).success(*reveal, **parts.PRIVATE)  # fmt: skip
-    at.press.click(
-        parts.calm(start_from_photo, bench), [at.model, at.label, at.photo, at.steps, *edits], outputs,
-        show_progress="hidden", concurrency_limit=1, concurrency_id="project-slow", api_name="edit_photo",
+    )  # fmt: skip
+    pressed = at.press.click(
+        *from_photo, **slow, api_name="edit_photo",
         api_description="Find the point in W whose picture is most like a photo, and begin to edit it. Gives early "
         "looks while it works; returns what `edit_seed` returns.",
-    ).success(*reveal, **parts.PRIVATE)  # fmt: skip
-    gr.on(
-        [control.input for control in edits[1:]], apply, [at.start, *edits], shown,
-        trigger_mode="always_last", show_progress="hidden", api_name="edit",
-        api_description="Change what `edit_seed` or `edit_photo` began: `amounts` in standard deviations along the "
-        "named directions, coarse, middle or fine styles of another seed, truncation. Returns the picture, what was "
-        "done in words, the PNG and the point in W (safetensors).",
     )  # fmt: skip
+    mixed = at.mix_press.click(
+        parts.calm(find_other, bench), [at.start, at.mix_photo, at.steps, *edits],
+        [*outputs[:-1], at.parts, at.other, at.status], **slow, api_name="edit_mix_photo",
+        api_description="Find another photo in the model, so that `mixed` takes its styles: of what `edit_seed` or "
+        "`edit_photo` started.",
+    )  # fmt: skip
+    surprised = at.surprise.click(lambda: secrets.randbelow(NEW_SEEDS), None, at.seed, queue=False, **parts.PRIVATE)
+    changed = at.model.input(*at.menus, **parts.PRIVATE)
+    for event in (
+        taken,
+        pressed,
+        surprised.then(*from_seed, **parts.PRIVATE),
+        changed.then(*from_seed, **parts.PRIVATE),
+    ):
+        event.success(*at.fit, **parts.PRIVATE).success(*at.reveal, **parts.PRIVATE).success(*at.look, **parts.PRIVATE)
+    mixed.success(*at.fit, **parts.PRIVATE)
+    connect_edits(bench, at, edits)
+    connect_boxes(bench, at)
+    scripts = (press_once("edit", "pair", button="take"),) if have else ()
+    boxes = [at.of_photo, at.model, at.label, at.seed, at.photo, at.steps, *edits]
+    form = Form(takes, fill, boxes, (parts.calm(start_from_form, bench), boxes, outputs))
+    doors = {"model": at.model, "seed": at.seed, "label": at.label, "menus": [at.menus], "start": from_seed,
+             "reveal": at.reveal}  # fmt: skip
+    return Built(scripts=scripts, doors=doors, outcome=at.outcome, form=form)
+
+
+def connect_edits(bench: Bench, at: SimpleNamespace, edits: Sequence[Any]) -> None:
+    """What the sliders and menus of the edits do."""
+    moving = [*at.sliders, *at.changes, at.mix_seed, at.truncation]
+    gr.on(
+        [one.input for one in (*moving, at.parts)], *at.apply, trigger_mode="always_last", show_progress="hidden",
+        api_name="edit_tab",
+        api_description="Change what `edit_seed` or `edit_photo` started: `amount_1` and the others along the named "
+        "`directions`, in this order; `change_1` and the others along the `changes` without names, in standard "
+        f"deviations; `mixed`, a list of {', '.join(PARTS)} that is taken from the picture of `mix_seed`; "
+        "`truncation`. Returns the pictures before and after, what was done in words, the PNG and the point in W.",
+    )  # fmt: skip
+    # A slider is moved through many values; the one where it is let go is worth keeping.
+    settled = [one.release for one in (*at.sliders, *at.changes, at.truncation)] + [at.parts.input, at.mix_seed.submit]
+    gr.on(settled, *at.remember, trigger_mode="always_last", **parts.PRIVATE)
+    at.mix_seed.input(parts.calm(by_seed), at.start, at.start, **parts.PRIVATE).then(*at.look, **parts.PRIVATE)
     at.reset.click(
-        lambda: (*[0] * SLIDERS, NOTHING, 1.0), None, [*at.sliders, at.mixed, at.truncation], show_progress="hidden",
-        api_name="edit_reset",
-        api_description="The values of a picture without edits: no direction, nothing mixed in, truncation 1.",
-    ).then(apply, [at.start, *edits], shown, **parts.PRIVATE)  # fmt: skip
-    at.chosen.input(arranged, [at.chosen, at.named, *at.sliders], [at.named, *at.sliders], **parts.PRIVATE).then(
-        apply, [at.start, *edits], shown, **parts.PRIVATE
-    )
-    at.model.input(
-        parts.calm(lambda name: menus(bench.library, name)), at.model, [at.label, at.chosen], **parts.PRIVATE
-    ).then(arranged, [at.chosen, at.named, *at.sliders], [at.named, *at.sliders], **parts.PRIVATE).then(
-        *from_seed, **parts.PRIVATE
-    ).success(*reveal, **parts.PRIVATE)
-    scripts = (press_once("edit", "after", button="take"),) if have else ()
-    return Built(scripts=scripts, doors={"model": at.model, "seed": at.seed, "start": from_seed, "reveal": reveal})
+        lambda: (*[0] * (SLIDERS + CHANGES), [], 1.0), None, [*at.sliders, *at.changes, at.parts, at.truncation],
+        show_progress="hidden", api_name="edit_reset",
+        api_description="The values of a picture without edits: no change, nothing mixed in, truncation 1.",
+    ).then(*at.apply, **parts.PRIVATE).then(*at.remember, **parts.PRIVATE)  # fmt: skip
+    for box, now, sliders in ((at.chosen, at.names, at.sliders), (at.unnamed, at.unnamed_now, at.changes)):
+        box.input(parts.calm(arrange), [box, now, *sliders], [now, *sliders], **parts.PRIVATE).then(
+            *at.apply, **parts.PRIVATE
+        )
+    at.unnamed.change(parts.calm(arrange), [at.unnamed, at.unnamed_now, *at.changes], [at.unnamed_now, *at.changes],
+                      **parts.PRIVATE)  # fmt: skip
 
 
-def look_at(bench: Bench, begun: Begun) -> tuple[str, str, str, str]:
-    """The edited picture and its w as files, and what was done as a line: (PNG, line, PNG, safetensors)."""
-    creation, start = begun.creation, begun.start
-    w, notes = creation.edited(bench.library, start)
-    picture = bench.library.open(creation.model, StyleGenerator).from_w(w, noise=start.noise)
-    facts = {"model": creation.model, "source": creation.source, "edits": ", ".join(notes) or "none"}
+def connect_boxes(bench: Bench, at: SimpleNamespace) -> None:
+    """What uploads, the fold and the names do."""
+    for photo, button in ((at.photo, at.press), (at.mix_photo, at.mix_press)):
+        photo.change(lambda file: gr.Button(interactive=bool(file)), photo, button, queue=False, **parts.PRIVATE)
+    strip = (parts.calm(strip_of, bench), [at.start, at.unnamed], at.strip)
+    at.more.expand(*strip, **parts.PRIVATE)
+    at.unnamed.input(*strip, **parts.PRIVATE)
+    if hasattr(at, "keep"):
+        at.keep.click(
+            parts.calm(keep_name, bench), [at.start, at.which, at.name], [at.name, at.status], show_progress="hidden",
+            api_visibility="private",
+        ).success(*at.fit, **parts.PRIVATE)  # fmt: skip
+
+
+def saved(session: Session, creation: Edit, edited: Result) -> tuple[tuple[str, str], str, str, str]:
+    """Before and after, what was done as a line, and the files of the picture and its point in W."""
+    facts = {"model": creation.model, "source": creation.source, "edits": ", ".join(edited.notes) or "none"}
     name = f"{creation.model}-{creation.source}-edited"
-    path, file = parts.save_png(picture, name, **facts), parts.scratch(f"{name}.safetensors")
-    tensors = {"w": w.cpu().contiguous(), "noise": start.noise.float().cpu().contiguous()}
-    save_file(tensors, file, metadata={"software": "ganhub", **facts})
-    line = " · ".join(html.escape(part) for part in (creation.source.capitalize(), *(notes or ["as it is"])))
-    return path, line, path, str(file)
+    path, file = parts.save_png(edited.pictures, name, **facts), parts.scratch(f"{name}.safetensors")
+    tensors = edited.tensors
+    latents.save_w(tensors["w"], file, noise=tensors["noise"], about={"software": "ganhub", **facts})
+    line = " · ".join(html.escape(part) for part in (creation.source.capitalize(), *(edited.notes or ["as it is"])))
+    return (session.before, path), line, path, str(file)
 
 
-def show_edits(bench: Bench, begun: Begun | None, *edits: Any) -> tuple[str, str, str, str]:
-    """What was begun with other edits."""
-    if begun is None:
-        raise ConfigError("There is nothing to edit yet: take a seed, or upload a photo and project it.")
-    return look_at(bench, replace(begun, creation=replace(begun.creation, **asked_edits(*edits))))
+def edited(session: Session | None, edits: Sequence[Any]) -> Edit:
+    """The same start with other edits."""
+    if session is None:
+        raise ConfigError(NOT_YET)
+    return replace(session.creation, **asked_edits(*edits))
 
 
-def begin(
-    bench: Bench, creation: Edit, inputs: Inputs, request: gr.Request | None, photo: Tensor | None = None
+@with_edits
+def show_edits(bench: Bench, session: Session | None, *edits: Any) -> tuple[tuple[str, str], str, str, str]:
+    """The picture with other edits."""
+    creation = edited(session, edits)
+    return saved(session, creation, render(creation, bench.library, inputs=session.inputs))
+
+
+@with_edits
+def remembered(bench: Bench, session: Session | None, *edits: Any) -> Any:
+    """The picture with these edits, for the history."""
+    if session is None:
+        return gr.skip()
+    creation = edited(session, edits)
+    path = saved(session, creation, render(creation, bench.library, inputs=session.inputs))[2]
+    return Outcome(creation, [path], photos=photos_of(session, creation))
+
+
+def photos_of(session: Session, creation: Edit) -> dict[str, str]:
+    """sha256 -> file of the photos that a Creation names."""
+    return {digest: file for digest, file in session.photos.items() if digest in creation.digests()}
+
+
+def start(
+    bench: Bench, asked: Edit, inputs: Inputs, request: gr.Request | None, photos: Mapping[str, str]
 ) -> Iterator[tuple]:
-    """Begin to edit, with early looks beside the photo where there is one, and show the edits."""
+    """Start to edit, with early looks beside the photo where there is one, and show the edits."""
 
-    def work(report: Report) -> tuple[Begun, str, tuple]:
-        size = bench.library.open(creation.model, StyleGenerator).config.size
-        before = "" if photo is None else parts.save_png(images.fit(photo, *size), "photo")
+    def work(report: Report) -> tuple:
+        generator = bench.library.open(asked.model, StyleGenerator)
+        for name, _ in asked.directions:
+            require_direction(generator, name, None if asked.photo else asked.label)
+        before = ""
+        if asked.photo:
+            photo = images.load_image(photos[asked.photo], channels=4, max_side=MAX_SIDE)
+            before = parts.save_png(images.fit(photo, *generator.config.size), "photo")
 
         def on_step(step: int, steps: int, look: Tensor | None) -> None:
-            report(step, steps, None if look is None else (before, look.float().cpu().clone()))
+            report(step, steps, None if look is None or not before else (before, look.float().cpu().clone()))
 
-        start = creation.begin(bench.library, inputs, on_step)
-        name = f"{creation.model}-{creation.source}"
-        path = parts.save_png(start.picture, name, model=creation.model, source=creation.source)
-        begun = Begun(creation, replace(start, picture=None))  # the state of a session stays small
-        return begun, path, look_at(bench, begun)
+        pinned = asked.pinned(bench.library)
+        plain = replace(pinned, directions=(), mixed=NOTHING, mix_seed=0, truncation=1.0)
+        begun = render(plain, bench.library, on_step, inputs=inputs)
+        name = f"{asked.model}-{asked.source}"
+        before = parts.save_png(begun.photo, name, model=asked.model, source=asked.source)
+        session = Session(plain, inputs, before, photos)
+        creation, left_out = fitting(generator, pinned, kept_start(plain, inputs).label)
+        shown = saved(session, creation, render(creation, bench.library, inputs=inputs))
+        outcome = Outcome(creation, [shown[2]], photos=photos_of(session, creation))
+        return session, *shown, outcome, f"{html.escape(begun.text)} {left_out}".strip()
+
+    yield from followed(bench, request, work)
+
+
+def followed(bench: Bench, request: gr.Request | None, work: Callable[[Report], tuple], more: int = 0) -> Iterator:
+    """Run the work of a start as a job; ``more`` outputs stand before the status line."""
 
     def look(pair: tuple[str, Tensor]) -> tuple:
-        return gr.skip(), pair[0], images.to_pil(pair[1]), *parts.keep(3)
+        return gr.skip(), (pair[0], images.to_pil(pair[1])), *parts.keep(4 + more)
 
     job = yield from parts.follow(
-        bench, "edit", request, work, noun="Step", outputs=6, look=look,
-        stopped="Stopped. What was here before can still be edited.",
+        bench, "edit", request, work, noun="Step", outputs=6 + more, look=look,
+        stopped="Stopped. What was here before can still be changed.",
     )  # fmt: skip
     if job:
-        begun, path, shown = job.result()
-        yield begun, path, *shown, f"{begun.start.text} Move a slider."
+        yield job.result()
 
 
+@with_edits
 def start_from_seed(bench: Bench, request: gr.Request, model, label, seed, *edits) -> Iterator[tuple]:
     """Edit the picture of a seed."""
-    creation = Edit(model=parts.menu_name(model), seed=seed, label=asked_class(label), **asked_edits(*edits))
-    yield from begin(bench, creation, Inputs(), request)
+    asked = Edit(model=parts.menu_name(model), seed=seed, label=asked_class(label), **asked_edits(*edits))
+    yield from start(bench, asked, Inputs(), request, {})
 
 
+@with_edits
 def start_from_photo(bench: Bench, request: gr.Request, model, label, photo, steps, *edits) -> Iterator[tuple]:
-    """Find a photo in W, and edit it."""
-    inputs, how_many = Inputs(), checks.whole("Steps", steps, *STEPS[:2])
-    creation = Edit(
-        model=parts.menu_name(model), photo=inputs.add(parts.picture_file("photo", photo)), size=MAX_SIDE,
-        steps=how_many, label=asked_class(label), **asked_edits(*edits),
+    """Project a photo to W, and edit it."""
+    inputs, how_many = Inputs(), checks.whole("How long to look", steps, *STEPS[:2])
+    digest = inputs.add(parts.picture_file("photo", photo))
+    asked = Edit(
+        model=parts.menu_name(model), photo=digest, size=MAX_SIDE, steps=how_many, label=asked_class(label),
+        **asked_edits(*edits),
     )  # fmt: skip
-    picture = images.load_image(photo, channels=4, max_side=MAX_SIDE)  # what is wrong with it is said now
-    yield from begin(bench, creation, inputs, request, picture)
+    images.load_image(photo, channels=4, max_side=MAX_SIDE)  # what is wrong with it is said now
+    yield from start(bench, asked, inputs, request, {digest: photo})
 
 
-def arrange(chosen: list[str] | None, named: list[str], *amounts: float) -> tuple:
-    """A slider for each chosen direction; those that stay keep their amounts."""
-    kept = dict(zip(named, amounts, strict=False))
-    now = parts.name_list("Directions", chosen)[:SLIDERS]
-    boxes = [
-        gr.Slider(label=in_words(now[i]), value=kept.get(now[i], 0), visible=True)
-        if i < len(now)
-        else gr.Slider(value=0, visible=False)
-        for i in range(SLIDERS)
-    ]
-    return now, *boxes
+def start_from_form(bench: Bench, request: gr.Request, of_photo, model, label, seed, photo, steps, *edits) -> Iterator:
+    """Edit what a Creation that was filled in starts from."""
+    if of_photo:
+        yield from start_from_photo(bench, request, model, label, photo, steps, *edits)
+    else:
+        yield from start_from_seed(bench, request, model, label, seed, *edits)
 
 
-def menu(classes: Sequence[str] = ()) -> list[tuple[str, str]]:
-    """Directions by name, and in words: those of every model, and the ways between the first classes."""
-    names = [f"{kind}:{i}" for kind in KINDS for i in range(COUNT)]
-    names += [f"class:{a}>{b}" for a, b in itertools.combinations(classes[:CLASSES], 2)]
-    return [(in_words(name), name) for name in names]
+@with_edits
+def find_other(bench: Bench, request: gr.Request, session: Session | None, photo, steps, *edits) -> Iterator[tuple]:
+    """Project another photo to W, to take styles from; at first its colours."""
+    if session is None:
+        raise ConfigError(NOT_YET)
+    how_many = checks.whole("How long to look", steps, *STEPS[:2])
+    digest = session.inputs.add(parts.picture_file("other photo", photo))
+    images.load_image(photo, channels=4, max_side=MAX_SIDE)
+    asked = asked_edits(*edits)
+    mixed = "fine" if asked["mixed"] == NOTHING else asked["mixed"]
+    plain = replace(session.creation, mix_photo=digest, size=MAX_SIDE)
+    plain = plain if plain.photo else replace(plain, steps=how_many)  # one number for both photos
+    creation = replace(plain, **{**asked, "mixed": mixed})
+
+    def work(report: Report) -> tuple:
+        size = bench.library.open(creation.model, StyleGenerator).config.size
+        target = parts.save_png(images.fit(images.load_image(photo, channels=4, max_side=MAX_SIDE), *size), "photo")
+
+        def on_step(step: int, steps: int, look: Tensor | None) -> None:
+            report(step, steps, None if look is None else (target, look.float().cpu().clone()))
+
+        now = Session(plain, session.inputs, session.before, {**session.photos, digest: photo})
+        shown = saved(now, creation, render(creation, bench.library, on_step, inputs=session.inputs))
+        outcome = Outcome(creation, [shown[2]], photos=photos_of(now, creation))
+        other = other_look(bench, now, creation.mix_seed)
+        return now, *shown, outcome, mixed.split("+"), other, "Found. Choose what to take from it."
+
+    yield from followed(bench, request, work, more=2)
 
 
-def asked_class(label: Any) -> Any:
-    """What the class menu asks for; None for any."""
-    return None if label in (None, "", ANY) else label
+def by_seed(session: Session | None) -> Any:
+    """Styles are taken from the picture of a seed from now on."""
+    return gr.skip() if session is None else replace(session, creation=replace(session.creation, mix_photo=""))
 
 
-def menus(library: Library, name: str) -> tuple[gr.Dropdown, gr.Dropdown]:
-    """The class menu of another model, hidden where there are no classes, and its directions."""
-    classes = parts.classes_of(library, name)
-    return gr.Dropdown([ANY, *classes], value=ANY, visible=bool(classes)), gr.Dropdown(menu(classes), value=list(FIRST))
-
-
-def asked_edits(chosen: Any, *others: Any) -> dict[str, Any]:
-    """Fields of an Edit: directions with amounts, what is mixed in and of which seed, truncation."""
-    *amounts, mixed, seed, truncation = others
-    names = parts.name_list("Directions", chosen)
-    if len(names) > SLIDERS:
-        raise ConfigError(f"Choose up to {SLIDERS} directions; there are {len(names)}.")
-    pairs = tuple(zip(names, amounts, strict=False))
-    return {"directions": pairs, "mixed": mixed, "mix_seed": seed if mixed != NOTHING else 0, "truncation": truncation}
+def takes(creation: Creation) -> bool:
+    """Whether the tab can show a Creation."""
+    return isinstance(creation, Edit)
 
 
 TAB = Tab("edit", "Edit", 70, build)

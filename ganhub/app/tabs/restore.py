@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
@@ -11,13 +12,15 @@ from torch import Tensor
 
 from ganhub import images, zoo
 from ganhub.app import _parts as parts
-from ganhub.app.declared import ASSETS, Bench, Built, Tab, press_once, take_the_brush
+from ganhub.app.declared import ASSETS, Bench, Built, Form, Outcome, Tab, press_once, take_the_brush
 from ganhub.app.jobs import Report
 from ganhub.apply import restoring
-from ganhub.creation import Inputs, Restore, checks, render
+from ganhub.creation import Creation, Inputs, Restore, checks, render
 from ganhub.errors import ConfigError
 from ganhub.models import Inpainter, Translator
 
+SIDE = 470  # pixels that photo and result are high
+BRUSH = (0.757, -0.349, -0.522)  # the colour of the brush, #e0533d, in [-1, 1]
 MOST = 1024  # long side of a photo that is restored here
 OLD, BRUSHED = str(ASSETS / "old.jpg"), str(ASSETS / "old-brushed.png")
 # Step: its label, and the argument of ganhub.apply.restoring.restore that takes its model.
@@ -39,54 +42,74 @@ def able() -> dict[str, list[str]]:
 
 def build(bench: Bench) -> Built:
     """Lay the tab out."""
-    models = able()
-    hint = ": paint over what is to be filled" if "fill" in models else ""
-    with gr.Row():
-        with gr.Column(scale=1, min_width=320):
-            photo = parts.unchecked(gr.ImageEditor(
-                OLD, label=f"Old photo{hint}", image_mode="RGBA", format="png", sources=["upload", "clipboard"],
-                transforms=[], layers=False, buttons=[], height=470, elem_id="restore-photo",
-                eraser=gr.Eraser(default_size=24),
-                brush=gr.Brush(default_size=14, colors=[("#e0533d", 0.75)], color_mode="fixed"),
-            ))  # fmt: skip
-            steps = gr.CheckboxGroup(
-                [(STEPS[step][0], step) for step in models], value=list(models), label="Steps, in this order",
-                elem_id="restore-steps",
-            )  # fmt: skip
-            with gr.Accordion("Models", open=False):
-                menus = [
-                    gr.Dropdown(
-                        models.get(step, []), value=next(iter(models.get(step, [])), None), label=label,
-                        visible=step in models, allow_custom_value=True, elem_id=f"restore-{name}", elem_classes="menu",
-                        info="Or owner/name from the Hugging Face Hub.",
-                    )
-                    for step, (label, name) in STEPS.items()
-                ]  # fmt: skip
-            press, status = parts.run_and_stop("Restore", bench.jobs, "restore")
-        with gr.Column(scale=1, min_width=320):
-            made = gr.ImageSlider(
+    at, models = SimpleNamespace(outcome=gr.State(None)), able()
+    with gr.Row(elem_classes="split drawn"):
+        with gr.Column(scale=1, min_width=320, elem_classes="asked"):
+            asked(bench, at, models)
+        with gr.Column(scale=1, min_width=320, elem_classes="shown"):
+            at.pair = gr.ImageSlider(
                 label="Before and after: pull the line", format="png", type="filepath", interactive=False,
-                buttons=["download", "fullscreen"], height=560, max_height=560, elem_id="restore-made",
+                buttons=["download", "fullscreen"], height=SIDE, max_height=SIDE, elem_id="restore-made",
                 elem_classes="painting", slider_position=50,
             )  # fmt: skip
+    return connect(bench, at)
 
-    press.click(
-        parts.calm(run, bench), [photo, steps, *menus], [made, status], show_progress="hidden", concurrency_limit=1,
-        concurrency_id="restore", api_name="restore",
+
+def asked(bench: Bench, at: SimpleNamespace, models: dict[str, list[str]]) -> None:
+    """The photo, and what is done with it."""
+    hint = ": paint over what is to be filled" if "fill" in models else ""
+    at.photo = parts.unchecked(gr.ImageEditor(
+        OLD, label=f"Old photo{hint}", image_mode="RGBA", format="png", sources=["upload", "clipboard"],
+        transforms=[], layers=False, buttons=[], height=SIDE, elem_id="restore-photo", elem_classes="canvas",
+        eraser=gr.Eraser(default_size=24),
+        brush=gr.Brush(default_size=14, colors=[("#e0533d", 0.75)], color_mode="fixed"),
+    ))  # fmt: skip
+    at.press, at.status = parts.run_and_stop("Restore", bench.jobs, "restore")
+    with at.press.parent:
+        at.upload = gr.UploadButton("A photo of mine", file_types=["image"], elem_id="restore-upload",
+                                    elem_classes="run", min_width=130)  # fmt: skip
+    at.steps = gr.CheckboxGroup(
+        [(STEPS[step][0], step) for step in models], value=list(models), label="Steps, in this order",
+        elem_id="restore-steps",
+    )  # fmt: skip
+    with gr.Accordion("Models", open=False):
+        at.menus = [
+            gr.Dropdown(
+                models.get(step, []), value=next(iter(models.get(step, [])), None), label=label,
+                visible=step in models, allow_custom_value=True, elem_id=f"restore-{name}", elem_classes="menu",
+                info="Or owner/name from the Hugging Face Hub.",
+            )
+            for step, (label, name) in STEPS.items()
+        ]  # fmt: skip
+
+
+def connect(bench: Bench, at: SimpleNamespace) -> Built:
+    """What the buttons do."""
+    inputs = [at.photo, at.steps, *at.menus]
+    listener = (parts.calm(run, bench), inputs, [at.pair, at.outcome, at.status])
+    one_at_a_time = {"concurrency_limit": 1, "concurrency_id": "restore"}
+    at.press.click(
+        *listener, show_progress="hidden", **one_at_a_time, api_name="restore",
         api_description="Restore a photo in up to four `steps`: clean, fill (what the layers of the editor's value "
         "`photo` cover), colourise, enlarge. Its long side is at most 1024 pixels before it is enlarged. Returns the "
         "photo and the restored one (PNG) and a sentence.",
     )  # fmt: skip
-    return Built(scripts=(press_once("restore", "made"), take_the_brush("restore-photo")))
+    brush = take_the_brush("restore-photo")
+    at.upload.upload(parts.calm(laid), at.upload, at.photo, **parts.PRIVATE).then(
+        None, js=brush, **parts.PRIVATE
+    ).then(*listener, **one_at_a_time, **parts.PRIVATE)  # fmt: skip
+    return Built(
+        scripts=(press_once("restore", "made"), brush), outcome=at.outcome, form=Form(takes, fill, inputs, listener)
+    )  # fmt: skip
 
 
 def run(bench: Bench, photo: Any, steps: list[str], cleaner: str, inpainter: str, colourist: str, upscaler: str,
         request: gr.Request) -> Iterator[tuple]:  # fmt: skip
-    """The restored photo of a form's values: before and after, and a sentence."""
+    """The restored photo of a form's values: before and after, the same as :class:`Outcome`, and a sentence."""
     asked = [checks.one_of("A step", step, STEPS) for step in parts.name_list("Steps", steps)]
     names = dict(zip(STEPS, (cleaner, inpainter, colourist, upscaler), strict=True))
 
-    def work(report: Report) -> tuple[tuple[str, str], str, str]:
+    def work(report: Report) -> tuple[tuple[str, str], Outcome, str, str]:
         inputs, (given, mask) = Inputs(), read(photo)
         wanted = [step for step in STEPS if step in asked and (step != "fill" or mask is not None)]
         if missing := [STEPS[step][0] for step in wanted if not names[step]]:
@@ -94,7 +117,7 @@ def run(bench: Bench, photo: Any, steps: list[str], cleaner: str, inpainter: str
         models = {STEPS[step][1]: names[step] for step in wanted}
         creation = Restore(
             photo=inputs.add(opened(photo)), size=MOST, opaque=True, **models,
-            mask="" if mask is None else inputs.add(images.encode_png(mask[0])),
+            mask="" if mask is None else inputs.add(parts.save_png(mask, "mask")),
         )  # fmt: skip
         made = render(creation, bench.library, lambda step, steps, look: report(step, steps), inputs=inputs).pictures
         height, width = made.shape[-2:]
@@ -102,12 +125,40 @@ def run(bench: Bench, photo: Any, steps: list[str], cleaner: str, inpainter: str
         pair = parts.save_png(before, "before"), parts.save_png(made, "restored", **creation.steps())
         marked = "inpainter" in creation.steps() and is_example(given)
         known = " The example's scratches were marked beforehand." if marked else ""
-        return pair, f"{width} x {height} pixels", known
+        made = Outcome(creation, pair[1:], photos=parts.digests(inputs, creation))
+        return pair, made, f"{width} x {height} pixels", known
 
-    job = yield from parts.follow(bench, "restore", request, work, noun="Step", outputs=1, stopped="Stopped.")
+    job = yield from parts.follow(bench, "restore", request, work, noun="Step", outputs=2, stopped="Stopped.")
     if job:
-        pair, size, known = job.result()
-        yield pair, f"{size}, in {job.seconds:.1f} s. Download it at its upper right.{known}"
+        pair, made, size, known = job.result()
+        yield pair, made, f"{size}, in {job.seconds:.1f} s. Download it at its upper right.{known}"
+
+
+def takes(creation: Creation) -> bool:
+    """Whether a Creation is a restored photo."""
+    return isinstance(creation, Restore)
+
+
+def fill(creation: Restore, photos: Mapping[str, str]) -> tuple[Any, ...]:
+    """The form's values that ask for it; what was painted over the photo lies on it as a layer."""
+    photo, mask = photos.get(creation.photo), photos.get(creation.mask)
+    asked = {"cleaner": "clean", "inpainter": "fill", "colourist": "colourise", "upscaler": "enlarge"}
+    layers = [painted(mask)] if mask and not (photo and is_example(images.load_image(photo, max_side=MOST))) else []
+    canvas = photo and {"background": photo, "layers": layers, "composite": photo}
+    models = [getattr(creation, field) or gr.skip() for field in asked]
+    return canvas, [asked[field] for field in creation.steps()], *models
+
+
+def painted(mask: str) -> str:
+    """The layer of an editor that covers what is white in a mask."""
+    covered = (images.load_image(mask, channels=1) + 1) / 2
+    colour = torch.tensor(BRUSH).view(1, 3, 1, 1).expand(-1, -1, *covered.shape[-2:])
+    return parts.save_png(torch.cat([colour, covered * 1.5 - 1], dim=1), "painted")
+
+
+def laid(path: str) -> str:
+    """An upload under the brush: upright, no larger than is restored."""
+    return parts.save_png(images.load_image(path, max_side=MOST), "photo")
 
 
 def opened(photo: Any) -> str:
@@ -115,7 +166,7 @@ def opened(photo: Any) -> str:
     value = photo if isinstance(photo, dict) else {"background": photo}
     background = value.get("background") or value.get("composite")
     if background is None:
-        raise ConfigError("There is no photo yet: upload one at the upper left.")
+        raise ConfigError("There is no photo yet: press “A photo of mine”.")
     return background
 
 

@@ -2,90 +2,126 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
 
 from ganhub import images, zoo
 from ganhub.app import _parts as parts
-from ganhub.app.declared import ASSETS, Bench, Built, Tab, take_the_brush
+from ganhub.app.declared import ASSETS, Bench, Built, Form, Outcome, Tab, take_the_brush
 from ganhub.app.jobs import Report
-from ganhub.creation import Inputs, Translate, render
+from ganhub.creation import Creation, Inputs, Translate, render
 from ganhub.errors import ConfigError
 from ganhub.models import Translator
 
 CANVAS = 512  # pixels a side
 SKETCHES = ("face", "house", "fish", "mug", "star", "flower", "balloon", "mushroom")
-FILES = [*(f"sketch-{name}.png" for name in SKETCHES), "mountains.jpg", "harbour.jpg"]
-EXAMPLES = [str(ASSETS / name) for name in FILES]
+PHOTOS = ("mountains", "harbour")
+DRAWINGS = [str(ASSETS / f"sketch-{name}.png") for name in SKETCHES]
+VIEWS = [str(ASSETS / f"{name}.jpg") for name in PHOTOS]
+BRUSHES = ["#000000", "#ffffff", "#d2573b", "#e8b730", "#4f9d4a", "#3b6fd2", "#8a5a3c"]
 MOST = 1024  # long side of a picture that is translated here
+SIDE = 470  # pixels that canvas and result are high
 
 
 def build(bench: Bench) -> Built:
     """Lay the tab out."""
-    with gr.Row():
-        with gr.Column(scale=1, min_width=320):
-            model, _ = parts.model_menu(bench.library, Translator, "translate", task="translate")
-            canvas = parts.unchecked(gr.ImageEditor(
-                label="Draw here", image_mode="RGB", format="png",
-                sources=[], transforms=[], layers=False, buttons=[],  # with no sources the brush is at hand
-                canvas_size=(CANVAS, CANVAS), height=470, elem_id="translate-canvas",
-                brush=gr.Brush(default_size=7, colors=["#000000", "#ffffff", "#d2573b"], color_mode="fixed"),
-                eraser=gr.Eraser(default_size=30),
-            ))  # fmt: skip
-            with gr.Row():
-                live = gr.Checkbox(True, label="Translate as I draw", elem_id="translate-live", min_width=200)
-                upload = gr.UploadButton("A picture of mine", file_types=["image"], elem_id="translate-upload",
-                                         min_width=160)  # fmt: skip
-            press, status = parts.run_and_stop("Translate", bench.jobs, "translate")
-            examples = parts.swatches("Or click one of these", EXAMPLES, "translate-sketches")
-        with gr.Column(scale=1, min_width=320):
-            made = gr.ImageSlider(
-                label="Before and after: pull the line", format="png", type="filepath", interactive=False, height=560,
-                max_height=560, buttons=["download", "fullscreen"], elem_id="translate-made", elem_classes="painting",
-                slider_position=4,
+    names = zoo.names(Translator, task="translate")
+    at = SimpleNamespace(outcome=gr.State(None), number=gr.State(0), model_name=names[0] if names else None)
+    with gr.Row(elem_classes="split drawn"):
+        with gr.Column(scale=1, min_width=320, elem_classes="asked"):
+            asked(bench, at)
+        with gr.Column(scale=1, min_width=320, elem_classes="shown"):
+            at.pair = gr.ImageSlider(
+                label="Before and after: pull the line", format="png", type="filepath", interactive=False, height=SIDE,
+                max_height=SIDE, buttons=["download", "fullscreen"], elem_id="translate-made",
+                elem_classes="painting", slider_position=4,
             )  # fmt: skip
+            kinds = shelves(at.model.value)
+            with gr.Column(visible=kinds[0]) as at.drawings_shelf:
+                at.drawings = parts.swatches("Or take one of these drawings", DRAWINGS, "translate-sketches")
+            with gr.Column(visible=kinds[1]) as at.photos_shelf:
+                at.photos = parts.swatches("Or one of these photos", VIEWS, "translate-photos")
+    return connect(bench, at)
 
-    outputs = [made, status]
-    press.click(
-        parts.calm(run, bench), [model, canvas], outputs, show_progress="hidden", concurrency_limit=1,
-        concurrency_id="translate", api_name="translate",
+
+def asked(bench: Bench, at: SimpleNamespace) -> None:
+    """The canvas, and what is done with it."""
+    at.canvas = parts.unchecked(gr.ImageEditor(
+        label="Draw here; a dab of colour paints the area between the lines", image_mode="RGB", format="png",
+        sources=[], transforms=[], layers=False, buttons=[],  # with no sources the brush is at hand
+        value=on_canvas(examples_for(at.model_name)[0]),
+        canvas_size=(CANVAS, CANVAS), height=SIDE, elem_id="translate-canvas", elem_classes="canvas",
+        brush=gr.Brush(default_size=7, colors=BRUSHES, color_mode="fixed"), eraser=gr.Eraser(default_size=30),
+    ))  # fmt: skip
+    at.press, at.status = parts.run_and_stop("Translate", bench.jobs, "translate")
+    with gr.Row(elem_classes="ways"):
+        at.idea = gr.Button("Something to draw", size="md", elem_id="translate-idea", min_width=130)
+        at.upload = gr.UploadButton("A picture of mine", size="md", file_types=["image"], elem_id="translate-upload",
+                                    min_width=130)  # fmt: skip
+    at.model, _ = parts.model_menu(bench.library, Translator, "translate", task="translate")
+    at.live = gr.Checkbox(True, label="Translate as I draw", elem_id="translate-live")
+
+
+def connect(bench: Bench, at: SimpleNamespace) -> Built:
+    """What buttons and examples do."""
+    inputs, outputs = [at.model, at.canvas], [at.pair, at.outcome, at.status]
+    one_at_a_time = {"concurrency_limit": 1, "concurrency_id": "translate"}
+    translated = parts.calm(run, bench)
+    at.press.click(
+        translated, inputs, outputs, show_progress="hidden", **one_at_a_time, api_name="translate",
         api_description="Translate a picture with a model that turns pictures into pictures. `canvas` is an editor's "
         "value, of which `composite` is translated, its long side at most 1024 pixels; returns what was given and its "
         "translation (PNG), and a sentence.",
     )  # fmt: skip
-    canvas.change(
-        parts.calm(as_one_draws, bench), [model, canvas, live], outputs, show_progress="hidden", concurrency_limit=1,
-        concurrency_id="translate", trigger_mode="always_last", api_visibility="private",
+    at.canvas.change(
+        parts.calm(as_one_draws, bench), [at.model, at.canvas, at.live], outputs, trigger_mode="always_last",
+        **one_at_a_time, **parts.PRIVATE,
     )  # fmt: skip
-    # Not laid on the canvas: with a picture under it, Gradio's editor tells of a stroke late, or not at all.
-    examples.click(
-        parts.calm(of_an_example, bench), [model, examples], outputs, concurrency_limit=1, concurrency_id="translate",
-        **parts.PRIVATE,
+    brush = {"js": take_the_brush("translate-canvas"), **parts.PRIVATE}
+    for shelf, files in ((at.drawings, DRAWINGS), (at.photos, VIEWS)):
+        shelf.click(parts.calm(laid_example, files), shelf, at.canvas, **parts.PRIVATE).then(None, **brush)
+        shelf.click(
+            parts.calm(of_an_example, bench, files), [at.model, shelf], outputs, **one_at_a_time, **parts.PRIVATE
+        )
+    at.idea.click(parts.calm(idea), [at.model, at.number], at.number, queue=False, **parts.PRIVATE).then(
+        parts.calm(laid_idea), [at.model, at.number], at.canvas, **parts.PRIVATE
+    ).then(None, **brush).then(parts.calm(of_an_idea, bench), [at.model, at.number], outputs, **parts.PRIVATE)
+    at.upload.upload(parts.calm(laid), at.upload, at.canvas, **parts.PRIVATE).then(None, **brush)
+    at.model.input(
+        parts.calm(lambda name: [gr.Column(visible=kind) for kind in shelves(name)]), at.model,
+        [at.drawings_shelf, at.photos_shelf], **parts.PRIVATE,
+    ).then(parts.calm(kept_or_first), [at.model, at.canvas], at.canvas, **parts.PRIVATE).then(
+        translated, inputs, outputs, **one_at_a_time, **parts.PRIVATE
     )  # fmt: skip
-    upload.upload(parts.calm(laid), upload, canvas, **parts.PRIVATE)
-    first = (parts.calm(opening, bench), [model, made], outputs)
-    return Built(opening=(first,), scripts=(take_the_brush("translate-canvas"),))
+    first = (parts.calm(opening, bench), [at.model, at.pair], outputs)
+    return Built(
+        opening=(first,), scripts=(take_the_brush("translate-canvas"),), outcome=at.outcome,
+        form=Form(takes, fill, inputs, (translated, inputs, outputs)),
+    )  # fmt: skip
 
 
 def run(bench: Bench, model: str, canvas: Any, request: gr.Request) -> Iterator[tuple]:
-    """The translation of an editor's value (or of a file): before and after, and a sentence."""
-    drawn = canvas.get("composite") if isinstance(canvas, dict) else canvas
+    """The translation of an editor's value (or of a file): before and after, the :class:`Outcome`, a sentence."""
+    drawn = canvas.get("composite") or canvas.get("background") if isinstance(canvas, dict) else canvas
     if not isinstance(drawn, str) or not drawn:
         raise ConfigError("The canvas is empty: draw something, or upload a picture.")
     inputs = Inputs()
     creation = Translate(model=parts.menu_name(model), photo=inputs.add(drawn), size=MOST, opaque=True)
 
-    def work(report: Report) -> tuple[str, str]:
+    def work(report: Report) -> tuple[tuple[str, str], Outcome]:
         made = render(creation, bench.library, lambda step, steps, look: report(step, steps), inputs=inputs)
         before = images.resize(made.photo, tuple(made.pictures.shape[-2:])).clamp(-1, 1)
         after = parts.save_png(made.pictures, "translation", model=creation.model)
-        return parts.save_png(before, "before"), after
+        made = Outcome(creation, [after], photos=parts.digests(inputs, creation))
+        return (parts.save_png(before, "before"), after), made
 
-    job = yield from parts.follow(bench, "translate", request, work, noun="Part", outputs=1, stopped="Stopped.")
+    job = yield from parts.follow(bench, "translate", request, work, noun="Part", outputs=2, stopped="Stopped.")
     if job:
-        yield job.result(), f"Translated in {job.seconds:.2f} s."
+        yield *job.result(), f"Translated in {job.seconds:.2f} s."
 
 
 def as_one_draws(bench: Bench, model: str, canvas: Any, live: bool, request: gr.Request) -> Iterator[tuple]:
@@ -93,20 +129,86 @@ def as_one_draws(bench: Bench, model: str, canvas: Any, live: bool, request: gr.
     if live and model and isinstance(canvas, dict) and canvas.get("composite"):
         yield from run(bench, model, canvas, request)
     else:
-        yield gr.skip(), gr.skip()
+        yield tuple(parts.keep(3))
 
 
-def of_an_example(bench: Bench, model: str, index: int, request: gr.Request) -> Iterator[tuple]:
+def takes(creation: Creation) -> bool:
+    """Whether a Creation is a translation, and no enlargement."""
+    entry = zoo.entry_of(getattr(creation, "model", None))
+    if not isinstance(creation, Translate) or (entry and not issubclass(entry.model_class, Translator)):
+        return False
+    return entry is None or entry.model_class.task(entry.config) == "translate"
+
+
+def fill(creation: Translate, photos: Mapping[str, str]) -> tuple[Any, ...]:
+    """The form's values that ask for a translation."""
+    photo = photos.get(creation.photo)
+    return creation.model, photo and on_canvas(photo)
+
+
+def shelves(model: Any) -> tuple[bool, bool]:
+    """Whether a model turns drawings into something, and whether it does photos; of one nobody has said, both."""
+    entry = zoo.entry_of(model)
+    kind = entry.takes if entry else ""
+    return kind != "photo", kind != "drawing"
+
+
+def examples_for(model: Any) -> list[str]:
+    """The examples of the kind that a model takes."""
+    return DRAWINGS if shelves(model)[0] else VIEWS
+
+
+def on_canvas(path: str) -> dict[str, Any]:
+    """A picture as an editor's value: a drawing as what the brush has drawn, a photo under it.
+
+    With a picture under it, Gradio's editor tells of a stroke late, or not at all.
+    """
+    if path in DRAWINGS:
+        return {"background": None, "layers": [path], "composite": path}
+    return {"background": path, "layers": [], "composite": path}
+
+
+def laid_example(files: Sequence[str], index: Any) -> dict[str, Any]:
+    """An example on the canvas."""
+    return on_canvas(parts.example(files, index))
+
+
+def of_an_example(bench: Bench, files: Sequence[str], model: str, index: Any, request: gr.Request) -> Iterator[tuple]:
     """The translation of an example."""
-    yield from run(bench, model, parts.example(EXAMPLES, index), request)
+    yield from run(bench, model, parts.example(files, index), request)
 
 
-def opening(bench: Bench, model: str, made: Any, request: gr.Request) -> Iterator[tuple]:
-    """The first sketch's translation, so that the tab does not open on an empty box."""
-    if model and not (made and any(made)):
-        yield from of_an_example(bench, model, 0, request)
+def idea(model: str, before: Any) -> int:
+    """The place of an example of a model's kind, another one than before."""
+    return secrets.choice([place for place in range(len(examples_for(model))) if place != before])
+
+
+def laid_idea(model: str, place: Any) -> dict[str, Any]:
+    """That example on the canvas."""
+    return laid_example(examples_for(model), place)
+
+
+def of_an_idea(bench: Bench, model: str, place: Any, request: gr.Request) -> Iterator[tuple]:
+    """The translation of that example."""
+    yield from of_an_example(bench, examples_for(model), model, place, request)
+
+
+def opening(bench: Bench, model: str, pair: Any, request: gr.Request) -> Iterator[tuple]:
+    """The first example's translation, so that the tab does not open on an empty box."""
+    if model and not (pair and any(pair)):
+        yield from of_an_example(bench, examples_for(model), model, 0, request)
     else:
-        yield gr.skip(), gr.skip()
+        yield tuple(parts.keep(3))
+
+
+def kept_or_first(model: str, canvas: Any) -> dict[str, Any] | None:
+    """What is on the canvas, or an example where it is empty or holds one of another kind than a model takes."""
+    given = canvas if isinstance(canvas, dict) else {}
+    drawing, photo = shelves(model)
+    fits = drawing if given.get("layers") and not given.get("background") else photo
+    if fits and given.get("composite"):
+        return given
+    return laid_example(examples_for(model), 0)
 
 
 def laid(path: str) -> str:

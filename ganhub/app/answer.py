@@ -24,7 +24,7 @@ SHEET = 1024  # pixels of the longer side of a sheet
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Answer:
     """Files of a Creation, as Gradio's dictionaries; ``look`` is one of them or a sheet, or None."""
 
     look: dict[str, Any] | None
@@ -32,12 +32,12 @@ class Outcome:
     text: str
 
 
-def outcome_of(bench: Bench, creation: Creation, inputs: Inputs, report: Report) -> Outcome:
+def answer_of(bench: Bench, creation: Creation, inputs: Inputs, report: Report) -> Answer:
     """Make a Creation and write its files; ``report`` may end the work."""
     if isinstance(creation, Generate):
         paths = bench.drawings.of(creation, bench.library, report)
         look = paths[0] if len(paths) == 1 else _sheet(creation, [images.load_image(path) for path in paths])
-        return Outcome(file_data(look), [file_data(path) for path in paths], _sentence(creation, len(paths)))
+        return Answer(file_data(look), [file_data(path) for path in paths], _sentence(creation, len(paths)))
     result = render(creation, bench.library, lambda step, steps, early: report(step, steps), inputs=inputs)
     if result.film is not None:
         return _film(creation, result)
@@ -45,7 +45,7 @@ def outcome_of(bench: Bench, creation: Creation, inputs: Inputs, report: Report)
     paths = [_saved(creation, picture, result.srgb) for picture in pictures]
     look = paths[0] if len(paths) == 1 else _sheet(creation, pictures) if paths else None
     text = result.text or _sentence(creation, len(paths))
-    return Outcome(file_data(look) if look else None, [file_data(path) for path in paths], text)
+    return Answer(file_data(look) if look else None, [file_data(path) for path in paths], text)
 
 
 def file_data(path: str) -> dict[str, Any]:
@@ -57,13 +57,13 @@ def file_data(path: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _film(creation: Creation, result: Result) -> Outcome:
+def _film(creation: Creation, result: Result) -> Answer:
     last = len(result.film) - 1
     shown = result.film[[round(i * last / (STRIP - 1)) for i in range(STRIP)]]
     moving = parts.scratch(f"{creation.verb}.mp4")
     video.save_video(result.film, moving, fps=getattr(creation, "fps", 24))
     strip = parts.save_png(images.make_grid(parts.enlarge(shown, 96), columns=STRIP), "strip", **_facts(creation))
-    return Outcome(file_data(strip), [file_data(str(moving))], result.text or f"A film of {last + 1} frames.")
+    return Answer(file_data(strip), [file_data(str(moving))], result.text or f"A film of {last + 1} frames.")
 
 
 def _sheet(creation: Creation, pictures: Sequence[Tensor]) -> str:

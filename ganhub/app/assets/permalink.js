@@ -1,0 +1,122 @@
+(facts) => {
+  /* Links: the address of the page says which result is shown; Back and a reload show it again. */
+  const me = window.ganhub, LAST = "ganhub-last";
+  me.quiet = new Set();  /* tabs whose next result nobody asked for: what a tab opens with */
+  me.start = "";
+  const seen = new Set();  /* tabs that were on the screen */
+  let begun = false, current = facts.first;
+  let silent = "";  /* the tab whose next result is one that was there before: no new step */
+
+  me.link = (code, tab) => {
+    const link = new URL(location.href);
+    link.searchParams.set("c", code);
+    if (tab) link.searchParams.set("tab", tab); else link.searchParams.delete("tab");
+    link.hash = "";
+    return link.href;
+  };
+  const here = () => new URL(location.href).searchParams;
+  const write = (way, code, tab) => {
+    try { history[`${way}State`]({ ...history.state, code, tab }, "", me.link(code, tab)); } catch { /* too often */ }
+  };
+
+  /* ---- the last result of each tab, for a reload */
+
+  const lasts = () => {
+    try {
+      const kept = JSON.parse(sessionStorage.getItem(LAST) ?? "{}");
+      return kept && typeof kept === "object" ? kept : {};
+    } catch { return {}; }
+  };
+  const keepLast = (tab, code) => {
+    try { sessionStorage.setItem(LAST, JSON.stringify({ ...lasts(), [tab]: code })); } catch { /* storage is off */ }
+  };
+
+  /* ---- results come */
+
+  me.took = (text) => {
+    if (!text) return;
+    const { tab } = JSON.parse(text), isNew = !me.quiet.delete(tab) && silent !== tab;
+    if (silent === tab) silent = "";
+    me.busy.delete(tab);
+    const entry = me.take(text, isNew);
+    if (!entry) return;
+    if (isNew || here().get("c")) keepLast(tab, entry.code);
+    if (isNew) write("push", entry.code, tab);
+    else if (here().get("c")) write("replace", entry.code, tab);
+    else {
+      me.start ||= entry.code;
+      history.replaceState({ ...history.state, code: entry.code, tab }, "");
+    }
+  };
+
+  /* ---- results are asked for again */
+
+  me.open = (code, tab = "") => {
+    if (tab) me.busy.add(tab);
+    me.send("go", { action: "open", code, silent: true });
+  };
+  me.went = (text) => {
+    const { tab, run } = JSON.parse(text);
+    me.going = false;
+    current = tab;  /* its own event may come later */
+    seen.add(tab);
+    me.quiet.delete(tab);
+    silent = me.ask?.silent ? tab : "";
+    if (!run) return me.busy.delete(tab);
+    me.busy.add(tab);
+    document.querySelector(`#tray-run-${tab}`)?.click();
+    if (!me.ask?.silent) document.querySelector("[role=tablist]")?.scrollIntoView({ block: "start" });
+  };
+  me.failed = () => {
+    me.going = false;
+    me.busy.clear();
+    if (!seen.size) openFirst(facts.first);  /* of a link that cannot be read the page says so, and opens as it does without */
+  };
+  window.addEventListener("popstate", (event) => {
+    const code = event.state?.code || here().get("c")?.slice(0, 9000), tab = event.state?.tab || here().get("tab") || facts.first;
+    if (code) me.open(code); else me.send("tab", { tab });
+  });
+
+  /* ---- tabs */
+
+  me.shown = (tab) => {
+    if (!begun || tab === current) return;
+    current = tab;
+    if (me.going) return seen.add(tab);
+    const last = lasts()[tab], known = seen.has(tab);
+    if (here().get("tab") !== tab) {
+      const address = new URL(location.href);
+      address.searchParams.set("tab", tab);
+      if (last && known) address.searchParams.set("c", last); else address.searchParams.delete("c");
+      history.pushState({ tab, code: known ? last : "" }, "", address.href);
+    }
+    if (known) return;
+    seen.add(tab);
+    if (me.busy.has(tab)) return;
+    if (last && facts.forms.includes(tab)) me.open(last, tab); else openFirst(tab);
+  };
+  document.addEventListener("click", (event) => {
+    if (event.isTrusted && event.target.closest?.("[role=tabpanel]")) { me.quiet.clear(); silent = ""; }
+  }, true);
+  document.addEventListener("input", (event) => {
+    if (event.isTrusted && event.target.closest?.("[role=tabpanel]")) { me.quiet.clear(); silent = ""; }
+  }, true);
+
+  /* ---- the page opens */
+
+  const openFirst = (tab) => {
+    seen.add(tab);
+    me.quiet.add(tab);
+    document.querySelector(`#tray-first-${tab}`)?.click();
+  };
+  const begin = (tries) => {
+    if (!document.querySelector("#tray-go")) { if (tries) setTimeout(begin, 50, tries - 1); return; }
+    begun = true;
+    const asked = here(), tab = asked.get("tab");
+    if (asked.get("c") !== null) return me.open(asked.get("c").slice(0, 9000), facts.tabs.includes(tab) ? tab : "");
+    if (facts.tabs.includes(tab) && tab !== facts.first) return me.send("tab", { tab });
+    if (lasts()[facts.first]) return me.open(lasts()[facts.first], facts.first);
+    openFirst(facts.first);
+  };
+  begin(200);
+}

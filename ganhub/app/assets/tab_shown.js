@@ -1,0 +1,1 @@
+(tab) => window.ganhub?.shown(tab)

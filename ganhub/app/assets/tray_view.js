@@ -1,0 +1,1 @@
+() => setTimeout(() => document.querySelector("#tray-view")?.scrollIntoView({ block: "nearest" }), 200)

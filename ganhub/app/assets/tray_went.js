@@ -1,0 +1,1 @@
+(answer) => window.ganhub.went(answer)

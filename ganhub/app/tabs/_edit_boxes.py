@@ -1,0 +1,178 @@
+"""What the boxes of the Edit tab hold: named changes and others, and what a form asks for."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import gradio as gr
+import torch
+from torch import Tensor
+
+from ganhub import hub, images
+from ganhub.app import _parts as parts
+from ganhub.app.declared import Bench
+from ganhub.app.library import Library
+from ganhub.app.tabs._edit_layout import ANY, CHANGES, FIRST, SLIDERS, STEPS, menu
+from ganhub.creation import Edit, Inputs, checks, render
+from ganhub.creation.edit import KINDS, NOTHING, PARTS, in_words, kept_start
+from ganhub.errors import ConfigError
+from ganhub.latents.directions import class_name
+from ganhub.latents.named import name_direction
+from ganhub.models import StyleGenerator
+
+MAX_SIDE = 1024  # a photo is shrunk to it when it is opened; no model here is larger
+LOOK = 3.0  # standard deviations of the small pictures that show what a change does
+NOT_YET = "There is nothing to change yet: take a seed, or upload a photo and let it be found."
+
+
+@dataclass(frozen=True, eq=False)
+class Session:
+    """What a visitor edits; it stays on the server.
+
+    Attributes:
+        creation: Without edits, but with the photo that styles are taken from; pinned to the version of the model that
+            it was started with.
+        inputs: Keep the points of W that the edits start from.
+        before: File of the picture without edits.
+        photos: sha256 -> file of the photos.
+    """
+
+    creation: Edit
+    inputs: Inputs
+    before: str
+    photos: Mapping[str, str]
+
+
+def asked_class(label: Any) -> Any:
+    """What the class menu asks for; None for any."""
+    return None if label in (None, "", ANY) else label
+
+
+def asked_edits(*values: Any) -> dict[str, Any]:
+    """Fields of an Edit: changes with amounts, what is taken from the other picture and of which seed, truncation."""
+    chosen, amounts, rest = values[0], values[1 : 1 + SLIDERS], values[1 + SLIDERS :]
+    unnamed, others, (mixed, seed, truncation) = rest[0], rest[1 : 1 + CHANGES], rest[1 + CHANGES :]
+    pairs: list[tuple[str, Any]] = []
+    for what, names, given in (("changes", chosen, amounts), ("changes without names", unnamed, others)):
+        names = parts.name_list(what.capitalize(), names)
+        if len(names) > len(given):
+            raise ConfigError(f"Choose up to {len(given)} {what}; there are {len(names)}.")
+        pairs += [(name, amount) for name, amount in zip(names, given, strict=False) if amount != 0]
+    taken = parts.name_list("What to take", mixed)
+    for part in taken:
+        checks.one_of("What to take", part, PARTS)
+    mixed = "+".join(part for part in PARTS if part in taken) or NOTHING
+    return {"directions": tuple(pairs), "mixed": mixed, "mix_seed": seed if taken else 0, "truncation": truncation}
+
+
+def fill(creation: Edit, photos: Mapping[str, str]) -> tuple[Any, ...]:
+    """The boxes' values that ask for a Creation."""
+    unnamed = [pair for pair in creation.directions if ":" in pair[0] and pair[0].partition(":")[0] in KINDS]
+    named = [pair for pair in creation.directions if pair not in unnamed][:SLIDERS]
+    unnamed = unnamed[:CHANGES] or [(name, 0) for name in FIRST]
+    amounts = ([amount for _, amount in pairs] + [0] * (most - len(pairs))
+               for pairs, most in ((named, SLIDERS), (unnamed, CHANGES)))  # fmt: skip
+    mixed = [] if creation.mixed == NOTHING else creation.mixed.split("+")
+    steps = min(max(creation.steps, STEPS[0]), STEPS[1])
+    return (
+        bool(creation.photo), creation.model, ANY if creation.label is None else creation.label, creation.seed,
+        photos.get(creation.photo), steps, [name for name, _ in named], *next(amounts),
+        [name for name, _ in unnamed], *next(amounts), mixed, creation.mix_seed, creation.truncation,
+    )  # fmt: skip
+
+
+def arrange(chosen: list[str] | None, names: list[str], *amounts: float) -> tuple:
+    """A slider for each chosen change; those that stay keep their amounts."""
+    kept = dict(zip(names, amounts, strict=False))
+    now = parts.name_list("Changes", chosen)[: len(amounts)]
+    boxes = [
+        gr.Slider(label=in_words(now[i]), value=kept.get(now[i], 0), visible=True)
+        if i < len(now)
+        else gr.Slider(value=0, visible=False)
+        for i in range(len(amounts))
+    ]
+    return now, *boxes
+
+
+def fit(bench: Bench, session: Session | None, chosen: list[str] | None, names: list[str], *amounts: float) -> tuple:
+    """The named changes of the model and class of what is edited, in the menu and on the sliders."""
+    here = names_here(bench, session)
+    now = [name for name in parts.name_list("Changes", chosen) if name in here] or here[:SLIDERS]
+    menu_now = gr.Dropdown([(name.capitalize(), name) for name in here], value=now)
+    kept, *sliders = arrange(now, names, *amounts)
+    return gr.Column(visible=bool(here)), menu_now, kept, *sliders
+
+
+def names_here(bench: Bench, session: Session | None) -> list[str]:
+    """Names of the changes that a model has for the class of what is edited, each once."""
+    if session is None:
+        return []
+    generator = bench.library.open(session.creation.model, StyleGenerator)
+    start = kept_start(session.creation, session.inputs)
+    label = None if start is None or start.label is None else class_name(generator, int(start.label))
+    fitting_ = [one.name for one in generator.named if label is None or one.holds_for(label)]
+    return list(dict.fromkeys(fitting_))
+
+
+def menus(library: Library, name: str) -> tuple:
+    """The class menu of another model, hidden where there are no classes, and its changes; none is chosen yet."""
+    classes = parts.classes_of(library, name)
+    label = gr.Dropdown([ANY, *classes], value=ANY, visible=bool(classes))
+    return label, [], gr.Dropdown(menu(classes), value=list(FIRST)), None
+
+
+def fitting(generator: StyleGenerator, creation: Edit, label: Tensor | None) -> tuple[Edit, str]:
+    """A Creation without the named changes that its picture's class does not have, and a sentence on those."""
+    if label is None:
+        return creation, ""
+    name = class_name(generator, int(label))
+    there = {one.name.casefold() for one in generator.named}
+    here = {one.name.casefold() for one in generator.named if one.holds_for(name)}
+    gone = [way for way, _ in creation.directions if base_of(way) in there - here]
+    kept = tuple(pair for pair in creation.directions if pair[0] not in gone)
+    text = f"There is no {html.escape(', '.join(gone))} for {html.escape(name)}." if gone else ""
+    return replace(creation, directions=kept), text
+
+
+def base_of(name: str) -> str:
+    """A direction's name without its layers, in small letters."""
+    return name.partition("@")[0].strip().casefold()
+
+
+def strip_of(bench: Bench, session: Session | None, unnamed: list[str] | None) -> list[tuple[str, str]]:
+    """What changes without names do: for each a small picture far to the left and one far to the right."""
+    if session is None:
+        return []
+    shown = []
+    for name in parts.name_list("Changes", unnamed)[:CHANGES]:
+        sides = [
+            render(replace(session.creation, directions=((name, amount),)), bench.library, inputs=session.inputs)
+            for amount in (-LOOK, LOOK)
+        ]
+        both = images.make_grid(torch.cat([side.pictures for side in sides]), columns=2, padding=2)
+        shown.append((parts.save_png(both, "change"), in_words(name)))
+    return shown
+
+
+def other_look(bench: Bench, session: Session | None, seed: Any) -> Any:
+    """The picture that styles are taken from, as a file."""
+    if session is None:
+        return gr.skip()
+    one = session.creation
+    whole = replace(one, mixed="coarse+middle+fine", mix_seed=0 if one.mix_photo else seed)
+    return parts.save_png(render(whole, bench.library, inputs=session.inputs).pictures, "other")
+
+
+def keep_name(bench: Bench, session: Session | None, which: str, name: str) -> tuple[str, str]:
+    """Keep a name for a change in the model's folder; the empty box for names, and a sentence."""
+    if session is None:
+        raise ConfigError(NOT_YET)
+    model = session.creation.model
+    folder = hub.list_local().get(model)
+    if folder is None:
+        raise ConfigError(f"{model} is not on this machine, so no name can be kept in its folder: download it first.")
+    one = name_direction(bench.library.open(model, StyleGenerator), folder, name, parts.plain_name("The change", which))
+    return "", f"{html.escape(in_words(one.reference))} is called {html.escape(one.name)} from now on."

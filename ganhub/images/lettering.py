@@ -1,0 +1,77 @@
+"""Text on pictures, and pictures small enough to be kept by a browser."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from ganhub.errors import ImageError
+from ganhub.images.codec import from_pil
+from ganhub.images.tensors import on_white, resize
+from ganhub.images.writing import to_pil
+
+Colour = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of text: its left upper corner, its height in pixels, its colour, and where it has to end."""
+
+    text: str
+    x: int
+    y: int
+    size: int
+    colour: Colour
+    width: int
+
+
+def blank(height: int, width: int, colour: Colour) -> Tensor:
+    """A picture of one colour, [1, 3, H, W] in [-1, 1]."""
+    return from_pil(Image.new("RGB", (width, height), colour), channels=3)
+
+
+def with_text(image: Tensor, lines: Sequence[Line]) -> Tensor:
+    """An RGB picture [1, 3, H, W] with lines of text; what is longer than its width ends in "…".
+
+    The font comes with Pillow and holds Latin letters; others are drawn as "?".
+    """
+    picture = to_pil(image)
+    pen = ImageDraw.Draw(picture)
+    for line in lines:
+        font = ImageFont.load_default(line.size)
+        text = "".join(letter if letter.isprintable() and ord(letter) < 0x250 or letter in "–—…·×" else "?"
+                       for letter in line.text)  # fmt: skip
+        pen.text((line.x, line.y), _within(text, font, line.width), fill=line.colour, font=font)
+    return from_pil(picture, channels=3)
+
+
+def _within(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
+    if font.getlength(text) <= width:
+        return text
+    while text and font.getlength(f"{text}…") > width:
+        text = text[:-1]
+    return f"{text}…"
+
+
+def encode_thumbnail(image: Tensor, *, side: int = 128, max_bytes: int = 3_000) -> bytes:
+    """A picture as a WebP file of few bytes, its long side at most ``side``; transparency is laid on white.
+
+    Raises:
+        ImageError: ``max_bytes`` is too small for any picture.
+    """
+    image = on_white(image)
+    height, width = image.shape[-2:]
+    while side >= 8:
+        scale = min(1.0, side / max(height, width))
+        small = to_pil(resize(image, (max(1, round(height * scale)), max(1, round(width * scale)))).clamp(-1, 1))
+        for quality in (80, 60, 40, 20):
+            file = io.BytesIO()
+            small.convert("RGB").save(file, format="WEBP", quality=quality, method=4)
+            if file.tell() <= max_bytes:
+                return file.getvalue()
+        side = side * 3 // 4
+    raise ImageError(f"No picture fits into {max_bytes} bytes: allow 3,000.")

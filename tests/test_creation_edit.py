@@ -1,0 +1,133 @@
+"""Edits by name, and styles of another picture: against what ganhub.latents gives."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from ganhub import latents
+from ganhub.creation import Edit, Inputs, LocalLibrary, Project, render
+from ganhub.creation.edit import cached_direction, in_words, require_direction
+from ganhub.errors import ConfigError
+from ganhub.images import save_image
+from ganhub.latents.named import name_direction
+from ganhub.models import get_architecture
+from ganhub.models._named import NamedDirection
+from ganhub.nn.random import uniform
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A model with two classes: "hat" is another direction in each, "glasses" is for the first alone."""
+    monkeypatch.chdir(tmp_path)
+    kind = get_architecture("stylegan2")
+    model = kind(kind.Config.from_dict(kind.tiny().config.to_dict() | {"num_classes": 2, "class_names": ["a", "b"]}))
+    width, depth = model.style_mean.shape[1], (0, model.layers)
+    axes = torch.eye(width)
+    model.named = (
+        NamedDirection("hat", axes[0], "", 1.0, depth, classes=("a",)),
+        NamedDirection("hat", axes[1], "", 2.0, depth, classes=("b",)),
+        NamedDirection("glasses", axes[2], "", 3.0, depth, classes=("a",)),
+    )
+    return model.save_pretrained(tmp_path / "model_cards" / "named")
+
+
+@pytest.fixture
+def library() -> LocalLibrary:
+    return LocalLibrary("cpu")
+
+
+def moved(library: LocalLibrary, **fields: object) -> torch.Tensor:
+    """How far w+ moves in the first layer."""
+    start = render(Edit(model="named", seed=fields["seed"]), library).tensors["w"]
+    return (render(Edit(model="named", **fields), library).tensors["w"] - start)[0, 0]
+
+
+def test_a_name_means_the_direction_of_the_picture_s_class(place: Path, library: LocalLibrary) -> None:
+    for seed, axis, amount in ((4, 0, 1.5), (5, 1, 3.0)):  # seeds take classes in turn
+        step = moved(library, seed=seed, directions=(("Hat", 1.5),))
+        assert step[axis] == pytest.approx(amount, abs=1e-5) and step.norm() == pytest.approx(amount, abs=1e-5)
+    asked = Edit(model="named", seed=4, directions=(("glasses", -1.0), ("pca:0", 1.0)))
+    assert render(asked, library).notes == ["glasses -1.0", "Change 1 +1.0"]
+    with pytest.raises(ConfigError, match="'glasses' is not known for the class b: it is for a"):
+        render(replace(asked, seed=5), library)
+
+
+def test_a_slip_in_a_name_is_said_before_the_projection(place: Path, library: LocalLibrary, photo: Path) -> None:
+    inputs = Inputs()
+    asked = Edit(model="named", photo=inputs.add(photo), steps=10_000, directions=(("hut", 1.0),))
+    with pytest.raises(ConfigError, match="There is no direction 'hut'. Did you mean 'hat'"):
+        render(asked, library, inputs=inputs)
+    model = library.open("named")
+    require_direction(model, "hat", None)  # the class will be known after the projection
+    with pytest.raises(ConfigError, match="not known for the class b"):
+        require_direction(model, "glasses", "b")
+
+
+def test_what_a_person_has_named_is_computed_once(place: Path, library: LocalLibrary) -> None:
+    model = library.open("named")
+    name_direction(model, place, "louder", "pca:1@fine")
+    first, again = cached_direction(model, "louder", 0), cached_direction(model, "Louder", 1)
+    assert again.vector is first.vector and first.layers == latents.layer_range("fine", model.layers)
+    assert torch.allclose(first.vector, latents.direction(model, "louder").vector, atol=1e-5)
+    assert cached_direction(model, "louder@coarse").layers == latents.layer_range("coarse", model.layers)
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    save_image(uniform([1], 3, 24, 24) * 2 - 1, tmp_path / "photo.png")
+    return tmp_path / "photo.png"
+
+
+def test_several_parts_of_another_seed(place: Path, library: LocalLibrary) -> None:
+    made = render(Edit(model="named", seed=2, mixed="coarse+fine", mix_seed=8), library)
+    model = library.open("named")
+    label = torch.tensor([0])
+    first, other = (model.per_layer(model.to_w(model.latent([seed]), label)) for seed in (2, 8))
+    middle = slice(*latents.layer_range("middle", model.layers))
+    assert torch.allclose(made.tensors["w"][:, middle], first[:, middle], atol=1e-6)
+    wanted = other.clone()
+    wanted[:, middle] = first[:, middle]
+    assert torch.allclose(made.tensors["w"], wanted, atol=1e-6)
+    assert made.notes == ["shape and colours of seed 8"]
+
+
+def test_styles_of_another_photo_are_projected_once(
+    place: Path, library: LocalLibrary, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    projections = []
+    monkeypatch.setattr(
+        Project, "projection",
+        lambda self, *given, compute=Project.projection: projections.append(self) or compute(self, *given),
+    )  # fmt: skip
+    other = tmp_path / "other.png"
+    save_image(uniform([2], 3, 24, 24) * 2 - 1, other)
+    inputs = Inputs()
+    first = Edit(model="named", photo=inputs.add(photo), steps=3, mix_photo=inputs.add(other), mixed="coarse")
+    made = render(first, library, inputs=inputs)
+    assert len(projections) == 2 and made.notes == ["shape of another photo"]
+    points = [render(Edit(model="named", photo=Inputs().add(path), steps=3), library, inputs=Inputs(path)).tensors["w"]
+              for path in (photo, other)]  # fmt: skip
+    wanted = latents.mix(library.open("named"), *points, "coarse")
+    assert torch.allclose(made.tensors["w"], wanted, atol=1e-5)
+    del projections[:]
+    photo.unlink()
+    other.unlink()  # neither is needed again, also after nothing was mixed
+    for again in (replace(first, mixed="nothing"), replace(first, directions=(("pca:0", 1.0),)), first):
+        last = render(again, library, inputs=inputs)
+    assert not projections and torch.equal(last.pictures, made.pictures) and len(inputs.kept) == 2
+    with pytest.raises(ConfigError, match="The other photo is not here"):
+        render(replace(first, mix_photo="0" * 64), library, inputs=inputs)
+    render(Edit(model="named", seed=3), library, inputs=inputs)
+    assert len(inputs.kept) == 1, "what is of no use any more is dropped"
+
+
+def test_directions_in_words() -> None:
+    names = ("pca:0", "sefa:3", "class:cat>dog", "pca:0@fine", "pca:1@0-3", "hair colour: red", "glasses@coarse")
+    assert [in_words(name) for name in names] == [
+        "Change 1", "Other change 4", "cat to dog", "Change 1 (colours)", "Change 2 (layers 0-3)", "hair colour: red",
+        "glasses (shape)",
+    ]  # fmt: skip
