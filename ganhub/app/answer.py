@@ -15,8 +15,9 @@ from torch import Tensor
 from ganhub import images
 from ganhub.app import _parts as parts
 from ganhub.app.declared import Bench
+from ganhub.app.gpu import render
 from ganhub.app.jobs import Report
-from ganhub.creation import Creation, Generate, Inputs, Result, render
+from ganhub.creation import Creation, Generate, Inputs, Result
 from ganhub.images import video
 
 STRIP = 10  # pictures of a film that are looked at

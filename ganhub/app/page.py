@@ -17,6 +17,7 @@ from ganhub.app import tabs as declared
 from ganhub.app.declared import ASSETS, Bench, Built, Tab, script
 from ganhub.app.drawings import Drawings
 from ganhub.app.editor import build_tray
+from ganhub.app.gpu import is_lent
 from ganhub.app.jobs import Jobs
 from ganhub.app.library import Library
 from ganhub.app.shield import Limits, guard, middleware, own_folder
@@ -46,7 +47,7 @@ def create_app(library: Library | None = None) -> gr.Blocks:
     """
     own_folder()
     limits = Limits.from_environment()
-    bench = Bench(library or Library(), Jobs(), Drawings())
+    bench = Bench(library or Library(device="cpu" if is_lent() else "auto"), Jobs(), Drawings())
     built: dict[str, Built] = {}
     titles: dict[str, str] = {}
     with gr.Blocks(title="ganhub", analytics_enabled=False, delete_cache=(DAY // 24, DAY // 4)) as app:
