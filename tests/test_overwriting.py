@@ -15,6 +15,7 @@ from ganhub.cli import _forecast, cli
 from ganhub.cli._enlarge import chosen
 from ganhub.cli._files import may_write
 from ganhub.cli.evaluate import CLASSES, table_of
+from ganhub.creation.marks import enlarged
 from ganhub.durations import in_words
 from ganhub.errors import ConfigError, FileError, HubError
 from ganhub.files import check_place
@@ -109,9 +110,10 @@ def test_the_upscaler_enlarges_where_it_is(place: Path, monkeypatch: pytest.Monk
     upscaler.save_pretrained(place / "model_cards" / "srgan-x4")
     pictures = torch.rand(2, 3, 64, 72) * 2 - 1
     for scale in (2, 4):
-        enlarge, how = chosen(scale, "auto", (64, 72), 3)
-        assert enlarge(pictures).shape == (2, 3, 64 * scale, 72 * scale) and "by srgan-x4" in how
-    assert (enlarge(pictures) - upscaler.eval().translate(pictures)).abs().max() < 1e-3
+        name, how = chosen(scale, "auto", (64, 72), 3)
+        large = enlarged(pictures, scale, AutoModel.from_pretrained(name))
+        assert large.shape == (2, 3, 64 * scale, 72 * scale) and "by srgan-x4" in how
+    assert (large - upscaler.eval().translate(pictures)).abs().max() < 1e-3
     assert "each pixel a square" in chosen(2, "auto", (63, 200), 3)[1], "smaller pictures"
     assert "each pixel a square" in chosen(2, "auto", (64, 64), 1)[1], "grey ones"
     assert "each pixel a square" in chosen(2, "nearest", (64, 64), 3)[1]

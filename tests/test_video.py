@@ -132,3 +132,12 @@ def test_sentences_of_reading(tmp_path):
     ):
         with pytest.raises(ImageError, match=words):
             open_video(tmp_path / name)
+
+
+def test_the_same_film_has_the_same_bytes(tmp_path):
+    """Encoders choose their instructions by the processor; some gave other bytes each time."""
+    frames, files = torch.rand(4, 3, 40, 56) * 2 - 1, set()
+    for turn in range(12):
+        save_video(frames, tmp_path / f"{turn}.mp4", fps=10)
+        files.add((tmp_path / f"{turn}.mp4").read_bytes())
+    assert len(files) == 1

@@ -17,10 +17,10 @@ from ganhub.app import _parts as parts
 from ganhub.app.declared import Bench
 from ganhub.app.gpu import render
 from ganhub.app.jobs import Report
-from ganhub.creation import Creation, Generate, Inputs, Result
+from ganhub.creation import Creation, Generate, Inputs, Result, marks
 from ganhub.images import video
+from ganhub.images.provenance import Mark
 
-STRIP = 10  # pictures of a film that are looked at
 SHEET = 1024  # pixels of the longer side of a sheet
 
 
@@ -37,14 +37,16 @@ def answer_of(bench: Bench, creation: Creation, inputs: Inputs, report: Report) 
     """Make a Creation and write its files; ``report`` may end the work."""
     if isinstance(creation, Generate):
         paths = bench.drawings.of(creation, bench.library, report)
-        look = paths[0] if len(paths) == 1 else _sheet(creation, [images.load_image(path) for path in paths])
+        look = paths[0] if len(paths) == 1 else _sheet(bench, creation, [images.load_image(path) for path in paths])
         return Answer(file_data(look), [file_data(path) for path in paths], _sentence(creation, len(paths)))
     result = render(creation, bench.library, lambda step, steps, early: report(step, steps), inputs=inputs)
     if result.film is not None:
-        return _film(creation, result)
+        return _film(bench, creation, result)
     pictures = [] if result.pictures is None else list(result.pictures)
-    paths = [_saved(creation, picture, result.srgb) for picture in pictures]
-    look = paths[0] if len(paths) == 1 else _sheet(creation, pictures) if paths else None
+    layouts = [marks.Layout(picked=(place,)) if len(pictures) > 1 else None for place in range(len(pictures))]
+    mark = [marks.mark_of(creation, bench.library, layout, inputs=inputs) for layout in layouts]
+    paths = [_saved(creation, *given, result.srgb) for given in zip(pictures, mark, strict=True)]
+    look = paths[0] if len(paths) == 1 else _sheet(bench, creation, pictures) if paths else None
     text = result.text or _sentence(creation, len(paths))
     return Answer(file_data(look) if look else None, [file_data(path) for path in paths], text)
 
@@ -58,34 +60,27 @@ def file_data(path: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _film(creation: Creation, result: Result) -> Answer:
-    last = len(result.film) - 1
-    shown = result.film[[round(i * last / (STRIP - 1)) for i in range(STRIP)]]
+def _film(bench: Bench, creation: Creation, result: Result) -> Answer:
     moving = parts.scratch(f"{creation.verb}.mp4")
-    video.save_video(result.film, moving, fps=getattr(creation, "fps", 24))
-    strip = parts.save_png(images.make_grid(parts.enlarge(shown, 96), columns=STRIP), "strip", **_facts(creation))
-    return Answer(file_data(strip), [file_data(str(moving))], result.text or f"A film of {last + 1} frames.")
+    video.save_video(result.film, moving, fps=getattr(creation, "fps", 24), mark=marks.mark_of(creation, bench.library))
+    strip = parts.save_strip(creation, result, bench.library, "strip")
+    return Answer(file_data(strip), [file_data(str(moving))], result.text or f"A film of {len(result.film)} frames.")
 
 
-def _sheet(creation: Creation, pictures: Sequence[Tensor]) -> str:
+def _sheet(bench: Bench, creation: Creation, pictures: Sequence[Tensor]) -> str:
     """All pictures as one, no larger than can be looked at."""
     stacked = torch.cat([picture.view(1, *picture.shape[-3:]) for picture in pictures])
     grid = images.make_grid(stacked)
     if max(grid.shape[-2:]) > SHEET:
         height, width = (max(1, round(side * SHEET / max(grid.shape[-2:]))) for side in grid.shape[-2:])
         grid = images.resize(grid.view(1, *grid.shape[-3:]), (height, width)).clamp(-1, 1)[0]
-    return parts.save_png(grid, f"{creation.verb}-sheet", **_facts(creation))
+    return parts.save_png(grid, f"{creation.verb}-sheet", marks.mark_of(creation, bench.library, shows="sheet"))
 
 
-def _saved(creation: Creation, picture: Tensor, srgb: bool) -> str:
+def _saved(creation: Creation, picture: Tensor, mark: Mark | None, srgb: bool) -> str:
     path = parts.scratch(f"{creation.verb}.png")
-    facts = {name: str(fact) for name, fact in {"software": "ganhub", **_facts(creation)}.items()}
-    images.save_image(picture, path, metadata=facts, srgb=srgb)
+    images.save_image(picture, path, srgb=srgb, mark=mark)
     return str(path)
-
-
-def _facts(creation: Creation) -> dict[str, str]:
-    return {"creation": creation.to_json()}
 
 
 def _sentence(creation: Creation, count: int) -> str:

@@ -11,7 +11,7 @@ import re
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
@@ -20,13 +20,16 @@ from ganhub.app import gpu
 from ganhub.app.batching import Batches
 from ganhub.app.jobs import Report
 from ganhub.app.shield import results_place
-from ganhub.creation import Generate, Library
+from ganhub.creation import Generate, Library, marks
 from ganhub.creation.generate import Near, Wanted, at_once
 from ganhub.errors import ImageError
+from ganhub.images import provenance
+from ganhub.images.provenance import Mark
 from ganhub.models import LatentGenerator
 
 MOST = 4096  # pictures of one model that are remembered
 
+Marking = Callable[[Wanted], Mark | None]
 Key = tuple[str, float, Near, int, str | int | None]
 
 
@@ -66,7 +69,11 @@ class Drawings:
 
     def of(self, wall: Generate, library: Library, report: Report | None = None) -> list[str]:
         """The PNGs of a :class:`~ganhub.creation.Generate`, in its order; see :meth:`paths_of`."""
-        return self.paths_of(wall.open(library), wall.model, wall.wanted(), wall.truncation, report, wall.near)
+
+        def mark(asked: Wanted) -> Mark | None:
+            return marks.mark_of(wall.alone(*asked), library)
+
+        return self.paths_of(wall.open(library), wall.model, wall.wanted(), wall.truncation, report, wall.near, mark)
 
     def path_of(
         self, generator: LatentGenerator, model: str, seed: int, truncation: float = 1.0,
@@ -77,7 +84,7 @@ class Drawings:
 
     def paths_of(
         self, generator: LatentGenerator, model: str, wanted: Sequence[Wanted], truncation: float = 1.0,
-        report: Report | None = None, near: Near = None,
+        report: Report | None = None, near: Near = None, mark: Marking | None = None,
     ) -> list[str]:  # fmt: skip
         """The PNGs of pictures, in order; those that are not there yet are drawn :func:`at_once` many at a time.
 
@@ -86,6 +93,7 @@ class Drawings:
             wanted: Seed and class of each; None as the class leaves it to the seed.
             report: Is told after how many of them it goes on.
             near: The seed that they are near, and how near.
+            mark: What the file of each shall say; without it, model and seed as plain texts.
         """
         paths = {asked: self._cached(generator, (model, truncation, near, *asked)) for asked in wanted}
         missing = [asked for asked, path in paths.items() if path is None]
@@ -94,12 +102,13 @@ class Drawings:
             if report is not None:
                 report(len(wanted) - len(missing) + start, len(wanted))
             part = missing[start : start + step]
-            paths |= zip(part, self._draw(generator, model, part, truncation, near), strict=True)
+            paths |= zip(part, self._draw(generator, model, part, truncation, near, mark), strict=True)
         return [str(paths[asked]) for asked in wanted]
 
     def _draw(
-        self, generator: LatentGenerator, model: str, wanted: Sequence[Wanted], truncation: float, near: Near
-    ) -> list[Path]:
+        self, generator: LatentGenerator, model: str, wanted: Sequence[Wanted], truncation: float, near: Near,
+        mark: Marking | None,
+    ) -> list[Path]:  # fmt: skip
         """Draw pictures, in one batch with others', and write their files, in a folder that nobody can guess."""
         if gpu.is_lent():
             pictures = gpu.draw_there(model, wanted, truncation, near)
@@ -114,7 +123,12 @@ class Drawings:
             # Its place is in the name: classes whose names have no Latin letters have the same file name.
             path = folder / file_name("-".join([model, *map(str, named.values()), f"seed-{seed}-{place}.png"]))
             # Nobody knows the place yet, so there is nobody who could see half of it.
-            write_new(path, images.encode_png(picture, metadata={name: str(fact) for name, fact in facts.items()}))
+            if mark is None:
+                write_new(path, images.encode_png(picture, metadata={name: str(fact) for name, fact in facts.items()}))
+            else:
+                marked = mark((seed, label))
+                write_new(path, images.encode_png(picture, mark=marked))
+                provenance.sign(path, ".png", marked)
             files.append(path)
         with self._lock:
             paths = self._paths.setdefault(generator, OrderedDict())

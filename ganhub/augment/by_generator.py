@@ -13,6 +13,7 @@ from ganhub.augment.folder import Labelled, Names, New, OnStep, load
 from ganhub.config import nearest
 from ganhub.errors import ConfigError, DataError, TrainingError
 from ganhub.files import write_atomically
+from ganhub.images import provenance
 from ganhub.models import LatentGenerator
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def sample_into(
 ) -> int:
     """Write those samples of the plan that are not there yet, at ``shape`` (height, width); returns how many."""
     missing = [new for new in plan if not (out / new.name).is_file()]
+    mark = provenance.bare(provenance.GENERATED)
     for start in range(0, len(missing), 64):
         part = missing[start : start + 64]
         seeds = [new.how["seed"] for new in part]
@@ -57,7 +59,7 @@ def sample_into(
         labels = generator.labels(len(part), [new.label for new in part])
         pictures = generator.generate(generator.latent(seeds), labels, noise=noise)
         for new, picture in zip(part, images.resize(pictures.cpu(), shape), strict=True):
-            images.save_image(picture, out / new.name)
+            images.save_image(picture, out / new.name, mark=mark)
         if on_step:
             on_step(start + len(part), len(missing))
     return len(missing)

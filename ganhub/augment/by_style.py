@@ -17,6 +17,7 @@ from ganhub import images
 from ganhub.augment.folder import Labelled, Names, New, OnStep, load
 from ganhub.data.collection import is_picture
 from ganhub.errors import ConfigError
+from ganhub.images import provenance
 from ganhub.images.colour import keep_colours as keep_colours_of
 from ganhub.models import Stylizer
 from ganhub.models._stylizer import SMALLEST_SIDE
@@ -82,13 +83,14 @@ def restyle_into(
     """
     originals = {one.name: one for one in labelled.originals}
     missing = [new for new in plan if not (out / new.name).is_file()]
+    mark = provenance.bare(provenance.COMPOSITE)
     for done, new in enumerate(missing, start=1):
         one, how = originals[new.how["from"]], new.how
         channels = 4 if one.channels in (2, 4) else one.channels
         content = load(one, channels)
         keep = keep_colours or one.channels == 2  # grey with transparency
         painted = restyle(stylizer, content, styles[how["style"]], how["strength"], how["seed"], keep)
-        images.save_image(painted, out / new.name)
+        images.save_image(painted, out / new.name, mark=mark)
         if on_step:
             on_step(done, len(missing))
     return len(missing)

@@ -6,6 +6,7 @@ Each file without a leading underscore declares ``PLACE``, where its commands st
 from __future__ import annotations
 
 import importlib
+import os
 import pkgutil
 from typing import Annotated
 
@@ -13,6 +14,7 @@ import typer
 
 from ganhub._version import __version__
 from ganhub.console import in_sentences
+from ganhub.images.provenance import SWITCH
 
 cli = typer.Typer(
     help="GANs and style networks from the Hugging Face Hub to your screen.",
@@ -33,8 +35,13 @@ def options(
     version: Annotated[
         bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version and end.")
     ] = False,
+    no_mark: Annotated[
+        bool, typer.Option("--no-mark", help="Files shall not say that they were generated, nor how.")
+    ] = False,
 ) -> None:
     """GANs and style networks from the Hugging Face Hub to your screen."""
+    if no_mark:
+        os.environ[SWITCH] = "0"
 
 
 _groups = [importlib.import_module(f"{__name__}.{m.name}") for m in pkgutil.iter_modules(__path__) if m.name[0] != "_"]

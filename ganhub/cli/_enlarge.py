@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import torch
-from torch import Tensor
-
-from ganhub import images, zoo
-from ganhub.apply import translating
+from ganhub import hub, zoo
 from ganhub.errors import ConfigError, HubError
-from ganhub.models import AutoModel, Translator
 
 FACTORS = (1, 2, 4)
 WAYS = ("auto", "upscaler", "nearest")
 SMALLEST = 64  # pixels a side that the upscaler, which has learnt photos, makes something of
 
 
-def chosen(scale: int, way: str, size: tuple[int, int], channels: int) -> tuple[Callable[[Tensor], Tensor], str]:
-    """How pictures are enlarged, and that in words.
+def chosen(scale: int, way: str, size: tuple[int, int], channels: int) -> tuple[str, str]:
+    """By what pictures are enlarged, and that in words.
 
     The rule of "auto": grey pictures, and those with a side below 64 pixels, are enlarged by nearest, each pixel a
     square; others by the usual upscaler where it is on this machine (or in the Hub's cache), else by nearest.
@@ -29,7 +22,7 @@ def chosen(scale: int, way: str, size: tuple[int, int], channels: int) -> tuple[
         size, channels: Of the pictures.
 
     Returns:
-        A function [N, C, H, W] -> [N, C, H * scale, W * scale], all in [-1, 1].
+        The name of an upscaler, or "" for each pixel a square.
 
     Raises:
         ConfigError: Another factor or way. HubError: There is no upscaler, and it was asked for.
@@ -39,23 +32,16 @@ def chosen(scale: int, way: str, size: tuple[int, int], channels: int) -> tuple[
     if way not in WAYS:
         raise ConfigError(f"--enlarge is {', '.join(WAYS[:-1])} or {WAYS[-1]}, not {way!r}.")
     if scale == 1:
-        return (lambda pictures: pictures), ""
+        return "", ""
     if way == "upscaler" or (way == "auto" and channels != 1 and min(size) >= SMALLEST):
         name = zoo.default("enlarge")
         try:
-            upscaler = AutoModel.from_pretrained(name, local_files_only=way == "auto")
-            return (lambda pictures: _by(upscaler, pictures, scale)), f"enlarged {scale} times by {name}"
+            hub.locate(name, local_files_only=way == "auto")
+            return name, f"enlarged {scale} times by {name}"
         except HubError:
             if way == "upscaler":
                 raise
             missing = f" ({name} is not on this machine; --enlarge upscaler fetches it)"
     else:
         missing = ""
-    how = f"enlarged {scale} times, each pixel a square{missing}"
-    return (lambda pictures: images.enlarge(pictures, scale)), how
-
-
-def _by(upscaler: Translator, pictures: Tensor, scale: int) -> Tensor:
-    size = tuple(side * scale for side in pictures.shape[-2:])
-    large = [translating.translate(upscaler, picture[None].cpu().float()) for picture in pictures]
-    return torch.cat([one if tuple(one.shape[-2:]) == size else images.resize(one, size) for one in large])
+    return "", f"enlarged {scale} times, each pixel a square{missing}"

@@ -21,6 +21,7 @@ from ganhub.data.collection import SUFFIXES, Listing, Picture, list_pictures
 from ganhub.errors import ConfigError, GanhubError
 from ganhub.files import check_place
 from ganhub.images import video
+from ganhub.images.provenance import Mark
 
 FILMS = tuple(video.READERS)
 Force = Annotated[bool, typer.Option("--force", help="Overwrite files that are there.")]
@@ -192,9 +193,9 @@ def is_film(source: Path) -> bool:
         return True  # what is wrong with it is said when its turn comes
 
 
-def save_result(result: Result, source: Path, target: Path) -> list[str]:
+def save_result(result: Result, source: Path, target: Path, mark: Mark | None) -> list[str]:
     """Write what was made of a photo; notes on what its file cannot hold or did not give."""
-    images.save_image(result.pictures, target, srgb=result.srgb)
+    images.save_image(result.pictures, target, srgb=result.srgb, mark=mark)
     see_through = result.photo.shape[1] == 4 and bool((result.photo[:, 3:] < 1).any())
     laid = see_through and target.suffix.lower() in (".jpg", ".jpeg", ".bmp")
     return first_only(source) + (["transparency laid on white, which a .png would keep"] if laid else [])

@@ -12,7 +12,7 @@ from ganhub import images, latents
 from ganhub.cli._files import Force, may_write, must_end_in
 from ganhub.cli._forecast import Forecast
 from ganhub.cli._inputs import place, progress, say
-from ganhub.creation import Edit, Inputs, LocalLibrary, render
+from ganhub.creation import Edit, Inputs, LocalLibrary, marks, render
 from ganhub.creation.edit import NOTHING
 from ganhub.errors import ConfigError
 
@@ -46,7 +46,7 @@ def edit(
     must_end_in(out, images.SUFFIXES)
     point = out.with_suffix(".safetensors")
     may_write([out, point], force)
-    forecast = Forecast("The projection")
+    library, forecast = LocalLibrary(device), Forecast("The projection")
     with progress() as bar:
         task = bar.add_task("Projecting", total=steps, visible=bool(photo or mix_photo))
 
@@ -55,9 +55,9 @@ def edit(
             if total:
                 forecast.at(step / total)
 
-        made = render(asked, LocalLibrary(device), show, inputs=inputs)
+        made = render(asked, library, show, inputs=inputs)
     facts = {"software": "ganhub", "model": Path(model).name, "edits": ", ".join(made.notes) or "none"}
-    images.save_image(made.pictures, out, metadata=facts)
+    images.save_image(made.pictures, out, mark=marks.mark_of(asked, library))
     latents.save_w(made.tensors["w"], point, noise=made.tensors["noise"], about=facts)
     say(f"{made.text} {', '.join(made.notes) or 'No change'}: {out}, and its point in W in {point.name}")
 

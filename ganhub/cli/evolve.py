@@ -13,18 +13,18 @@ from ganhub import images
 from ganhub.cli._files import Force, may_write
 from ganhub.cli._forecast import Forecast
 from ganhub.cli._inputs import place, progress, say
-from ganhub.creation import Evolve, Inputs, LocalLibrary, Result
+from ganhub.creation import Evolve, Inputs, LocalLibrary, Result, marks
 from ganhub.creation.search import Search, get_score, list_algorithms, list_scores, points_of
 from ganhub.creation.search.plot import progress_svg
 from ganhub.creation.search.scores import read_scores
 from ganhub.creation.search.state import load_state, save_state
 from ganhub.files import write_atomically
+from ganhub.images import provenance
 
+NAMES = ", ".join(one.name for one in list_scores())
 STATE = "search.json"
 WALL, PLOT, LATENTS = "wall.png", "progress.svg", "latents.safetensors"
 SHOWN = 160  # pixels of a side on the wall, about
-
-SCORES = ", ".join(one.name for one in list_scores())
 
 
 def evolve(
@@ -32,10 +32,7 @@ def evolve(
     out: Annotated[Path, typer.Option(parser=place, help="Folder of the results, and of what it is resumed from.")],
     scores: Annotated[
         str,
-        typer.Option(
-            "--score",
-            help=f"NAME=WEIGHT, separated by commas; below 0 prefers less: {SCORES}.",
-        ),
+        typer.Option("--score", help=f"NAME=WEIGHT, separated by commas, of {NAMES}; a weight below 0 prefers less."),
     ] = "colourfulness=1",
     algorithm: Annotated[str, typer.Option(help=f"{', '.join(list_algorithms())}.")] = "genetic",
     generations: Annotated[int, typer.Option(help="How often it goes on.")] = 25,
@@ -58,11 +55,12 @@ def evolve(
     resumed = os.path.isfile(out / STATE) and not force
     state = load_state(out / STATE, asked) if resumed else None
     may_write([out / name for name in (WALL, PLOT, LATENTS)], force or resumed)
-    search = asked.begin(LocalLibrary(device), inputs, state)
+    library = LocalLibrary(device)
+    search = asked.begin(library, inputs, state)
     if state is not None:
         say(f"{out / STATE}: {len(state.tape)} of {search.evaluations} pictures are scored already.")
     follow(asked, search, out)
-    write(asked, search, asked.result(search), out)
+    write(asked, search, asked.result(search), out, library)
 
 
 def follow(asked: Evolve, search: Search, out: Path) -> None:
@@ -83,7 +81,7 @@ def follow(asked: Evolve, search: Search, out: Path) -> None:
         search.run(scored)
 
 
-def write(asked: Evolve, search: Search, found: Result, out: Path) -> None:
+def write(asked: Evolve, search: Search, found: Result, out: Path, library: LocalLibrary) -> None:
     """The wall, its pictures one by one, their latents and the plot."""
     from safetensors.torch import save_file
 
@@ -92,10 +90,11 @@ def write(asked: Evolve, search: Search, found: Result, out: Path) -> None:
     for i, (picture, creation) in enumerate(zip(found.pictures, creations, strict=True), 1):
         score = found.tensors["scores"][i - 1].item()
         about = {"software": "ganhub", "score": f"{score:.4f}", "creation": creation.to_json()}
-        images.save_image(picture, out / f"best-{i:02}.png", metadata=about)
-    larger = images.enlarge(found.pictures, max(1, SHOWN // max(found.pictures.shape[-2:])))
+        about = about if provenance.are_on() else {}
+        images.save_image(picture, out / f"best-{i:02}.png", metadata=about, mark=marks.mark_of(creation, library))
+    layout = marks.Layout(scale=max(1, SHOWN // max(found.pictures.shape[-2:])), columns=4, padding=4)
     metadata = {"software": "ganhub", "creation": asked.to_json()}
-    images.save_image(images.make_grid(larger, columns=4, padding=4), out / WALL, metadata=metadata)
+    images.save_image(layout.arrange(found, library), out / WALL, mark=marks.mark_of(asked, library, layout))
     tensors = {name: tensor.contiguous().to(torch.float32) for name, tensor in found.tensors.items()}
     write_atomically(out / LATENTS, lambda path: save_file(tensors, path, metadata=metadata))
     svg = progress_svg(search.progress(), asked.population)

@@ -13,7 +13,7 @@ from ganhub.cli._files import Force, may_write, must_end_in
 from ganhub.cli._forecast import Forecast
 from ganhub.cli._inputs import place, progress, say
 from ganhub.console import printable
-from ganhub.creation import Inputs, Interpolate, LocalLibrary, Project, Result, checks, limits, render
+from ganhub.creation import Inputs, Interpolate, LocalLibrary, Project, Result, checks, limits, marks, render
 from ganhub.images import video
 from ganhub.models import LatentGenerator, StyleGenerator
 
@@ -56,7 +56,7 @@ def walk(
                 forecast.at(frame / total)
 
         film = render(path, library, show).film
-    video.save_video(film, out, fps=fps)
+    video.save_video(film, out, fps=fps, mark=marks.mark_of(path, library))
     say(f"{frames} frames from seed {way[0]} to seed {way[-1]}{', and back,' if loop else ''} in {out}")
 
 
@@ -90,10 +90,11 @@ def project(
 
         projected = render(projection, library, show, inputs=inputs)
     metadata = {"model": Path(model).name, "photo": printable(photo.name), "space": space, "seed": str(seed)}
-    images.save_image(projected.pictures, out / "projected.png", metadata=metadata)
+    mark, sheet = (marks.mark_of(projection, library, shows=shows) for shows in ("", "sheet"))
+    images.save_image(projected.pictures, out / "projected.png", mark=mark)
     latents.save_w(projected.tensors["w"], out / "w.safetensors", noise=projected.tensors["noise"], about=metadata)
     edits = edits_of(library.open(model, StyleGenerator), projected)
-    images.save_image(edits, out / "edits.png", metadata=metadata)
+    images.save_image(edits, out / "edits.png", mark=sheet)
     for note in projected.notes:
         say(note)
     say(

@@ -11,7 +11,7 @@ from ganhub import images, zoo
 from ganhub.cli._enlarge import chosen
 from ganhub.cli._files import Force, may_write, must_end_in
 from ganhub.cli._inputs import place, say
-from ganhub.creation import Generate, LocalLibrary, checks, limits, render
+from ganhub.creation import Generate, LocalLibrary, checks, limits, marks, render
 from ganhub.creation.generate import MAX_COUNT
 from ganhub.models import get_architecture, list_architectures
 
@@ -60,11 +60,12 @@ def sample(
     may_write([out], force)
     library = LocalLibrary(device)
     generator = wall.open(library)
-    larger, how = chosen(scale, enlarge, generator.config.size, generator.config.channels)
+    upscaler, how = chosen(scale, enlarge, generator.config.size, generator.config.channels)
     height, width = (side * scale for side in generator.config.size)
     limits.check_pixels(n, (height, width), limits.GRID, advice=", or a smaller --scale")
-    pictures = larger(render(wall, library).pictures)
-    images.save_grid(pictures, out, columns=columns)
+    layout = marks.grid(n, columns, scale=scale, upscaler=upscaler)
+    pictures = layout.arrange(render(wall, library), library)
+    images.save_image(pictures, out, mark=marks.mark_of(wall, library, layout))
     drawn = f"{n} pictures of seeds {seed} to {seed + n - 1}" if n > 1 else f"1 picture of seed {seed}"
     say(f"{drawn}{f', {how},' if how else ''} in {out}")
 

@@ -17,10 +17,11 @@ from ganhub import images, zoo
 from ganhub.apply import styling
 from ganhub.cli import _files as files
 from ganhub.cli._inputs import place, say
-from ganhub.creation import Inputs, LocalLibrary, Style, render
+from ganhub.creation import Inputs, LocalLibrary, Style, marks, render
 from ganhub.creation.photo import NO_PHOTO
 from ganhub.errors import ConfigError
 from ganhub.images import video
+from ganhub.images.provenance import Mark
 from ganhub.models import Stylizer
 
 NAMING, READING = zoo.default("paint"), zoo.default("paint like")  # for styles with names, and for pictures
@@ -90,17 +91,25 @@ def _paint(
     creation = replace(plan, photo=inputs.add(source))
     if files.is_film(source):
         stylizer = library.open(plan.model, Stylizer)
-        shrunk, notes = _film(creation, stylizer, inputs, source, target, show, smoothing)
+        mark = marks.mark_of(creation, library, shows="film")
+        shrunk, notes = _film(creation, stylizer, inputs, source, target, show, smoothing, mark)
     else:
         result = render(creation, library, show, inputs=inputs)
-        shrunk, notes = result.shrunk, files.save_result(result, source, target)
+        shrunk, notes = result.shrunk, files.save_result(result, source, target, marks.mark_of(creation, library))
     if shrunk and not plan.size:
         notes.append(f"shrunk to {shrunk} pixels, as {plan.model} paints pictures as one (--size says else)")
     return notes
 
 
 def _film(
-    creation: Style, stylizer: Stylizer, inputs: Inputs, source: Path, target: Path, show: Callable, smoothing: float
+    creation: Style,
+    stylizer: Stylizer,
+    inputs: Inputs,
+    source: Path,
+    target: Path,
+    show: Callable,
+    smoothing: float,
+    mark: Mark | None,
 ) -> tuple[int, list[str]]:
     """Paint a film frame by frame; to which side it was shrunk, or 0, and notes."""
     film = video.open_video(source)
@@ -119,7 +128,7 @@ def _film(
 
     options = {**creation.options(stylizer, inputs), "scale": creation.scale and creation.scale * creation.strokes}
     painted = styling.paint_frames(stylizer, sized(), smoothing=smoothing, **options)
-    video.save_video(painted, target, fps=min(film.fps, video.fastest(target)))
+    video.save_video(painted, target, fps=min(film.fps, video.fastest(target)), mark=mark)
     return shrunk, ["without its sound"] if film.sound else []
 
 

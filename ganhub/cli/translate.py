@@ -13,7 +13,7 @@ from ganhub import zoo
 from ganhub.cli import _files as files
 from ganhub.cli._inputs import place
 from ganhub.convert import SUFFIXES
-from ganhub.creation import Inpaint, Inputs, LocalLibrary, Translate, render
+from ganhub.creation import Inpaint, Inputs, LocalLibrary, Translate, marks, render
 from ganhub.creation.photo import NO_PHOTO, OfPhoto, read_mask
 from ganhub.errors import ConfigError
 from ganhub.models import Inpainter, Translator
@@ -105,8 +105,9 @@ def _work(
     def work(source: Path, target: Path, show: Callable) -> list[str]:
         if source.suffix.lower() in files.FILMS and source.suffix.lower() != ".gif":
             raise ConfigError("is a film; only pictures are worked on here.")
-        result = render(replace(plan, photo=inputs.add(source)), library, show, inputs=inputs)
-        return files.save_result(result, source, target)
+        creation = replace(plan, photo=inputs.add(source))
+        result = render(creation, library, show, inputs=inputs)
+        return files.save_result(result, source, target, marks.mark_of(creation, library))
 
     files.work_through(jobs, work, done)
 

@@ -14,6 +14,7 @@ from ganhub.creation.inputs import Inputs
 from ganhub.creation.interpolate import Interpolate
 from ganhub.creation.library import LocalLibrary
 from ganhub.creation.project import Project
+from ganhub.creation.reproduce import read_creation, reproduce
 from ganhub.creation.restore import Inpaint, Restore
 from ganhub.creation.search.evolve import Evolve
 from ganhub.creation.search.point import Point
@@ -21,4 +22,5 @@ from ganhub.creation.style import Style
 from ganhub.creation.translate import Translate
 
 __all__ = ["Creation", "Edit", "Evolve", "Generate", "Inpaint", "Inputs", "Interpolate", "Library", "LocalLibrary",
-           "OnStep", "Point", "Project", "Restore", "Result", "Style", "Translate", "list_verbs", "render"]  # fmt: skip
+           "OnStep", "Point", "Project", "Restore", "Result", "Style", "Translate", "list_verbs",
+           "read_creation", "render", "reproduce"]  # fmt: skip

@@ -15,6 +15,7 @@ from ganhub.config import BaseConfig, nearest
 from ganhub.creation import checks
 from ganhub.creation.inputs import Inputs
 from ganhub.errors import ConfigError, HubError
+from ganhub.images import provenance
 from ganhub.models import Model
 
 M = TypeVar("M", bound=Model)
@@ -133,6 +134,10 @@ class Creation(BaseConfig):
         """sha256 of each input picture -> what it is here, in a word."""
         named = {one.name: getattr(self, one.name) for one in dataclasses.fields(self) if one.metadata.get("sha256")}
         return {digest: name for name, digest in named.items() if digest}
+
+    def source_type(self, library: Library) -> str:
+        """IPTC's Digital Source Type of what is made: generated, or a composite where pictures were given."""
+        return provenance.COMPOSITE if self.digests() else provenance.GENERATED
 
     def require_inputs(self, inputs: Inputs) -> None:
         """Raise ConfigError unless each input picture is here, and is the one that is meant."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -54,6 +54,10 @@ class Generate(Creation, verb="generate"):
         """Seed and class of each picture, row by row."""
         seeds = range(self.seed, self.seed + self.count)
         return [(seed, label) for label in self.labels or (None,) for seed in seeds]
+
+    def alone(self, seed: int, label: str | int | None) -> Generate:
+        """One picture of :meth:`wanted` without the others."""
+        return replace(self, seed=seed, count=1, labels=() if label is None else (label,))
 
     @property
     def near(self) -> Near:

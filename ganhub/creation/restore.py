@@ -8,6 +8,7 @@ from ganhub.apply import restoring, translating
 from ganhub.creation._base import Library, OnStep, Result, picture, tiling
 from ganhub.creation.inputs import Inputs
 from ganhub.creation.photo import OfPhoto, read_mask
+from ganhub.images import provenance
 from ganhub.models import Inpainter, Translator
 
 MODELS = ("cleaner", "inpainter", "colourist", "upscaler")  # fields of Restore in the order of the steps
@@ -61,6 +62,10 @@ class Restore(OfPhoto, verb="restore"):
         """Field -> name of the models that do something, in order."""
         named = {field: getattr(self, field) for field in MODELS if field != "inpainter" or self.mask}
         return {field: name for field, name in named.items() if name}
+
+    def source_type(self, library: Library) -> str:
+        painted = {"inpainter", "colourist"} & set(self.steps())  # what was not in the photo
+        return provenance.COMPOSITE if painted else provenance.ENHANCED
 
     def make(self, library: Library, inputs: Inputs, on_step: OnStep) -> Result:
         photo, mask = self.read(inputs), read_mask(inputs, self.mask)

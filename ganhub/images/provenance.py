@@ -55,7 +55,7 @@ class Mark:
     """What a file shall say.
 
     Attributes:
-        text: One line of ASCII, at most 60,000 letters.
+        text: One line of JSON in ASCII, at most 60,000 letters; "" for none.
         source: A term of IPTC's Digital Source Type, such as :data:`GENERATED`.
         system: Which AI made it, in words.
     """
@@ -67,7 +67,7 @@ class Mark:
     def __post_init__(self) -> None:
         if self.source not in (GENERATED, COMPOSITE, ENHANCED):
             raise ConfigError(f"{self.source!r} is not a digital source type that is used here: use {GENERATED}.")
-        if not self.text.isascii() or not self.text.isprintable():
+        if not (self.text.isascii() and self.text.isprintable()):
             raise ConfigError("The text of a mark is one line of ASCII.")
         if len(self.text) > MAX_TEXT:
             raise ImageError(
@@ -96,6 +96,11 @@ def _say_off() -> None:
     log.warning("Marks are off (%s=0): files do not say that they were generated, nor how.", SWITCH)
 
 
+def bare(source: str) -> Mark | None:
+    """A mark that says whether a file was generated, and not how; None where marks are switched off."""
+    return Mark("", source) if are_on() else None
+
+
 def xmp(mark: Mark) -> bytes:
     """The XMP packet of a mark, in UTF-8."""
     words = {
@@ -120,7 +125,8 @@ def xmp(mark: Mark) -> bytes:
 def png_texts(notes: PngImagePlugin.PngInfo, mark: Mark) -> None:
     """Add a mark to the texts of a PNG."""
     notes.add_text("Software", f"ganhub {__version__}")
-    notes.add_text(KEY, mark.text)
+    if mark.text:
+        notes.add_text(KEY, mark.text)
     notes.add_itxt("XML:com.adobe.xmp", xmp(mark).decode())
 
 
@@ -130,7 +136,8 @@ def options(kind: str, mark: Mark) -> dict[str, bytes]:
         return {}
     exif, packet = Image.Exif(), xmp(mark)
     exif[ExifTags.Base.Software] = f"ganhub {__version__}"
-    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = _COMMENT_CODE + mark.text.encode()
+    if mark.text:
+        exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = _COMMENT_CODE + mark.text.encode()
     if kind == "WEBP":
         return {"exif": exif.tobytes(), "xmp": packet}
     body = b"http://ns.adobe.com/xap/1.0/\0" + packet  # older Pillow takes no XMP for a JPEG
@@ -155,7 +162,13 @@ def finish(path: Path, suffix: str, mark: Mark) -> None:
         packet = xmp(mark)
         with path.open("ab") as file:
             file.write(struct.pack(">I4s", 24 + len(packet), b"uuid") + _XMP_BOX + packet)
-    credentials.sign_file(path, suffix, mark.text, TERMS + mark.source)
+    sign(path, suffix, mark)
+
+
+def sign(path: Path, suffix: str, mark: Mark | None) -> None:
+    """Sign a file whose mark is in it, where a certificate is configured; GanhubError where it cannot be used."""
+    if mark is not None:
+        credentials.sign_file(path, suffix, mark.text, TERMS + mark.source)
 
 
 def _marked_gif(data: bytes, mark: Mark) -> bytes:
@@ -180,6 +193,17 @@ def read_text(source: codec.Source) -> str:
         ImageError: As :func:`ganhub.images.open_image`; of the pixels nothing is read.
     """
     return codec.look_into(source, _text)
+
+
+def read_texts(source: codec.Source) -> dict[str, str]:
+    """The texts of a PNG that belong to no mark, by their names; nothing of other pictures."""
+    ours = (KEY, "Software", "XML:com.adobe.xmp")
+
+    def texts(picture: Image.Image) -> dict[str, str]:
+        named = picture.info.items() if picture.format == "PNG" else ()
+        return {name: str(text) for name, text in named if isinstance(text, str) and name not in ours}
+
+    return codec.look_into(source, texts)
 
 
 def _text(picture: Image.Image) -> str:

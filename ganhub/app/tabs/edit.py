@@ -17,6 +17,7 @@ from torch import Tensor
 from ganhub import images, latents, zoo
 from ganhub.app import _parts as parts
 from ganhub.app.declared import Bench, Built, Form, Outcome, Tab, press_once
+from ganhub.app.gpu import render
 from ganhub.app.jobs import Report
 from ganhub.app.tabs._edit_boxes import (
     MAX_SIDE,
@@ -34,7 +35,7 @@ from ganhub.app.tabs._edit_boxes import (
     strip_of,
 )
 from ganhub.app.tabs._edit_layout import CHANGES, EMPTY, FIRST, SLIDERS, STEPS, beginning, changing
-from ganhub.creation import Creation, Edit, Inputs, Result, checks, render
+from ganhub.creation import Creation, Edit, Inputs, Result, checks, marks
 from ganhub.creation.edit import NOTHING, PARTS, kept_start, require_direction
 from ganhub.errors import ConfigError
 from ganhub.models import StyleGenerator
@@ -82,11 +83,15 @@ def connect(bench: Bench, at: SimpleNamespace, have: bool) -> Built:
     outputs = [at.start, *shown, at.outcome, at.status]
     at.apply = (parts.calm(show_edits, bench), [at.start, *edits], shown)
     at.remember = (parts.calm(remembered, bench), [at.start, *edits], at.outcome)
-    at.fit = (parts.calm(fit, bench), [at.start, at.chosen, at.names, *at.sliders],
-              [at.by_name, at.chosen, at.names, *at.sliders])  # fmt: skip
+    at.fit = (parts.calm(fit, bench), [at.start, at.chosen, *at.sliders, at.unnamed, *at.changes],
+              [at.by_name, at.chosen, at.names, *at.sliders, at.unnamed_now, *at.changes])  # fmt: skip
     at.look = (parts.calm(other_look, bench), [at.start, at.mix_seed], at.other)
     at.reveal = (lambda: (gr.Column(visible=True), gr.HTML(visible=False)), None, [at.room, at.empty])
-    at.menus = (parts.calm(menus, bench.library), at.model, [at.label, at.chosen, at.unnamed, at.strip])
+    at.menus = (
+        parts.calm(menus, bench.library),
+        at.model,
+        [at.label, at.chosen, at.unnamed, *at.changes, at.strip, at.pair],
+    )
     from_seed = (parts.calm(start_from_seed, bench), [at.model, at.label, at.seed, *edits], outputs)
     from_photo = (parts.calm(start_from_photo, bench), [at.model, at.label, at.photo, at.steps, *edits], outputs)
     slow = {"show_progress": "hidden", "concurrency_limit": 1, "concurrency_id": "project-slow"}
@@ -100,7 +105,7 @@ def connect(bench: Bench, at: SimpleNamespace, have: bool) -> Built:
         api_description="Find the point in W whose picture is most like a photo, and begin to edit it. Gives early "
         "looks while it works; returns what `edit_seed` returns.",
     )  # fmt: skip
-    mixed = at.mix_press.click(
+    at.mix_press.click(
         parts.calm(find_other, bench), [at.start, at.mix_photo, at.steps, *edits],
         [*outputs[:-1], at.parts, at.other, at.status], **slow, api_name="edit_mix_photo",
         api_description="Find another photo in the model, so that `mixed` takes its styles: of what `edit_seed` or "
@@ -108,14 +113,9 @@ def connect(bench: Bench, at: SimpleNamespace, have: bool) -> Built:
     )  # fmt: skip
     surprised = at.surprise.click(lambda: secrets.randbelow(NEW_SEEDS), None, at.seed, queue=False, **parts.PRIVATE)
     changed = at.model.input(*at.menus, **parts.PRIVATE)
-    for event in (
-        taken,
-        pressed,
-        surprised.then(*from_seed, **parts.PRIVATE),
-        changed.then(*from_seed, **parts.PRIVATE),
-    ):
-        event.success(*at.fit, **parts.PRIVATE).success(*at.reveal, **parts.PRIVATE).success(*at.look, **parts.PRIVATE)
-    mixed.success(*at.fit, **parts.PRIVATE)
+    for event in (taken, pressed, *(one.then(*from_seed, **parts.PRIVATE) for one in (surprised, changed))):
+        event.success(*at.reveal, **parts.PRIVATE)
+    at.start.change(*at.fit, **parts.PRIVATE).success(*at.look, **parts.PRIVATE)  # whoever started it
     connect_edits(bench, at, edits)
     connect_boxes(bench, at)
     scripts = (press_once("edit", "pair", button="take"),) if have else ()
@@ -128,9 +128,9 @@ def connect(bench: Bench, at: SimpleNamespace, have: bool) -> Built:
 
 def connect_edits(bench: Bench, at: SimpleNamespace, edits: Sequence[Any]) -> None:
     """What the sliders and menus of the edits do."""
-    moving = [*at.sliders, *at.changes, at.mix_seed, at.truncation]
+    moving = [*at.sliders, *at.changes, at.parts, at.truncation]
     gr.on(
-        [one.input for one in (*moving, at.parts)], *at.apply, trigger_mode="always_last", show_progress="hidden",
+        [one.input for one in moving], *at.apply, trigger_mode="always_last", show_progress="hidden",
         api_name="edit_tab",
         api_description="Change what `edit_seed` or `edit_photo` started: `amount_1` and the others along the named "
         "`directions`, in this order; `change_1` and the others along the `changes` without names, in standard "
@@ -140,7 +140,8 @@ def connect_edits(bench: Bench, at: SimpleNamespace, edits: Sequence[Any]) -> No
     # A slider is moved through many values; the one where it is let go is worth keeping.
     settled = [one.release for one in (*at.sliders, *at.changes, at.truncation)] + [at.parts.input, at.mix_seed.submit]
     gr.on(settled, *at.remember, trigger_mode="always_last", **parts.PRIVATE)
-    at.mix_seed.input(parts.calm(by_seed), at.start, at.start, **parts.PRIVATE).then(*at.look, **parts.PRIVATE)
+    by_hand = at.mix_seed.input(parts.calm(by_seed), at.start, at.start, trigger_mode="always_last", **parts.PRIVATE)
+    by_hand.then(*at.apply, **parts.PRIVATE).then(*at.look, **parts.PRIVATE)
     at.reset.click(
         lambda: (*[0] * (SLIDERS + CHANGES), [], 1.0), None, [*at.sliders, *at.changes, at.parts, at.truncation],
         show_progress="hidden", api_name="edit_reset",
@@ -150,8 +151,6 @@ def connect_edits(bench: Bench, at: SimpleNamespace, edits: Sequence[Any]) -> No
         box.input(parts.calm(arrange), [box, now, *sliders], [now, *sliders], **parts.PRIVATE).then(
             *at.apply, **parts.PRIVATE
         )
-    at.unnamed.change(parts.calm(arrange), [at.unnamed, at.unnamed_now, *at.changes], [at.unnamed_now, *at.changes],
-                      **parts.PRIVATE)  # fmt: skip
 
 
 def connect_boxes(bench: Bench, at: SimpleNamespace) -> None:
@@ -168,11 +167,12 @@ def connect_boxes(bench: Bench, at: SimpleNamespace) -> None:
         ).success(*at.fit, **parts.PRIVATE)  # fmt: skip
 
 
-def saved(session: Session, creation: Edit, edited: Result) -> tuple[tuple[str, str], str, str, str]:
+def saved(bench: Bench, session: Session, creation: Edit, edited: Result) -> tuple[tuple[str, str], str, str, str]:
     """Before and after, what was done as a line, and the files of the picture and its point in W."""
     facts = {"model": creation.model, "source": creation.source, "edits": ", ".join(edited.notes) or "none"}
     name = f"{creation.model}-{creation.source}-edited"
-    path, file = parts.save_png(edited.pictures, name, **facts), parts.scratch(f"{name}.safetensors")
+    path = parts.save_png(edited.pictures, name, marks.mark_of(creation, bench.library), **facts)
+    file = parts.scratch(f"{name}.safetensors")
     tensors = edited.tensors
     latents.save_w(tensors["w"], file, noise=tensors["noise"], about={"software": "ganhub", **facts})
     line = " · ".join(html.escape(part) for part in (creation.source.capitalize(), *(edited.notes or ["as it is"])))
@@ -190,7 +190,7 @@ def edited(session: Session | None, edits: Sequence[Any]) -> Edit:
 def show_edits(bench: Bench, session: Session | None, *edits: Any) -> tuple[tuple[str, str], str, str, str]:
     """The picture with other edits."""
     creation = edited(session, edits)
-    return saved(session, creation, render(creation, bench.library, inputs=session.inputs))
+    return saved(bench, session, creation, render(creation, bench.library, inputs=session.inputs))
 
 
 @with_edits
@@ -199,7 +199,7 @@ def remembered(bench: Bench, session: Session | None, *edits: Any) -> Any:
     if session is None:
         return gr.skip()
     creation = edited(session, edits)
-    path = saved(session, creation, render(creation, bench.library, inputs=session.inputs))[2]
+    path = saved(bench, session, creation, render(creation, bench.library, inputs=session.inputs))[2]
     return Outcome(creation, [path], photos=photos_of(session, creation))
 
 
@@ -229,10 +229,11 @@ def start(
         plain = replace(pinned, directions=(), mixed=NOTHING, mix_seed=0, truncation=1.0)
         begun = render(plain, bench.library, on_step, inputs=inputs)
         name = f"{asked.model}-{asked.source}"
-        before = parts.save_png(begun.photo, name, model=asked.model, source=asked.source)
+        mark = None if asked.photo else marks.mark_of(plain, bench.library)  # the photo is nobody's picture but theirs
+        before = parts.save_png(begun.photo, name, mark)
         session = Session(plain, inputs, before, photos)
         creation, left_out = fitting(generator, pinned, kept_start(plain, inputs).label)
-        shown = saved(session, creation, render(creation, bench.library, inputs=inputs))
+        shown = saved(bench, session, creation, render(creation, bench.library, inputs=inputs))
         outcome = Outcome(creation, [shown[2]], photos=photos_of(session, creation))
         return session, *shown, outcome, f"{html.escape(begun.text)} {left_out}".strip()
 
@@ -313,7 +314,9 @@ def find_other(bench: Bench, request: gr.Request, session: Session | None, photo
 
 def by_seed(session: Session | None) -> Any:
     """Styles are taken from the picture of a seed from now on."""
-    return gr.skip() if session is None else replace(session, creation=replace(session.creation, mix_photo=""))
+    if session is None or not session.creation.mix_photo:
+        return gr.skip()
+    return replace(session, creation=replace(session.creation, mix_photo=""))
 
 
 def takes(creation: Creation) -> bool:

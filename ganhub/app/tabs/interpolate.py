@@ -7,14 +7,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
-from torch import Tensor
 
-from ganhub import images
 from ganhub.app import _parts as parts
 from ganhub.app.declared import Bench, Built, Form, Outcome, Tab, press_once
+from ganhub.app.gpu import render
 from ganhub.app.jobs import Report
 from ganhub.app.library import Library
-from ganhub.creation import Creation, Generate, Interpolate, checks, limits, render
+from ganhub.creation import Creation, Generate, Interpolate, Result, checks, limits, marks
 from ganhub.images import video
 from ganhub.models import LatentGenerator
 
@@ -134,7 +133,7 @@ def run(bench: Bench, model, seeds, label, frames, film, loop, request: gr.Reque
     def work(report: Report) -> tuple[str, str | None]:
         size = bench.library.open(walk.model, LatentGenerator).config.size
         limits.check_pixels(how_many, size, limits.FILM_OF_A_VISITOR, "frames")
-        return saved(walk, render(walk, bench.library, report).film, film)
+        return saved(bench, walk, render(walk, bench.library, report), film)
 
     job = yield from parts.follow(
         bench, "interpolate", request, work, noun="Frame", outputs=4,
@@ -160,8 +159,7 @@ def takes(creation: Creation) -> bool:
 def fill(creation: Interpolate, photos: Mapping[str, str]) -> tuple[Any, ...]:
     """The form's values that ask for a walk; the film's kind stays as it is."""
     label = ANY if creation.label is None else creation.label
-    seeds, frames = ", ".join(map(str, creation.seeds)), min(creation.frames, MAX_FRAMES)
-    return creation.model, seeds, label, frames, gr.skip(), creation.loop
+    return creation.model, ", ".join(map(str, creation.seeds)), label, creation.frames, gr.skip(), creation.loop
 
 
 def dressed(model: str) -> tuple[gr.Image, gr.Gallery]:
@@ -170,16 +168,14 @@ def dressed(model: str) -> tuple[gr.Image, gr.Gallery]:
     return gr.Image(elem_classes=strip), gr.Gallery(elem_classes=wall)
 
 
-def saved(walk: Interpolate, frames: Tensor, film: str) -> tuple[str, str | None]:
+def saved(bench: Bench, walk: Interpolate, made: Result, film: str) -> tuple[str, str | None]:
     """The files of the strip and, unless it is "none", of the film."""
-    name, last = f"{walk.model}-{'-'.join(map(str, walk.seeds))}", len(frames) - 1
-    shown = parts.enlarge(frames[[round(i * last / (STRIP - 1)) for i in range(STRIP)]], 96)
-    grid = images.make_grid(shown, columns=STRIP, padding=max(1, shown.shape[-1] // 32))
-    strip = parts.save_png(grid, f"{name}-strip", model=walk.model, seeds=list(walk.seeds), frames=len(frames))
+    name = f"{walk.model}-{'-'.join(map(str, walk.seeds))}"
+    strip = parts.save_strip(walk, made, bench.library, f"{name}-strip")
     if film == FILMS[-1]:
         return strip, None
     moving = parts.scratch(f"{name}.{film.lower()}")
-    video.save_video(frames, moving, fps=walk.fps)
+    video.save_video(made.film, moving, fps=walk.fps, mark=marks.mark_of(walk, bench.library))
     return strip, str(moving)
 
 

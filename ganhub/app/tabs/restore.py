@@ -13,9 +13,10 @@ from torch import Tensor
 from ganhub import images, zoo
 from ganhub.app import _parts as parts
 from ganhub.app.declared import ASSETS, Bench, Built, Form, Outcome, Tab, press_once, take_the_brush
+from ganhub.app.gpu import render
 from ganhub.app.jobs import Report
 from ganhub.apply import restoring
-from ganhub.creation import Creation, Inputs, Restore, checks, render
+from ganhub.creation import Creation, Inputs, Restore, checks, marks
 from ganhub.errors import ConfigError
 from ganhub.models import Inpainter, Translator
 
@@ -120,9 +121,10 @@ def run(bench: Bench, photo: Any, steps: list[str], cleaner: str, inpainter: str
             mask="" if mask is None else inputs.add(parts.save_png(mask, "mask")),
         )  # fmt: skip
         made = render(creation, bench.library, lambda step, steps, look: report(step, steps), inputs=inputs).pictures
+        mark = marks.mark_of(creation, bench.library, inputs=inputs)
         height, width = made.shape[-2:]
         before = images.resize(given, (height, width)).clamp(-1, 1)
-        pair = parts.save_png(before, "before"), parts.save_png(made, "restored", **creation.steps())
+        pair = parts.save_png(before, "before"), parts.save_png(made, "restored", mark)
         marked = "inpainter" in creation.steps() and is_example(given)
         known = " The example's scratches were marked beforehand." if marked else ""
         made = Outcome(creation, pair[1:], photos=parts.digests(inputs, creation))

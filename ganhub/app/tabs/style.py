@@ -12,12 +12,13 @@ from torch import Tensor
 
 from ganhub import images, zoo
 from ganhub.app import _parts as parts
-from ganhub.app.declared import ASSETS, Bench, Built, Form, Outcome, Tab, press_once
+from ganhub.app.declared import ASSETS, Bench, Built, Form, Outcome, Tab
+from ganhub.app.gpu import render
 from ganhub.app.jobs import Job, Report
 from ganhub.app.lanes import lane_of_style
 from ganhub.app.library import Library
 from ganhub.app.shield import Twin
-from ganhub.creation import Creation, Inputs, Style, checks, render
+from ganhub.creation import Creation, Inputs, Style, checks, marks
 from ganhub.creation.checks import SHA256
 from ganhub.models import Stylizer
 
@@ -112,14 +113,15 @@ def settings(at: SimpleNamespace, named: Sequence[str], pictured: bool, side: in
 
 def easel(at: SimpleNamespace, pictured: bool) -> None:
     """The painting, the photo in all looks, and examples to click."""
-    at.painting = gr.ImageSlider(
-        label="Photo and painting: pull the line", format="png", type="filepath", interactive=False,
+    at.painting = gr.ImageSlider(  # unpainted, until the tab is opened
+        (asset(CONTENTS[0]), asset(CONTENTS[0])), label="Photo and painting: pull the line", format="png",
+        type="filepath", interactive=False,
         buttons=["download", "fullscreen"], height=470, max_height=470, elem_id="style-painting",
         elem_classes="painting", slider_position=35,
     )  # fmt: skip
-    at.looks = gr.Gallery(  # the photo itself, until the tab is opened
-        [(asset(CONTENTS[0]), name) for name in manners(at.model.value)[0] or STYLES], columns=6, elem_id="style-looks",
-        label="Your photo in every style: click one to paint it large",
+    unpainted = [(asset(CONTENTS[0]), name) for name in manners(at.model.value)[0] or STYLES]  # until the tab is opened
+    at.looks = gr.Gallery(
+        unpainted, label="Your photo in every style: click one to paint it large", columns=6, elem_id="style-looks",
         elem_classes="wall captions columns-6 looks", allow_preview=False, visible=has_looks(at.model.value),
         buttons=[], interactive=False,
     )  # fmt: skip
@@ -164,7 +166,7 @@ def connect(bench: Bench, at: SimpleNamespace) -> Built:
     rooms = [at.by_picture, at.second, at.by_pair, at.by_swatch]
     menus = [at.by_name, at.second_name, at.name, at.other_name, *rooms, at.size]
     at.model.change(parts.calm(choose), at.model, menus, **parts.PRIVATE).then(*looks_of, **parts.PRIVATE)
-    at.content.change(*looks_of, show_progress="minimal", api_visibility="private", trigger_mode="always_last")
+    at.content.change(*looks_of, trigger_mode="always_last", **parts.PRIVATE)
     at.preset.input(
         parts.calm(lambda chosen: PRESETS[checks.one_of("Manner", chosen, PRESETS)]), at.preset,
         [at.strength, at.scale, at.colours], queue=False, **parts.PRIVATE,
@@ -179,8 +181,9 @@ def connect(bench: Bench, at: SimpleNamespace) -> Built:
     slowly = gr.on([], **{**again, "concurrency_id": "style-slow"})
     twin = Twin(slowly["id"], lambda data: is_slow(data[0] if data else None))
     slow = {listener["id"]: twin for listener in (painting_now, chosen_pair, chosen_look)}
+    first = (parts.calm(first_painting, bench), [at.outcome, *inputs], outputs)
     return Built(
-        opening=(looks_of,), scripts=(press_once("style", "painting"),), slow=slow, outcome=at.outcome,
+        opening=(first, looks_of), slow=slow, outcome=at.outcome,
         form=Form(takes, fill, inputs, (paint, inputs, outputs)),
     )  # fmt: skip
 
@@ -199,18 +202,20 @@ def run(bench: Bench, model, content, style, other, name, other_name, blend, str
     photo = images.load_image(content, max_side=side)
     # A file, written once: a picture would be written again with every look, while the page is reading it.
     before = parts.save_png(photo, "photo")
+    begun: list[Style] = []
 
     def work(report: Report) -> tuple[tuple[str, str], Outcome]:
         report(0, 0, photo)
         by_picture = bench.library.open(options["model"], Stylizer).reads_pictures
         styles = pictures(inputs, style, other, share) if by_picture else blended(name, other_name, share)
         creation = Style(styles=styles, **options)
+        begun.append(creation)
 
         def on_step(step: int, steps: int, preview: Tensor | None) -> None:
             report(step, steps, None if preview is None else preview.detach().cpu().clone())
 
         painted = render(creation, bench.library, on_step, inputs=inputs).pictures
-        path = parts.save_png(painted, "painting", **painting_facts(creation))
+        path = parts.save_png(painted, "painting", marks.mark_of(creation, bench.library))
         return (before, path), Outcome(creation, [path], photos=parts.digests(inputs, creation))
 
     def look(preview: Tensor) -> tuple:
@@ -219,7 +224,12 @@ def run(bench: Bench, model, content, style, other, name, other_name, blend, str
     def stopped(job: Job) -> tuple:
         if job.preview is None:
             return *parts.keep(2), "Stopped."
-        return (before, parts.save_png(job.preview, "painting-early")), gr.skip(), "Stopped. This is how far it came."
+        mark = marks.mark_of(begun[0], bench.library, shows="early") if begun else None
+        return (
+            (before, parts.save_png(job.preview, "painting-early", mark)),
+            gr.skip(),
+            "Stopped. This is how far it came.",
+        )
 
     job = yield from parts.follow(
         bench, "style", request, work, noun="Step", outputs=2, stopped=stopped, look=look,
@@ -230,9 +240,14 @@ def run(bench: Bench, model, content, style, other, name, other_name, blend, str
         yield *job.result(), f"Painted in {taken}. Download it at its upper right."
 
 
-def painting_facts(creation: Style) -> dict[str, Any]:
-    """What the file of a painting says."""
-    return {name: getattr(creation, name) for name in ("model", "strength", "strokes", "seed", "keep_colour")}
+def first_painting(
+    bench: Bench, request: gr.Request, outcome: Outcome | None, model: str, *form: Any
+) -> Iterator[tuple]:
+    """The painting that the form asks for, where the tab has none yet; a slow model waits for a click."""
+    if outcome is None and not is_slow(model):
+        yield from run(bench, model, *form, request)
+    else:
+        yield tuple(parts.keep(3))
 
 
 def pictures(inputs: Inputs, one: str | None, two: str | None, share: float) -> tuple[tuple[str, float], ...]:

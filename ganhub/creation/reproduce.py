@@ -1,0 +1,218 @@
+"""The way back: from a file to the Creation that it names, and to the same picture once more.
+
+from ganhub.creation import reproduce
+
+again = reproduce("painting.png", inputs=Inputs("photo.jpg"), out="again.png")
+assert again.same_file
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ganhub import images
+from ganhub.creation import marks
+from ganhub.creation._base import SHORT, Creation, Library, OnStep, Result, render
+from ganhub.creation.inputs import Inputs
+from ganhub.creation.library import LocalLibrary
+from ganhub.creation.marks import Provenance
+from ganhub.errors import ConfigError, ImageError
+from ganhub.files import write_atomically
+from ganhub.images import provenance, video
+
+_KINDS = (
+    (b"\x89PNG", ".png"), (b"\xff\xd8", ".jpg"), (b"RIFF....WEBP", ".webp"), (b"GIF8", ".gif"),
+    (b"....ftyp", ".mp4"), (b"\x1aE\xdf\xa3", ".webm"),
+)  # fmt: skip
+_WORDS = {"ganhub": "ganhub", "torch": "torch", "device": "device", "machine": "machine", "threads": "thread count"}
+_SHOWS = {
+    "early": "The work was stopped early then, and went to its end now.",
+    "sheet": "The file is a sheet with more on it; what it names was made alone.",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Again:
+    """A picture or film made once more.
+
+    Attributes:
+        told: What the file says.
+        made: What came of it.
+        same_file: Whether the files are equal to the byte.
+        same_pixels: Whether what they show is.
+        difference: The largest difference of a pixel, of 255; None where the sizes differ.
+        notes: What is not as it was then, a sentence each.
+    """
+
+    told: Provenance
+    made: Result
+    same_file: bool
+    same_pixels: bool
+    difference: int | None
+    notes: Sequence[str]
+
+    @property
+    def text(self) -> str:
+        """How it compares, in a sentence."""
+        if self.same_file:
+            return "It is equal to the byte: the pixels, and the whole file."
+        if self.same_pixels:
+            return "Every pixel is equal; the files differ in what they say beside them."
+        if self.difference is None:
+            return "It is another picture: its size is another."
+        return f"It is not equal: pixels differ by up to {self.difference} of 255."
+
+
+def read_provenance(path: str | os.PathLike[str]) -> Provenance:
+    """What the file of a picture or film says of how it was made; anybody can have written it.
+
+    Raises:
+        ConfigError: It says nothing, or what no Creation can be.
+        ImageError: It is no picture or film that can be read.
+    """
+    path = Path(path)
+    text = video.read_text(path) if kind_of(path) in (".mp4", ".webm") else provenance.read_text(path)
+    if not text.lstrip().startswith("{"):
+        raise ConfigError(
+            f"{path.name} does not say how it was made: it is no file of ganhub, or what it said was removed on its "
+            "way here, as many sites do."
+        )
+    return Provenance.from_json(text)
+
+
+def read_creation(path: str | os.PathLike[str]) -> Creation:
+    """The Creation that a file names, checked as any other; errors as of :func:`read_provenance`."""
+    return read_provenance(path).creation
+
+
+def kind_of(path: Path) -> str:
+    """The suffix of what a file is by its first bytes, or its own where these are of nothing that carries a mark."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(16)
+    except (OSError, ValueError):
+        return path.suffix.lower()  # what is wrong with it is said by whoever reads it
+    return next((kind for sign, kind in _KINDS if re.match(sign, start, re.DOTALL)), path.suffix.lower())
+
+
+def reproduce(
+    path: str | os.PathLike[str], library: Library | None = None, inputs: Inputs | None = None, *,
+    out: str | os.PathLike[str] | None = None, on_step: OnStep | None = None,
+) -> Again:  # fmt: skip
+    """Make the picture or film of a file once more, and compare the two.
+
+    Args:
+        path: A file of ganhub's.
+        library: Opens models; those of this machine and the Hub by default.
+        inputs: Where the input pictures come from.
+        out: Where it is kept; it ends as the file does.
+        on_step: As of :func:`ganhub.creation.render`.
+
+    Raises:
+        ConfigError: The file does not say how it was made, or says what cannot be; an input picture is missing.
+        HubError: A model is not here.
+    """
+    path, kind, told = Path(path), kind_of(Path(path)), read_provenance(path)
+    if out is not None and kind_of_name(out) != kind:
+        raise ConfigError(f"{Path(out).name} is to be the same kind of file: end its name in {kind}.")
+    if told.shows == "film":
+        raise ConfigError(f"{path.name} was painted frame by frame: paint the film again by `ganhub style`.")
+    library, inputs = library or LocalLibrary(), inputs or Inputs()
+    for data in told.attached.values():
+        inputs.add(data)
+    creation, notes = here(told, library)
+    made = render(creation, library, on_step, inputs=inputs)
+    shown = told.layout.arrange(made, library)
+    with tempfile.TemporaryDirectory(prefix="ganhub-") as folder:
+        again = Path(folder) / f"again{kind}"
+        write(again, shown, path, creation, told, library, inputs)
+        same_file = again.read_bytes() == path.read_bytes()
+        difference = 0 if same_file else compare(path, again)
+        if out is not None:
+            keep(again, Path(out))
+    if told.shows:
+        notes.append(_SHOWS[told.shows])
+    return Again(told, made, same_file, difference == 0, difference, notes)
+
+
+def kind_of_name(out: str | os.PathLike[str]) -> str:
+    """The suffix of a name, ".jpeg" being ".jpg"."""
+    suffix = Path(out).suffix.lower()
+    return ".jpg" if suffix == ".jpeg" else suffix
+
+
+def here(told: Provenance, library: Library) -> tuple[Creation, list[str]]:
+    """The Creation as it can be made on this machine, and a sentence for what is not as it was.
+
+    Another version of a model is said, and used.
+    """
+    creation, notes = told.creation, []
+    asked = creation.revision.split(".") if creation.revision else []
+    for name, revision in zip(creation.models(), asked, strict=False):
+        now = library.revision(name)
+        if not now.startswith(revision):
+            notes.append(f"{name} is another version here: {now[:SHORT]}, then {revision[:SHORT]}.")
+            creation = dataclasses.replace(creation, revision="")
+    upscaler = told.layout.upscaler
+    if upscaler and told.models.get(upscaler) not in (None, library.revision(upscaler)):
+        notes.append(f"{upscaler} is another version here.")
+    now = marks.versions(str(getattr(library, "device", "auto")))
+    for name, word in _WORDS.items():
+        if name in told.versions and told.versions[name] != now[name]:
+            notes.append(f"The {word} is {now[name]} here, and was {told.versions[name]}.")
+    return creation, notes
+
+
+def write(
+    again: Path, shown: Tensor, path: Path, creation: Creation, told: Provenance, library: Library, inputs: Inputs
+) -> None:
+    """Write what was made as the file was written."""
+    mark = marks.mark_of(creation, library, told.layout, inputs=inputs)
+    if again.suffix in (".mp4", ".webm", ".gif"):
+        video.save_video(shown, again, fps=speed(creation), mark=mark)
+        return
+    if len(shown) != 1:
+        raise ConfigError(f"{path.name} holds one picture, and what it names makes {len(shown)}.")
+    srgb, texts = "icc_profile" in images.open_image(path).info, provenance.read_texts(path)
+    images.save_image(shown, again, srgb=srgb, metadata=texts, mark=mark)
+
+
+def speed(creation: Creation) -> float:
+    """Frames a second of a Creation's film."""
+    fps = getattr(creation, "fps", None)
+    if not fps:
+        raise ConfigError(f"A file that is a film names the verb {creation.verb}, which makes none.")
+    return fps
+
+
+def compare(one: Path, other: Path) -> int | None:
+    """The largest difference of two files' pixels, of 255; None where they show different sizes, or one is broken."""
+    try:
+        first, second = frames(one), frames(other)
+    except ImageError:
+        return None
+    if first.shape != second.shape:
+        return None
+    return int((first.int() - second.int()).abs().max())
+
+
+def frames(path: Path) -> Tensor:
+    """What a file shows, uint8 [F, C, H, W]."""
+    if kind_of(path) in (".gif", ".mp4", ".webm"):
+        return torch.cat([images.to_uint8(frame) for frame in video.open_video(path)])
+    return images.to_uint8(images.load_image(path, channels=4))
+
+
+def keep(again: Path, out: Path) -> None:
+    """Put a file in its place."""
+    write_atomically(out, lambda place: shutil.copyfile(again, place))
