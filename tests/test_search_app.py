@@ -42,7 +42,7 @@ def evolve(client: Client, **given: Any) -> tuple:
         "model": "tiny-conditional-gan", "scores": "contrast=1", "algorithm": "random", "generations": 2, "seed": 0,
         "label": "all classes", "target": None, **given,
     }  # fmt: skip
-    return client.predict(*asked.values(), api_name="/evolve_tab")
+    return client.predict(api_name="/evolve_tab", **asked)
 
 
 def test_what_the_api_finds_can_be_made_again(client: Client, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
