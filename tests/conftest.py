@@ -37,7 +37,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # Several workers: each takes one file after the other (`--dist loadfile`), and the files of one name here stay on one
 # worker, as they share the running app. Those that take longest go first, so that none is left to one worker at the
 # end; the order is not one of numbers of tests, which is why `make test` gives --no-loadscope-reorder.
-GROUPS = {"test_app": "app", "test_app_browser": "app", "test_app_edit": "app"}
+GROUPS = {"test_app": "app", "test_app_browser": "app", "test_app_edit": "app", "test_search_app": "app"}
 LONGEST = (
     "app", "test_trainer", "test_distributed", "test_judge_browser", "test_data", "test_gatys", "test_extractors",
     "test_judge", "test_evaluate", "test_models",

@@ -29,9 +29,9 @@ from tests.shield_app import run_async
 
 pytest_plugins = ["tests.app_server", "tests.hub_server"]
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # gradio_client leaves its streams to the collector
-TABS = ("generate", "interpolate", "conditional", "style", "translate", "restore", "edit")
+TABS = ("generate", "interpolate", "evolve", "conditional", "style", "translate", "restore", "edit")
 ENDPOINTS = {f"/{tab}" for tab in TABS} | {f"/stop_{tab}" for tab in TABS}
-ENDPOINTS |= {"/keep_seed", "/send_to_edit", "/edit_seed", "/edit_photo", "/edit_reset"}
+ENDPOINTS |= {"/breed", "/keep_seed", "/send_to_edit", "/edit_seed", "/edit_photo", "/edit_reset", "/edit_mix_photo"}
 
 
 @pytest.fixture(scope="module")

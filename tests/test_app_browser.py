@@ -58,7 +58,13 @@ class Visit(Watched):
     def style_network(self, name: str) -> None:
         """Choose a style network, and the smallest size: this is about the page, not the painting."""
         self.choose("#style-model", name)
-        self.page.locator("#style-size input[type=number]").fill("96")
+        self.size("96")
+
+    def size(self, pixels: str) -> None:
+        box = self.page.locator("#style-size input[type=number]")
+        if not box.is_visible():
+            self.page.get_by_role("button", name="Manner and size").click()
+        box.fill(pixels)
 
     def says(self, tab: str, text: str) -> None:
         self.page.locator(f"#{tab}-status", has_text=re.compile(text)).wait_for()
@@ -160,32 +166,35 @@ def test_style_can_be_stopped(visit: Visit) -> None:
 
 
 def test_edit(visit: Visit, tmp_path: Path) -> None:
-    """Seed, slider, another seed's styles, then a photo of one's own, and both downloads."""
+    """Seed, slider, another seed's colours, a photo of one's own as start, and both downloads."""
     page = visit.page
     visit.tab("Edit")
-    visit.picture("#edit-after")  # the tab has begun by itself
+    visit.picture("#edit-pair")  # the tab has begun by itself
     if not os.environ.get("GANHUB_SCREENSHOTS"):  # the README shows a published model
         visit.choose("#edit-model", "tiny-stylegan2")
     recipe = page.locator("#edit-recipe")
     page.locator("#edit-seed input").fill("5")
     page.locator("#edit-take").click()
     recipe.get_by_text("Seed 5 · as it is").wait_for()
-    first = visit.picture("#edit-after")
-    page.locator("#edit-amount-2 input[type=range]").focus()
+    page.locator("#edit-mixing").get_by_text("Mix with another picture").click()
+    page.locator("#edit-mix").get_by_label("Colours", exact=True).check()
+    recipe.get_by_text("colours of seed 1").wait_for()
+    visit.picture("#edit-other")
+    page.locator("#edit-more").get_by_text("More changes").click()
+    visit.picture("#edit-strip")  # what each change does
+    page.locator("#edit-change-2 input[type=range]").focus()
     for _ in range(20):
         page.keyboard.press("ArrowRight")
-    recipe.get_by_text("Principal 2 +2.0").wait_for()
-    first = visit.picture("#edit-after", first)
-    page.locator("#edit-mix").get_by_label("fine", exact=True).check()
-    recipe.get_by_text("fine styles of seed 1").wait_for()
+    recipe.get_by_text("Change 2 +2.0").wait_for()
     visit.shot("edit")
-    # A direction that goes takes its slider along; the others keep their amounts.
-    page.locator("#edit-directions").get_by_title("Remove 0").click()
-    page.wait_for_function("document.querySelector('#edit-amount-1').innerText.includes('Principal 2')")
-    assert page.locator("#edit-amount-1 input[type=number]").input_value() == "2"
-    assert not page.locator("#edit-amount-4").is_visible()
+    # A change that goes takes its slider along; the others keep their amounts.
+    page.locator("#edit-changes").get_by_title("Remove 0").click()
+    page.wait_for_function("document.querySelector('#edit-change-1').innerText.includes('Change 2')")
+    assert page.locator("#edit-change-1 input[type=number]").input_value() == "2"
+    assert not page.locator("#edit-change-4").is_visible()
     page.locator("#edit-reset").click()
     recipe.get_by_text("as it is").wait_for()
+    assert page.locator("#edit-run").is_disabled(), "there is no photo yet"
     upload = tmp_path / "photo.png"
     Image.linear_gradient("L").convert("RGB").resize((80, 60)).save(upload)
     page.locator("#edit-photo input[type=file]").set_input_files(upload)
@@ -194,6 +203,8 @@ def test_edit(visit: Visit, tmp_path: Path) -> None:
     page.locator("#edit-run").click()
     visit.says("edit", "Found in")
     recipe.get_by_text("Photo · as it is").wait_for()
+    page.locator("#edit-change-1 input[type=number]").fill("-3")
+    recipe.get_by_text("Change 2 -3.0").wait_for()
     for button, suffix in (("#edit-png", ".png"), ("#edit-w", ".safetensors")):
         with page.expect_download() as download:
             page.locator(button).click()
@@ -227,7 +238,7 @@ def test_one_click_examples(visit: Visit) -> None:
     visit.tab("Style")
     if os.environ.get("GANHUB_SCREENSHOTS"):  # the README shows a real painting; the test has no time for one
         visit.choose("#style-model", "gatys")
-        visit.page.locator("#style-size input[type=number]").fill("256")
+        visit.size("256")
     else:
         visit.style_network("tiny-gatys")
     visit.page.locator("#style-examples button").nth(1).click()
@@ -263,7 +274,7 @@ def test_phone_and_dark(browser: Any, server: Server, shots: Path) -> None:
         if name == "dark":
             visit.page.set_viewport_size({"width": 1360, "height": 900})
             visit.page.emulate_media(color_scheme="dark")
-        for tab in ("Interpolate", "Conditional", "Style", "Edit", "Generate"):
+        for tab in ("Interpolate", "Conditional", "Style", "Translate", "Restore", "Edit", "Generate"):
             visit.tab(tab)
             visit.page.wait_for_timeout(300)
             visit.not_wider_than_the_window(tab)

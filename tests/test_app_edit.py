@@ -116,7 +116,7 @@ def test_a_photo_is_found_and_edited(client: Client, model: StyleGenerator, phot
         MODEL, "any", handle_file(photo), 30, *edits(), api_name="/edit_photo"
     )
     target = fit(load_image(photo), 16, 16)
-    assert same(before, target) and line == "Photo · as it is" and told.startswith("Projected in")
+    assert same(before, target) and line == "Photo · as it is" and told.startswith("Found in")
     assert "was cut at its edges" in told and "transparency was laid on white" in told
     saved = load_file(point)
     picture = model.from_w(saved["w"], noise=saved["noise"])
@@ -236,7 +236,16 @@ def named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
 def test_names_are_those_of_the_picture_s_class(named: Bench) -> None:
     model = named.library.open("named", StyleGenerator)
     for seed, here in ((0, ["hat", "glasses"]), (1, ["glasses"])):
-        column, menu_, names, *sliders = boxes.fit(named, session_of(model, named, seed), ["nose"], [], *[0] * SLIDERS)
+        asked = [["nose", "glasses"], 1.0, 2.0, *[0] * (SLIDERS - 2), ["pca:5"], 3.0, *[0] * (CHANGES - 1)]
+        column, menu_, names, *sliders = boxes.fit(named, session_of(model, named, seed), *asked)
+        more, sliders = sliders[SLIDERS:], sliders[:SLIDERS]
+        assert [(one.label, one.value) for one in sliders if one.visible] == [("glasses", 2.0)]
+        assert more[0] == ["pca:5"] and [(one.label, one.value) for one in more[1:] if one.visible] == [
+            ("Change 6", 3.0)
+        ]
+        asked[0] = []
+        column, menu_, names, *sliders = boxes.fit(named, session_of(model, named, seed), *asked)
+        sliders = sliders[:SLIDERS]
         assert column.visible and names == here == menu_.value
         assert [one.label for one in sliders if one.visible] == here
     kept, told = boxes.fitting(model, Edit(model="named", directions=(("Hat", 1.0), ("pca:0", 1.0))), torch.tensor([1]))
@@ -248,7 +257,7 @@ def test_a_person_keeps_a_name(named: Bench, tmp_path: Path) -> None:
     session = session_of(model, named, 1)
     emptied, told = boxes.keep_name(named, session, "pca:1", "more hair")
     assert emptied == "" and told == "Change 2 is called more hair from now on."
-    assert boxes.fit(named, session, [], [], *[0] * SLIDERS)[2] == ["glasses", "more hair"]
+    assert boxes.fit(named, session, [], *[0] * SLIDERS, [], *[0] * CHANGES)[2] == ["glasses", "more hair"]
     assert [one.name for one in get_architecture("stylegan2").from_folder(tmp_path / "named").named][-1] == "more hair"
     for which, name, says in (("pca:1", " ", "1 to 60 letters"), ("hat", "cap", "no computed direction")):
         with pytest.raises(ConfigError, match=says):

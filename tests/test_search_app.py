@@ -61,9 +61,8 @@ def test_a_picture_to_look_for(client: Client, models: Path, tmp_path: Path) -> 
 
 
 def test_breeding(client: Client) -> None:
-    gallery, creations, _, turn, said = client.predict(
-        "tiny-conditional-gan", "", 0, 0.2, 5, "circle", api_name="/breed"
-    )
+    asked = ("tiny-conditional-gan", "", 0, 0.2, 5, "circle")
+    gallery, creations, _, turn, said = client.predict(*asked, api_name="/breed")
     wall = [Point.from_json(line) for line in creations.splitlines()]
     assert len(gallery) == len(wall) == 12 and turn == 1 and "random wall" in said
     assert {one.seed for one in wall} == {5} and len({one.label for one in wall}) == 1

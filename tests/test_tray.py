@@ -14,7 +14,18 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from ganhub.creation import Creation, Edit, Generate, Interpolate, LocalLibrary, Restore, Style, Translate, render
+from ganhub.creation import (
+    Creation,
+    Edit,
+    Evolve,
+    Generate,
+    Interpolate,
+    LocalLibrary,
+    Restore,
+    Style,
+    Translate,
+    render,
+)
 from ganhub.creation import variations as vary
 from ganhub.creation.tray import MOST, Kept, contact_sheet, in_words, read_tray, write_tray
 from ganhub.errors import ConfigError
@@ -250,6 +261,7 @@ def test_what_takes_a_seed_along() -> None:
     assert vary.walk(WALL, chance).seeds == (7, 8, 9)
     assert vary.walk(picture, chance, Edit(model="m", seed=2)).seeds == (9, 2)
     assert vary.edit_of(picture) == Edit(model="m", seed=9, label="cat", truncation=0.6)
+    assert vary.search_from(picture) == Evolve(model="m", seed=9, label="cat", generations=15)
     with pytest.raises(ConfigError, match="must be of one model"):
         vary.walk(picture, chance, Edit(model="other", seed=2))
     for creation in (Translate(model="m", photo=PHOTO), Edit(model="m", photo=PHOTO),

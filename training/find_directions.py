@@ -4,17 +4,20 @@
         avatars-64.npz --captions avatars-64-captions.zip --reader reader.safetensors
 
 A small network learns to read the attributes (--reader keeps it: a second run starts with it). It then reads the
-pictures of 8,000 seeds, all classes in turn. For each value of an attribute, over the classes in which the data has
-both it and others:
+pictures of some thousand seeds, all classes in turn. For each value of an attribute, over the classes in which the data
+has both it and others:
 
-1. w is regressed on the answers of all attributes, centred within the class, by ridge regression: what one answer adds
-   to w when the class and all other answers stay. Each change is taken as it is, and sharpened by the inverse of what
-   is left of w's covariance, (S + r I)^-1 ("Interpreting the Latent Space of GANs for Semantic Face Editing", Shen et
-   al. 2020, arXiv:1907.10786, section 3.1: conditional manipulation).
-2. Of these ways and of some lengths the one is chosen that does best on a few seeds that do not have the value yet.
-3. It is measured on 500 other seeds that do not have the value: the share that has it afterwards, and for the class and
-   each other attribute, where the data knows it, the share that is read as before. Where some classes do much worse
-   than the others it is for the others only.
+1. A start. w is regressed on the answers of all attributes, centred within the class, by ridge regression: what this
+   value adds to w when the class and all other answers stay (the boundaries of "Interpreting the Latent Space of GANs
+   for Semantic Face Editing", Shen et al. 2020, arXiv:1907.10786, all of them at once).
+2. One step in W for all pictures is learned by gradient descent through generator and reader: the value shall be read,
+   and the class and all other attributes as before (as in "On the steerability of generative adversarial networks",
+   Jahanian et al. 2020, arXiv:1907.07171, with the reader as the judge). Boundaries alone change much else along.
+3. Of some lengths of this step that one is chosen which does best on a few seeds that do not have the value yet, and
+   the classes in which it works there; for the others a step of their own is learned once, where time is left.
+4. It is measured on up to 500 fresh seeds of its classes that do not have the value: the share that has it afterwards,
+   and for the class and each other attribute, where the data knows it and the reader was sure before (a probability of
+   at least 0.8), the share that is read as before.
 
 Those that change what they name in 80 % and leave everything else alone in 90 % are written to directions.json of the
 model's folder; two units of an edit are the length that was measured.
@@ -24,11 +27,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -38,38 +43,17 @@ from ganhub import AutoModel  # noqa: E402
 from ganhub.data import Pictures, open_data  # noqa: E402
 from ganhub.models import StyleGenerator  # noqa: E402
 from ganhub.models._named import NamedDirection, with_named, write_named  # noqa: E402
-from ganhub.nn.precision import has_bf16  # noqa: E402
 from ganhub.trainer import read_recipe  # noqa: E402
-from training.picture_reader import Labels, Reader, load_reader, read, save_reader, train_reader  # noqa: E402
+from training.picture_reader import Points, Reader, Studio, load_reader, save_reader, train_reader  # noqa: E402
 
-ATTRIBUTES = ("hair_colour", "skin", "background", "glasses", "beard", "mood")
+ATTRIBUTES = ("glasses", "beard", "hair_colour", "background", "skin", "mood")  # the first ones first, as time is short
 SHARE = 0.03  # of a class's pictures that must have a value, and must not, for the value to be tried in the class
-FEW = 30  # seeds with a value, below which the generator does not draw it
+FEW = 15  # seeds with a value, below which the generator does not draw it
+SOURCE = "from labels, by training/find_directions.py"
 CHANGED, KEPT = 0.8, 0.9  # what a direction must do to be kept
 AMOUNT = 2.0  # units of an edit that are the measured length
-LENGTHS = (1.0, 1.5, 2.2, 3.2)  # that are tried, of the distance between those with and those without
-RIDGES = (None, 0.3, 0.03)  # that are tried; None: the change as it is
-
-
-@dataclass(frozen=True)
-class Points:
-    """Seeds that were looked at.
-
-    Attributes:
-        seeds: [N].
-        labels: Their classes, [N].
-        w: [N, style_dim].
-        read: Their answers, each [N].
-    """
-
-    seeds: Tensor
-    labels: Tensor
-    w: Tensor
-    read: Labels
-
-    def __getitem__(self, rows: Tensor) -> Points:
-        answers = {name: values[rows] for name, values in self.read.items()}
-        return Points(self.seeds[rows], self.labels[rows], self.w[rows], answers)
+LENGTHS = (0.7, 0.85, 1.0, 1.2)  # that are tried, of what was learned
+BATCH, RATE = 12, 0.15  # pictures a step of the descent, and Adam's rate in standard deviations of w
 
 
 @dataclass(frozen=True)
@@ -81,36 +65,14 @@ class Value:
     word: str
     classes: tuple[int, ...]
 
+    def of(self, classes: tuple[int, ...]) -> Value:
+        """The same in some classes only."""
+        return replace(self, classes=classes)
+
     @property
     def name(self) -> str:
         plain = self.attribute.replace("_", " ")
         return plain if self.word == "yes" else f"{plain}: {self.word}"
-
-
-class Studio:
-    """A generator and the reader that looks at its pictures."""
-
-    def __init__(self, model: StyleGenerator, reader: Reader) -> None:
-        self.model, self.reader = model, reader
-
-    @torch.inference_mode()
-    def look(self, w: Tensor, seeds: Tensor) -> Labels:
-        """What is read of the pictures of w [N, style_dim], each with the noise of its seed."""
-        with torch.autocast("cpu", torch.bfloat16, enabled=has_bf16(torch.device("cpu"))):
-            pictures = self.model.from_w(w, noise=self.model.noise(seeds.tolist()))
-        return read(self.reader, pictures.float())
-
-    def draw(self, first: int, count: int) -> Points:
-        """The pictures of some seeds, all classes in turn."""
-        seeds = torch.arange(first, first + count)
-        labels = self.model.labels(count, None, first)
-        parts, answers = [], []
-        for rows in torch.arange(count).split(500):
-            parts.append(self.model.to_w(self.model.latent(seeds[rows].tolist()), labels[rows]))
-            answers.append(self.look(parts[-1], seeds[rows]))
-            print(f"looked at {int(rows[-1]) + 1} of {count} seeds", file=sys.stderr, flush=True)
-        joined = {name: torch.cat([one[name] for one in answers]) for name in answers[0]}
-        return Points(seeds, labels, torch.cat(parts), joined)
 
 
 def shares_of(pictures: Pictures, names: Sequence[str]) -> dict[str, Tensor]:
@@ -137,8 +99,8 @@ def values_of(shares: dict[str, Tensor], questions: dict[str, Sequence[str]]) ->
     return values
 
 
-def changes(points: Points, shares: dict[str, Tensor]) -> tuple[dict[tuple[str, int], Tensor], Tensor]:
-    """What each answer adds to w within its class, (attribute, answer) -> [style_dim], and what is left, [N, D].
+def changes(points: Points, shares: dict[str, Tensor]) -> dict[tuple[str, int], Tensor]:
+    """What each answer adds to w within its class, (attribute, answer) -> [style_dim].
 
     Ridge regression of centred w on the centred answers of all attributes at once, in float64.
     """
@@ -150,8 +112,7 @@ def changes(points: Points, shares: dict[str, Tensor]) -> tuple[dict[tuple[str, 
             keys.append((name, answer))
     x, w = (_centred(part, points.labels) for part in (torch.stack(columns, 1), points.w.double()))
     gram = x.T @ x + 1e-3 * len(x) * torch.eye(x.shape[1], dtype=torch.float64)
-    effects = torch.linalg.solve(gram, x.T @ w)
-    return dict(zip(keys, effects, strict=True)), w - x @ effects
+    return dict(zip(keys, torch.linalg.solve(gram, x.T @ w).float(), strict=True))
 
 
 def _centred(points: Tensor, labels: Tensor) -> Tensor:
@@ -159,20 +120,6 @@ def _centred(points: Tensor, labels: Tensor) -> Tensor:
     count = labels.bincount().clamp_min(1).double()
     sums = torch.zeros(len(count), points.shape[1], dtype=torch.float64).index_add_(0, labels, points.double())
     return points - (sums / count[:, None])[labels]
-
-
-def ways_of(effect: Tensor, rest: Tensor) -> list[Tensor]:
-    """The change as it is, and sharpened; each so long that it adds as much along the change's own boundary."""
-    covariance = rest.T @ rest / len(rest)
-    scale = covariance.diagonal().mean()
-    ways = []
-    for ridge in RIDGES:
-        if ridge is None:
-            ways.append(effect)
-            continue
-        sharpened = torch.linalg.solve(covariance + ridge * scale * torch.eye(len(effect)).double(), effect)
-        ways.append(sharpened * (effect.norm() / sharpened.norm()))
-    return ways
 
 
 @dataclass(frozen=True)
@@ -210,84 +157,141 @@ class Measured:
         return min((self.changes - CHANGED) / (1 - CHANGED), (min(self.keeps.values()) - KEPT) / (1 - KEPT))
 
 
+@dataclass(frozen=True, eq=False)
+class Found:
+    """A step in W that gives a value, and what it did on fresh seeds."""
+
+    value: Value
+    step: Tensor
+    measured: Measured
+
+
 class Search:
     """Looks for the directions of one generator.
 
     Args:
         shares: As of :func:`shares_of`.
-        points: What directions are fitted to, and chosen on.
+        points: What directions are learned from, and chosen on.
         fresh: What they are measured on.
-        few, many: How many seeds a direction is chosen and measured on.
+        steps: Of the descent.
+        few, more, many: How many seeds a direction's length and classes are chosen on, and it is measured on.
     """
 
     def __init__(
-        self, studio: Studio, shares: dict[str, Tensor], points: Points, fresh: Points, few: int = 48, many: int = 500
-    ) -> None:
+        self, studio: Studio, shares: dict[str, Tensor], points: Points, fresh: Points, *, steps: int = 40,
+        few: int = 48, more: int = 160, many: int = 500,
+    ) -> None:  # fmt: skip
         self.studio, self.shares, self.points, self.fresh = studio, shares, points, fresh
-        self.few, self.many = few, many
-        self.effects, self.rest = changes(points, shares)
+        self.steps, self.few, self.more, self.many = steps, few, more, many
+        self.effects = changes(points, shares)
+        self.deviation = float((points.w - points.w.mean(0)).square().mean().sqrt())
 
-    def without(self, points: Points, value: Value, count: int) -> Points:
-        """The first seeds in the value's classes that do not have it."""
+    def without(self, points: Points, value: Value) -> Points:
+        """The seeds in the value's classes that do not have it."""
         rows = (points.read[value.attribute] != value.answer) & torch.isin(points.labels, torch.tensor(value.classes))
-        return points[rows.nonzero().flatten()[:count]]
+        return points[rows.nonzero().flatten()]
+
+    def counts(self, points: Points, name: str) -> Tensor:
+        """Where an answer that changes says something: the data knows the attribute there, and the reader was sure."""
+        known = True if name == "class" else self.shares[name].sum(1)[points.labels] > SHARE
+        return points.sure[name] & known
+
+    def learn(self, value: Value, points: Points) -> Tensor:
+        """The step in W, [style_dim], that gives the value and leaves the rest as it is."""
+        draws = torch.Generator().manual_seed(0)
+        x = (self.effects[value.attribute, value.answer] / (2 * self.deviation)).requires_grad_()
+        adam = torch.optim.Adam([x], lr=RATE, betas=(0.8, 0.95))
+        wanted = torch.full((BATCH,), value.answer)
+        for i in range(self.steps):
+            adam.param_groups[0]["lr"] = RATE * (1 - i / self.steps)
+            batch = points[torch.randint(len(points.seeds), (BATCH,), generator=draws)]
+            logits = self.studio.logits(batch.w + x * self.deviation, batch.seeds)
+            loss = F.cross_entropy(logits.pop(value.attribute), wanted) + 1e-4 * x.square().sum()
+            for name, given in logits.items():
+                rows = self.counts(batch, name)
+                loss = loss + F.cross_entropy(given, batch.read[name], reduction="none")[rows].sum() / BATCH
+            (x.grad,) = torch.autograd.grad(loss, [x])
+            adam.step()
+        return x.detach() * self.deviation
 
     def try_out(self, value: Value, step: Tensor, points: Points) -> Measured:
         """Move pictures by a step in W, and read them."""
-        after = self.studio.look(points.w + step.float(), points.seeds)
-        kept = {"class": (after["class"] == points.read["class"], torch.ones_like(points.labels, dtype=torch.bool))}
-        for name, table in self.shares.items():
-            if name != value.attribute:
-                kept[name] = after[name] == points.read[name], table.sum(1)[points.labels] > SHARE
+        after, _ = self.studio.look(points.w + step, points.seeds)
+        others = [name for name in after if name != value.attribute]
+        kept = {name: (after[name] == points.read[name], self.counts(points, name)) for name in others}
         return Measured(points.labels, after[value.attribute] == value.answer, kept)
 
-    def find(self, value: Value) -> tuple[Value, Tensor, Measured] | None:
+    def find(self, value: Value) -> Found | None:
         """The step in W that gives a value, for the classes in which it works; None where it is hardly ever drawn."""
+        here = self.without(self.points, value)
         inside = torch.isin(self.points.labels, torch.tensor(value.classes))
-        rare = int(((self.points.read[value.attribute] == value.answer) & inside).sum()) < FEW
-        chosen_on, measured_on = (
-            self.without(points, value, count) for points, count in ((self.points, self.few), (self.fresh, self.many))
-        )
-        if rare or not len(chosen_on.seeds) or not len(measured_on.seeds):
+        if int(inside.sum()) - len(here.seeds) < FEW or not len(here.seeds):
             return None
-        ways = ways_of(self.effects[value.attribute, value.answer], self.rest)
-        steps = [way * length for way in ways for length in LENGTHS]
-        step = max(steps, key=lambda step: self.try_out(value, step, chosen_on).margin)
-        measured = self.try_out(value, step, measured_on)
-        good = tuple(label for label in value.classes if (part := measured.of([label])).labels.numel() and
-                     part.margin >= 0)  # fmt: skip
-        if measured.margin < 0 and good:
-            value, measured = Value(value.attribute, value.answer, value.word, good), measured.of(good)
-        return value, step, measured
+        learned = self.learn(value, here)
+        few, more = here.first(self.few), here.first(self.more)
+        step = max((learned * length for length in LENGTHS), key=lambda step: self.try_out(value, step, few).margin)
+        tried = self.try_out(value, step, more)
+        parts = {label: tried.of([label]) for label in value.classes if (tried.labels == label).any()}
+        good = tuple(label for label, part in parts.items() if part.margin >= 0)
+        chosen = value.of(good) if good and tried.margin < 0 else value
+        fresh = self.without(self.fresh, chosen).first(self.many)
+        return Found(chosen, step, self.try_out(chosen, step, fresh)) if len(fresh.seeds) else None
+
+    def find_all(self, values: Sequence[Value], until: float) -> list[Found]:
+        """Those of all values, and then of the classes that were left out, until a time of ``time.monotonic``."""
+        found, left = [], []
+        for value in values:
+            one = self._told(value, until)
+            found += [one] if one else []
+            classes = set(value.classes) - set(one.value.classes) if one and one.measured.margin >= 0 else ()
+            left += [value.of(tuple(sorted(classes)))] if classes else []
+        return found + [one for value in left if (one := self._told(value, until))]
+
+    def _told(self, value: Value, until: float) -> Found | None:
+        """:meth:`find`, with a line on the error stream; None where no time is left."""
+        late = time.monotonic() > until
+        one = None if late else self.find(value)
+        figures = f"{one.measured.changes:.2f}, {min(one.measured.keeps.values()):.2f}" if one else "hardly ever drawn"
+        print(
+            f"{value.name} ({len(value.classes)} classes): {'no time' if late else figures}",
+            file=sys.stderr,
+            flush=True,
+        )
+        return one
 
 
-def named(value: Value, step: Tensor, measured: Measured, model: StyleGenerator) -> NamedDirection:
+def named(found: Found, model: StyleGenerator) -> NamedDirection:
     """A direction of which two units are the step."""
-    length = step.norm()
-    every = len(value.classes) == max(model.config.num_classes, 1)
-    classes = () if every else tuple(model.config.class_names[label] for label in value.classes)
-    keeps = measured.keeps
-    success = {
-        "amount": AMOUNT,
-        "seeds": len(measured.labels),
-        "changed": measured.changes,
-        "least kept": min(keeps.values()),
-        **{f"{name.replace('_', ' ')} kept": x for name, x in keeps.items()},
-    }
+    length, measured, classes = found.step.norm(), found.measured, found.value.classes
+    every = len(classes) == max(model.config.num_classes, 1)
+    keeps = {f"{name.replace('_', ' ')} kept": share for name, share in measured.keeps.items()}
+    success = {"amount": AMOUNT, "seeds": len(measured.labels), "changed": measured.changes,
+               "least kept": min(keeps.values()), **keeps}  # fmt: skip
     return NamedDirection(
-        value.name, (step / length).float(), "", float(length) / AMOUNT, (0, model.layers),
-        "from labels, by training/find_directions.py", classes, {k: round(float(x), 4) for k, x in success.items()},
+        found.value.name, (found.step / length).float(), "", float(length) / AMOUNT, (0, model.layers),
+        SOURCE, () if every else names_of(classes, model),
+        {key: round(float(number), 4) for key, number in success.items()},
     )  # fmt: skip
 
 
-def report(found: Sequence[tuple[Value, Tensor, Measured]], model: StyleGenerator) -> None:
+def names_of(classes: Sequence[int], model: StyleGenerator) -> tuple[str, ...]:
+    """Names of classes, or the indices as text."""
+    return tuple(model.config.class_names[label] if model.config.class_names else str(label) for label in classes)
+
+
+def report(found: Sequence[Found], model: StyleGenerator) -> None:
     """Print a table, the best first."""
     print("| direction | classes | seeds | changed | least kept | kept? |\n|---|---|---:|---:|---:|---|")
-    for value, _, measured in sorted(found, key=lambda one: -one[2].margin):
-        keeps = measured.keeps
-        worst = min(keeps, key=keeps.__getitem__)
-        names = ", ".join(model.config.class_names[label] for label in value.classes) or "all"
-        row = [value.name, names, len(measured.labels), f"{measured.changes:.3f}", f"{keeps[worst]:.3f} ({worst})"]
+    for one in sorted(found, key=lambda one: -one.measured.margin):
+        measured, keeps = one.measured, one.measured.keeps
+        worst, classes = min(keeps, key=keeps.__getitem__), ", ".join(names_of(one.value.classes, model))
+        row = [
+            one.value.name,
+            classes,
+            len(measured.labels),
+            f"{measured.changes:.3f}",
+            f"{keeps[worst]:.3f} ({worst})",
+        ]
         print("| " + " | ".join(map(str, [*row, "yes" if measured.margin >= 0 else "no"])) + " |")
 
 
@@ -319,29 +323,31 @@ def main() -> None:
     parser.add_argument("--captions", required=True, help="overrides data.captions")
     parser.add_argument("--reader", default="", help="a .safetensors: read where it is there, else written")
     parser.add_argument("--epochs", type=int, default=2, help="of the network that reads class and attributes")
-    parser.add_argument("--seeds", type=int, default=8000, help="that directions are fitted to")
+    parser.add_argument("--seeds", type=int, default=2400, help="that directions are learned from")
     parser.add_argument("--fresh", type=int, default=4000, help="seeds from which those for measuring are taken")
+    parser.add_argument("--steps", type=int, default=40, help="of the descent, for each direction")
+    parser.add_argument("--only", nargs="*", default=[], help="names of the attributes; all without it")
+    parser.add_argument("--minutes", type=float, default=7, help="after which no other direction is begun")
     parser.add_argument("--dry", action="store_true", help="write nothing into the model's folder")
-    arguments = parser.parse_args()
+    arguments, began = parser.parse_args(), time.monotonic()
     model = AutoModel.from_pretrained(arguments.model)
     training, held = open_parts(arguments, model)
     names = [name for name in ATTRIBUTES if name in held.captions.names]
     reader = open_reader(arguments.reader, training, names, arguments.epochs)
     studio, shares = Studio(model, reader), shares_of(held, names)
     points, fresh = studio.draw(0, arguments.seeds), studio.draw(arguments.seeds, arguments.fresh)
-    search, results = Search(studio, shares, points, fresh), []
-    for value in values_of(shares, reader.questions):
-        result = search.find(value)
-        print(value.name, "" if result else "is hardly ever drawn", file=sys.stderr, flush=True)
-        results += [result] if result else []
+    search = Search(studio, shares, points, fresh, steps=arguments.steps)
+    values = [one for one in values_of(shares, reader.questions) if one.attribute in (arguments.only or names)]
+    results = search.find_all(values, began + 60 * arguments.minutes)
     report(results, model)
-    good = [one for one in results if one[2].margin >= 0]
+    good = [one for one in results if one.measured.margin >= 0]
     print(f"{len(good)} of {len(results)} directions change what they name in {CHANGED:.0%} of the pictures and leave "
-          f"class and other attributes alone in {KEPT:.0%}.")  # fmt: skip
+          f"class and other attributes alone in {KEPT:.0%}; in {time.monotonic() - began:.0f} s.")  # fmt: skip
     if not arguments.dry:
-        for value, step, measured in good:
-            model.named = with_named(model.named, named(value, step, measured, model))
-        write_named(Path(arguments.model), model.named)
+        kept = tuple(one for one in model.named if one.source != SOURCE)  # what persons have named
+        for one in good:
+            kept = with_named(kept, named(one, model))
+        write_named(Path(arguments.model), kept)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A small network that reads class and attributes of pictures, and its file.
+"""A small network that reads class and attributes of pictures, its file, and what it reads of a generator's pictures.
 
 It is what measurements ask: benchmarks/showpieces.py and training/find_directions.py. The questions and their answers
 ("glasses": "no", "yes") are kept in the file beside the weights.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -17,9 +18,11 @@ from torch import Tensor, nn
 from ganhub.data import Pictures
 from ganhub.errors import DataError
 from ganhub.files import write_atomically
+from ganhub.models import StyleGenerator
 from ganhub.nn.precision import has_bf16
 
 BATCH = 100
+SURE = 0.8  # probability of an answer above which it says something when it changes
 Labels = dict[str, Tensor]
 Questions = Mapping[str, Sequence[str]]
 
@@ -127,3 +130,64 @@ def load_reader(path: str | Path) -> Reader:
     except (OSError, SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as error:
         raise DataError(f"{path} holds no reader that can be used ({error}): train it again.") from None
     return reader.to(memory_format=torch.channels_last).eval()
+
+
+# ---- pictures of a generator
+
+
+@dataclass(frozen=True)
+class Points:
+    """Seeds that were looked at.
+
+    Attributes:
+        seeds: [N].
+        labels: Their classes, [N].
+        w: [N, style_dim].
+        read: Their answers, each [N].
+        sure: Whether the reader was sure of them, each [N].
+    """
+
+    seeds: Tensor
+    labels: Tensor
+    w: Tensor
+    read: Labels
+    sure: Labels
+
+    def __getitem__(self, rows: Tensor) -> Points:
+        answers, sure = ({name: values[rows] for name, values in table.items()} for table in (self.read, self.sure))
+        return Points(self.seeds[rows], self.labels[rows], self.w[rows], answers, sure)
+
+    def first(self, count: int) -> Points:
+        """The first of them."""
+        return self[torch.arange(min(count, len(self.seeds)))]
+
+
+class Studio:
+    """A generator and the reader that looks at its pictures; neither learns any more."""
+
+    def __init__(self, model: StyleGenerator, reader: Reader) -> None:
+        self.model, self.reader = model.requires_grad_(False), reader.requires_grad_(False)
+
+    def logits(self, w: Tensor, seeds: Tensor) -> Labels:
+        """The reader's logits for pictures of w [N, style_dim], each with the noise of its seed; with gradients."""
+        with torch.autocast("cpu", torch.bfloat16, enabled=has_bf16(torch.device("cpu"))):
+            pictures = self.model.synthesise(self.model.per_layer(w), self.model.noise(seeds.tolist()))
+            return {name: x.float() for name, x in self.reader(pictures.clamp(-1, 1)).items()}
+
+    @torch.inference_mode()
+    def look(self, w: Tensor, seeds: Tensor) -> tuple[Labels, Labels]:
+        """What is read of these pictures, and whether the reader is sure of it."""
+        best = [{name: x.softmax(1).max(1) for name, x in self.logits(*part).items()}
+                for part in zip(w.split(64), seeds.split(64), strict=True)]  # fmt: skip
+        answers = {name: torch.cat([one[name].indices for one in best]) for name in best[0]}
+        return answers, {name: torch.cat([one[name].values for one in best]) >= SURE for name in best[0]}
+
+    def draw(self, first: int, count: int) -> Points:
+        """The pictures of some seeds, all classes in turn."""
+        seeds = torch.arange(first, first + count)
+        labels = self.model.labels(count, None, first)
+        if labels is None:
+            labels = torch.zeros(count, dtype=torch.int64)
+        w = self.model.to_w(self.model.latent(seeds.tolist()), labels if self.model.config.num_classes else None)
+        answers, sure = self.look(w, seeds)
+        return Points(seeds, labels, w, answers, sure)

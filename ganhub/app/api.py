@@ -7,6 +7,7 @@ the Creations: a new verb has its endpoint at once. ``docs/api.md`` shows how to
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -37,7 +38,7 @@ RETURNS = (
     ("the Creation that made them, which `create` makes again", {"type": "object", "additionalProperties": {}}),
 )  # fmt: skip
 GIVES = f" Returns {'; '.join(text for text, _ in RETURNS)}."
-WORD = 0.5  # seconds between two words on the progress
+WORD = 1.0  # seconds between two words on the progress
 
 
 def add_endpoints(bench: Bench, limits: Limits) -> None:
@@ -103,7 +104,7 @@ def parameters_of(kind: type[Creation], limits: Limits) -> dict[str, dict[str, A
 
 def picture_fields(kind: type[Creation]) -> set[str]:
     """Names of the fields that hold one picture."""
-    return {name for name, field in kind.__dataclass_fields__.items() if field.metadata.get("sha256")}
+    return {field.name for field in dataclasses.fields(kind) if field.metadata.get("sha256")}
 
 
 def verb_call(bench: Bench, kind: type[Creation], limits: Limits) -> Callable:
@@ -159,16 +160,19 @@ async def made(bench: Bench, limits: Limits, creation: Creation, inputs: Inputs,
     job = bench.jobs.start(
         key, lambda report: outcome_of(bench, creation, inputs, report), lane=lane_of(creation), who=who
     )
-    ended = asyncio.ensure_future(job.ended())
+    ended, seen = asyncio.ensure_future(job.ended()), None
     try:
         while not (await asyncio.wait([ended], timeout=WORD))[0]:
-            tell(job.progress)
+            if job.progress is not seen:
+                tell(seen := job.progress)
             if await is_gone(request):
                 job.stop()
     finally:
         if not ended.done():  # the call was cancelled
             ended.cancel()
             job.stop()
+    if job.stopped:
+        raise ConfigError("The work was stopped.")
     outcome: Outcome = job.result()
     return outcome.look, outcome.files, outcome.text, creation.to_dict()
 

@@ -73,7 +73,8 @@ def create_app(library: Library | None = None) -> gr.Blocks:
         api.add_endpoints(bench, limits)
     parts.calm_all(app)
     bench.library.warm_up(ready=lambda: app.is_running)  # not earlier: it would only slow the start down
-    app.queue(max_size=64, default_concurrency_limit=2, api_open=False)
+    # Places in line are told to all who wait once a second, not at every change: that would be a message to each.
+    app.queue(status_update_rate=1, max_size=64, default_concurrency_limit=2, api_open=False)
     guard(app, {id: twin for one in built.values() for id, twin in one.slow.items()})
     return app
 

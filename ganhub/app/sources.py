@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
+import os
 import re
 from typing import Any
 
@@ -42,6 +44,8 @@ def digest_of(value: Any, name: str, inputs: Inputs) -> Any:
     if isinstance(value, str) and value.startswith("data:"):
         return inputs.add(_decoded(value, name))
     if isinstance(value, str) and is_upload(value):
+        with contextlib.suppress(OSError):  # it is used, so it is not the oldest
+            os.utime(value)
         return inputs.add(value)
     raise ConfigError(f"{name} is no picture that is here: {HOW}.")
 

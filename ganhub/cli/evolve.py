@@ -21,11 +21,10 @@ from ganhub.creation.search.state import load_state, save_state
 from ganhub.files import write_atomically
 from ganhub.images import provenance
 
+NAMES = ", ".join(one.name for one in list_scores())
 STATE = "search.json"
 WALL, PLOT, LATENTS = "wall.png", "progress.svg", "latents.safetensors"
 SHOWN = 160  # pixels of a side on the wall, about
-
-SCORES = ", ".join(one.name for one in list_scores())
 
 
 def evolve(
@@ -33,10 +32,7 @@ def evolve(
     out: Annotated[Path, typer.Option(parser=place, help="Folder of the results, and of what it is resumed from.")],
     scores: Annotated[
         str,
-        typer.Option(
-            "--score",
-            help=f"NAME=WEIGHT, separated by commas; below 0 prefers less: {SCORES}.",
-        ),
+        typer.Option("--score", help=f"NAME=WEIGHT, separated by commas, of {NAMES}; a weight below 0 prefers less."),
     ] = "colourfulness=1",
     algorithm: Annotated[str, typer.Option(help=f"{', '.join(list_algorithms())}.")] = "genetic",
     generations: Annotated[int, typer.Option(help="How often it goes on.")] = 25,

@@ -218,4 +218,4 @@ def closeness(projection: Projection) -> str:
     """How near a projection came, in a few sentences."""
     times = projection.start_error / max(projection.error, 1e-9)
     near = f"{times:.1f} times closer than the best seed" if times >= 1.05 else "as close as the best seed"
-    return f"Projected in {projection.seconds:.0f} s, {near}. {projection.note}".strip()
+    return f"Found in {projection.seconds:.0f} s, {near}. {projection.note}".strip()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ganhub.apply import translating
+from ganhub.apply import hints, translating
 from ganhub.creation._base import Library, OnStep, Result, tiling
 from ganhub.creation.inputs import Inputs
 from ganhub.creation.photo import OfPhoto
@@ -20,11 +20,16 @@ class Translate(OfPhoto, verb="translate"):
         model: A translator.
         tile: "auto", or pixels a side: large photos in tiles; 0 for none.
         self_ensemble: The mean over the photo's eight positions.
+        dabs: Of a line drawing: its dabs of colour are no lines, they colour the areas between those.
     """
 
     model: str
     tile: str | int = tiling()
     self_ensemble: bool = False
+    dabs: bool = False
+
+    def check(self) -> None:
+        self.require(self.opaque or not self.dabs, "Dabs of colour are those of a drawing on white: ask for opaque.")
 
     def source_type(self, library: Library) -> str:
         translator = library.open(self.model, Translator)
@@ -33,7 +38,10 @@ class Translate(OfPhoto, verb="translate"):
 
     def make(self, library: Library, inputs: Inputs, on_step: OnStep) -> Result:
         translator, photo = library.open(self.model, Translator), self.read(inputs)
+        lines = hints.without_dabs(photo.picture) if self.dabs else photo.picture
         pictures = translating.translate(
-            translator, photo.picture, tile=self.tile, self_ensemble=self.self_ensemble, on_step=on_step
+            translator, lines, tile=self.tile, self_ensemble=self.self_ensemble, on_step=on_step
         )
+        if self.dabs:
+            pictures = hints.coloured(pictures, photo.picture)
         return Result(pictures=pictures, photo=photo.picture, srgb=photo.srgb, shrunk=photo.shrunk)

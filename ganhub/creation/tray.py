@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ganhub import images
@@ -130,20 +131,21 @@ def contact_sheet(kept: Sequence[Kept]) -> Tensor:
 
 
 def first_picture(files: Sequence[tuple[str, bytes]]) -> Tensor | None:
-    """The first file that is a picture, in a cell of the sheet, [1, C, h, w]; None without one that can be read."""
-    for suffix, data in files:
-        if suffix in (".png", ".webp", ".jpg"):
-            try:
-                picture = images.load_image(data, max_side=4 * CELL)
-            except GanhubError:
-                return None
-            height, width = picture.shape[-2:]
-            scale = CELL / max(height, width)
-            if scale >= 2:
-                return images.enlarge(picture, int(scale))
-            size = (max(1, round(height * scale)), max(1, round(width * scale)))
-            return images.resize(picture, size).clamp(-1, 1)
-    return None
+    """The picture, or the first four in a square, in a cell of the sheet, [1, C, h, w]; None without one."""
+    packed = [data for suffix, data in files if suffix in (".png", ".webp", ".jpg")]
+    try:
+        pictures = [images.load_image(data, max_side=4 * CELL) for data in packed[: 4 if len(packed) > 3 else 1]]
+    except GanhubError:
+        return None
+    if not pictures:
+        return None
+    same = all(one.shape == pictures[0].shape for one in pictures)
+    picture = images.make_grid(torch.cat(pictures), columns=2) if same else pictures[0]
+    height, width = picture.shape[-2:]
+    scale = CELL / max(height, width)
+    if scale >= 2:
+        return images.enlarge(picture, int(scale))
+    return images.resize(picture, (max(1, round(height * scale)), max(1, round(width * scale)))).clamp(-1, 1)
 
 
 # ---- reading

@@ -13,6 +13,7 @@ from ganhub.creation._base import Creation
 from ganhub.creation.edit import MIXES, NOTHING, Edit
 from ganhub.creation.generate import Generate
 from ganhub.creation.interpolate import Interpolate
+from ganhub.creation.search import Evolve
 from ganhub.creation.style import Style
 from ganhub.errors import ConfigError
 
@@ -20,6 +21,7 @@ SEEDS = 1_000_000  # new seeds are below it, so that people can say and type the
 LIKE = 0.85  # likeness of what is near a seed
 FEW = 12  # pictures near a seed
 CORNERS = 4  # seeds of a walk through a wall
+GENERATIONS = 15  # of a search, so that it takes seconds
 NOT_RANDOM = "There is nothing random in this result: change its settings, or choose another picture."
 NO_SEED = "This needs a picture of one seed: choose one that a model has generated, without edits and as it is."
 
@@ -101,6 +103,13 @@ def edit_of(creation: Creation) -> Edit:
         return creation
     seed = first_seed(creation)
     return Edit(model=creation.model, seed=seed, label=_label(creation), truncation=creation.truncation)
+
+
+def search_from(creation: Creation) -> Evolve:
+    """A search among mixtures of the (first) seed of a Creation and those after it; ConfigError where it has none."""
+    if isinstance(creation, Evolve):
+        return creation
+    return Evolve(model=creation.model, seed=first_seed(creation), label=_label(creation), generations=GENERATIONS)
 
 
 def first_seed(creation: Creation) -> int:

@@ -5,6 +5,7 @@
   me.start = "";
   const seen = new Set();  /* tabs that were on the screen */
   let begun = false, current = facts.first;
+  let moved = 0;  /* when the last result of a slider or pen came */
   let silent = "";  /* the tab whose next result is one that was there before: no new step */
 
   me.link = (code, tab) => {
@@ -35,13 +36,15 @@
 
   me.took = (text) => {
     if (!text) return;
-    const { tab } = JSON.parse(text), isNew = !me.quiet.delete(tab) && silent !== tab;
+    const { tab, live, code } = JSON.parse(text), isNew = !me.quiet.delete(tab) && silent !== tab;
+    const follows = isNew && live && me.now !== code && Date.now() - moved < 4000 && me.goesOn({ tab });
+    if (live) moved = Date.now();
     if (silent === tab) silent = "";
     me.busy.delete(tab);
-    const entry = me.take(text, isNew);
+    const entry = me.take(text, isNew, follows);
     if (!entry) return;
     if (isNew || here().get("c")) keepLast(tab, entry.code);
-    if (isNew) write("push", entry.code, tab);
+    if (isNew) write(follows ? "replace" : "push", entry.code, tab);
     else if (here().get("c")) write("replace", entry.code, tab);
     else {
       me.start ||= entry.code;

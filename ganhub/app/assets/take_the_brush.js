@@ -1,9 +1,9 @@
 (button) => {
-  /* Take up a canvas' brush, as nothing can be drawn without; it is down after something was laid on the canvas. */
+  /* Take up a canvas' brush, as nothing can be drawn without; it may be down when something was laid on the canvas. */
   const take = (tries) => {
     const brush = document.querySelector(button);
     if (!brush) { if (tries) setTimeout(take, 100, tries - 1); }
-    else if (!brush.closest(".toolbar-wrap, .toolbar, div")?.querySelector("button[aria-label='Color Picker']")) brush.click();
+    else if (!brush.classList.contains("highlight")) brush.click();
   };
   take(100);
 }

@@ -89,6 +89,7 @@
     find(".tray-name").textContent = entry.title;
     find("[data-do=star]").setAttribute("aria-pressed", String(entry.star));
     find("[data-do=star]").textContent = entry.star ? "Starred" : "Star";
+    find("[data-do=open]").hidden = !entry.tab;
     find("[data-do=surprise]").hidden = !entry.can.includes("surprise");
     find("[data-lock]").parentElement.hidden = !entry.can.includes("surprise");
     find("[data-note]").value = entry.note;
@@ -120,13 +121,15 @@
 
   /* ---- what comes in */
 
-  me.take = (text, isNew) => {
+  me.take = (text, isNew, follows) => {
     const entry = entryOf(JSON.parse(text));
     if (!entry) return null;
     me.now = entry.code;
     if (isNew) {
-      const old = get(entry.code);
-      entries = [{ ...entry, star: !!old?.star, note: old?.note ?? "" }, ...entries.filter((one) => one !== old)];
+      const old = get(entry.code), last = follows ? entries[0] : null;
+      if (last) steps = steps.slice(0, at -= 1);
+      entries = entries.filter((one) => one !== old && one !== last);
+      entries = [{ ...entry, star: !!old?.star, note: old?.note ?? "" }, ...entries];
       if (entries.length > MOST) entries.splice(entries.findLastIndex((one) => !one.star), 1);
       step({ code: entry.code });
       save();
@@ -141,7 +144,11 @@
     me.say(`${added.length} ${added.length === 1 ? "picture was" : "pictures were"} added.`);
     if (added.length === 1) choose(added[0].code);
   };
-  me.redraw = draw;
+  /* Whether a result goes on with the newest one, which its owner has not marked: the next move of a slider or pen. */
+  me.goesOn = (entry) => {
+    const [newest] = entries;
+    return newest && steps[at - 1]?.code === newest.code && newest.tab === entry.tab && !newest.star && !newest.note;
+  };
 
   /* ---- what is pressed */
 
@@ -222,7 +229,7 @@
     if (!room || !event.dataTransfer?.types.includes("Files")) return;
     event.preventDefault();
     room.classList.toggle("over", event.type === "dragover");
-    const box = document.querySelector("#tray-upload input[type=file], input#tray-upload");
+    const box = find("input[type=file]");
     if (event.type !== "drop" || !box || !event.dataTransfer.files.length) return;
     const one = new DataTransfer();
     one.items.add(event.dataTransfer.files[0]);

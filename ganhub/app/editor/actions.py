@@ -9,6 +9,7 @@ import json
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import gradio as gr
@@ -18,16 +19,18 @@ from ganhub.app.declared import Bench, Built
 from ganhub.app.editor.memory import Memory, outcome_of
 from ganhub.config import nearest
 from ganhub.creation import Creation, Restore, Style, permalink, variations
+from ganhub.creation.search.point import Point
 from ganhub.errors import ConfigError
 from ganhub.models import StyleGenerator, Stylizer, Translator
 
 # What a button does -> its words. Those of PHOTO take the picture along, the others its seed.
 SURPRISE = {"surprise": "Surprise me"}
-SEED = {"like": "More like this", "interpolate": "Interpolate", "edit": "Edit"}
+SEED = {"like": "More like this", "interpolate": "Interpolate", "edit": "Edit", "evolve": "Evolve"}
 PHOTO = {"style": "Style", "enlarge": "Enlarge", "restore": "Restore"}
 TABS = {"like": "generate", "enlarge": "restore"}  # where the tab has another name
 NEEDS_PHOTO = "A link cannot hold a picture: this one needs a photo. Give it on the tab {tab}, then press its button."
 NO_TAB = "What this asks for has no tab here: its models are missing, or it was made by the command line."
+BRED = "This picture was bred, and no tab shows it alone: download it, paint it or enlarge it."
 Ask = Mapping[str, Any]
 
 
@@ -43,10 +46,16 @@ class Desk:
         """The tab whose form shows a Creation."""
         return next((name for name, one in self.tabs.items() if one.form and one.form.takes(creation)), None)
 
+    @cached_property
+    def of_pictures(self) -> Sequence[str]:
+        """The actions that take a picture along, of which tab and models were here when the page was built."""
+        forms = {name for name, one in self.tabs.items() if one.form}
+        painted = ["style"] if "style" in forms and zoo.names(Stylizer) else []
+        return painted + [one for one in ("enlarge", "restore") if "restore" in forms and restorers(one)]
+
 
 def offers(desk: Desk, creation: Creation) -> list[str]:
     """The actions that a result allows here."""
-    forms = {name for name, one in desk.tabs.items() if one.form}
     found = []
     for action in SEED:
         try:
@@ -61,10 +70,7 @@ def offers(desk: Desk, creation: Creation) -> list[str]:
         found.append("surprise")
     except ConfigError:
         pass
-    if "style" in forms and zoo.names(Stylizer):
-        found.append("style")
-    found += [action for action in ("enlarge", "restore") if "restore" in forms and restorers(action)]
-    return found
+    return [*found, *desk.of_pictures]
 
 
 def by_seed(action: str, creation: Creation, chance: random.Random, other: Creation | None = None) -> Creation:
@@ -73,7 +79,7 @@ def by_seed(action: str, creation: Creation, chance: random.Random, other: Creat
         return variations.near(creation, chance)
     if action == "interpolate":
         return variations.walk(creation, chance, other)
-    return variations.edit_of(creation)
+    return variations.search_from(creation) if action == "evolve" else variations.edit_of(creation)
 
 
 def by_photo(action: str, digest: str) -> Creation:
@@ -127,7 +133,7 @@ def go(desk: Desk, ask: Any, memory: Memory | None) -> list[Any]:
     creation = target_of(desk, ask if isinstance(ask, Mapping) else {}, memory)
     tab = desk.tab_of(creation)
     if tab is None:
-        raise ConfigError(NO_TAB)
+        raise ConfigError(BRED if isinstance(creation, Point) else NO_TAB)
     check_models(creation)
     photos = memory.photos_of(creation)
     missing = creation.digests().keys() - photos.keys()

@@ -17,10 +17,11 @@ from ganhub.app import _parts as parts
 from ganhub.app.declared import Outcome
 from ganhub.app.editor import card
 from ganhub.app.editor.actions import Desk, offers
-from ganhub.app.editor.memory import Memory, outcome_of
+from ganhub.app.editor.memory import Memory, outcome_of, unpinned
 from ganhub.app.jobs import Report, Stopped
 from ganhub.apply import translating
-from ganhub.creation import Creation, Generate, Interpolate, marks, permalink, render
+from ganhub.creation import Creation, Edit, Generate, Interpolate, Translate, marks, permalink, render
+from ganhub.creation.reproduce import kind_of, read_creation
 from ganhub.creation.tray import MAX_NOTE, MOST, Kept, file_stem, in_words, read_tray, write_tray
 from ganhub.errors import ConfigError, GanhubError
 from ganhub.images import video
@@ -37,6 +38,7 @@ MAX_SIDE = 4096  # pixels of what is enlarged
 MAX_FILM = 240 * 1024 * 1024  # pixels of all frames of a film together
 NOT_HERE = "There is no model here that enlarges: choose 'square pixels', or download it as it is."
 CARD_PICTURES = 9
+FILMS = (".mp4", ".webm", ".gif")
 
 
 # ---- one result
@@ -188,30 +190,31 @@ def _rows(ask: Any) -> list[tuple[str, bool, str]]:
 
 
 def take_back(desk: Desk, path: Any) -> str:
-    """The entries, as JSON for the page's script, of a zip that was downloaded before or of one picture."""
+    """The entries, as JSON for the page's script, of a zip that was downloaded before, or of one picture or film."""
     if not isinstance(path, str) or not path:
-        raise ConfigError("There is no file yet: choose a zip or a picture.")
+        raise ConfigError("There is no file yet: choose a zip, a picture or a film.")
     with open(path, "rb") as file:
         packed = file.read(2) == b"PK"
-    kept = read_tray(Path(path)) if packed else [Kept(creation_in(path), [(".png", Path(path).read_bytes())])]
     found = []
-    for one in kept:
-        pictures = [images.load_image(data, max_side=1024) for _, data in one.files]
-        found.append({**entry(desk, one.creation, pictures), "star": one.star, "note": one.note})
+    for one in read_tray(Path(path)) if packed else [_single(path)]:
+        film = any(suffix in FILMS for suffix, _ in one.files)
+        pictures = [] if film else [images.load_image(data, max_side=1024) for _, data in one.files]
+        found.append({**entry(desk, one.creation, pictures, film=film), "star": one.star, "note": one.note})
     return json.dumps(found)
 
 
-def creation_in(path: str) -> Creation:
-    """The Creation that a picture carries."""
-    images.open_image(path)
-    raise ConfigError("This picture does not say how it was made: choose a zip, or a picture that ganhub has written.")
+def _single(path: str) -> Kept:
+    """The result that a picture or film says it is."""
+    return Kept(read_creation(path), [(kind_of(Path(path)), Path(path).read_bytes())])
 
 
 def entry(desk: Desk, creation: Creation, pictures: Sequence[Tensor], *, film: bool = False) -> dict[str, Any]:
     """What the browser keeps of a result: its link, a thumbnail, and what it is in words."""
+    creation = unpinned(creation)
     return {
         "code": permalink.to_code(creation), "tab": desk.tab_of(creation) or "", "title": in_words(creation),
         "thumb": thumbnail(pictures), "film": film, "photo": bool(creation.digests()), "can": offers(desk, creation),
+        "live": isinstance(creation, Edit | Translate),  # made anew as one moves a slider or draws
     }  # fmt: skip
 
 
@@ -223,8 +226,8 @@ def thumbnail(pictures: Sequence[Tensor]) -> str:
     if len(pictures) >= 4 and all(one.shape == first.shape for one in pictures[:4]):
         first = images.make_grid(torch.cat(list(pictures[:4])), columns=2)
     height, width = first.shape[-2:]
-    if width > 3 * height:  # a strip: its middle
-        first = images.fit(first, height, 2 * height)
+    if width > 3 * height:  # a strip: its first picture
+        first = first[..., :height]
     return "data:image/webp;base64," + base64.b64encode(encode_thumbnail(first)).decode()
 
 
@@ -245,8 +248,17 @@ def compare(desk: Desk, ask: Any, memory: Memory | None) -> tuple[Any, Any, Any,
     """Two results side by side."""
     memory = memory or Memory()
     sides = [outcome_of(desk.bench, memory, _asked(ask, name)) for name in ("code", "other")]
-    shown = [gr.Image(one.files[0], label=in_words(one.creation), visible=True) for one in sides]
-    return gr.Row(visible=True), *shown, memory
+    return gr.Row(visible=True), *[_large(desk, one) for one in sides], memory
+
+
+def _large(desk: Desk, outcome: Outcome) -> gr.Image:
+    """A result beside another: its picture, or a wall of its first sixteen; small pictures keep their square pixels."""
+    path, pictures = outcome.files[0], list(_read(outcome.files[:16]))
+    if len(pictures) > 1 and all(one.shape == pictures[0].shape for one in pictures):
+        mark = marks.mark_of(outcome.creation, desk.bench.library, shows="sheet")
+        path = parts.save_png(images.make_grid(torch.cat(pictures)), f"{file_stem(outcome.creation)}-wall", mark)
+    look = ["tray-large", "pixels"] if max(pictures[0].shape[-2:]) <= card.SMALL else ["tray-large"]
+    return gr.Image(path, label=in_words(outcome.creation), visible=True, elem_classes=look)
 
 
 def share(desk: Desk, ask: Any, memory: Memory | None) -> tuple[Any, Any, Any, Memory]:
@@ -258,10 +270,10 @@ def share(desk: Desk, ask: Any, memory: Memory | None) -> tuple[Any, Any, Any, M
     before = list(_read(list(memory.photos_of(outcome.creation).values())[:1]))
     title = in_words(outcome.creation)
     drawn = card.compose(before + pictures[:1] if before else pictures, title, link, pair=bool(before))
-    path = parts.save_png(
-        drawn, f"{file_stem(outcome.creation)}-card", marks.mark_of(outcome.creation, desk.bench.library, shows="sheet")
-    )
-    return gr.Row(visible=True), gr.Image(path, label=f"Share card: {title}"), gr.Image(visible=False), memory
+    mark = marks.mark_of(outcome.creation, desk.bench.library, shows="sheet")
+    path = parts.save_png(drawn, f"{file_stem(outcome.creation)}-card", mark)
+    shown = gr.Image(path, label=f"Share card: {title}", elem_classes=["tray-large"])
+    return gr.Row(visible=True), shown, gr.Image(visible=False), memory
 
 
 def _read(files: Iterable[str]) -> Iterator[Tensor]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from ganhub.app.declared import ASSETS, Bench, Outcome
 from ganhub.app.jobs import Report
 from ganhub.creation import Creation, Edit, Generate, Interpolate, marks, permalink, render
 from ganhub.creation.inputs import sha256_of
+from ganhub.creation.search.point import Point
 from ganhub.errors import ConfigError
 from ganhub.images import video
 
@@ -34,7 +35,7 @@ class Memory:
 
     def keep(self, outcome: Outcome) -> str:
         """Remember an outcome, and return its link."""
-        code = permalink.to_code(outcome.creation)
+        code = permalink.to_code(unpinned(outcome.creation))
         self.outcomes.pop(code, None)
         self.outcomes[code] = outcome
         self.photos |= outcome.photos
@@ -61,6 +62,11 @@ class Memory:
         return outcome if files and all(Path(file).is_file() for file in files) else None
 
 
+def unpinned(creation: Creation) -> Creation:
+    """A Creation for whichever version of its models is here, as links are: short, and good for long."""
+    return replace(creation, revision="")
+
+
 def outcome_of(bench: Bench, memory: Memory, code: str, report: Report | None = None) -> Outcome:
     """The files of a link's result: those of this session, or drawn anew where that needs no photo.
 
@@ -68,7 +74,7 @@ def outcome_of(bench: Bench, memory: Memory, code: str, report: Report | None = 
         ConfigError: The link cannot be read, or the result was of a photo and its file is gone.
     """
     creation = permalink.from_code(code)
-    outcome = memory.find(permalink.to_code(creation))
+    outcome = memory.find(permalink.to_code(unpinned(creation)))
     if outcome is None:
         outcome = drawn_anew(bench, creation, report)
         memory.keep(outcome)
@@ -79,9 +85,9 @@ def drawn_anew(bench: Bench, creation: Creation, report: Report | None = None) -
     """The outcome of a Creation that is drawn from seeds alone; ConfigError for others."""
     if isinstance(creation, Generate) and len(creation.wanted()) <= MOST:
         return Outcome(creation, bench.drawings.of(creation, bench.library, report))
-    if isinstance(creation, Edit) and not creation.photo:
+    if isinstance(creation, Edit | Point) and not creation.digests():
         picture = render(creation, bench.library).pictures
-        return Outcome(creation, [parts.save_png(picture, "edited", marks.mark_of(creation, bench.library))])
+        return Outcome(creation, [parts.save_png(picture, creation.verb, marks.mark_of(creation, bench.library))])
     if isinstance(creation, Interpolate) and creation.frames <= 240:
         frames = render(creation, bench.library, report).film
         film, first = parts.scratch("walk.mp4"), marks.Layout(picked=(0,))

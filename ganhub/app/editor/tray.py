@@ -17,7 +17,7 @@ from ganhub.app.declared import ASSETS, Bench, Built, handler, script
 from ganhub.app.editor import leaving
 from ganhub.app.editor.actions import PHOTO, SEED, SURPRISE, Desk, choose_tab, go
 
-ACCEPTED = [".zip", ".png", ".jpg", ".jpeg", ".webp", ".mp4"]
+ACCEPTED = [".zip", ".png", ".jpg", ".jpeg", ".webp", ".gif", ".mp4", ".webm"]
 BUTTONS = ("go", "tab", "download", "all", "compare", "share")  # hidden ones, which the script presses
 
 
@@ -64,7 +64,13 @@ def layout() -> SimpleNamespace:
             )  # fmt: skip
             at.status = gr.HTML(elem_id="tray-status", elem_classes="status", container=False)
         with gr.Row(visible=False, elem_id="tray-view") as at.view:
-            look = {"format": "png", "interactive": False, "buttons": ["download", "fullscreen"], "height": 420}
+            look = {
+                "format": "png",
+                "interactive": False,
+                "buttons": ["download", "fullscreen"],
+                "height": 420,
+                "elem_classes": "tray-large",
+            }
             at.left = gr.Image(label="One", elem_id="tray-left", min_width=150, **look)
             at.right = gr.Image(label="The other", elem_id="tray-right", min_width=150, **look)
             at.close = gr.Button("Close", size="sm", elem_id="tray-close", min_width=80, scale=0)

@@ -19,6 +19,7 @@ from ganhub.app.shield.gate import Shield
 from ganhub.app.shield.limits import Limits
 from ganhub.app.shield.payload import check_files, is_upload
 from ganhub.app.shield.queue import Twin, guard_queue
+from ganhub.app.shield.sessions import keep_sessions_small
 
 __all__ = ["Limits", "Shield", "Twin", "guard", "is_upload", "middleware", "own_folder", "raw_editor", "results_place"]
 
@@ -26,6 +27,7 @@ __all__ = ["Limits", "Shield", "Twin", "guard", "is_upload", "middleware", "own_
 def guard(app: gr.Blocks, twins: Mapping[int, Twin] | None = None, limits: Limits | None = None) -> None:
     """Guard an app's listeners: their files, and their places in the queue. Called after ``app.queue``."""
     check_files(app)
+    keep_sessions_small(app)
     with MatplotlibBackendMananger():  # Gradio imports it in the first call, which stops the server for seconds
         pass
     guard_queue(app, limits or Limits.from_environment(), twins)

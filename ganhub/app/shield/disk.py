@@ -18,7 +18,6 @@ from ganhub.app.shield.limits import Limits
 from ganhub.app.shield.payload import all_paths
 
 YOUNG = 60.0  # seconds in which a file is not deleted for want of room, so that it can be used at all
-DAY_QUARTER = 21_600.0  # seconds after which any file goes
 _own: list[str] = []
 
 
@@ -77,7 +76,7 @@ def tidy(folder: str, limits: Limits, kept: Iterable[str] = ()) -> set[str]:
     for changed, bytes_, path in sorted(found):
         full = size > limits.disk or count > limits.files
         age = now - changed
-        if path in kept or not (age > DAY_QUARTER or (full and age > YOUNG) or size > 2 * limits.disk):
+        if path in kept or not (age > limits.age or (full and age > YOUNG) or size > 2 * limits.disk):
             continue
         try:
             if os.lstat(path).st_mtime > changed:  # somebody has just asked for it

@@ -32,6 +32,7 @@ class Limits:
         unheard: Seconds that a job waits for somebody who listens before it is dropped.
         disk: Bytes of uploads and results; the oldest files make room.
         files: The same as a count.
+        age: Seconds after which any file goes that no job in the queue names.
         data_url: Bytes of a JSON body in which a picture is written, as base64.
         pictures: Pictures of one call of the API.
         frames: Frames of one film.
@@ -58,6 +59,7 @@ class Limits:
     unheard: float = 20.0
     disk: int = 2_000 * MB
     files: int = 20_000
+    age: int = 21_600
     data_url: int = 12 * MB
     pictures: int = 64
     frames: int = 240

@@ -16,6 +16,7 @@ from ganhub.app.shield.visitors import address
 FULL = "You have {count} jobs waiting here: wait for one of them, or stop it."
 FULL_ADDRESS = "Too many jobs of your network are waiting: try again in a minute."
 FULL_QUEUE = "Many people are here just now, and the queue is full: try again in a minute."
+POLL = 0.01  # seconds between two looks for work
 SLOW = "slow"  # how the name of a slow lane ends
 
 
@@ -50,6 +51,7 @@ def guard_queue(app: gr.Blocks, limits: Limits, twins: Mapping[int, Twin] | None
         return await inner(body=body, request=request, username=username)
 
     queue.push, queue.max_size = push, limits.queue
+    queue.sleep_when_free = POLL  # Gradio looks for work a thousand times a second, also while nobody may begin
     # Gradio sums the times of the last 10,000 jobs anew after each job, for a page that is closed here.
     queue.ANALYTICS_MAX_EVENTS, queue.ANAYLTICS_CACHE_FREQUENCY = 1, 2**62
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Any
 
 import gradio as gr
@@ -45,6 +46,11 @@ class Session:
     inputs: Inputs
     before: str
     photos: Mapping[str, str]
+    number: int = field(default_factory=count().__next__, init=False)
+
+    def __hash__(self) -> int:
+        """Another for each, by which Gradio tells that another one was begun."""
+        return self.number
 
 
 def asked_class(label: Any) -> Any:
@@ -98,13 +104,22 @@ def arrange(chosen: list[str] | None, names: list[str], *amounts: float) -> tupl
     return now, *boxes
 
 
-def fit(bench: Bench, session: Session | None, chosen: list[str] | None, names: list[str], *amounts: float) -> tuple:
-    """The named changes of the model and class of what is edited, in the menu and on the sliders."""
-    here = names_here(bench, session)
-    now = [name for name in parts.name_list("Changes", chosen) if name in here] or here[:SLIDERS]
+def fit(bench: Bench, session: Session | None, *boxes: Any) -> tuple:
+    """The changes of the model and class of what is edited, in the menus and on the sliders.
+
+    Args:
+        boxes: The menu and the sliders of named changes, and of those without names.
+
+    Returns:
+        The column, the menu, its state and the sliders of the former; the state and the sliders of the latter.
+    """
+    chosen, amounts, unnamed, others = boxes[0], boxes[1 : 1 + SLIDERS], boxes[1 + SLIDERS], boxes[2 + SLIDERS :]
+    here, before = names_here(bench, session), parts.name_list("Changes", chosen)
+    now = [name for name in before if name in here] or here[:SLIDERS]
     menu_now = gr.Dropdown([(name.capitalize(), name) for name in here], value=now)
-    kept, *sliders = arrange(now, names, *amounts)
-    return gr.Column(visible=bool(here)), menu_now, kept, *sliders
+    others_before = parts.name_list("Changes", unnamed)
+    return (gr.Column(visible=bool(here)), menu_now, *arrange(now, before, *amounts),
+            *arrange(others_before, others_before, *others))  # fmt: skip
 
 
 def names_here(bench: Bench, session: Session | None) -> list[str]:
@@ -119,10 +134,12 @@ def names_here(bench: Bench, session: Session | None) -> list[str]:
 
 
 def menus(library: Library, name: str) -> tuple:
-    """The class menu of another model, hidden where there are no classes, and its changes; none is chosen yet."""
+    """The class menu of another model, hidden where there are no classes, its changes, of which none is chosen yet, and
+    the look of its pictures."""
     classes = parts.classes_of(library, name)
     label = gr.Dropdown([ANY, *classes], value=ANY, visible=bool(classes))
-    return label, [], gr.Dropdown(menu(classes), value=list(FIRST)), None
+    pair = gr.ImageSlider(elem_classes=parts.look_of(name, "painting"))
+    return label, [], gr.Dropdown(menu(classes), value=list(FIRST)), *[0] * CHANGES, None, pair
 
 
 def fitting(generator: StyleGenerator, creation: Edit, label: Tensor | None) -> tuple[Edit, str]:

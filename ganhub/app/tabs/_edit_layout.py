@@ -38,12 +38,10 @@ def beginning(bench: Bench, at: SimpleNamespace) -> None:
         [ANY, *classes], value=ANY, label="Class", allow_custom_value=True, visible=bool(classes),
         elem_id="edit-class",
     )  # fmt: skip
-    with gr.Row(equal_height=True, elem_classes="beside"):
-        at.seed = parts.unchecked(
-            gr.Number(0, label="Start from a seed", precision=0, elem_id="edit-seed", min_width=110)
-        )
-        at.take = gr.Button("Take it", size="md", elem_id="edit-take", min_width=80, scale=0)
-        at.surprise = gr.Button("Surprise me", size="md", elem_id="edit-surprise", min_width=110, scale=0)
+    at.seed = parts.unchecked(gr.Number(0, label="Start from a seed", precision=0, elem_id="edit-seed"))
+    with gr.Row():
+        at.take = gr.Button("Take it", size="md", elem_id="edit-take", min_width=90)
+        at.surprise = gr.Button("Surprise me", size="md", elem_id="edit-surprise", min_width=110)
     at.photo = parts.unchecked(
         gr.Image(label="Or start from a photo of yours", height=170, elem_id="edit-photo", **UPLOAD)
     )
@@ -62,7 +60,7 @@ def changing(at: SimpleNamespace, private: bool) -> None:
     at.pair = gr.ImageSlider(
         label="Before and after: pull the line", format="png", type="filepath", interactive=False,
         buttons=["download", "fullscreen"], height=400, max_height=400, elem_id="edit-pair", slider_position=50,
-        elem_classes="compare",
+        elem_classes=parts.look_of(at.model.value, "painting"),
     )  # fmt: skip
     at.recipe = gr.HTML(elem_id="edit-recipe", elem_classes="about recipe", container=False)
     with gr.Column(visible=False, elem_id="edit-named") as at.by_name:
@@ -81,10 +79,10 @@ def changing(at: SimpleNamespace, private: bool) -> None:
         at.png = gr.DownloadButton("Save the picture", size="md", elem_id="edit-png", min_width=100)
 
 
-def slider(elem_id: str, label: str, visible: bool) -> gr.Slider:
+def slider(elem_id: str, label: str, visible: bool, width: int = 220) -> gr.Slider:
     """How much of one change; as far as it goes: one that was given another label checks for itself."""
     return parts.unchecked(
-        gr.Slider(-REACH, REACH, 0, step=0.1, min_width=220, elem_id=elem_id, label=label, visible=visible)
+        gr.Slider(-REACH, REACH, 0, step=0.1, min_width=width, elem_id=elem_id, label=label, visible=visible)
     )
 
 
@@ -93,7 +91,7 @@ def mixing(at: SimpleNamespace) -> None:
     with gr.Row():
         at.other = gr.Image(
             label="The other picture", format="png", interactive=False, height=150, min_width=130, buttons=[],
-            elem_id="edit-other", elem_classes="compare",
+            elem_id="edit-other", elem_classes=parts.look_of(at.model.value),
         )  # fmt: skip
         with gr.Column(min_width=200, scale=2):
             at.parts = parts.unchecked(gr.CheckboxGroup(
@@ -116,11 +114,11 @@ def more(at: SimpleNamespace, private: bool) -> None:
     """Changes that have no name yet, the way to give them one, and the settings that few need."""
     at.strip = gr.Gallery(
         label="What they do: to the left, to the right", columns=CHANGES, height="auto", allow_preview=False,
-        buttons=[], interactive=False, elem_id="edit-strip", elem_classes=["wall", "captions", f"columns-{CHANGES}"],
-        format="png", object_fit="contain",
+        buttons=[], interactive=False, elem_id="edit-strip", format="png", object_fit="contain",
+        elem_classes=["wall", "captions", "pairs", f"columns-{CHANGES}"],
     )  # fmt: skip
     with gr.Row(elem_classes="sliders"):
-        at.changes = [slider(f"edit-change-{i + 1}", in_words(name), True) for i, name in enumerate(FIRST)]
+        at.changes = [slider(f"edit-change-{i + 1}", in_words(name), True, 150) for i, name in enumerate(FIRST)]
     at.unnamed = gr.Dropdown(
         menu(), value=list(FIRST), multiselect=True, max_choices=CHANGES, allow_custom_value=True,
         label="Which changes", elem_id="edit-changes", info="The model has these without knowing what they mean.",
@@ -133,7 +131,7 @@ def more(at: SimpleNamespace, private: bool) -> None:
             )  # fmt: skip
             at.name = parts.unchecked(gr.Textbox(label="under a name", placeholder="such as: more hair",
                                                  max_length=60, elem_id="edit-name", min_width=150))  # fmt: skip
-            at.keep = gr.Button("Keep the name", size="md", elem_id="edit-keep", min_width=110, scale=0)
+            at.keep = gr.Button("Keep the name", size="md", elem_id="edit-keep", min_width=140, scale=0)
     at.truncation = parts.unchecked(
         gr.Slider(
             0, 1.5, 1.0, step=0.05, label="Truncation", info="Less is more typical, more is wilder.",

@@ -114,13 +114,13 @@ def run(bench: Bench, model, classes, styles, seed, truncation, request: gr.Requ
 
 def takes(creation: Creation) -> bool:
     """Whether a Creation can be asked for here: a wall with classes."""
-    return isinstance(creation, Generate) and 1 <= len(creation.labels) <= MAX_CLASSES
+    return isinstance(creation, Generate) and 1 <= len(creation.labels) <= MAX_CLASSES and not creation.likeness
 
 
 def fill(creation: Generate, photos: Mapping[str, str]) -> tuple[Any, ...]:
     """The form's values that ask for such a wall."""
-    columns = min(creation.count, MAX_STYLES)
-    return creation.model, [str(label) for label in creation.labels], columns, creation.seed, creation.truncation
+    labels = [str(label) for label in creation.labels]
+    return creation.model, labels, creation.count, creation.seed, creation.truncation
 
 
 def pick_picture(drawn: Outcome | None, event: gr.SelectData) -> tuple[str, str, str, Outcome]:

@@ -82,11 +82,15 @@ def connect(bench: Bench, at: SimpleNamespace, have: bool) -> Built:
     outputs = [at.start, *shown, at.outcome, at.status]
     at.apply = (parts.calm(show_edits, bench), [at.start, *edits], shown)
     at.remember = (parts.calm(remembered, bench), [at.start, *edits], at.outcome)
-    at.fit = (parts.calm(fit, bench), [at.start, at.chosen, at.names, *at.sliders],
-              [at.by_name, at.chosen, at.names, *at.sliders])  # fmt: skip
+    at.fit = (parts.calm(fit, bench), [at.start, at.chosen, *at.sliders, at.unnamed, *at.changes],
+              [at.by_name, at.chosen, at.names, *at.sliders, at.unnamed_now, *at.changes])  # fmt: skip
     at.look = (parts.calm(other_look, bench), [at.start, at.mix_seed], at.other)
     at.reveal = (lambda: (gr.Column(visible=True), gr.HTML(visible=False)), None, [at.room, at.empty])
-    at.menus = (parts.calm(menus, bench.library), at.model, [at.label, at.chosen, at.unnamed, at.strip])
+    at.menus = (
+        parts.calm(menus, bench.library),
+        at.model,
+        [at.label, at.chosen, at.unnamed, *at.changes, at.strip, at.pair],
+    )
     from_seed = (parts.calm(start_from_seed, bench), [at.model, at.label, at.seed, *edits], outputs)
     from_photo = (parts.calm(start_from_photo, bench), [at.model, at.label, at.photo, at.steps, *edits], outputs)
     slow = {"show_progress": "hidden", "concurrency_limit": 1, "concurrency_id": "project-slow"}
@@ -100,7 +104,7 @@ def connect(bench: Bench, at: SimpleNamespace, have: bool) -> Built:
         api_description="Find the point in W whose picture is most like a photo, and begin to edit it. Gives early "
         "looks while it works; returns what `edit_seed` returns.",
     )  # fmt: skip
-    mixed = at.mix_press.click(
+    at.mix_press.click(
         parts.calm(find_other, bench), [at.start, at.mix_photo, at.steps, *edits],
         [*outputs[:-1], at.parts, at.other, at.status], **slow, api_name="edit_mix_photo",
         api_description="Find another photo in the model, so that `mixed` takes its styles: of what `edit_seed` or "
@@ -108,14 +112,9 @@ def connect(bench: Bench, at: SimpleNamespace, have: bool) -> Built:
     )  # fmt: skip
     surprised = at.surprise.click(lambda: secrets.randbelow(NEW_SEEDS), None, at.seed, queue=False, **parts.PRIVATE)
     changed = at.model.input(*at.menus, **parts.PRIVATE)
-    for event in (
-        taken,
-        pressed,
-        surprised.then(*from_seed, **parts.PRIVATE),
-        changed.then(*from_seed, **parts.PRIVATE),
-    ):
-        event.success(*at.fit, **parts.PRIVATE).success(*at.reveal, **parts.PRIVATE).success(*at.look, **parts.PRIVATE)
-    mixed.success(*at.fit, **parts.PRIVATE)
+    for event in (taken, pressed, *(one.then(*from_seed, **parts.PRIVATE) for one in (surprised, changed))):
+        event.success(*at.reveal, **parts.PRIVATE)
+    at.start.change(*at.fit, **parts.PRIVATE).success(*at.look, **parts.PRIVATE)  # whoever started it
     connect_edits(bench, at, edits)
     connect_boxes(bench, at)
     scripts = (press_once("edit", "pair", button="take"),) if have else ()
@@ -128,9 +127,9 @@ def connect(bench: Bench, at: SimpleNamespace, have: bool) -> Built:
 
 def connect_edits(bench: Bench, at: SimpleNamespace, edits: Sequence[Any]) -> None:
     """What the sliders and menus of the edits do."""
-    moving = [*at.sliders, *at.changes, at.mix_seed, at.truncation]
+    moving = [*at.sliders, *at.changes, at.parts, at.truncation]
     gr.on(
-        [one.input for one in (*moving, at.parts)], *at.apply, trigger_mode="always_last", show_progress="hidden",
+        [one.input for one in moving], *at.apply, trigger_mode="always_last", show_progress="hidden",
         api_name="edit_tab",
         api_description="Change what `edit_seed` or `edit_photo` started: `amount_1` and the others along the named "
         "`directions`, in this order; `change_1` and the others along the `changes` without names, in standard "
@@ -140,7 +139,8 @@ def connect_edits(bench: Bench, at: SimpleNamespace, edits: Sequence[Any]) -> No
     # A slider is moved through many values; the one where it is let go is worth keeping.
     settled = [one.release for one in (*at.sliders, *at.changes, at.truncation)] + [at.parts.input, at.mix_seed.submit]
     gr.on(settled, *at.remember, trigger_mode="always_last", **parts.PRIVATE)
-    at.mix_seed.input(parts.calm(by_seed), at.start, at.start, **parts.PRIVATE).then(*at.look, **parts.PRIVATE)
+    by_hand = at.mix_seed.input(parts.calm(by_seed), at.start, at.start, trigger_mode="always_last", **parts.PRIVATE)
+    by_hand.then(*at.apply, **parts.PRIVATE).then(*at.look, **parts.PRIVATE)
     at.reset.click(
         lambda: (*[0] * (SLIDERS + CHANGES), [], 1.0), None, [*at.sliders, *at.changes, at.parts, at.truncation],
         show_progress="hidden", api_name="edit_reset",
@@ -150,8 +150,6 @@ def connect_edits(bench: Bench, at: SimpleNamespace, edits: Sequence[Any]) -> No
         box.input(parts.calm(arrange), [box, now, *sliders], [now, *sliders], **parts.PRIVATE).then(
             *at.apply, **parts.PRIVATE
         )
-    at.unnamed.change(parts.calm(arrange), [at.unnamed, at.unnamed_now, *at.changes], [at.unnamed_now, *at.changes],
-                      **parts.PRIVATE)  # fmt: skip
 
 
 def connect_boxes(bench: Bench, at: SimpleNamespace) -> None:
@@ -315,7 +313,9 @@ def find_other(bench: Bench, request: gr.Request, session: Session | None, photo
 
 def by_seed(session: Session | None) -> Any:
     """Styles are taken from the picture of a seed from now on."""
-    return gr.skip() if session is None else replace(session, creation=replace(session.creation, mix_photo=""))
+    if session is None or not session.creation.mix_photo:
+        return gr.skip()
+    return replace(session, creation=replace(session.creation, mix_photo=""))
 
 
 def takes(creation: Creation) -> bool:

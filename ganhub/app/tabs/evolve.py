@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
 
 from ganhub.app import _parts as parts
-from ganhub.app.declared import ASSETS, Bench, Built, Tab, press_once
+from ganhub.app.declared import ASSETS, Bench, Built, Form, Outcome, Tab, press_once
 from ganhub.app.jobs import Report
 from ganhub.app.library import Library
 from ganhub.creation import Creation, Evolve, Inputs, Point, checks, marks
-from ganhub.creation.search import Search, Space, breed, get_algorithm, get_score, list_algorithms, list_scores
+from ganhub.creation.search import (
+    Search,
+    Space,
+    breed,
+    get_algorithm,
+    get_score,
+    list_algorithms,
+    list_scores,
+    written_scores,
+)
 from ganhub.creation.search.breeding import CHANGE, WALL
 from ganhub.creation.search.evolve import bred_points, points_of
 from ganhub.creation.search.plot import progress_svg
@@ -30,13 +39,13 @@ LIKED = "♥ liked"
 ALONE = [one.name for one in list_scores() if not {"target", "direction"} & set(one.needs)]
 BESIDE = [one.name for one in list_scores() if "target" in one.needs]
 SCORES = ", ".join(one.name for one in list_scores())
-HELP = """<p><b>By eye:</b> click the pictures you like, then press Breed. Their children make the next wall.</p>
-<p><b>By score:</b> say on the left what you want more or less of, then press Evolve.</p>"""
+HELP = """<p><b>By eye:</b> click the pictures you like, then press Breed. Their children make the next wall.
+<b>By score:</b> say on the left what you want more or less of, then press Evolve.</p>"""
 
 
 def build(bench: Bench) -> Built:
     """Lay the tab out; doors: "model", "seed", "label"."""
-    at = SimpleNamespace()
+    at = SimpleNamespace(outcome=gr.State(None))
     with gr.Row():
         with gr.Column(scale=1, min_width=290):
             at.model, _ = parts.model_menu(bench.library, LatentGenerator, "evolve")
@@ -45,16 +54,15 @@ def build(bench: Bench) -> Built:
                 [ANY, *classes], value=ANY, label="Class", allow_custom_value=True, visible=bool(classes),
                 elem_id="evolve-class",
             )  # fmt: skip
+            at.press, at.status = parts.run_and_stop("Evolve", bench.jobs, "evolve")
             wishes(at)
             with gr.Accordion("How to search", open=False):
                 method(at)
-            at.press, at.status = parts.run_and_stop("Evolve", bench.jobs, "evolve")
-            at.plot = gr.HTML(elem_id="evolve-plot", container=False)
         with gr.Column(scale=3, min_width=320):
             gr.HTML(HELP, elem_classes="hint", container=False)
             at.wall = gr.Gallery(
-                label="The best pictures so far", show_label=False, columns=4, height="auto", allow_preview=False,
-                format="png", buttons=[], elem_id="evolve-wall", elem_classes=["wall", "captions", "columns-4"],
+                label="The best pictures so far", show_label=False, columns=6, height="auto", allow_preview=False,
+                format="png", buttons=[], elem_id="evolve-wall", elem_classes=["wall", "captions", "columns-6"],
                 object_fit="contain", interactive=False,
             )  # fmt: skip
             with gr.Row(elem_classes="picked"):
@@ -62,12 +70,13 @@ def build(bench: Bench) -> Built:
                     label="Picked", format="png", interactive=False, height=200, buttons=["download", "fullscreen"],
                     elem_id="evolve-picked", min_width=200, scale=1, show_label=False,
                 )  # fmt: skip
-                with gr.Column(scale=3, min_width=220):
+                with gr.Column(scale=1, min_width=220):
+                    at.breed = gr.Button("Breed", variant="primary", elem_id="evolve-breed")
                     at.change = parts.unchecked(gr.Slider(
                         0.05, 0.6, CHANGE, step=0.05, label="Change", elem_id="evolve-change",
                         info="How much children differ from their parents.",
                     ))  # fmt: skip
-                    at.breed = gr.Button("Breed", variant="primary", elem_id="evolve-breed")
+                at.plot = gr.HTML(elem_id="evolve-plot", container=False, min_height=160)
             at.creations, at.liked = gr.Textbox(visible=False), gr.Textbox(visible=False)
             at.turn = parts.unchecked(gr.Number(0, visible=False))
     return connect(bench, at)
@@ -101,7 +110,7 @@ def slider(name: str, value: float) -> gr.Slider:
 def method(at: SimpleNamespace) -> None:
     """What most visitors leave as it is."""
     titles = [(f"{get_algorithm(name).title}: {get_algorithm(name).says}", name) for name in list_algorithms()]
-    at.algorithm = gr.Radio(titles, value="genetic", label="Way to search", elem_id="evolve-algorithm")
+    at.algorithm = gr.Dropdown(titles, value="genetic", label="Way to search", elem_id="evolve-algorithm")
     at.generations = parts.unchecked(gr.Slider(
         2, MAX_GENERATIONS, 15, step=1, label="Generations", info=f"{POPULATION} pictures each.",
         elem_id="evolve-generations",
@@ -114,10 +123,10 @@ def method(at: SimpleNamespace) -> None:
 def connect(bench: Bench, at: SimpleNamespace) -> Built:
     """What buttons, sliders and clicks do."""
     results = [at.wall, at.creations, at.liked]
+    wanted = [at.model, at.scores, at.algorithm, at.generations, at.seed, at.label, at.target]
+    listener = (parts.calm(run, bench), wanted, [*results, at.plot, at.outcome, at.status])
     at.press.click(
-        parts.calm(run, bench),
-        [at.model, at.scores, at.algorithm, at.generations, at.seed, at.label, at.target],
-        [*results, at.plot, at.status], show_progress="hidden", concurrency_limit=2, api_name="evolve",
+        *listener, show_progress="hidden", concurrency_limit=2, api_name="evolve",
         api_description="Search for the pictures of a latent generator that score best. `scores` is text as in "
         f"'colourfulness=1,symmetry=0.5' with names of {SCORES} (a weight below 0 prefers less; "
         f"wish:NAME is a direction of the model); `algorithm` is one of {', '.join(list_algorithms())}; each of up to "
@@ -138,7 +147,7 @@ def connect(bench: Bench, at: SimpleNamespace) -> Built:
         parts.calm(class_menu, bench.library), at.model, [at.label, at.liked], **parts.PRIVATE
     ).then(breeding, inputs, outputs, **parts.PRIVATE)  # fmt: skip
     at.wall.select(
-        parts.calm(like), [at.wall, at.creations, at.liked], [at.wall, at.liked, at.picked, at.status],
+        parts.calm(like), [at.wall, at.creations, at.liked], [at.wall, at.liked, at.picked, at.outcome, at.status],
         **parts.PRIVATE,
     )  # fmt: skip
     names, function = json.dumps([*ALONE, *BESIDE]), (ASSETS / "write_scores.js").read_text("utf-8").strip()
@@ -147,19 +156,22 @@ def connect(bench: Bench, at: SimpleNamespace) -> Built:
         js=f"(...weights) => ({function})({names}, weights)",
     )  # fmt: skip
     doors = {"model": at.model, "seed": at.seed, "label": at.label}
-    return Built(scripts=(press_once("evolve", "wall", button="breed"),), doors=doors)
+    return Built(
+        scripts=(press_once("evolve", "wall", button="breed"),), doors=doors, outcome=at.outcome,
+        form=Form(takes, fill, wanted, listener),
+    )  # fmt: skip
 
 
 def run(
     bench: Bench, model, scores, algorithm, generations, seed, label, target, request: gr.Request
 ) -> Iterator[tuple]:
-    """The search of a form's values: the wall, its Creations, nobody's likes, the plot, and a sentence."""
+    """The search of a form's values: wall, Creations, nobody's likes, plot, :class:`Outcome`, and a sentence."""
     how_many = checks.whole("Generations", generations, 1, MAX_GENERATIONS)
-    inputs = Inputs()
+    inputs, target = Inputs(), parts.picture_file("target", target) if target else ""
     asked = Evolve(
         model=parts.menu_name(model), scores=str(scores or ""), algorithm=algorithm, generations=how_many,
         population=POPULATION, seed=seed, label=class_of(label),
-        target=inputs.add(parts.picture_file("target", target)) if target else "",
+        target=inputs.add(target) if target else "",
     )  # fmt: skip
     files: dict[bytes, str] = {}
 
@@ -186,12 +198,13 @@ def run(
         return shown(search), asked.result(search).text
 
     job = yield from parts.follow(
-        bench, "evolve", request, work, noun="Picture", outputs=4, look=lambda look: look,
+        bench, "evolve", request, work, noun="Picture", outputs=5, look=lambda look: (*look, gr.skip()),
         stopped="Stopped. The best pictures so far are here.",
     )  # fmt: skip
     if job:
         values, text = job.result()
-        yield *values, f"{text} Click those you like, and breed them, or evolve with another seed."
+        outcome = Outcome(asked, [path for path, _ in values[0]], photos={asked.target: target} if target else {})
+        yield *values, outcome, f"{text} Click those you like, and breed them, or evolve with another seed."
 
 
 def run_breed(bench: Bench, model, liked, turn, change, seed, label, request: gr.Request) -> Iterator[tuple]:
@@ -223,7 +236,7 @@ def run_breed(bench: Bench, model, liked, turn, change, seed, label, request: gr
 
 
 def like(wall: list | None, creations: str, liked: str, event: gr.SelectData) -> tuple:
-    """Mark the picture that was clicked, or take the mark away: wall, likes, the picture, and a sentence."""
+    """Mark the picture that was clicked, or take the mark away: wall, likes, picture, its Outcome, and a sentence."""
     path, caption = parts.example(wall or (), event.index)
     creation = parts.example(str(creations or "").splitlines(), event.index)
     chosen = [line for line in str(liked or "").splitlines() if line != creation]
@@ -233,7 +246,20 @@ def like(wall: list | None, creations: str, liked: str, event: gr.SelectData) ->
         score = f"{LIKED} {score}".strip()
     marked = [(path, score) if i == event.index else tuple(one) for i, one in enumerate(wall)]
     said = f"You like {len(chosen)}. Press Breed for their children." if chosen else "You like none of them yet."
-    return marked, "\n".join(chosen), path, said
+    return marked, "\n".join(chosen), path, Outcome(Point.from_json(creation), [path]), said
+
+
+def takes(creation: Creation) -> bool:
+    """Whether a Creation is a search as this tab asks for it."""
+    usual = isinstance(creation, Evolve) and (creation.space, creation.truncation) == ("z", 1)
+    return usual and creation.population == POPULATION and creation.generations <= MAX_GENERATIONS
+
+
+def fill(creation: Evolve, photos: Mapping[str, str]) -> tuple[Any, ...]:
+    """The form's values that ask for a search."""
+    label = ANY if creation.label is None else creation.label
+    scores, target = written_scores(creation.scores), photos.get(creation.target)
+    return creation.model, scores, creation.algorithm, creation.generations, creation.seed, label, target
 
 
 def saved(bench: Bench, picture: Any, creation: Point) -> str:

@@ -143,8 +143,8 @@ def takes(creation: Creation) -> bool:
 
 def fill(creation: Generate, photos: Mapping[str, str]) -> tuple[Any, ...]:
     """The form's values that ask for a wall."""
-    count = min(creation.count, MAX_COUNT)
-    return creation.model, count, creation.seed, creation.truncation, creation.likeness, creation.around
+    wall = creation
+    return wall.model, wall.count, wall.seed, wall.truncation, wall.likeness, wall.around
 
 
 def pick(

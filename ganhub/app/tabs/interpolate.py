@@ -158,8 +158,7 @@ def takes(creation: Creation) -> bool:
 def fill(creation: Interpolate, photos: Mapping[str, str]) -> tuple[Any, ...]:
     """The form's values that ask for a walk; the film's kind stays as it is."""
     label = ANY if creation.label is None else creation.label
-    seeds, frames = ", ".join(map(str, creation.seeds)), min(creation.frames, MAX_FRAMES)
-    return creation.model, seeds, label, frames, gr.skip(), creation.loop
+    return creation.model, ", ".join(map(str, creation.seeds)), label, creation.frames, gr.skip(), creation.loop
 
 
 def dressed(model: str) -> tuple[gr.Image, gr.Gallery]:

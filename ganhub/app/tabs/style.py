@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ganhub import images, zoo
 from ganhub.app import _parts as parts
-from ganhub.app.declared import ASSETS, Bench, Built, Form, Outcome, Tab, press_once
+from ganhub.app.declared import ASSETS, Bench, Built, Form, Outcome, Tab
 from ganhub.app.jobs import Job, Report
 from ganhub.app.library import Library
 from ganhub.app.shield import Twin
@@ -111,14 +111,15 @@ def settings(at: SimpleNamespace, named: Sequence[str], pictured: bool, side: in
 
 def easel(at: SimpleNamespace, pictured: bool) -> None:
     """The painting, the photo in all looks, and examples to click."""
-    at.painting = gr.ImageSlider(
-        label="Photo and painting: pull the line", format="png", type="filepath", interactive=False,
+    at.painting = gr.ImageSlider(  # unpainted, until the tab is opened
+        (asset(CONTENTS[0]), asset(CONTENTS[0])), label="Photo and painting: pull the line", format="png",
+        type="filepath", interactive=False,
         buttons=["download", "fullscreen"], height=470, max_height=470, elem_id="style-painting",
         elem_classes="painting", slider_position=35,
     )  # fmt: skip
-    at.looks = gr.Gallery(  # the photo itself, until the tab is opened
-        [(asset(CONTENTS[0]), name) for name in manners(at.model.value)[0] or STYLES], columns=6, elem_id="style-looks",
-        label="Your photo in every style: click one to paint it large",
+    unpainted = [(asset(CONTENTS[0]), name) for name in manners(at.model.value)[0] or STYLES]  # until the tab is opened
+    at.looks = gr.Gallery(
+        unpainted, label="Your photo in every style: click one to paint it large", columns=6, elem_id="style-looks",
         elem_classes="wall captions columns-6 looks", allow_preview=False, visible=has_looks(at.model.value),
         buttons=[], interactive=False,
     )  # fmt: skip
@@ -163,7 +164,7 @@ def connect(bench: Bench, at: SimpleNamespace) -> Built:
     rooms = [at.by_picture, at.second, at.by_pair, at.by_swatch]
     menus = [at.by_name, at.second_name, at.name, at.other_name, *rooms, at.size]
     at.model.change(parts.calm(choose), at.model, menus, **parts.PRIVATE).then(*looks_of, **parts.PRIVATE)
-    at.content.change(*looks_of, show_progress="minimal", api_visibility="private", trigger_mode="always_last")
+    at.content.change(*looks_of, trigger_mode="always_last", **parts.PRIVATE)
     at.preset.input(
         parts.calm(lambda chosen: PRESETS[checks.one_of("Manner", chosen, PRESETS)]), at.preset,
         [at.strength, at.scale, at.colours], queue=False, **parts.PRIVATE,
@@ -178,8 +179,9 @@ def connect(bench: Bench, at: SimpleNamespace) -> Built:
     slowly = gr.on([], **{**again, "concurrency_id": "style-slow"})
     twin = Twin(slowly["id"], lambda data: is_slow(data[0] if data else None))
     slow = {listener["id"]: twin for listener in (painting_now, chosen_pair, chosen_look)}
+    first = (parts.calm(first_painting, bench), [at.outcome, *inputs], outputs)
     return Built(
-        opening=(looks_of,), scripts=(press_once("style", "painting"),), slow=slow, outcome=at.outcome,
+        opening=(first, looks_of), slow=slow, outcome=at.outcome,
         form=Form(takes, fill, inputs, (paint, inputs, outputs)),
     )  # fmt: skip
 
@@ -231,6 +233,16 @@ def run(bench: Bench, model, content, style, other, name, other_name, blend, str
     if job:
         taken = f"{job.seconds:.0f} s" if job.seconds >= 10 else f"{job.seconds:.1f} s"
         yield *job.result(), f"Painted in {taken}. Download it at its upper right."
+
+
+def first_painting(
+    bench: Bench, request: gr.Request, outcome: Outcome | None, model: str, *form: Any
+) -> Iterator[tuple]:
+    """The painting that the form asks for, where the tab has none yet; a slow model waits for a click."""
+    if outcome is None and not is_slow(model):
+        yield from run(bench, model, *form, request)
+    else:
+        yield tuple(parts.keep(3))
 
 
 def pictures(inputs: Inputs, one: str | None, two: str | None, share: float) -> tuple[tuple[str, float], ...]:

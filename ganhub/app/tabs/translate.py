@@ -29,8 +29,7 @@ SIDE = 470  # pixels that canvas and result are high
 
 def build(bench: Bench) -> Built:
     """Lay the tab out."""
-    names = zoo.names(Translator, task="translate")
-    at = SimpleNamespace(outcome=gr.State(None), number=gr.State(0), model_name=names[0] if names else None)
+    at = SimpleNamespace(outcome=gr.State(None), number=gr.State(0))
     with gr.Row(elem_classes="split drawn"):
         with gr.Column(scale=1, min_width=320, elem_classes="asked"):
             asked(bench, at)
@@ -51,9 +50,8 @@ def build(bench: Bench) -> Built:
 def asked(bench: Bench, at: SimpleNamespace) -> None:
     """The canvas, and what is done with it."""
     at.canvas = parts.unchecked(gr.ImageEditor(
-        label="Draw here; a dab of colour paints the area between the lines", image_mode="RGB", format="png",
+        label="Draw here; dab colour between lines", image_mode="RGB", format="png",
         sources=[], transforms=[], layers=False, buttons=[],  # with no sources the brush is at hand
-        value=on_canvas(examples_for(at.model_name)[0]),
         canvas_size=(CANVAS, CANVAS), height=SIDE, elem_id="translate-canvas", elem_classes="canvas",
         brush=gr.Brush(default_size=7, colors=BRUSHES, color_mode="fixed"), eraser=gr.Eraser(default_size=30),
     ))  # fmt: skip
@@ -97,9 +95,10 @@ def connect(bench: Bench, at: SimpleNamespace) -> Built:
     ).then(parts.calm(kept_or_first), [at.model, at.canvas], at.canvas, **parts.PRIVATE).then(
         translated, inputs, outputs, **one_at_a_time, **parts.PRIVATE
     )  # fmt: skip
-    first = (parts.calm(opening, bench), [at.model, at.pair], outputs)
+    first = [at.model, at.pair]
+    openings = ((parts.calm(opening, bench), first, outputs), (parts.calm(first_on_canvas), first, at.canvas))
     return Built(
-        opening=(first,), scripts=(take_the_brush("translate-canvas"),), outcome=at.outcome,
+        opening=openings, scripts=(take_the_brush("translate-canvas"),), outcome=at.outcome,
         form=Form(takes, fill, inputs, (translated, inputs, outputs)),
     )  # fmt: skip
 
@@ -110,7 +109,9 @@ def run(bench: Bench, model: str, canvas: Any, request: gr.Request) -> Iterator[
     if not isinstance(drawn, str) or not drawn:
         raise ConfigError("The canvas is empty: draw something, or upload a picture.")
     inputs = Inputs()
-    creation = Translate(model=parts.menu_name(model), photo=inputs.add(drawn), size=MOST, opaque=True)
+    name = parts.menu_name(model)
+    dabs = shelves(name) == (True, False)  # of a model that takes drawings, and no photos
+    creation = Translate(model=name, photo=inputs.add(drawn), size=MOST, opaque=True, dabs=dabs)
 
     def work(report: Report) -> tuple[tuple[str, str], Outcome]:
         made = render(creation, bench.library, lambda step, steps, look: report(step, steps), inputs=inputs)
@@ -199,6 +200,13 @@ def opening(bench: Bench, model: str, pair: Any, request: gr.Request) -> Iterato
         yield from of_an_example(bench, examples_for(model), model, 0, request)
     else:
         yield tuple(parts.keep(3))
+
+
+def first_on_canvas(model: str, pair: Any) -> dict[str, Any] | Any:
+    """The first example on the canvas, where the tab is still as it was: that way its button has something to do."""
+    if model and not (pair and any(pair)):
+        return laid_example(examples_for(model), 0)
+    return gr.skip()
 
 
 def kept_or_first(model: str, canvas: Any) -> dict[str, Any] | None:

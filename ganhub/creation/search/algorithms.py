@@ -91,11 +91,11 @@ def get_algorithm(name: str) -> Algorithm:
 
 @algorithm("Genetic", "the best have children: mixed from two, and changed a little")
 def genetic(task: Task) -> None:
-    """pygmo's simple genetic algorithm: tournament selection, crossover number by number, Gaussian mutation."""
+    """pygmo's simple genetic algorithm: the better of two is a parent, children take a run of numbers from another."""
     pygmo = _pygmo()
     _evolve(task, pygmo.sga(
-        gen=1, cr=0.9, crossover="binomial", m=0.05, mutation="gaussian", param_m=0.1, selection="tournament",
-        param_s=3, seed=task.seed,
+        gen=1, cr=0.7, crossover="exponential", m=0.1, mutation="gaussian", param_m=0.2, selection="tournament",
+        param_s=2, seed=task.seed,
     ), ahead=True)  # fmt: skip
 
 

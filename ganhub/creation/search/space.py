@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ganhub.creation.checks import MAX_SEED
-from ganhub.creation.generate import at_once
+from ganhub.creation.generate import GROUP, at_once
 from ganhub.errors import ConfigError
 from ganhub.models import LatentGenerator, StyleGenerator
 
@@ -86,12 +86,11 @@ class Space:
         weights = torch.from_numpy(points[:, : self.count]).double()
         weights = torch.where(weights.norm(dim=1, keepdim=True) < 1e-6, torch.eye(1, self.count).double(), weights)
         weights = (weights / weights.norm(dim=1, keepdim=True)).float()
-        if self.space == "z":
-            return weights @ self._seeds(-1)
-        labels = self.labels(points)
-        classes = [0] * len(points) if labels is None else labels.tolist()
-        rows = [self._mean(one) + row @ self._seeds(one) for row, one in zip(weights, classes, strict=True)]
-        return torch.stack(rows)
+        labels = self.labels(points) if self.space == "w" else None
+        classes = [-1 if self.space == "z" else 0] * len(points) if labels is None else labels.tolist()
+        # Row by row: a product of matrices adds in another order for another number of rows.
+        rows = [row @ self._seeds(one) for row, one in zip(weights, classes, strict=True)]
+        return torch.stack([row if one < 0 else self._mean(one) + row for row, one in zip(rows, classes, strict=True)])
 
     def ways(self, points: Points) -> Tensor:
         """The way of each point's w from the mean, [N, style_dim]: what wishes are measured on."""
@@ -102,15 +101,24 @@ class Space:
         return w - self.generator.style_mean.float().cpu().mean(0)
 
     def pictures(self, points: Points) -> Tensor:
-        """[N, C, H, W] in [-1, 1] on the CPU. A picture does not depend on its neighbours, up to rounding."""
+        """[N, C, H, W] in [-1, 1] on the CPU; the same to the last bit whatever is drawn beside it.
+
+        For that, batches have the sizes of :func:`ganhub.creation.generate.draw`.
+        """
+        step, drawn = at_once(self.generator), []
+        for start in range(0, len(points), step):
+            part = points[start : start + step]
+            size = 1 if step == 1 else GROUP if len(part) <= GROUP else step
+            filled = np.concatenate([part, np.repeat(part[-1:], size - len(part), 0)])
+            drawn.append(self._batch(filled)[: len(part)])
+        return torch.cat(drawn)
+
+    def _batch(self, points: Points) -> Tensor:
         generator, latents, labels = self.generator, self.latents(points), self.labels(points)
-        step = at_once(generator)
         if self.space == "z":
-            made = generator.generate(latents, labels, truncation=self.truncation, batch_size=step)
-        else:
-            w, label = latents.to(generator.device), None if labels is None else labels.to(generator.device)
-            made = generator.from_w(generator.truncate_w(w, label, self.truncation), batch_size=step)
-        return made.cpu()
+            return generator.generate(latents, labels, truncation=self.truncation).cpu()
+        w, label = latents.to(generator.device), None if labels is None else labels.to(generator.device)
+        return generator.from_w(generator.truncate_w(w, label, self.truncation)).cpu()
 
     def _seeds(self, label: int) -> Tensor:
         """What is mixed, [count, dim]: z for a label of -1, else the ways of w from the mean of its class."""

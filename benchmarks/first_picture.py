@@ -1,0 +1,148 @@
+"""How long a visitor waits for the first picture of each tab, and what it takes to get one of their own.
+
+    python benchmarks/first_picture.py [--app FOLDER] [--runs 3]
+
+Starts ``app.py`` and opens it in a real Chromium (``pip install playwright``; Debian's chromium), a new visitor each
+time, at three sizes of window. A picture counts when it is loaded, is at least 40 pixels large, and lies in the window
+without scrolling; the canvas that one draws on is none. Seconds count from the start of the navigation for the first
+tab, and from the click on the tab for the others. "Clicks" are those from opening the page to a result of one's own
+(the tab, the menu that a narrow window keeps tabs in, the button), "screens" how far down the button is. Layout shift
+is the browser's own sum (CLS) while the page opens. Writes Markdown, with the load of the machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+SIZES = {"desktop": (1360, 900), "tablet": (820, 1180), "phone": (390, 844)}
+FLAGS = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking".split()
+WAIT = 60_000  # milliseconds
+PICTURE = """() => [...document.querySelectorAll("[role=tabpanel] img, [role=tabpanel] video")].some((one) => {
+  const box = one.getBoundingClientRect();
+  const loaded = one.tagName === "IMG" ? one.complete && one.naturalWidth : one.readyState > 1;
+  return loaded && one.checkVisibility() && box.width >= 40 && box.height >= 40 && !one.closest(".examples")
+    && box.top < innerHeight - 20 && box.bottom > 20 && box.left < innerWidth;
+})"""
+SHIFTS = """() => { window.shift = 0; new PerformanceObserver((list) => { for (const one of list.getEntries())
+  if (!one.hadRecentInput) window.shift += one.value; }).observe({type: "layout-shift", buffered: true}); }"""
+TABS = {
+    "Generate": "generate-run", "Style": "style-run", "Interpolate": "interpolate-run", "Translate": "translate-run",
+    "Restore": "restore-run", "Conditional": "conditional-run", "Edit": "edit-take",
+}  # fmt: skip
+
+
+def serve(app: Path) -> tuple[subprocess.Popen, str]:
+    """Start the app of a checkout; its process and address, once it answers."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {**os.environ, "GRADIO_SERVER_PORT": str(port), "PYTHONPATH": str(app)}
+    process = subprocess.Popen([sys.executable, "app.py"], cwd=app, env=environment, stdout=subprocess.DEVNULL)
+    url = f"http://127.0.0.1:{port}/"
+    while process.poll() is None:
+        try:
+            urllib.request.urlopen(url, timeout=30).close()
+            return process, url
+        except OSError:
+            time.sleep(0.1)
+    raise SystemExit("app.py ended; run it by hand to see why.")
+
+
+def visit(browser: Any, url: str, size: tuple[int, int]) -> dict[str, tuple[float, int, float]]:
+    """Tab -> seconds to the first picture, clicks, screens; "shift" -> the layout shift while the page opened."""
+    context = browser.new_context(viewport={"width": size[0], "height": size[1]})
+    page, found = context.new_page(), {}
+    page.set_default_timeout(WAIT)
+    page.add_init_script(f"({SHIFTS})()")
+    began = time.perf_counter()
+    page.goto(url)
+    for title, button in TABS.items():
+        clicks = 1
+        if title != "Generate":
+            tab = page.get_by_role("tab", name=title, exact=True)
+            clicks = 2 if tab.is_visible() else 3
+            if not tab.is_visible():
+                page.locator(".overflow-menu > button").click()
+                tab = page.locator(".overflow-menu").get_by_text(title, exact=True)
+            began = time.perf_counter()
+            tab.click()
+        seconds = first_picture(page, began)
+        box = page.locator(f"#{button}").bounding_box()
+        screens = max(0.0, (box["y"] + box["height"] - size[1]) / size[1]) if box else float("nan")
+        found[title] = seconds, clicks, screens
+        if title == "Generate":
+            page.wait_for_timeout(1500)
+            found["shift"] = (page.evaluate("window.shift"), 0, 0)
+        settle(page)
+    context.close()
+    return found
+
+
+def first_picture(page: Any, began: float) -> float:
+    """Seconds since ``began`` until a picture is in the window; infinity where none comes in a minute."""
+    try:
+        page.wait_for_function(PICTURE, polling=50)
+        return time.perf_counter() - began
+    except Exception:
+        return float("inf")
+
+
+def settle(page: Any) -> None:
+    """Wait until what the tab does by itself is done, so that the next tab is alone."""
+    page.wait_for_timeout(1500)
+    for _ in range(200):
+        if not page.evaluate("[...document.querySelectorAll('.bar')].some((bar) => bar.checkVisibility())"):
+            return
+        page.wait_for_timeout(200)
+
+
+def measure(app: Path, runs: int, sizes: list[str]) -> None:
+    """Print the table of one checkout."""
+    from playwright.sync_api import sync_playwright
+
+    process, url = serve(app)
+    try:
+        time.sleep(8)  # the first model is loaded ahead of visitors
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+            print(
+                f"| window | tab | first picture, s (median of {runs}) | clicks | screens down |\n|---|---|---|---|---|"
+            )
+            for name in sizes:
+                visits = [visit(browser, url, SIZES[name]) for _ in range(runs)]
+                for tab in TABS:
+                    seconds = statistics.median(one[tab][0] for one in visits)
+                    clicks, screens = visits[0][tab][1:]
+                    print(f"| {name} | {tab} | {seconds:.1f} | {clicks} | {screens:.1f} |")
+                shift = statistics.median(one["shift"][0] for one in visits)
+                print(f"| {name} | layout shift while opening | {shift:.3f} | | |", flush=True)
+            browser.close()
+    finally:
+        process.kill()
+        process.wait()
+    print(f"\nLoad of the machine at the end: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores.")
+
+
+def main() -> None:
+    """Measure."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--app", type=Path, default=ROOT, help="a checkout, to compare with another one")
+    options.add_argument("--runs", type=int, default=3)
+    options.add_argument("--sizes", nargs="+", choices=list(SIZES), default=list(SIZES))
+    given = options.parse_args()
+    measure(given.app.resolve(), given.runs, given.sizes)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,201 @@
+"""The tabs as a visitor meets them, in a real Chromium: a picture above the fold, buttons that go somewhere, axe-core.
+
+axe-core (MPL-2.0, for tests alone): ``npm install --prefix tests``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from ganhub.app.tabs import generate
+from tests.app_server import Server
+from tests.browser import MARKS, Watched
+
+pytest_plugins = ["tests.app_server", "tests.browser"]
+pytestmark = MARKS
+AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
+SIZES = {"desktop": (1360, 900), "tablet": (820, 1180), "phone": (390, 844)}
+BOXES = {
+    "Generate": "#generate-wall", "Style": "#style-painting", "Interpolate": "#interpolate-strip",
+    "Translate": "#translate-made", "Restore": "#restore-made", "Conditional": "#conditional-rows",
+}  # fmt: skip
+SHIFTS = """() => { window.shift = 0; new PerformanceObserver((list) => { for (const one of list.getEntries())
+  if (!one.hadRecentInput) window.shift += one.value; }).observe({type: "layout-shift", buffered: true}); }"""
+
+
+def tab(page: Any, name: str) -> None:
+    place, more = page.get_by_role("tab", name=name, exact=True), page.locator(".overflow-menu")
+    if not place.is_visible() and more.is_visible():
+        more.locator("> button").click()
+        place = more.get_by_text(name, exact=True)
+    place.click()
+
+
+def picture(page: Any, box: str, other_than: str | None = None) -> str:
+    """Address of the last picture in a box (the result of a pair), once it is loaded and another one than before."""
+    page.wait_for_function(
+        """([box, before]) => {
+            const one = [...document.querySelectorAll(`${box} img`)].at(-1);
+            return one && one.complete && one.naturalWidth && one.src !== before;
+        }""",
+        arg=[box, other_than],
+        polling=100,
+    )
+    return page.eval_on_selector_all(f"{box} img", "all => all.at(-1).src")
+
+
+def value(page: Any, box: str) -> str:
+    return page.locator(f"{box} input, {box} textarea").first.input_value()
+
+
+def choose(page: Any, menu: str, name: str) -> None:
+    box = page.locator(f"{menu} input")
+    box.click()
+    box.fill(name)
+    box.press("Enter")
+
+
+@pytest.fixture(scope="module")
+def visit(browser: Any, server: Server, shots: Path) -> Iterator[Watched]:
+    visit = Watched(browser, server.url, shots)
+    picture(visit.page, "#generate-wall")
+    yield visit
+    visit.close()
+
+
+@pytest.mark.parametrize("size", list(SIZES))
+def test_every_tab_has_its_picture_above_the_fold(browser: Any, server: Server, shots: Path, size: str) -> None:
+    """By itself, without a scroll; nothing on the page moves while it opens; and no tab is wider than the window."""
+    width, height = SIZES[size]
+    visit = Watched(browser, server.url, shots, viewport={"width": width, "height": height})
+    page = visit.page
+    page.add_init_script(f"({SHIFTS})()")
+    page.reload()
+    picture(page, "#generate-wall")
+    page.wait_for_timeout(1000)
+    assert page.evaluate("window.shift") < 0.1
+    for name, box in BOXES.items():
+        tab(page, name)
+        picture(page, box)
+        place = page.locator(box).bounding_box()
+        assert place["y"] + min(place["height"], 200) <= height, f"{name}: its picture begins at {place['y']}"
+        visit.not_wider_than_the_window(name)
+        visit.shot(f"{name.lower()}-{size}")
+    visit.close()
+
+
+@pytest.mark.skipif(not AXE.is_file(), reason="needs  npm install --prefix tests")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(browser: Any, server: Server, shots: Path, scheme: str) -> None:
+    visit = Watched(browser, server.url, shots, color_scheme=scheme)
+    page, wrong = visit.page, []
+    for name, box in BOXES.items():
+        tab(page, name)
+        picture(page, box)
+        if not page.evaluate("'axe' in window"):
+            page.evaluate(AXE.read_text("utf-8"))
+        found = page.evaluate("async () => (await axe.run(document, {resultTypes: ['violations']})).violations")
+        wrong += [
+            f"{name}: {one['id']} ({one['impact']}): {node['html'][:150]}"
+            for one in found
+            if one["impact"] in ("serious", "critical")
+            for node in one["nodes"]
+        ]
+    visit.close()
+    assert not wrong, "\n".join(dict.fromkeys(wrong))
+
+
+def test_surprise_me_draws_new_seeds_unless_the_seed_is_kept(visit: Watched) -> None:
+    page = visit.page
+    tab(page, "Generate")
+    first, seed = picture(page, "#generate-wall"), value(page, "#generate-seed")
+    page.locator("#generate-surprise").click()
+    picture(page, "#generate-wall", first)
+    page.locator("#generate-status", has_text=f"Seeds {value(page, '#generate-seed')} to").wait_for()
+    new = value(page, "#generate-seed")
+    assert new != seed
+    page.locator("#generate-lock input").check()
+    page.locator("#generate-surprise").click()
+    page.locator("#generate-status", has_text="The same seeds give the same pictures").wait_for()
+    assert value(page, "#generate-seed") == new
+    page.locator("#generate-lock input").uncheck()
+    assert 0 <= int(new) < generate.NEW_SEEDS
+
+
+def test_a_picture_of_conditional_goes_on_with_model_and_class(visit: Watched) -> None:
+    page = visit.page
+    tab(page, "Conditional")
+    picture(page, "#conditional-rows")
+    choose(page, "#conditional-model", "tiny-conditional-gan")
+    page.locator("#conditional-rows .thumbnail-item").nth(8).locator("text=cross").wait_for(state="attached")
+    page.locator("#conditional-rows .thumbnail-item").nth(9).click()
+    page.wait_for_function("document.querySelector('#conditional-picked-seed textarea, #conditional-picked-seed input')"
+                           "?.value == '1'")  # fmt: skip
+    picture(page, "#conditional-picked")
+    page.locator("#conditional-send").click()
+    page.locator("#interpolate-status", has_text="to seed 1").wait_for()
+    assert value(page, "#interpolate-model") == "tiny-conditional-gan"
+    assert value(page, "#interpolate-class") == "cross" and value(page, "#interpolate-seeds").endswith(", 1")
+
+
+def test_the_photo_in_every_style_follows_an_upload(visit: Watched, tmp_path: Path) -> None:
+    page = visit.page
+    tab(page, "Style")
+    choose(page, "#style-model", "tiny-fast-style")
+    page.locator("#style-looks", has_text="dots").wait_for()
+    page.wait_for_function("document.querySelectorAll('#style-looks img').length == 2", polling=100)
+    before, painted = picture(page, "#style-looks"), picture(page, "#style-painting")
+    upload = tmp_path / "mine.png"
+    Image.linear_gradient("L").convert("RGB").resize((96, 96)).save(upload)
+    page.locator("#style-content button[aria-label='Remove Image']").click()
+    page.locator("#style-content input[type=file]").set_input_files(upload)
+    picture(page, "#style-looks", before)
+    page.locator("#style-looks .thumbnail-item").nth(1).click()
+    picture(page, "#style-painting", painted)
+    page.locator("#style-status", has_text="Painted in").wait_for()
+    assert value(page, "#style-name") == "waves"
+
+
+def test_an_example_lies_on_the_canvas_and_another_model_takes_its_own(visit: Watched) -> None:
+    page = visit.page
+    tab(page, "Translate")
+    first = picture(page, "#translate-made")
+    page.locator("#translate-sketches button").nth(2).click()
+    drawn = picture(page, "#translate-made", first)
+    page.locator("#translate-run").click()
+    drawn = picture(page, "#translate-made", drawn)
+    assert not page.get_by_text("The canvas is empty").count()
+    page.locator("#translate-idea").click()
+    drawn = picture(page, "#translate-made", drawn)
+    assert page.locator("#translate-sketches").is_visible() and not page.locator("#translate-photos").is_visible()
+    choose(page, "#translate-model", "cut-monet")
+    picture(page, "#translate-made", drawn)
+    page.locator("#translate-photos").wait_for()
+    assert not page.locator("#translate-sketches").is_visible()
+
+
+def test_a_photo_of_mine_is_restored(visit: Watched, tmp_path: Path) -> None:
+    page = visit.page
+    tab(page, "Restore")
+    before = picture(page, "#restore-made")
+    upload = tmp_path / "old.png"
+    Image.linear_gradient("L").resize((64, 48)).save(upload)
+    page.locator("#restore-upload input[type=file], input#restore-upload").first.set_input_files(upload)
+    picture(page, "#restore-made", before)
+    page.locator("#restore-status", has_text=r" pixels, in ").wait_for()
+    assert "256 x 192" in page.locator("#restore-status").inner_text()
+
+
+def test_an_error_says_what_kind_it_is(visit: Watched) -> None:
+    page = visit.page
+    tab(page, "Generate")
+    page.locator("#generate-seed input").fill("-5")
+    page.locator("#generate-run").click()
+    page.get_by_text("seed must be from 0").first.wait_for()
+    assert "That did not work" in page.locator("[data-testid=toast-body]").first.inner_text()
+    page.locator("#generate-seed input").fill("0")
