@@ -153,7 +153,7 @@ def test_the_api_bounds_a_search(client: Client) -> None:
         **asked, generations=2, population=5, api_name="/evolve"
     )  # fmt: skip
     assert len(files) >= 1 and creation["verb"] == "evolve"
-    with pytest.raises(AppError, match="generations x population must be at most 1200 here"):
+    with pytest.raises(AppError, match="Ask for at most 1200 pictures"):
         client.predict(**asked, generations=100, population=100, api_name="/evolve")
 
 

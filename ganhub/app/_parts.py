@@ -26,7 +26,7 @@ from ganhub.app.drawings import file_name, result_folder
 from ganhub.app.jobs import Job, Jobs, Progress, Report
 from ganhub.app.library import Library
 from ganhub.app.shield import raw_editor
-from ganhub.creation import Creation, Inputs, Result, marks
+from ganhub.creation import Creation, Inputs, marks
 from ganhub.errors import ConfigError, GanhubError
 from ganhub.images import provenance
 from ganhub.images.provenance import Mark
@@ -35,7 +35,6 @@ from ganhub.models import Model
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-STRIP = 10  # pictures of a film that are looked at
 STOP_WAIT = 20  # seconds that a press of Stop waits for the end of the step at work
 MAX_SENTENCE = 600  # characters of an error that a visitor reads
 FOLDERS = re.compile(
@@ -182,24 +181,9 @@ def save_png(image: Tensor, name: str, mark: Mark | None = None, **notes: object
     return str(path)
 
 
-def save_strip(creation: Creation, made: Result, library: Library, name: str) -> str:
-    """Write some frames of a film side by side as PNG, and return its path."""
-    last, scale = len(made.film) - 1, factor(made.film, 96)
-    layout = marks.Layout(
-        picked=tuple(round(i * last / (STRIP - 1)) for i in range(STRIP)), scale=scale, columns=STRIP,
-        padding=max(1, scale * made.film.shape[-1] // 32),
-    )  # fmt: skip
-    return save_png(layout.arrange(made, library), name, marks.mark_of(creation, library, layout))
-
-
 def enlarge(pictures: Tensor, side: int) -> Tensor:
     """Repeat pixels a whole number of times until the long side is about ``side``."""
-    return images.enlarge(pictures, factor(pictures, side))
-
-
-def factor(pictures: Tensor, side: int) -> int:
-    """How often pixels are repeated until the long side is about ``side``."""
-    return max(1, round(side / max(pictures.shape[-2:])))
+    return images.enlarge(pictures, marks.factor(pictures, side))
 
 
 def picked(tab: str, model: Any) -> SimpleNamespace:

@@ -63,7 +63,9 @@ def file_data(path: str) -> dict[str, Any]:
 def _film(bench: Bench, creation: Creation, result: Result) -> Answer:
     moving = parts.scratch(f"{creation.verb}.mp4")
     video.save_video(result.film, moving, fps=getattr(creation, "fps", 24), mark=marks.mark_of(creation, bench.library))
-    strip = parts.save_strip(creation, result, bench.library, "strip")
+    layout = marks.strip(result.film)
+    mark = marks.mark_of(creation, bench.library, layout)
+    strip = parts.save_png(layout.arrange(result, bench.library), "strip", mark)
     return Answer(file_data(strip), [file_data(str(moving))], result.text or f"A film of {len(result.film)} frames.")
 
 

@@ -24,11 +24,13 @@ from ganhub.app.shield import Limits, guard, middleware, own_folder
 from ganhub.app.theme import CSS, HEADER, theme
 from ganhub.creation import checks
 from ganhub.errors import ConfigError
+from ganhub.images import provenance
 from ganhub.models import StyleGenerator
 
 DAY = 86_400
 THREADS = 128  # listeners at a time, of which most wait: work itself is bounded by its lanes
 MAX_SEEDS = 8  # that the Interpolate tab takes
+UNMARKED = "Marks are off here: pictures and films do not say that they were generated, nor how."
 NO_PICTURE = "Click a picture of the wall first."
 
 
@@ -52,6 +54,8 @@ def create_app(library: Library | None = None) -> gr.Blocks:
     titles: dict[str, str] = {}
     with gr.Blocks(title="ganhub", analytics_enabled=False, delete_cache=(DAY // 24, DAY // 4)) as app:
         gr.HTML(HEADER, container=False, padding=False, elem_classes="masthead-block")
+        if not provenance.are_on():
+            gr.HTML(UNMARKED, container=False, elem_id="unmarked", elem_classes="about")
         with gr.Tabs() as tabs:
             for tab in list_tabs():
                 if not tab.able():

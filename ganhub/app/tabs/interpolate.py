@@ -171,7 +171,10 @@ def dressed(model: str) -> tuple[gr.Image, gr.Gallery]:
 def saved(bench: Bench, walk: Interpolate, made: Result, film: str) -> tuple[str, str | None]:
     """The files of the strip and, unless it is "none", of the film."""
     name = f"{walk.model}-{'-'.join(map(str, walk.seeds))}"
-    strip = parts.save_strip(walk, made, bench.library, f"{name}-strip")
+    layout = marks.strip(made.film)
+    strip = parts.save_png(
+        layout.arrange(made, bench.library), f"{name}-strip", marks.mark_of(walk, bench.library, layout)
+    )
     if film == FILMS[-1]:
         return strip, None
     moving = parts.scratch(f"{name}.{film.lower()}")
