@@ -280,7 +280,7 @@ def batching(seconds: float) -> None:
             list(pool.map(caller, range(16)))
         return sum(counts) / seconds
 
-    for name in (*GENERATORS, "stylegan2-emoji"):
+    for name in GENERATORS:
         model, lock, batches = LocalLibrary("cpu").open(name, LatentGenerator), threading.Lock(), Batches()
 
         def alone(wanted: list, how: Callable = draw, model=model, lock=lock) -> None:
