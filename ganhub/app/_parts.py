@@ -37,9 +37,8 @@ T = TypeVar("T")
 
 STOP_WAIT = 20  # seconds that a press of Stop waits for the end of the step at work
 MAX_SENTENCE = 600  # characters of an error that a visitor reads
-FOLDERS = re.compile(
-    r"(?<![\w/:.~-])/(?:[^\s'\"<>:;,/]+/)+"
-)  # of a path that begins at the root, without the last name
+# Of a path that begins at the root, without the last name.
+FOLDERS = re.compile(r"(?<![\w/:.~-])/(?:[^\s'\"<>:;,/]+/)+")
 
 
 # ---- errors
