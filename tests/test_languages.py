@@ -105,7 +105,8 @@ def sentences() -> set[str]:
         found.update(re.findall(r'"([^"\n]*)"', text))
     plain = {" ".join(text.split()) for text in found}
     pieces = {piece.strip() for text in plain for piece in re.split(r"<[^>]*>| · ", text)}
-    return plain | pieces
+    alone = {text.removeprefix("{} ") for text in plain}  # where another sentence may stand before it
+    return plain | pieces | alone
 
 
 def literals(path: Path) -> Iterator[str]:

@@ -9,36 +9,50 @@
   /* ---- a sentence */
 
   const exact = new Map(), templates = [];
+  const quoted = (text) => text.replace(/[.*+?^$()|[\]\\]/g, "\\$&");
+  const holeAfter = (before, after) => {
+    if (after === "") return "(\\w*)";  /* another hole follows at once */
+    return /[.!?:] ?$/.test(before) ? "([^]*?)" : "((?:(?![.!?] [A-Z])[^])*?)";  /* not past the end of a sentence */
+  };
   for (const [key, text] of Object.entries(words)) {
-    const english = key.replace(/^~/, "");
-    if (!english.includes("{}")) { exact.set(english, text); continue; }
-    const letters = english.replaceAll("{}", "").length;
-    const hole = letters < 12 ? "([^.:;!?]{0,40}?)" : "([^]*?)";  /* few letters fit much that is meant otherwise */
-    const pattern = english.replace(/[.*+?^$()|[\]\\]/g, "\\$&").replaceAll("{}", hole);
-    templates.push({ pattern: new RegExp(`^${pattern}$`), text, letters });
+    const english = key.replace(/^~/, ""), parts = english.split("{}");
+    if (parts.length === 1) { exact.set(english, text); continue; }
+    let pattern = quoted(parts[0]);
+    for (let at = 1; at < parts.length; at++) {
+      pattern += holeAfter(parts[at - 1], at < parts.length - 1 ? parts[at] : null) + quoted(parts[at]);
+    }
+    templates.push({ pattern: new RegExp(`^${pattern}$`), text, letters: parts.join("").length });
   }
   templates.sort((one, other) => other.letters - one.letters);  /* the one that says most */
+
   const filled = (english) => {
-    for (const { pattern, text } of templates) {
-      const found = pattern.exec(english);
-      let place = 1;
-      if (found) return text.replace(/\{(\d*)\}/g, (_, at) => translate(found[at ? Number(at) + 1 : place++].trim()));
+    for (const { pattern, text, letters } of templates) {
+      const found = pattern.exec(english)?.slice(1).map((part) => part.trim());
+      if (!found) continue;
+      const others = found.map(translate);
+      /* Few letters fit much that is meant otherwise: "seed 3", but not "seed of a plant". */
+      if (letters < 8 && others.some((part, place) => part === found[place] && /[a-z]/i.test(part))) continue;
+      let place = 0;
+      return text.replace(/\{(\d*)\}/g, (_, at) => others[at || place++]);
     }
     return null;
   };
-  const pieces = (english) => {
-    for (const [cut, join] of [[/ · /, " · "], [/(?<=[.!?]) (?=\S)/, ""], [/, (?!.*[.:;!?])/, "，"]]) {
-      const parts = english.split(cut), found = parts.map(translate);
-      if (parts.some((part, place) => found[place] !== part)) return found.join(join);
-    }
-    return english;
+  const pieces = (english, cut, join) => {
+    const parts = english.split(cut), found = parts.length > 1 ? parts.map(translate) : parts;
+    return parts.some((part, place) => found[place] !== part) ? found.join(join) : null;
   };
+  const lookedUp = (english) => exact.get(english)
+    ?? pieces(english, " · ", " · ")
+    ?? filled(english)
+    ?? pieces(english, /(?<=[.!?]) (?=\S)/, "")
+    ?? pieces(english, /, (?!.*[.:;!?])/, "，")
+    ?? (/^[A-Z][a-z]/.test(english) ? lookedUp(english[0].toLowerCase() + english.slice(1)) : null);
   const known = new Map();
   const translate = (english) => {
     if (!/[a-z]/i.test(english) || english.length > 1000) return english;
     if (!known.has(english)) {
       if (known.size > 3000) known.clear();
-      known.set(english, exact.get(english) ?? filled(english) ?? pieces(english));
+      known.set(english, lookedUp(english) ?? english);
     }
     return known.get(english);
   };
