@@ -287,7 +287,8 @@ def batching(seconds: float) -> None:
             with lock:
                 how(model, wanted, 1.0)
 
-        bare = rate(lambda wanted, alone=alone: alone(wanted, _batch))  # not filled up: other bits than in a batch
+        # Not filled up, whose bits are others than in a batch.
+        bare = rate(lambda wanted, alone=alone: alone(wanted, lambda *asked: _batch(*asked, None)))
         single = rate(alone)
         together = rate(lambda wanted, model=model, batches=batches: batches.draw(model, wanted, 1.0))
         print(f"{name:24} one by one {single:6.1f} a second (not filled up {bare:6.1f}), in batches {together:6.1f}: "
