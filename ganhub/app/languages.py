@@ -16,8 +16,8 @@ import gradio as gr
 from ganhub.app.declared import ASSETS
 
 # Parts of a dictionary: labels and other texts that stand on the page; names in menus; what models draw; sentences with
-# {} for what changes. In a translation {0}, {1} stand for these in another order.
-PARTS = ("texts", "choices", "descriptions", "sentences")
+# {} for what changes; what Gradio itself says in English only. In a translation {0}, {1} put the {} in another order.
+PARTS = ("texts", "choices", "descriptions", "sentences", "gradio")
 NOT_GRADIOS = "~"  # before what only the script may look up: Gradio would replace the value of a form's box, too
 NAMES = ("title", "aria-label", "placeholder", "alt")  # of HTML elements, that are read
 UNREAD = {"script", "style", "code", "pre", "svg"}
