@@ -12,7 +12,7 @@ import gradio as gr
 
 from ganhub import zoo
 from ganhub.app import _parts as parts
-from ganhub.app import api
+from ganhub.app import api, languages
 from ganhub.app import tabs as declared
 from ganhub.app.declared import ASSETS, Bench, Built, Tab, script
 from ganhub.app.drawings import Drawings
@@ -145,6 +145,8 @@ def launch_options() -> dict[str, Any]:
         "favicon_path": str(ASSETS / "favicon.png"),
         "show_error": False,
         "state_session_capacity": limits.sessions,
+        "i18n": languages.i18n(),
+        "head": languages.head(),
         "mcp_server": importlib.util.find_spec("mcp") is not None,  # of the extra `mcp`; a Space has it
         "max_threads": THREADS,
         "app_kwargs": {"middleware": middleware(limits)},
