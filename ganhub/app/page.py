@@ -31,6 +31,7 @@ DAY = 86_400
 THREADS = 128  # listeners at a time, of which most wait: work itself is bounded by its lanes
 MAX_SEEDS = 8  # that the Interpolate tab takes
 UNMARKED = "Marks are off here: pictures and films do not say that they were generated, nor how."
+STYLES = ("tray", "quiz", "about")  # sheets of their own, behind the page's
 NO_PICTURE = "Click a picture of the wall first."
 
 
@@ -135,7 +136,7 @@ def launch_options() -> dict[str, Any]:
     limits = Limits.from_environment()
     return {
         "theme": theme(),
-        "css": CSS + (ASSETS / "tray.css").read_text(encoding="utf-8"),
+        "css": CSS + "".join((ASSETS / f"{name}.css").read_text(encoding="utf-8") for name in STYLES),
         "ssr_mode": False,
         "max_file_size": "32mb",
         "footer_links": ["api", "settings"],
