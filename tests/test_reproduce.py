@@ -76,6 +76,7 @@ OF_EVERY_VERB = [
     (Inpaint(model="tiny-inpainting", photo=SHA, mask=MASK_SHA), COMPOSITE, "png"),
     (Restore(photo=SHA, inpainter="tiny-inpainting", mask=MASK_SHA, upscaler="tiny-srgan"), COMPOSITE, "png"),
     (Restore(photo=SHA, upscaler="tiny-srgan"), ENHANCED, "png"),
+    (Point(model="tiny-stylegan2", weights=(0.5, -0.25, 1), seed=3, space="w"), GENERATED, "png"),
     (Point(model="tiny-dcgan", weights=(0.5, -0.25), seed=5), GENERATED, "png"),
 ]
 

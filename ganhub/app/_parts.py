@@ -229,6 +229,9 @@ def swatches(label: str, files: Sequence[str], elem_id: str) -> gr.Dataset:
 
 def bar(progress: Progress, noun: str) -> str:
     """A thin progress bar with a sentence under it; the Stop button shows while one is on the page."""
+    if progress.ahead is not None:
+        before = f"{progress.ahead} before you" if progress.ahead else "you are the next"
+        return f'<div class="bar waiting"><i></i></div><p>Waiting in line: {before} …</p>'
     if not progress.steps:
         return '<div class="bar waiting"><i></i></div><p>Loading the model …</p>'
     share = min(1.0, progress.step / progress.steps)
@@ -240,6 +243,11 @@ def bar(progress: Progress, noun: str) -> str:
     )
 
 
+# Of tabs whose work is of one kind; the others name the lane of each call.
+LANES = {
+    "generate": "quick", "conditional": "quick", "interpolate": "film", "translate": "photo", "restore": "photo",
+    "evolve": "slow",
+}  # fmt: skip
 PRIVATE = {"show_progress": "hidden", "api_visibility": "private"}  # of a listener that is no endpoint
 
 
@@ -250,7 +258,7 @@ def keep(count: int) -> list:
 
 def follow(
     bench: Bench, tab: str, request: gr.Request | None, work: Callable[[Report], T], *, noun: str, outputs: int,
-    stopped: str | Callable[[Job], tuple], look: Callable[[Any], Sequence] | None = None,
+    stopped: str | Callable[[Job], tuple], look: Callable[[Any], Sequence] | None = None, lane: str = "",
 ) -> Generator[tuple, None, Job[T] | None]:  # fmt: skip
     """Run ``work`` as a job of this visitor and tell of it; return the ended job, or None where it was stopped.
 
@@ -260,8 +268,9 @@ def follow(
     Args:
         noun: What one step is.
         look: The values for an early look; they stay as they are without one.
+        lane: Where the work waits for its turn, see :mod:`ganhub.app.lanes`.
     """
-    job = bench.jobs.start(visitor(request, tab), work)
+    job = bench.jobs.start(visitor(request, tab), work, lane=lane or LANES.get(tab, ""))
     seen = None
     for progress in job:
         fresh = look is not None and progress.preview is not None and progress.preview is not seen

@@ -17,6 +17,7 @@ from ganhub.app import tabs as declared
 from ganhub.app.declared import ASSETS, Bench, Built, Tab, script
 from ganhub.app.drawings import Drawings
 from ganhub.app.editor import build_tray
+from ganhub.app.gpu import is_lent
 from ganhub.app.jobs import Jobs
 from ganhub.app.library import Library
 from ganhub.app.shield import Limits, guard, middleware, own_folder
@@ -48,7 +49,7 @@ def create_app(library: Library | None = None) -> gr.Blocks:
     """
     own_folder()
     limits = Limits.from_environment()
-    bench = Bench(library or Library(), Jobs(), Drawings())
+    bench = Bench(library or Library(device="cpu" if is_lent() else "auto"), Jobs(), Drawings())
     built: dict[str, Built] = {}
     titles: dict[str, str] = {}
     with gr.Blocks(title="ganhub", analytics_enabled=False, delete_cache=(DAY // 24, DAY // 4)) as app:
@@ -71,10 +72,11 @@ def create_app(library: Library | None = None) -> gr.Blocks:
             connect(tabs, name, *(built[tab].doors for tab in (name, "interpolate", "edit")))
         build_tray(app, bench, tabs, built, titles)
         api.add_endpoints(bench, limits)
+        app.load(js=script("name_pictures"), api_visibility="private")
     parts.calm_all(app)
     bench.library.warm_up(ready=lambda: app.is_running)  # not earlier: it would only slow the start down
     # Places in line are told to all who wait once a second, not at every change: that would be a message to each.
-    app.queue(status_update_rate=1, max_size=64, default_concurrency_limit=2, api_open=False)
+    app.queue(status_update_rate=1, max_size=64, default_concurrency_limit=16, api_open=False)
     guard(app, {id: twin for one in built.values() for id, twin in one.slow.items()})
     return app
 
