@@ -125,7 +125,7 @@ def test_inpaint(client: Client, library: LocalLibrary, photo: Path, brush: tupl
     layer, mask = brush
     canvas = {"background": handle_file(photo), "layers": [handle_file(layer)], "composite": None}
     models = ("tiny-cleaner", "tiny-inpainting", "tiny-cleaner", "tiny-srgan")
-    (_, filled), _ = client.predict(canvas, ["fill"], *models, api_name="/restore")
+    (_, filled), _ = client.predict(canvas, ["fill"], *models, api_name="/restore_tab")
     inputs = Inputs()
     wanted = Inpaint(model="tiny-inpainting", photo=inputs.add(photo), mask=inputs.add(mask))
     made = render(wanted, library, inputs=inputs).pictures
@@ -139,7 +139,7 @@ def test_restore(client: Client, library: LocalLibrary, photo: Path, brush: tupl
     layer, mask = brush
     canvas = {"background": handle_file(photo), "layers": [handle_file(layer)], "composite": None}
     models = ("tiny-cleaner", "tiny-inpainting", "tiny-cleaner", "tiny-srgan")
-    (_, restored), _ = client.predict(canvas, ["clean", "fill", "enlarge"], *models, api_name="/restore")
+    (_, restored), _ = client.predict(canvas, ["clean", "fill", "enlarge"], *models, api_name="/restore_tab")
     inputs = Inputs()
     wanted = Restore(
         photo=inputs.add(photo), mask=inputs.add(mask), cleaner="tiny-cleaner", inpainter="tiny-inpainting",

@@ -230,7 +230,7 @@ def run_breed(bench: Bench, model, liked, turn, change, seed, label, request: gr
         return wall, creations
 
     job = yield from parts.follow(
-        bench, "evolve", request, work, noun="Picture", outputs=4,
+        bench, "evolve", request, work, noun="Picture", outputs=4, lane="photo",
         stopped="Stopped. The wall from before is still here.",
     )  # fmt: skip
     if job:
