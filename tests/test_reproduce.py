@@ -17,6 +17,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from ganhub import images
+from ganhub.app import create_app
 from ganhub.app.drawings import Drawings
 from ganhub.cli import cli
 from ganhub.creation import (
@@ -27,6 +28,7 @@ from ganhub.creation import (
     Inputs,
     Interpolate,
     LocalLibrary,
+    Point,
     Project,
     Restore,
     Style,
@@ -74,6 +76,8 @@ OF_EVERY_VERB = [
     (Inpaint(model="tiny-inpainting", photo=SHA, mask=MASK_SHA), COMPOSITE, "png"),
     (Restore(photo=SHA, inpainter="tiny-inpainting", mask=MASK_SHA, upscaler="tiny-srgan"), COMPOSITE, "png"),
     (Restore(photo=SHA, upscaler="tiny-srgan"), ENHANCED, "png"),
+    (Point(model="tiny-stylegan2", weights=(0.5, -0.25, 1), seed=3, space="w"), GENERATED, "png"),
+    (Point(model="tiny-dcgan", weights=(0.5, -0.25), seed=5), GENERATED, "png"),
 ]
 
 
@@ -328,4 +332,7 @@ def test_marks_that_are_off_are_off_in_the_app_too(library: LocalLibrary, monkey
     (path,) = Drawings().of(Generate(model="tiny-dcgan", seed=1), library)
     with Image.open(path) as picture:
         assert picture.info == {}
+    assert "Marks are off here" in str(create_app().get_config_file()["components"])
+    monkeypatch.delenv("GANHUB_MARKS")
+    assert "Marks are off here" not in str(create_app().get_config_file()["components"])
     assert load_image(path).shape[1] == 3 and provenance.read_text(path) == "" and images.open_image(path)

@@ -15,9 +15,10 @@ from torch import Tensor
 from ganhub import hub, images
 from ganhub.app import _parts as parts
 from ganhub.app.declared import Bench
+from ganhub.app.gpu import render
 from ganhub.app.library import Library
 from ganhub.app.tabs._edit_layout import ANY, CHANGES, FIRST, SLIDERS, STEPS, menu
-from ganhub.creation import Edit, Inputs, checks, marks, render
+from ganhub.creation import Edit, Inputs, checks, marks
 from ganhub.creation.edit import NOTHING, PARTS, in_words, kept_start
 from ganhub.errors import ConfigError
 from ganhub.images import provenance
