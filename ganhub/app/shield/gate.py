@@ -136,7 +136,8 @@ class Shield:
         path, app = _route(scope), scope.get("app")
         if scope["method"] in ("GET", "HEAD", "OPTIONS") and (_length(scope) or header(scope, b"transfer-encoding")):
             raise Refused(400, "This request has no use for a body.")
-        if path in ("/", f"{API}/queue/join") and len(scope["query_string"]) > self.limits.head:
+        of_page = path == "/" or path.startswith((f"{API}/queue/join", f"{API}/run/"))
+        if of_page and len(scope["query_string"]) > self.limits.head:
             # A link, which Gradio sends with each call: the page's script reads it, and says that this one is too long.
             scope["query_string"] = b""
         size = sum(len(key) + len(value) for key, value in scope["headers"])
