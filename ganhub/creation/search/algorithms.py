@@ -54,7 +54,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Algorithm:
-    """An algorithm by its name: what a visitor reads, what it does in a few words, the function, the package it needs."""
+    """An algorithm: its name, what a visitor reads of it in a few words, its function, and the package it needs."""
 
     name: str
     title: str
