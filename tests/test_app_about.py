@@ -91,7 +91,7 @@ def test_models_stand_under_their_level(folder: Path) -> None:
 
 def test_numbers_are_short(folder: Path) -> None:
     number = Number(label="Distance", name="d", value=0.123456, error=0.0041, better="lower")
-    assert about.shown(number) == '0.123 ± 0.004 <small title="lower is better"> ↓</small>'
+    assert about.shown(number) == '0.123 ± 0.004<small title="lower is better"> ↓</small>'
     assert about.shown(Number(label="Pictures", name="n", value=20576.0)) == "20,576"
 
 
@@ -102,20 +102,23 @@ def test_the_introduction_tells_versions_and_whether_files_are_marked(monkeypatc
     assert "switched marks off" in about.introduction()
 
 
-@pytest.mark.parametrize("browser_marks", [pytest.param(None, marks=MARKS)])
-def test_sheets_come_when_they_are_scrolled_to(browser: Any, server: Server, shots: Path, browser_marks: None) -> None:
-    visit = Watched(browser, f"{server.url}?tab=about", shots, viewport={"width": 390, "height": 844})
-    page = visit.page
-    page.locator(".about-card").first.wait_for()
-    complete = "all => all.filter(one => one.complete && one.naturalWidth).length"
-    last = page.locator(".about-card img").last
-    assert page.eval_on_selector_all(".about-card img", complete) < page.locator(".about-card img").count()
-    last.scroll_into_view_if_needed()
-    page.wait_for_function("() => [...document.querySelectorAll('.about-card img')].at(-1).naturalWidth > 0")
-    visit.not_wider_than_the_window()
-    page.evaluate("window.scrollTo(0, 0)")
-    visit.shot("about-phone")
-    page.set_viewport_size({"width": 1360, "height": 900})
-    page.emulate_media(color_scheme="dark")
-    visit.shot("about")
-    visit.close()
+class TestInABrowser:
+    pytestmark = MARKS
+
+    def test_sheets_come_when_they_are_scrolled_to(self, browser: Any, server: Server, shots: Path) -> None:
+        visit = Watched(browser, server.url, shots, viewport={"width": 390, "height": 844})
+        page = visit.page
+        page.goto(f"{server.url}?tab=about")
+        page.locator(".about-card").first.wait_for()
+        complete = "all => all.filter(one => one.complete && one.naturalWidth).length"
+        last = page.locator(".about-card img").last
+        assert page.eval_on_selector_all(".about-card img", complete) < page.locator(".about-card img").count()
+        last.scroll_into_view_if_needed()
+        page.wait_for_function("() => [...document.querySelectorAll('.about-card img')].at(-1).naturalWidth > 0")
+        visit.not_wider_than_the_window()
+        page.evaluate("window.scrollTo(0, 0)")
+        visit.shot("about-phone")
+        page.set_viewport_size({"width": 1360, "height": 900})
+        page.emulate_media(color_scheme="dark")
+        visit.shot("about")
+        visit.close()

@@ -219,26 +219,28 @@ def presses(page: Any, keys: str) -> None:
             page.locator("#quiz-stage", has_text=f"Picture {number + 1} of 10").wait_for()
 
 
-@pytest.mark.parametrize("browser_marks", [pytest.param(None, marks=MARKS)])
-def test_two_visitors_play_by_keys_and_do_not_meet(
-    browser: Any, server: Server, shots: Path, browser_marks: None
-) -> None:
-    one = Watched(browser, f"{server.url}?tab=quiz", shots, color_scheme="dark")
-    one.page.locator("#quiz-stage", has_text="Picture 1 of 10").wait_for()
-    one.shot("quiz")
-    one.page.keyboard.press("r")
-    one.page.locator("#quiz-stage", has_text="of 1 right").wait_for()
-    one.shot("quiz-answered")
-    other = Watched(browser, f"{server.url}?tab=quiz", shots, viewport={"width": 390, "height": 844})
-    other.page.locator("#quiz-stage", has_text="Picture 1 of 10").wait_for()
-    other.shot("quiz-phone")
-    presses(other.page, "rgrgrgrgrg")
-    other.page.locator("#quiz-again").wait_for()
-    assert "guessing alone gives 5" in other.page.locator("#quiz-stage").inner_text()
-    other.not_wider_than_the_window()
-    other.shot("quiz-ended-phone")
-    assert "of 1 right" in one.page.locator("#quiz-stage").inner_text()
-    other.page.locator("#quiz-again").click()
-    other.page.locator("#quiz-stage", has_text="Picture 1 of 10").wait_for()
-    other.close()
-    one.close()
+class TestInABrowser:
+    pytestmark = MARKS
+
+    def test_two_visitors_play_by_keys_and_do_not_meet(self, browser: Any, server: Server, shots: Path) -> None:
+        one = Watched(browser, server.url, shots, color_scheme="dark")
+        one.page.goto(f"{server.url}?tab=quiz")
+        one.page.locator("#quiz-stage", has_text="Picture 1 of 10").wait_for()
+        one.shot("quiz")
+        one.page.keyboard.press("r")
+        one.page.locator("#quiz-stage", has_text="of 1 right").wait_for()
+        one.shot("quiz-answered")
+        other = Watched(browser, server.url, shots, viewport={"width": 390, "height": 844})
+        other.page.goto(f"{server.url}?tab=quiz")
+        other.page.locator("#quiz-stage", has_text="Picture 1 of 10").wait_for()
+        other.shot("quiz-phone")
+        presses(other.page, "rgrgrgrgrg")
+        other.page.locator("#quiz-again").wait_for()
+        assert "guessing alone gives 5" in other.page.locator("#quiz-stage").inner_text()
+        other.not_wider_than_the_window()
+        other.shot("quiz-ended-phone")
+        assert "of 1 right" in one.page.locator("#quiz-stage").inner_text()
+        other.page.locator("#quiz-again").click()
+        other.page.locator("#quiz-stage", has_text="Picture 1 of 10").wait_for()
+        other.close()
+        one.close()

@@ -55,8 +55,8 @@ def create_app(library: Library | None = None) -> gr.Blocks:
     titles: dict[str, str] = {}
     with gr.Blocks(title="ganhub", analytics_enabled=False, delete_cache=(DAY // 24, DAY // 4)) as app:
         gr.HTML(HEADER, container=False, padding=False, elem_classes="masthead-block")
-        if not provenance.are_on():
-            gr.HTML(UNMARKED, container=False, elem_id="unmarked", elem_classes="about")
+        if says := notice():
+            gr.HTML(says, container=False, elem_id="unmarked", elem_classes="about")
         with gr.Tabs() as tabs:
             for tab in list_tabs():
                 if not tab.able():
@@ -80,6 +80,11 @@ def create_app(library: Library | None = None) -> gr.Blocks:
     app.queue(status_update_rate=1, max_size=64, default_concurrency_limit=16, api_open=False)
     guard(app, {id: twin for one in built.values() for id, twin in one.slow.items()})
     return app
+
+
+def notice() -> str:
+    """What a visitor must know first; "" where there is nothing."""
+    return "" if provenance.are_on() else UNMARKED
 
 
 def connect(tabs: gr.Tabs, name: str, wall: dict[str, Any], path: dict[str, Any], room: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import os
+import re
 from collections.abc import Iterator, Mapping, MutableMapping
 from importlib.metadata import version
 from pathlib import Path
@@ -27,17 +28,16 @@ from ganhub.images.lettering import encode_thumbnail
 NUMBERS = 3  # of a model's, as its card has all
 SHEET, SHEET_BYTES = 440, 30_000  # the long side of a sheet as it is shown, and its largest file
 BETTER = {"lower": "lower is better", "higher": "higher is better"}
-WORDS = """<h2>About ganhub</h2>
-<p>ganhub makes pictures with small networks: GANs, which draw new pictures from random numbers, and networks that
+WORDS = """<div><h2>About ganhub</h2><p>ganhub makes pictures with small networks: GANs, which draw new pictures from random numbers, and networks that
 paint, translate, clean or enlarge a picture of yours. It is a Python library and this page; both run on an ordinary
 computer, and no picture of yours leaves the machine that serves the page. Each network is one short file that you can
-read, and each model has a card that says what it learned from, under which licence it is, and where it fails.</p>"""
-MARKED = """<h3>What is marked</h3><p>Every picture and film that you download says inside its file that it was
+read, and each model has a card that says what it learned from, under which licence it is, and where it fails.</p></div>"""
+MARKED = """<div><h3>What is marked</h3><p>Every picture and film that you download says inside its file that it was
 generated, or changed by a network, and how it was made: the model, its version and the seed. The mark is text in the
 file. It is lost where a program writes the file anew without it, so a picture without a mark may still be generated.
-<code>docs/provenance.md</code> has the details.</p>"""
-UNMARKED = """<h3>What is marked</h3><p>Whoever runs this page has switched marks off: the files do not say that they
-were generated.</p>"""
+<code>docs/provenance.md</code> has the details.</p></div>"""
+UNMARKED = """<div><h3>What is marked</h3><p>Whoever runs this page has switched marks off: the files do not say that they
+were generated.</p></div>"""
 LEVELS = (("show", "Worth looking at"), ("", "Your own"), ("study", "To learn from"))
 
 
@@ -55,7 +55,8 @@ def introduction() -> str:
     docs = "The documentation is the folder <code>docs/</code> of the project"
     use = "“Use via API” at the foot of this page shows how programs call it"
     marked = MARKED if provenance.are_on() else UNMARKED
-    return f"{WORDS}{marked}<p class='about-versions'>{html.escape(versions)}<br>{docs}; {use}.</p>"
+    words = f'<div class="about-columns">{WORDS}{marked}</div>'
+    return f'{words}<p class="about-versions">{html.escape(versions)}<br>{docs}; {use}.</p>'
 
 
 def run(sheets: MutableMapping[tuple[str, int], str]) -> str:
@@ -97,7 +98,7 @@ def facts(entry: zoo.Entry) -> Iterator[tuple[str, str]]:
     licence = licence_of(entry, metrics)
     yield "Licence", "see its card" if licence == "other" else html.escape(licence)
     for number in read_numbers(metrics)[:NUMBERS]:
-        yield number.label, shown(number)
+        yield re.sub(r" \([^)]*\)$", "", number.label), shown(number)  # by which network, the card says
 
 
 def shown(number: Number) -> str:
@@ -106,7 +107,7 @@ def shown(number: Number) -> str:
     value = value if number.error is None else with_error(number.value, number.error)
     beside = f" ({html.escape(number.beside)})" if number.beside else ""
     better = BETTER.get(number.better)
-    arrow = f' <small title="{better}">{ARROWS[number.better]}</small>' if better else ""
+    arrow = f'<small title="{better}">{ARROWS[number.better]}</small>' if better else ""
     return f"{html.escape(value)}{beside}{arrow}"
 
 

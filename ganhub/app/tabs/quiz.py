@@ -33,10 +33,8 @@ ROUNDS = 10
 SHOWN = 320  # pixels, about, of a picture's long side on the page
 RARE = 9  # right answers of ROUNDS that guessing gives in one game of a hundred
 OUTPUTS = 4  # of a game on the page: stage, the two answers, Next, Play again
-HELP = (
-    "About half of these pictures are real, the others are generated. Trust your first look. Keys: ← or R for real, "
-    "→ or G for generated, any of them for the next picture."
-)
+HELP = """<p>About half of these pictures are real, the others are generated. Trust your first look.
+<span class="quiz-keys">Keys: ← or R for real, → or G for generated, any of them for the next picture.</span></p>"""
 
 
 @dataclass(frozen=True)
@@ -99,7 +97,7 @@ def build(bench: Bench) -> Built:
         names, value=names[0] if names else None, label="Pictures of", visible=len(names) > 1, elem_id="quiz-model",
         elem_classes="menu",
     )  # fmt: skip
-    gr.HTML(f"<p>{HELP}</p>", elem_classes=["hint", "quiz-help"], container=False)
+    gr.HTML(HELP, elem_classes=["hint", "quiz-help"], container=False)
     at.stage = gr.HTML(elem_id="quiz-stage", container=False, min_height=SHOWN + 120)
     with gr.Row(elem_classes="quiz-choices", visible=False) as at.choices:
         at.real = gr.Button("Real", elem_id="quiz-real", min_width=100)
