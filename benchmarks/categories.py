@@ -1,6 +1,6 @@
 """Does a conditional model draw the category it was asked for? A linear classifier on features says.
 
-    python benchmarks/categories.py model_cards/stylegan2-emoji --data emoji-noto-64.zip
+    python benchmarks/categories.py runs/stylegan2-emoji --data emoji-noto-64.zip
 
 Protocol: the pictures and their split come from the model's recipe (the 80 % that it was trained on, the fifth held
 out; categories of fewer than 20 pictures left out). The classifier is multinomial logistic regression (L2, its weight

@@ -1,13 +1,14 @@
 """How long a visitor waits for the first picture of each tab, and what it takes to get one of their own.
 
-    python benchmarks/first_picture.py [--app FOLDER] [--runs 3]
+    python benchmarks/first_picture.py [--app FOLDER | --url ADDRESS] [--runs 3]
 
-Starts ``app.py`` and opens it in a real Chromium (``pip install playwright``; Debian's chromium), a new visitor each
-time, at three sizes of window. A picture counts when it is loaded, is at least 40 pixels large, and lies in the window
-without scrolling; the canvas that one draws on is none. Seconds count from the start of the navigation for the first
-tab, and from the click on the tab for the others. "Clicks" are those from opening the page to a result of one's own
-(the tab, the menu that a narrow window keeps tabs in, the button), "screens" how far down the button is. Layout shift
-is the browser's own sum (CLS) while the page opens. Writes Markdown, with the load of the machine.
+Starts ``app.py``, unless one runs at the address, and opens it in a real Chromium (``pip install playwright``; Debian's
+chromium), a new visitor each time, at three sizes of window. A picture counts when it is loaded, is at least 40 pixels
+large, and lies in the window without scrolling; the canvas that one draws on is none. Seconds count from the start of
+the navigation for the first tab, and from the click on the tab for the others. "Clicks" are those from opening the page
+to a result of one's own (the tab, the menu that a narrow window keeps tabs in, the button), "screens" how far down the
+button is. Layout shift is the browser's own sum (CLS) while the page opens. Writes Markdown, with the load of the
+machine.
 """
 
 from __future__ import annotations
@@ -107,30 +108,22 @@ def settle(page: Any) -> None:
         page.wait_for_timeout(200)
 
 
-def measure(app: Path, runs: int, sizes: list[str]) -> None:
-    """Print the table of one checkout."""
+def measure(url: str, runs: int, sizes: list[str]) -> None:
+    """Print the table of one app."""
     from playwright.sync_api import sync_playwright
 
-    process, url = serve(app)
-    try:
-        time.sleep(8)  # the first model is loaded ahead of visitors
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
-            print(
-                f"| window | tab | first picture, s (median of {runs}) | clicks | screens down |\n|---|---|---|---|---|"
-            )
-            for name in sizes:
-                visits = [visit(browser, url, SIZES[name]) for _ in range(runs)]
-                for tab in TABS:
-                    seconds = statistics.median(one[tab][0] for one in visits)
-                    clicks, screens = visits[0][tab][1:]
-                    print(f"| {name} | {tab} | {seconds:.1f} | {clicks} | {screens:.1f} |")
-                shift = statistics.median(one["shift"][0] for one in visits)
-                print(f"| {name} | layout shift while opening | {shift:.3f} | | |", flush=True)
-            browser.close()
-    finally:
-        process.kill()
-        process.wait()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        print(f"| window | tab | first picture, s (median of {runs}) | clicks | screens down |\n|---|---|---|---|---|")
+        for name in sizes:
+            visits = [visit(browser, url, SIZES[name]) for _ in range(runs)]
+            for tab in TABS:
+                seconds = statistics.median(one[tab][0] for one in visits)
+                clicks, screens = visits[0][tab][1:]
+                print(f"| {name} | {tab} | {seconds:.1f} | {clicks} | {screens:.1f} |")
+            shift = statistics.median(one["shift"][0] for one in visits)
+            print(f"| {name} | layout shift while opening | {shift:.3f} | | |", flush=True)
+        browser.close()
     print(f"\nLoad of the machine at the end: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores.")
 
 
@@ -138,10 +131,19 @@ def main() -> None:
     """Measure."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--app", type=Path, default=ROOT, help="a checkout, to compare with another one")
+    options.add_argument("--url", help="of an app that runs already")
     options.add_argument("--runs", type=int, default=3)
     options.add_argument("--sizes", nargs="+", choices=list(SIZES), default=list(SIZES))
     given = options.parse_args()
-    measure(given.app.resolve(), given.runs, given.sizes)
+    if given.url:
+        return measure(given.url, given.runs, given.sizes)
+    process, url = serve(given.app.resolve())
+    try:
+        time.sleep(8)  # the first model is loaded ahead of visitors
+        measure(url, given.runs, given.sizes)
+    finally:
+        process.kill()
+        process.wait()
 
 
 if __name__ == "__main__":

@@ -280,14 +280,15 @@ def batching(seconds: float) -> None:
             list(pool.map(caller, range(16)))
         return sum(counts) / seconds
 
-    for name in (*GENERATORS, "stylegan2-emoji"):
+    for name in GENERATORS:
         model, lock, batches = LocalLibrary("cpu").open(name, LatentGenerator), threading.Lock(), Batches()
 
         def alone(wanted: list, how: Callable = draw, model=model, lock=lock) -> None:
             with lock:
                 how(model, wanted, 1.0)
 
-        bare = rate(lambda wanted, alone=alone: alone(wanted, _batch))  # not filled up: other bits than in a batch
+        # Not filled up, whose bits are others than in a batch.
+        bare = rate(lambda wanted, alone=alone: alone(wanted, lambda *asked: _batch(*asked, None)))
         single = rate(alone)
         together = rate(lambda wanted, model=model, batches=batches: batches.draw(model, wanted, 1.0))
         print(f"{name:24} one by one {single:6.1f} a second (not filled up {bare:6.1f}), in batches {together:6.1f}: "

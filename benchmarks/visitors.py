@@ -23,7 +23,7 @@ import httpx
 
 ROOT = Path(__file__).resolve().parent.parent
 API = "/gradio_api"
-MODELS = ("conditional-gan-mnist", "conditional-gan-glyphs", "stylegan2-emoji")
+MODELS = ("conditional-gan-mnist", "conditional-gan-glyphs", "stylegan2-heroes")
 
 
 def main() -> None:

@@ -54,6 +54,11 @@ def test_a_reader_learns_what_the_pictures_show_and_keeps_it(data: Path, tmp_pat
     again = load_reader(tmp_path / "reader.safetensors")
     assert again.questions == reader.questions
     assert all(torch.equal(read(again, pictures)[name], found[name]) for name in found)
+    assert script.open_reader(str(tmp_path / "reader.safetensors"), held, names, None).questions == reader.questions
+    assert script.open_reader(str(tmp_path / "new.safetensors"), held, names, lambda: reader) is reader
+    assert load_reader(tmp_path / "new.safetensors").questions == reader.questions
+    with pytest.raises(DataError, match="reads other classes or attributes"):
+        script.open_reader(str(tmp_path / "reader.safetensors"), held, ["hat"], None)
     (tmp_path / "broken.safetensors").write_bytes(b"no")
     for path in ("broken.safetensors", "missing.safetensors"):
         with pytest.raises(DataError, match="holds no reader"):
@@ -121,3 +126,19 @@ def test_a_direction_changes_what_it_names_and_leaves_the_rest(tmp_path: Path) -
     assert read_named(tmp_path, len(step), model.layers, ("a", "b"))[0].name == "red"
     assert search.find(script.Value("red", 1, "yes", ())) is None, "in no class is it ever drawn"
     assert search.find_all([value], until=0) == [], "no time is left"
+
+
+def test_menus_begin_with_the_best_of_each_attribute() -> None:
+    def found(attribute: str, word: str, changed: float) -> script.Found:
+        rows = torch.arange(100)
+        kept = {"class": (rows >= 0, rows >= 0)}
+        value = script.Value(attribute, 0, word, (0,))
+        return script.Found(value, torch.zeros(2), script.Measured(rows * 0, rows < 100 * changed, kept))
+
+    given = [
+        found("hair", "red", 0.85),
+        found("hair", "blue", 0.95),
+        found("glasses", "yes", 0.82),
+        found("skin", "dark", 0.9),
+    ]
+    assert [one.value.name for one in script.in_turn(given)] == ["glasses", "hair: blue", "skin: dark", "hair: red"]

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from ganhub import images
 from ganhub.app.drawings import Drawings
+from ganhub.app.page import notice
 from ganhub.cli import cli
 from ganhub.creation import (
     Creation,
@@ -27,6 +28,7 @@ from ganhub.creation import (
     Inputs,
     Interpolate,
     LocalLibrary,
+    Point,
     Project,
     Restore,
     Style,
@@ -74,6 +76,8 @@ OF_EVERY_VERB = [
     (Inpaint(model="tiny-inpainting", photo=SHA, mask=MASK_SHA), COMPOSITE, "png"),
     (Restore(photo=SHA, inpainter="tiny-inpainting", mask=MASK_SHA, upscaler="tiny-srgan"), COMPOSITE, "png"),
     (Restore(photo=SHA, upscaler="tiny-srgan"), ENHANCED, "png"),
+    (Point(model="tiny-stylegan2", weights=(0.5, -0.25, 1), seed=3, space="w"), GENERATED, "png"),
+    (Point(model="tiny-dcgan", weights=(0.5, -0.25), seed=5), GENERATED, "png"),
 ]
 
 
@@ -328,4 +332,7 @@ def test_marks_that_are_off_are_off_in_the_app_too(library: LocalLibrary, monkey
     (path,) = Drawings().of(Generate(model="tiny-dcgan", seed=1), library)
     with Image.open(path) as picture:
         assert picture.info == {}
+    assert "Marks are off here" in notice()
+    monkeypatch.delenv("GANHUB_MARKS")
+    assert notice() == ""
     assert load_image(path).shape[1] == 3 and provenance.read_text(path) == "" and images.open_image(path)

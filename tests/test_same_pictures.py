@@ -13,11 +13,13 @@ from typer.testing import CliRunner
 from ganhub.cli import cli
 from ganhub.creation import (
     Edit,
+    Evolve,
     Generate,
     Inpaint,
     Inputs,
     Interpolate,
     LocalLibrary,
+    Point,
     Project,
     Restore,
     Style,
@@ -123,7 +125,7 @@ def test_inpaint(client: Client, library: LocalLibrary, photo: Path, brush: tupl
     layer, mask = brush
     canvas = {"background": handle_file(photo), "layers": [handle_file(layer)], "composite": None}
     models = ("tiny-cleaner", "tiny-inpainting", "tiny-cleaner", "tiny-srgan")
-    (_, filled), _ = client.predict(canvas, ["fill"], *models, api_name="/restore")
+    (_, filled), _ = client.predict(canvas, ["fill"], *models, api_name="/restore_tab")
     inputs = Inputs()
     wanted = Inpaint(model="tiny-inpainting", photo=inputs.add(photo), mask=inputs.add(mask))
     made = render(wanted, library, inputs=inputs).pictures
@@ -137,7 +139,7 @@ def test_restore(client: Client, library: LocalLibrary, photo: Path, brush: tupl
     layer, mask = brush
     canvas = {"background": handle_file(photo), "layers": [handle_file(layer)], "composite": None}
     models = ("tiny-cleaner", "tiny-inpainting", "tiny-cleaner", "tiny-srgan")
-    (_, restored), _ = client.predict(canvas, ["clean", "fill", "enlarge"], *models, api_name="/restore")
+    (_, restored), _ = client.predict(canvas, ["clean", "fill", "enlarge"], *models, api_name="/restore_tab")
     inputs = Inputs()
     wanted = Restore(
         photo=inputs.add(photo), mask=inputs.add(mask), cleaner="tiny-cleaner", inpainter="tiny-inpainting",
@@ -185,6 +187,26 @@ def test_edit(client: Client, library: LocalLibrary, photo: Path) -> None:
         (_, after), *_, point = client.predict(*sliders, api_name="/edit_tab")
         assert same(after, moved.pictures) and torch.equal(load_w(point)[0], moved.tensors["w"])
         assert not same(after, plain.pictures)
+
+
+def test_evolve(client: Client, library: LocalLibrary, tmp_path: Path) -> None:
+    form = ("tiny-conditional-gan", "contrast=1", "random", 2, 3, "circle", None)
+    wall, *_ = client.predict(*form, api_name="/evolve_tab")
+    asked = Evolve(model=form[0], scores=form[1], algorithm=form[2], generations=2, seed=3, label="circle")
+    made = render(asked, library)
+    assert len(wall) == len(made.pictures) > 1
+    assert all(same(one["image"], picture) for one, picture in zip(wall, made.pictures, strict=True))
+    options = ("--score", form[1], "--algorithm", "random", "--generations", 2, "--seed", 3, "--label", "circle")
+    found = command("evolve", form[0], *options, "--device", "cpu", "--out", tmp_path / "found")
+    assert all(same(found / f"best-{i:02}.png", picture) for i, picture in enumerate(made.pictures, 1))
+
+
+def test_point(client: Client, library: LocalLibrary) -> None:
+    """No command makes one alone: it is a picture that a search or breeding has found."""
+    wall, creations, *_ = client.predict("tiny-stylegan2", "", 4, 0.2, 9, "", api_name="/breed")
+    points = [Point.from_json(line) for line in creations.splitlines()]
+    for one, point in zip(wall, points, strict=True):
+        assert same(one["image"], render(point, library).pictures)
 
 
 def test_every_verb_is_here() -> None:

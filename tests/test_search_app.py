@@ -5,16 +5,25 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
 from PIL import Image
 
-from ganhub.creation import Creation, Inputs, LocalLibrary, Point, render
+from ganhub.app.declared import Bench
+from ganhub.app.drawings import Drawings
+from ganhub.app.jobs import Jobs
+from ganhub.app.library import Library
+from ganhub.app.tabs import evolve as evolve_tab
+from ganhub.creation import Creation, Evolve, Generate, Inputs, LocalLibrary, Point, render
+from ganhub.creation.reproduce import read_creation
 from ganhub.images import to_uint8
+from ganhub.models import get_architecture
 from tests.app_server import Server, refusal
 from tests.browser import MARKS, Watched
 
@@ -33,7 +42,7 @@ def evolve(client: Client, **given: Any) -> tuple:
         "model": "tiny-conditional-gan", "scores": "contrast=1", "algorithm": "random", "generations": 2, "seed": 0,
         "label": "all classes", "target": None, **given,
     }  # fmt: skip
-    return client.predict(api_name="/evolve", **asked)
+    return client.predict(api_name="/evolve_tab", **asked)
 
 
 def test_what_the_api_finds_can_be_made_again(client: Client, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,7 +55,7 @@ def test_what_the_api_finds_can_be_made_again(client: Client, models: Path, monk
         with Image.open(path) as picture:
             seen = np.asarray(picture).reshape(again.shape)
             assert np.abs(seen.astype(int) - again.numpy().astype(int)).max() <= 1
-            assert Creation.from_json(picture.text["creation"]) == point
+        assert replace(read_creation(path), revision="") == point
 
 
 @needs_pygmo
@@ -56,7 +65,7 @@ def test_a_picture_to_look_for(client: Client, models: Path, tmp_path: Path) -> 
     gallery, creations, *_ = evolve(client, scores="palette=1", algorithm="genetic", target=handle_file(path))
     assert len(gallery) == len(creations.splitlines()) >= 1
     assert "compares with a picture" in refusal(
-        client, "tiny-conditional-gan", "palette=1", "random", 2, 0, "all classes", None, api_name="/evolve"
+        client, "tiny-conditional-gan", "palette=1", "random", 2, 0, "all classes", None, api_name="/evolve_tab"
     )
 
 
@@ -93,7 +102,7 @@ def test_refusals(client: Client, changed: dict[str, Any], says: str) -> None:
         "model": "tiny-conditional-gan", "scores": "contrast=1", "algorithm": "random", "generations": 2, "seed": 0,
         "label": "", "target": None, **changed,
     }  # fmt: skip
-    assert re.search(says, refusal(client, *asked.values(), api_name="/evolve"))
+    assert re.search(says, refusal(client, *asked.values(), api_name="/evolve_tab"))
 
 
 @pytest.mark.parametrize(
@@ -109,6 +118,43 @@ def test_refusals(client: Client, changed: dict[str, Any], says: str) -> None:
 )
 def test_breeding_refuses_what_is_no_picture_of_a_wall(client: Client, liked: str, says: str) -> None:
     assert says in refusal(client, "tiny-dcgan", liked, 0, 0.2, 0, "", api_name="/breed")
+
+
+def test_a_creation_from_the_history_fills_the_tab() -> None:
+    asked = Evolve(model="m", scores="palette=0.5,contrast=-1", generations=9, seed=4, label="x", target="a" * 64)
+    filled = evolve_tab.fill(asked, {"a" * 64: "there.png"})
+    assert filled == ("m", "palette=0.5,contrast=-1", "genetic", 9, 4, "x", "there.png", "")
+    found = Point(model="m", weights=[0.25] * 32, seed=7, label="x")
+    assert evolve_tab.read_points(evolve_tab.fill(found, {})[-1]) == [found]
+    assert evolve_tab.takes(asked) and evolve_tab.takes(found)
+    others = [Evolve(model="m", **fields) for fields in ({"population": 10}, {"truncation": 0.5}, {"generations": 61})]
+    for other in (*others, Point(model="m", weights=[1.0]), Generate(model="m")):
+        assert not evolve_tab.takes(other)
+
+
+def test_a_picture_from_the_history_is_bred(models_folder: Path) -> None:
+    """It stands first, and its children follow."""
+    get_architecture("dcgan").tiny().save_pretrained(models_folder / "tiny-dcgan")
+    found = Point(model="tiny-dcgan", weights=[0.25] * 16 + [-0.5] * 16, seed=7)
+    bench = Bench(Library(), Jobs(), Drawings())
+    *_, (wall, creations, liked, _, turn, outcome, said) = evolve_tab.reopen(
+        bench, *evolve_tab.fill(found, {}), 0, 0.2, request=None
+    )
+    assert Point.from_json(creations.splitlines()[0]) == found == outcome.creation and outcome.files == [wall[0][0]]
+    assert len(wall) == 12 and (liked, turn) == ("", 1) and "from 1 that you liked" in said
+    asked = Evolve(model="tiny-dcgan", scores="contrast=1", algorithm="random", generations=1)
+    *_, (wall, *_, outcome, said) = evolve_tab.reopen(bench, *evolve_tab.fill(asked, {}), 0, 0.2, request=None)
+    assert outcome.creation == replace(asked, population=20) and len(wall) == len(outcome.files) and "of 20" in said
+
+
+def test_the_api_bounds_a_search(client: Client) -> None:
+    asked = {"model": "tiny-dcgan", "scores": [["contrast", 1]], "algorithm": "random"}
+    picture, files, said, creation = client.predict(
+        **asked, generations=2, population=5, api_name="/evolve"
+    )  # fmt: skip
+    assert len(files) >= 1 and creation["verb"] == "evolve"
+    with pytest.raises(AppError, match="Ask for at most 1200 pictures"):
+        client.predict(**asked, generations=100, population=100, api_name="/evolve")
 
 
 class Visit(Watched):

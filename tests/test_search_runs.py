@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 import torch
-from PIL import Image
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from ganhub.cli import cli
 from ganhub.creation import Creation, Evolve, Inputs, LocalLibrary, Point, render
+from ganhub.creation.reproduce import read_creation
 from ganhub.creation.search import Search, list_algorithms
 from ganhub.creation.search.evolve import points_of
 from ganhub.creation.search.plot import progress_svg
@@ -182,8 +182,7 @@ def test_the_command_writes_and_goes_on(name: str, library: LocalLibrary, tmp_pa
     run(*options, "--generations", "4", "--out", str(tmp_path / "at-once"))
     for file in ("wall.png", "best-01.png", "progress.svg"):
         assert (out / file).read_bytes() == (tmp_path / "at-once" / file).read_bytes()
-    with Image.open(out / "best-01.png") as picture:
-        point = Creation.from_json(picture.text["creation"])
+    point = read_creation(out / "best-01.png")
     tensors = load_file(out / "latents.safetensors")
     assert torch.allclose(render(point, library).tensors["z"][0], tensors["z"][0])
     with pytest.raises(ConfigError, match=r"another search \(seed differ\)"):

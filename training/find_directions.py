@@ -14,10 +14,10 @@ has both it and others:
    and the class and all other attributes as before (as in "On the steerability of generative adversarial networks",
    Jahanian et al. 2020, arXiv:1907.07171, with the reader as the judge). Boundaries alone change much else along.
 3. Of some lengths of this step that one is chosen which does best on a few seeds that do not have the value yet, and
-   the classes in which it works there; for the others a step of their own is learned once, where time is left.
+   the classes in which it works there; each other class gets a step of its own where time is left (--minutes).
 4. It is measured on up to 500 fresh seeds of its classes that do not have the value: the share that has it afterwards,
    and for the class and each other attribute, where the data knows it and the reader was sure before (a probability of
-   at least 0.8), the share that is read as before.
+   at least 0.8, for at least a twentieth of the pictures), the share that is read as before.
 
 Those that change what they name in 80 % and leave everything else alone in 90 % are written to directions.json of the
 model's folder; two units of an edit are the length that was measured.
@@ -28,7 +28,8 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -41,18 +42,29 @@ sys.path[:0] = [str(ROOT)]
 
 from ganhub import AutoModel  # noqa: E402
 from ganhub.data import Pictures, open_data  # noqa: E402
+from ganhub.errors import DataError  # noqa: E402
 from ganhub.models import StyleGenerator  # noqa: E402
 from ganhub.models._named import NamedDirection, with_named, write_named  # noqa: E402
 from ganhub.trainer import read_recipe  # noqa: E402
-from training.picture_reader import Points, Reader, Studio, load_reader, save_reader, train_reader  # noqa: E402
+from training.picture_reader import (  # noqa: E402
+    Points,
+    Reader,
+    Studio,
+    load_reader,
+    questions_of,
+    save_reader,
+    train_reader,
+)
 
-ATTRIBUTES = ("glasses", "beard", "hair_colour", "background", "skin", "mood")  # the first ones first, as time is short
+# The first ones first, as time is short; where the data has none of these, all that it has.
+ATTRIBUTES = ("glasses", "beard", "hair_colour", "background", "skin", "mood")
 SHARE = 0.03  # of a class's pictures that must have a value, and must not, for the value to be tried in the class
 FEW = 15  # seeds with a value, below which the generator does not draw it
 SOURCE = "from labels, by training/find_directions.py"
 CHANGED, KEPT = 0.8, 0.9  # what a direction must do to be kept
 AMOUNT = 2.0  # units of an edit that are the measured length
 LENGTHS = (0.7, 0.85, 1.0, 1.2)  # that are tried, of what was learned
+WEIGHT = 1.5  # of each answer that shall stay, beside the one that shall change
 BATCH, RATE = 12, 0.15  # pictures a step of the descent, and Adam's rate in standard deviations of w
 
 
@@ -148,8 +160,10 @@ class Measured:
 
     @property
     def keeps(self) -> dict[str, float]:
-        """Share that is read as before, of the class and of each attribute that is known here."""
-        return {name: same[counts].float().mean().item() for name, (same, counts) in self.kept.items() if counts.any()}
+        """Share that is read as before, of the class and of each attribute that is known of enough pictures here."""
+        enough = max(5, len(self.labels) // 20)
+        counted = {name: same[counts] for name, (same, counts) in self.kept.items() if int(counts.sum()) >= enough}
+        return {name: same.float().mean().item() for name, same in counted.items()} or {"class": 0.0}
 
     @property
     def margin(self) -> float:
@@ -209,7 +223,8 @@ class Search:
             loss = F.cross_entropy(logits.pop(value.attribute), wanted) + 1e-4 * x.square().sum()
             for name, given in logits.items():
                 rows = self.counts(batch, name)
-                loss = loss + F.cross_entropy(given, batch.read[name], reduction="none")[rows].sum() / BATCH
+                left_alone = F.cross_entropy(given, batch.read[name], reduction="none")[rows].sum() / BATCH
+                loss = loss + WEIGHT * left_alone
             (x.grad,) = torch.autograd.grad(loss, [x])
             adam.step()
         return x.detach() * self.deviation
@@ -238,13 +253,14 @@ class Search:
         return Found(chosen, step, self.try_out(chosen, step, fresh)) if len(fresh.seeds) else None
 
     def find_all(self, values: Sequence[Value], until: float) -> list[Found]:
-        """Those of all values, and then of the classes that were left out, until a time of ``time.monotonic``."""
+        """Those of all values, then of each class for which none works yet, until a time of ``time.monotonic``."""
         found, left = [], []
         for value in values:
             one = self._told(value, until)
             found += [one] if one else []
-            classes = set(value.classes) - set(one.value.classes) if one and one.measured.margin >= 0 else ()
-            left += [value.of(tuple(sorted(classes)))] if classes else []
+            works = one.value.classes if one and one.measured.margin >= 0 else ()
+            rest = [label for label in value.classes if label not in works]
+            left += [value.of((label,)) for label in rest if one and len(value.classes) > 1]
         return found + [one for value in left if (one := self._told(value, until))]
 
     def _told(self, value: Value, until: float) -> Found | None:
@@ -279,6 +295,16 @@ def names_of(classes: Sequence[int], model: StyleGenerator) -> tuple[str, ...]:
     return tuple(model.config.class_names[label] if model.config.class_names else str(label) for label in classes)
 
 
+def in_turn(found: Sequence[Found]) -> list[Found]:
+    """The best of each attribute first, then the second best: menus begin with the first ones."""
+    best, place = sorted(found, key=lambda one: -one.measured.margin), Counter()
+    places = []
+    for one in best:
+        place[one.value.attribute] += 1
+        places.append((place[one.value.attribute], one.value.attribute))
+    return [one for _, one in sorted(zip(places, best, strict=True), key=lambda pair: pair[0])]
+
+
 def report(found: Sequence[Found], model: StyleGenerator) -> None:
     """Print a table, the best first."""
     print("| direction | classes | seeds | changed | least kept | kept? |\n|---|---|---:|---:|---:|---|")
@@ -295,21 +321,22 @@ def report(found: Sequence[Found], model: StyleGenerator) -> None:
         print("| " + " | ".join(map(str, [*row, "yes" if measured.margin >= 0 else "no"])) + " |")
 
 
-def open_parts(arguments: argparse.Namespace, model: StyleGenerator) -> tuple[Pictures, Pictures]:
-    """The training pictures, and those kept out of training."""
-    c, parts = model.config, []
-    for part in ("training", "holdout"):
-        overrides = [f"data.path={arguments.data}", f"data.captions={arguments.captions}", f"data.part={part}"]
-        recipe = read_recipe(arguments.recipe, overrides)
-        parts.append(open_data(recipe.data, height=c.size[0], width=c.size[1], channels=c.channels, labelled=True))
-    return parts[0], parts[1]
+def open_part(part: str, arguments: argparse.Namespace, model: StyleGenerator) -> Pictures:
+    """The pictures of the recipe's "training", or its "holdout"."""
+    c = model.config
+    overrides = [f"data.path={arguments.data}", f"data.captions={arguments.captions}", f"data.part={part}"]
+    recipe = read_recipe(arguments.recipe, overrides)
+    return open_data(recipe.data, height=c.size[0], width=c.size[1], channels=c.channels, labelled=True)
 
 
-def open_reader(path: str, training: Pictures, names: Sequence[str], epochs: int) -> Reader:
+def open_reader(path: str, held: Pictures, names: Sequence[str], learn: Callable[[], Reader]) -> Reader:
     """The reader of a file, or a new one, which is kept there."""
     if path and Path(path).is_file():
-        return load_reader(path)
-    reader = train_reader(training, names, epochs, lambda text: print(text, file=sys.stderr, flush=True))
+        reader = load_reader(path)
+        if reader.questions != {name: tuple(values) for name, values in questions_of(held, names).items()}:
+            raise DataError(f"{path} reads other classes or attributes than these pictures have: name another file.")
+        return reader
+    reader = learn()
     if path:
         save_reader(reader, path)
     return reader
@@ -331,9 +358,15 @@ def main() -> None:
     parser.add_argument("--dry", action="store_true", help="write nothing into the model's folder")
     arguments, began = parser.parse_args(), time.monotonic()
     model = AutoModel.from_pretrained(arguments.model)
-    training, held = open_parts(arguments, model)
-    names = [name for name in ATTRIBUTES if name in held.captions.names]
-    reader = open_reader(arguments.reader, training, names, arguments.epochs)
+    held = open_part("holdout", arguments, model)
+    model.accept(held)  # other classes would be mistaken for its own
+    names = [name for name in ATTRIBUTES if name in held.captions.names] or list(held.captions.names)
+
+    def learn() -> Reader:
+        pictures = open_part("training", arguments, model)
+        return train_reader(pictures, names, arguments.epochs, lambda text: print(text, file=sys.stderr, flush=True))
+
+    reader = open_reader(arguments.reader, held, names, learn)
     studio, shares = Studio(model, reader), shares_of(held, names)
     points, fresh = studio.draw(0, arguments.seeds), studio.draw(arguments.seeds, arguments.fresh)
     search = Search(studio, shares, points, fresh, steps=arguments.steps)
@@ -345,7 +378,7 @@ def main() -> None:
           f"class and other attributes alone in {KEPT:.0%}; in {time.monotonic() - began:.0f} s.")  # fmt: skip
     if not arguments.dry:
         kept = tuple(one for one in model.named if one.source != SOURCE)  # what persons have named
-        for one in good:
+        for one in in_turn(good):
             kept = with_named(kept, named(one, model))
         write_named(Path(arguments.model), kept)
 

@@ -26,7 +26,7 @@ from ganhub.app.drawings import file_name, result_folder
 from ganhub.app.jobs import Job, Jobs, Progress, Report
 from ganhub.app.library import Library
 from ganhub.app.shield import raw_editor
-from ganhub.creation import Creation, Inputs, Result, marks
+from ganhub.creation import Creation, Inputs, marks
 from ganhub.errors import ConfigError, GanhubError
 from ganhub.images import provenance
 from ganhub.images.provenance import Mark
@@ -35,12 +35,10 @@ from ganhub.models import Model
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-STRIP = 10  # pictures of a film that are looked at
 STOP_WAIT = 20  # seconds that a press of Stop waits for the end of the step at work
 MAX_SENTENCE = 600  # characters of an error that a visitor reads
-FOLDERS = re.compile(
-    r"(?<![\w/:.~-])/(?:[^\s'\"<>:;,/]+/)+"
-)  # of a path that begins at the root, without the last name
+# Of a path that begins at the root, without the last name.
+FOLDERS = re.compile(r"(?<![\w/:.~-])/(?:[^\s'\"<>:;,/]+/)+")
 
 
 # ---- errors
@@ -176,30 +174,14 @@ def scratch(name: str) -> Path:
 
 def save_png(image: Tensor, name: str, mark: Mark | None = None, **notes: object) -> str:
     """Write one picture as PNG, with the mark of what made it (and other texts), and return its path."""
-    path, texts = scratch(f"{name}.png"), {key: str(value) for key, value in notes.items()}
-    texts = texts if provenance.are_on() else {}
-    images.save_image(image, path, metadata=texts, mark=mark)
+    path = scratch(f"{name}.png")
+    images.save_image(image, path, metadata={k: str(v) for k, v in notes.items() if provenance.are_on()}, mark=mark)
     return str(path)
-
-
-def save_strip(creation: Creation, made: Result, library: Library, name: str) -> str:
-    """Write some frames of a film side by side as PNG, and return its path."""
-    last, scale = len(made.film) - 1, factor(made.film, 96)
-    layout = marks.Layout(
-        picked=tuple(round(i * last / (STRIP - 1)) for i in range(STRIP)), scale=scale, columns=STRIP,
-        padding=max(1, scale * made.film.shape[-1] // 32),
-    )  # fmt: skip
-    return save_png(layout.arrange(made, library), name, marks.mark_of(creation, library, layout))
 
 
 def enlarge(pictures: Tensor, side: int) -> Tensor:
     """Repeat pixels a whole number of times until the long side is about ``side``."""
-    return images.enlarge(pictures, factor(pictures, side))
-
-
-def factor(pictures: Tensor, side: int) -> int:
-    """How often pixels are repeated until the long side is about ``side``."""
-    return max(1, round(side / max(pictures.shape[-2:])))
+    return images.enlarge(pictures, marks.factor(pictures, side))
 
 
 def picked(tab: str, model: Any) -> SimpleNamespace:
@@ -245,6 +227,9 @@ def swatches(label: str, files: Sequence[str], elem_id: str) -> gr.Dataset:
 
 def bar(progress: Progress, noun: str) -> str:
     """A thin progress bar with a sentence under it; the Stop button shows while one is on the page."""
+    if progress.ahead is not None:
+        before = f"{progress.ahead} before you" if progress.ahead else "you are the next"
+        return f'<div class="bar waiting"><i></i></div><p>Waiting in line: {before} …</p>'
     if not progress.steps:
         return '<div class="bar waiting"><i></i></div><p>Loading the model …</p>'
     share = min(1.0, progress.step / progress.steps)
@@ -256,6 +241,11 @@ def bar(progress: Progress, noun: str) -> str:
     )
 
 
+# Of tabs whose work is of one kind; the others name the lane of each call.
+LANES = {
+    "generate": "quick", "conditional": "quick", "interpolate": "film", "translate": "photo", "restore": "photo",
+    "evolve": "slow",
+}  # fmt: skip
 PRIVATE = {"show_progress": "hidden", "api_visibility": "private"}  # of a listener that is no endpoint
 
 
@@ -266,7 +256,7 @@ def keep(count: int) -> list:
 
 def follow(
     bench: Bench, tab: str, request: gr.Request | None, work: Callable[[Report], T], *, noun: str, outputs: int,
-    stopped: str | Callable[[Job], tuple], look: Callable[[Any], Sequence] | None = None,
+    stopped: str | Callable[[Job], tuple], look: Callable[[Any], Sequence] | None = None, lane: str = "",
 ) -> Generator[tuple, None, Job[T] | None]:  # fmt: skip
     """Run ``work`` as a job of this visitor and tell of it; return the ended job, or None where it was stopped.
 
@@ -276,8 +266,9 @@ def follow(
     Args:
         noun: What one step is.
         look: The values for an early look; they stay as they are without one.
+        lane: Where the work waits for its turn, see :mod:`ganhub.app.lanes`.
     """
-    job = bench.jobs.start(visitor(request, tab), work)
+    job = bench.jobs.start(visitor(request, tab), work, lane=lane or LANES.get(tab, ""))
     seen = None
     for progress in job:
         fresh = look is not None and progress.preview is not None and progress.preview is not seen

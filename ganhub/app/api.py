@@ -17,14 +17,14 @@ from gradio.context import Context, LocalContext
 
 from ganhub import zoo
 from ganhub.app import _parts as parts
+from ganhub.app.answer import Answer, answer_of
 from ganhub.app.declared import Bench
-from ganhub.app.outcome import Outcome, outcome_of
+from ganhub.app.lanes import lane_of
 from ganhub.app.shield import Limits
 from ganhub.app.sources import digest_of, require_small, with_digests
-from ganhub.creation import Creation, Edit, Generate, Inputs, Interpolate, Style
+from ganhub.creation import Creation, Edit, Evolve, Generate, Inputs, Interpolate, Project
 from ganhub.creation.schema import kinds, schema_of
 from ganhub.errors import ConfigError
-from ganhub.models import Stylizer
 
 A_PICTURE = "A picture: the path of a file that was uploaded here, or a data URL (data:image/png;base64,...)."
 FILE = {
@@ -155,10 +155,10 @@ def describe_call(limits: Limits) -> Callable:
 
 async def made(bench: Bench, limits: Limits, creation: Creation, inputs: Inputs, request: gr.Request | None) -> tuple:
     """Make a Creation within this page's limits, in line behind others, and tell how far it is."""
-    await asyncio.to_thread(require_allowed, bench, creation, inputs, limits)
+    await asyncio.to_thread(require_allowed, creation, inputs, limits)
     key, who = parts.visitor(request, f"api-{creation.verb}"), address_of(request)
     job = bench.jobs.start(
-        key, lambda report: outcome_of(bench, creation, inputs, report), lane=lane_of(creation), who=who
+        key, lambda report: answer_of(bench, creation, inputs, report), lane=lane_of(creation), who=who
     )
     ended, seen = asyncio.ensure_future(job.ended()), None
     try:
@@ -173,8 +173,8 @@ async def made(bench: Bench, limits: Limits, creation: Creation, inputs: Inputs,
             job.stop()
     if job.stopped:
         raise ConfigError("The work was stopped.")
-    outcome: Outcome = job.result()
-    return outcome.look, outcome.files, outcome.text, creation.to_dict()
+    answer: Answer = job.result()
+    return answer.look, answer.files, answer.text, creation.to_dict()
 
 
 async def is_gone(request: Any) -> bool:
@@ -197,21 +197,7 @@ def tell(progress: Any) -> None:
         gr.Progress()((min(progress.step, progress.steps), progress.steps))
 
 
-def lane_of(creation: Creation) -> str:
-    """Where a Creation waits: pictures of seeds share batches, films and photos take seconds, others minutes."""
-    if isinstance(creation, Generate):
-        return "quick"
-    if isinstance(creation, Interpolate):
-        return "film"
-    if isinstance(creation, Style):
-        entry = zoo.entry_of(creation.model)
-        return "photo" if entry and issubclass(entry.model_class, Stylizer) and entry.model_class.tiles else "slow"
-    if isinstance(creation, Edit):
-        return "slow" if creation.photo else "photo"
-    return "photo" if creation.verb in ("translate", "restore", "inpaint") else "slow"
-
-
-def require_allowed(bench: Bench, creation: Creation, inputs: Inputs, limits: Limits) -> None:
+def require_allowed(creation: Creation, inputs: Inputs, limits: Limits) -> None:
     """Refuse what is more than this page makes for one caller."""
     if isinstance(creation, Generate) and (count := len(creation.labels or (0,)) * creation.count) > limits.pictures:
         raise ConfigError(f"Ask for {limits.pictures} pictures at most, not {count}.")
@@ -222,8 +208,13 @@ def require_allowed(bench: Bench, creation: Creation, inputs: Inputs, limits: Li
         height, width = getattr(entry.config, "size", (1, 1)) if entry else (2048, 2048)
         if (pixels := height * width) * creation.frames > limits.film:
             raise ConfigError(f"{creation.frames} frames of this size do not fit: ask for {limits.film // pixels}.")
-    if isinstance(creation, Edit) and creation.photo and creation.steps > limits.steps:
+    descends = isinstance(creation, Project) or isinstance(creation, Edit) and creation.photo
+    if descends and creation.steps > limits.steps:
         raise ConfigError(f"steps must be at most {limits.steps} here, not {creation.steps}.")
+    if isinstance(creation, Project) and creation.network != "vgg-lite":  # the others would be fetched
+        raise ConfigError("network must be vgg-lite here: it comes with ganhub.")
+    if isinstance(creation, Evolve) and (count := creation.generations * creation.population) > limits.searched:
+        raise ConfigError(f"Ask for at most {limits.searched} pictures (generations x population) here, not {count}.")
     for digest, name in creation.digests().items():
         inputs.find(digest, name)
     require_small(creation, inputs, limits.side)

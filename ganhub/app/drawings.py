@@ -16,6 +16,7 @@ from pathlib import Path
 from weakref import WeakKeyDictionary
 
 from ganhub import images
+from ganhub.app import gpu
 from ganhub.app.batching import Batches
 from ganhub.app.jobs import Report
 from ganhub.app.shield import results_place
@@ -109,7 +110,10 @@ class Drawings:
         mark: Marking | None,
     ) -> list[Path]:  # fmt: skip
         """Draw pictures, in one batch with others', and write their files, in a folder that nobody can guess."""
-        pictures = self._batches.draw(generator, wanted, truncation, near)
+        if gpu.is_lent():
+            pictures = gpu.draw_there(model, wanted, truncation, near)
+        else:
+            pictures = self._batches.draw(generator, wanted, truncation, near)
         folder = result_folder()
         files = []
         for place, (picture, (seed, label)) in enumerate(zip(pictures, wanted, strict=True)):

@@ -10,7 +10,10 @@ import threading
 from collections import deque
 from collections.abc import Mapping
 
+from ganhub import zoo
+from ganhub.creation import Creation, Edit, Generate, Interpolate, Style
 from ganhub.errors import GanhubError
+from ganhub.models import Stylizer
 
 FULL = "Many people are here just now, and the queue is full: try again in a minute."
 FULL_ADDRESS = "Too many jobs of your network are waiting: try again in a minute."
@@ -100,3 +103,22 @@ class Ticket:
         lanes = self.lanes
         free = lanes.places.get(self.lane, len(lanes._working[self.lane]) + 1) - len(lanes._working[self.lane])
         return free > 0 and lanes._line[self.lane].index(self) < free
+
+
+def lane_of(creation: Creation) -> str:
+    """Where a Creation waits: pictures of seeds share batches, films and photos take seconds, others minutes."""
+    if isinstance(creation, Generate):
+        return "quick"
+    if isinstance(creation, Interpolate):
+        return "film"
+    if isinstance(creation, Style):
+        return lane_of_style(creation.model)
+    if isinstance(creation, Edit):
+        return "slow" if creation.photo else "photo"
+    return "photo" if creation.verb in ("translate", "restore", "inpaint", "point") else "slow"
+
+
+def lane_of_style(model: object) -> str:
+    """Where a painting waits: a model that optimises the picture step by step takes minutes, as one of the Hub may."""
+    entry = zoo.entry_of(model)
+    return "photo" if entry and issubclass(entry.model_class, Stylizer) and entry.model_class.tiles else "slow"

@@ -12,22 +12,25 @@ import gradio as gr
 
 from ganhub import zoo
 from ganhub.app import _parts as parts
-from ganhub.app import api
+from ganhub.app import api, languages
 from ganhub.app import tabs as declared
 from ganhub.app.declared import ASSETS, Bench, Built, Tab, script
 from ganhub.app.drawings import Drawings
 from ganhub.app.editor import build_tray
+from ganhub.app.gpu import is_lent
 from ganhub.app.jobs import Jobs
 from ganhub.app.library import Library
 from ganhub.app.shield import Limits, guard, middleware, own_folder
 from ganhub.app.theme import CSS, HEADER, theme
 from ganhub.creation import checks
 from ganhub.errors import ConfigError
+from ganhub.images import provenance
 from ganhub.models import StyleGenerator
 
 DAY = 86_400
 THREADS = 128  # listeners at a time, of which most wait: work itself is bounded by its lanes
 MAX_SEEDS = 8  # that the Interpolate tab takes
+UNMARKED = "Marks are off here: pictures and films do not say that they were generated, nor how."
 STYLES = ("tray", "quiz", "about")  # sheets of their own, behind the page's
 NO_PICTURE = "Click a picture of the wall first."
 
@@ -47,11 +50,13 @@ def create_app(library: Library | None = None) -> gr.Blocks:
     """
     own_folder()
     limits = Limits.from_environment()
-    bench = Bench(library or Library(), Jobs(), Drawings())
+    bench = Bench(library or Library(device="cpu" if is_lent() else "auto"), Jobs(), Drawings())
     built: dict[str, Built] = {}
     titles: dict[str, str] = {}
     with gr.Blocks(title="ganhub", analytics_enabled=False, delete_cache=(DAY // 24, DAY // 4)) as app:
         gr.HTML(HEADER, container=False, padding=False, elem_classes="masthead-block")
+        if says := notice():
+            gr.HTML(says, container=False, elem_id="unmarked", elem_classes="about")
         with gr.Tabs() as tabs:
             for tab in list_tabs():
                 if not tab.able():
@@ -68,12 +73,18 @@ def create_app(library: Library | None = None) -> gr.Blocks:
             connect(tabs, name, *(built[tab].doors for tab in (name, "interpolate", "edit")))
         build_tray(app, bench, tabs, built, titles)
         api.add_endpoints(bench, limits)
+        app.load(js=script("name_pictures"), api_visibility="private")
     parts.calm_all(app)
     bench.library.warm_up(ready=lambda: app.is_running)  # not earlier: it would only slow the start down
     # Places in line are told to all who wait once a second, not at every change: that would be a message to each.
-    app.queue(status_update_rate=1, max_size=64, default_concurrency_limit=2, api_open=False)
+    app.queue(status_update_rate=1, max_size=64, default_concurrency_limit=16, api_open=False)
     guard(app, {id: twin for one in built.values() for id, twin in one.slow.items()})
     return app
+
+
+def notice() -> str:
+    """What a visitor must know first; "" where there is nothing."""
+    return "" if provenance.are_on() else UNMARKED
 
 
 def connect(tabs: gr.Tabs, name: str, wall: dict[str, Any], path: dict[str, Any], room: dict[str, Any]) -> None:
@@ -140,6 +151,8 @@ def launch_options() -> dict[str, Any]:
         "favicon_path": str(ASSETS / "favicon.png"),
         "show_error": False,
         "state_session_capacity": limits.sessions,
+        "i18n": languages.i18n(),
+        "head": languages.head(),
         "mcp_server": importlib.util.find_spec("mcp") is not None,  # of the extra `mcp`; a Space has it
         "max_threads": THREADS,
         "app_kwargs": {"middleware": middleware(limits)},

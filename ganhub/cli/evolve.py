@@ -13,18 +13,18 @@ from ganhub import images
 from ganhub.cli._files import Force, may_write
 from ganhub.cli._forecast import Forecast
 from ganhub.cli._inputs import place, progress, say
-from ganhub.creation import Evolve, Inputs, LocalLibrary, Result, marks
+from ganhub.creation import Evolve, Inputs, LocalLibrary, marks
 from ganhub.creation.search import Search, get_score, list_algorithms, list_scores, points_of
 from ganhub.creation.search.plot import progress_svg
 from ganhub.creation.search.scores import read_scores
 from ganhub.creation.search.state import load_state, save_state
 from ganhub.files import write_atomically
-from ganhub.images import provenance
 
 NAMES = ", ".join(one.name for one in list_scores())
 STATE = "search.json"
 WALL, PLOT, LATENTS = "wall.png", "progress.svg", "latents.safetensors"
 SHOWN = 160  # pixels of a side on the wall, about
+COLUMNS = 4
 
 
 def evolve(
@@ -60,7 +60,7 @@ def evolve(
     if state is not None:
         say(f"{out / STATE}: {len(state.tape)} of {search.evaluations} pictures are scored already.")
     follow(asked, search, out)
-    write(asked, search, asked.result(search), out, library)
+    write(asked, search, library, out)
 
 
 def follow(asked: Evolve, search: Search, out: Path) -> None:
@@ -81,22 +81,20 @@ def follow(asked: Evolve, search: Search, out: Path) -> None:
         search.run(scored)
 
 
-def write(asked: Evolve, search: Search, found: Result, out: Path, library: LocalLibrary) -> None:
+def write(asked: Evolve, search: Search, library: LocalLibrary, out: Path) -> None:
     """The wall, its pictures one by one, their latents and the plot."""
     from safetensors.torch import save_file
 
-    points = found.tensors["points"].numpy()
-    creations = points_of(search.space, asked.model, points)
+    found = asked.result(search)
+    creations = points_of(search.space, asked.model, found.tensors["points"].numpy())
     for i, (picture, creation) in enumerate(zip(found.pictures, creations, strict=True), 1):
-        score = found.tensors["scores"][i - 1].item()
-        about = {"software": "ganhub", "score": f"{score:.4f}", "creation": creation.to_json()}
-        about = about if provenance.are_on() else {}
-        images.save_image(picture, out / f"best-{i:02}.png", metadata=about, mark=marks.mark_of(creation, library))
-    layout = marks.Layout(scale=max(1, SHOWN // max(found.pictures.shape[-2:])), columns=4, padding=4)
-    metadata = {"software": "ganhub", "creation": asked.to_json()}
+        images.save_image(picture, out / f"best-{i:02}.png", mark=marks.mark_of(creation, library))
+    scale = max(1, SHOWN // max(found.pictures.shape[-2:]))
+    layout = marks.Layout(columns=min(COLUMNS, len(creations)), padding=4, scale=scale)
     images.save_image(layout.arrange(found, library), out / WALL, mark=marks.mark_of(asked, library, layout))
     tensors = {name: tensor.contiguous().to(torch.float32) for name, tensor in found.tensors.items()}
-    write_atomically(out / LATENTS, lambda path: save_file(tensors, path, metadata=metadata))
+    about = {"software": "ganhub", "creation": asked.to_json()}
+    write_atomically(out / LATENTS, lambda path: save_file(tensors, path, metadata=about))
     svg = progress_svg(search.progress(), asked.population)
     write_atomically(out / PLOT, lambda path: path.write_text(svg, "utf-8"))
     said = ", ".join(get_score(name).says if weight > 0 else f"little of: {get_score(name).says}"

@@ -35,6 +35,7 @@ from ganhub.models import Translator
 from ganhub.nn.devices import choose_device
 
 FORMAT = 1  # of the text
+STRIP = 10  # frames of a strip
 MOST_ATTACHED = 24_000  # bytes of a painted mask or drawing that travels with the file
 SHOWS = ("", "early", "sheet", "film")
 LONGEST = 10_000  # entries of a list in the text
@@ -109,6 +110,18 @@ def grid(count: int, columns: int | None = None, **fields: Any) -> Layout:
     """The layout of :func:`ganhub.images.save_grid`; of one picture the picture itself."""
     columns = math.ceil(math.sqrt(count)) if columns is None else min(columns, count)
     return Layout(columns=columns if count > 1 else 0, **fields)
+
+
+def strip(film: Tensor) -> Layout:
+    """The layout of some frames of a film [F, C, H, W], side by side."""
+    last, scale = len(film) - 1, factor(film, 96)
+    picked = tuple(round(i * last / (STRIP - 1)) for i in range(STRIP))
+    return Layout(picked=picked, scale=scale, columns=STRIP, padding=max(1, scale * film.shape[-1] // 32))
+
+
+def factor(pictures: Tensor, side: int) -> int:
+    """How often pixels are repeated until the long side is about ``side``."""
+    return max(1, round(side / max(pictures.shape[-2:])))
 
 
 def enlarged(pictures: Tensor, scale: int, upscaler: Translator | None = None) -> Tensor:
@@ -197,7 +210,7 @@ def mark_of(
 
     Args:
         layout: How the pictures are put into the file.
-        inputs: Masks that were given as bytes, not as files, travel with the file if they are small.
+        inputs: A small mask from here travels with the file; without it none does.
         shows: As of :class:`Provenance`.
 
     Raises:
@@ -265,8 +278,11 @@ def _small(creation: Creation, inputs: Inputs | None) -> dict[str, bytes]:
     found = {}
     for digest, name in creation.digests().items():
         source = inputs.find(digest, name) if inputs is not None and name == "mask" else None
-        if isinstance(source, bytes) and len(source) <= MOST_ATTACHED:
-            found[digest] = source
+        if (
+            source is not None
+            and (len(source) if isinstance(source, bytes) else os.path.getsize(source)) <= MOST_ATTACHED
+        ):
+            found[digest] = source if isinstance(source, bytes) else Path(source).read_bytes()
     return found
 
 

@@ -177,7 +177,7 @@ def write(
     again: Path, shown: Tensor, path: Path, creation: Creation, told: Provenance, library: Library, inputs: Inputs
 ) -> None:
     """Write what was made as the file was written."""
-    mark = marks.mark_of(creation, library, told.layout, inputs=inputs)
+    mark = marks.mark_of(creation, library, told.layout, inputs=inputs if told.attached else None)
     if again.suffix in (".mp4", ".webm", ".gif"):
         video.save_video(shown, again, fps=speed(creation), mark=mark)
         return

@@ -8,16 +8,23 @@
   let moved = 0;  /* when the last result of a slider or pen came */
   let silent = "";  /* the tab whose next result is one that was there before: no new step */
 
-  me.link = (code, tab) => {
-    const link = new URL(location.href);
+  me.link = (code, tab) => {  /* to be shared: without what else the address says, such as a private page's key */
+    const link = new URL(location.pathname, location.href);
     link.searchParams.set("c", code);
-    if (tab) link.searchParams.set("tab", tab); else link.searchParams.delete("tab");
-    link.hash = "";
+    if (tab) link.searchParams.set("tab", tab);
     return link.href;
   };
   const here = () => new URL(location.href).searchParams;
   const write = (way, code, tab) => {
-    try { history[`${way}State`]({ ...history.state, code, tab }, "", me.link(code, tab)); } catch { /* too often */ }
+    const address = new URL(location.href);
+    for (const [name, value] of [["tab", tab], ["c", code]]) {
+      if (value) address.searchParams.set(name, value); else address.searchParams.delete(name);
+    }
+    try { history[`${way}State`]({ code, tab }, "", address.href); } catch { /* too often */ }
+    if (window.parent !== window && document.referrer.startsWith("https://huggingface.co")) {
+      const query = new URLSearchParams({ ...(code && { c: code }), tab });  /* the page of a Space, around this one */
+      window.parent.postMessage({ queryString: query.toString() }, "https://huggingface.co");
+    }
   };
 
   /* ---- the last result of each tab, for a reload */
@@ -73,10 +80,11 @@
   me.failed = () => {
     me.going = false;
     me.busy.clear();
-    if (!seen.size) openFirst(facts.first);  /* of a link that cannot be read the page says so, and opens as it does without */
+    if (!seen.size) openFirst(facts.first);  /* a link that cannot be read: the page opens as it does without one */
   };
   window.addEventListener("popstate", (event) => {
-    const code = event.state?.code || here().get("c")?.slice(0, 9000), tab = event.state?.tab || here().get("tab") || facts.first;
+    const code = event.state?.code || here().get("c")?.slice(0, 9000);
+    const tab = event.state?.tab || here().get("tab") || facts.first;
     if (code) me.open(code); else me.send("tab", { tab });
   });
 
@@ -87,12 +95,7 @@
     current = tab;
     if (me.going) return seen.add(tab);
     const last = lasts()[tab], known = seen.has(tab);
-    if (here().get("tab") !== tab) {
-      const address = new URL(location.href);
-      address.searchParams.set("tab", tab);
-      if (last && known) address.searchParams.set("c", last); else address.searchParams.delete("c");
-      history.pushState({ tab, code: known ? last : "" }, "", address.href);
-    }
+    if (here().get("tab") !== tab) write("push", (known && last) || "", tab);
     if (known) return;
     seen.add(tab);
     if (me.busy.has(tab)) return;

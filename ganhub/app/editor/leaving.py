@@ -18,9 +18,10 @@ from ganhub.app.declared import Outcome
 from ganhub.app.editor import card
 from ganhub.app.editor.actions import Desk, offers
 from ganhub.app.editor.memory import Memory, outcome_of, unpinned
+from ganhub.app.gpu import render
 from ganhub.app.jobs import Report, Stopped
 from ganhub.apply import translating
-from ganhub.creation import Creation, Edit, Generate, Interpolate, Translate, marks, permalink, render
+from ganhub.creation import Creation, Edit, Generate, Interpolate, Translate, marks, permalink
 from ganhub.creation.reproduce import kind_of, read_creation
 from ganhub.creation.tray import MAX_NOTE, MOST, Kept, file_stem, in_words, read_tray, write_tray
 from ganhub.errors import ConfigError, GanhubError

@@ -10,8 +10,9 @@ from typing import Any
 
 from ganhub.app import _parts as parts
 from ganhub.app.declared import ASSETS, Bench, Outcome
+from ganhub.app.gpu import render
 from ganhub.app.jobs import Report
-from ganhub.creation import Creation, Edit, Generate, Interpolate, marks, permalink, render
+from ganhub.creation import Creation, Edit, Generate, Interpolate, marks, permalink
 from ganhub.creation.inputs import sha256_of
 from ganhub.creation.search.point import Point
 from ganhub.errors import ConfigError

@@ -39,6 +39,7 @@ class Limits:
         film: Pixels of all its frames together.
         side: Pixels of the longer side of a photo that is worked on.
         steps: Of the descent that finds a photo in W.
+        searched: Pictures that one search looks at.
     """
 
     json: int = 192 * 1024
@@ -66,6 +67,7 @@ class Limits:
     film: int = 240 * 512 * 512
     side: int = 1024
     steps: int = 400
+    searched: int = 1_200
 
     @classmethod
     def from_environment(cls) -> Limits:
@@ -84,7 +86,7 @@ class Limits:
 PRIVATE = Limits(
     upload=200 * MB, uploads=100_000 * MB, new_sessions=10_000, sessions_address=200, requests=1024,
     waiting=64, waiting_address=256, slow_address=64, disk=20_000 * MB, data_url=64 * MB,
-    pictures=4096, frames=10_000, film=10_000 * 512 * 512, side=16_384, steps=10_000,
+    pictures=4096, frames=10_000, film=10_000 * 512 * 512, side=16_384, steps=10_000, searched=200_000,
 )  # fmt: skip
 
 

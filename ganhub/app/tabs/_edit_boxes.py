@@ -15,15 +15,17 @@ from torch import Tensor
 from ganhub import hub, images
 from ganhub.app import _parts as parts
 from ganhub.app.declared import Bench
+from ganhub.app.gpu import render
 from ganhub.app.library import Library
 from ganhub.app.tabs._edit_layout import ANY, CHANGES, FIRST, SLIDERS, STEPS, menu
-from ganhub.creation import Edit, Inputs, checks, marks, render
-from ganhub.creation.edit import KINDS, NOTHING, PARTS, in_words, kept_start
+from ganhub.creation import Edit, Inputs, checks, marks
+from ganhub.creation.edit import NOTHING, PARTS, in_words, kept_start
 from ganhub.errors import ConfigError
 from ganhub.images import provenance
 from ganhub.latents.directions import class_name
 from ganhub.latents.named import name_direction
 from ganhub.models import StyleGenerator
+from ganhub.models._named import COMPUTED
 
 MAX_SIDE = 1024  # a photo is shrunk to it when it is opened; no model here is larger
 LOOK = 3.0  # standard deviations of the small pictures that show what a change does
@@ -77,7 +79,7 @@ def asked_edits(*values: Any) -> dict[str, Any]:
 
 def fill(creation: Edit, photos: Mapping[str, str]) -> tuple[Any, ...]:
     """The boxes' values that ask for a Creation."""
-    unnamed = [pair for pair in creation.directions if ":" in pair[0] and pair[0].partition(":")[0] in KINDS]
+    unnamed = [pair for pair in creation.directions if ":" in pair[0] and pair[0].partition(":")[0] in COMPUTED]
     named = [pair for pair in creation.directions if pair not in unnamed][:SLIDERS]
     unnamed = unnamed[:CHANGES] or [(name, 0) for name in FIRST]
     amounts = ([amount for _, amount in pairs] + [0] * (most - len(pairs))
@@ -116,7 +118,7 @@ def fit(bench: Bench, session: Session | None, *boxes: Any) -> tuple:
     chosen, amounts, unnamed, others = boxes[0], boxes[1 : 1 + SLIDERS], boxes[1 + SLIDERS], boxes[2 + SLIDERS :]
     here, before = names_here(bench, session), parts.name_list("Changes", chosen)
     now = [name for name in before if name in here] or here[:SLIDERS]
-    menu_now = gr.Dropdown([(name.capitalize(), name) for name in here], value=now)
+    menu_now = gr.Dropdown([(name.capitalize(), name) for name in here], value=now, allow_custom_value=True)
     others_before = parts.name_list("Changes", unnamed)
     return (gr.Column(visible=bool(here)), menu_now, *arrange(now, before, *amounts),
             *arrange(others_before, others_before, *others))  # fmt: skip

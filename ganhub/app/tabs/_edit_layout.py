@@ -43,7 +43,7 @@ def beginning(bench: Bench, at: SimpleNamespace) -> None:
         at.take = gr.Button("Take it", size="md", elem_id="edit-take", min_width=90)
         at.surprise = gr.Button("Surprise me", size="md", elem_id="edit-surprise", min_width=110)
     at.photo = parts.unchecked(
-        gr.Image(label="Or start from a photo of yours", height=170, elem_id="edit-photo", **UPLOAD)
+        gr.Image(label="Or start from a photo of yours", height=200, elem_id="edit-photo", **UPLOAD)
     )
     at.press, at.status = parts.run_and_stop("Find my photo in the model", bench.jobs, "edit")
     at.press.interactive = False  # until there is one

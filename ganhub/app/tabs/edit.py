@@ -17,6 +17,7 @@ from torch import Tensor
 from ganhub import images, latents, zoo
 from ganhub.app import _parts as parts
 from ganhub.app.declared import Bench, Built, Form, Outcome, Tab, press_once
+from ganhub.app.gpu import render
 from ganhub.app.jobs import Report
 from ganhub.app.tabs._edit_boxes import (
     MAX_SIDE,
@@ -34,7 +35,7 @@ from ganhub.app.tabs._edit_boxes import (
     strip_of,
 )
 from ganhub.app.tabs._edit_layout import CHANGES, EMPTY, FIRST, SLIDERS, STEPS, beginning, changing
-from ganhub.creation import Creation, Edit, Inputs, Result, checks, marks, render
+from ganhub.creation import Creation, Edit, Inputs, Result, checks, marks
 from ganhub.creation.edit import NOTHING, PARTS, kept_start, require_direction
 from ganhub.errors import ConfigError
 from ganhub.models import StyleGenerator

@@ -109,8 +109,9 @@ def slider(name: str, value: float) -> gr.Slider:
 
 def method(at: SimpleNamespace) -> None:
     """What most visitors leave as it is."""
-    titles = [(f"{get_algorithm(name).title}: {get_algorithm(name).says}", name) for name in list_algorithms()]
-    at.algorithm = gr.Dropdown(titles, value="genetic", label="Way to search", elem_id="evolve-algorithm")
+    here = [one for one in map(get_algorithm, list_algorithms()) if one.is_here]
+    titles = [(f"{one.title}: {one.says}", one.name) for one in here]
+    at.algorithm = gr.Dropdown(titles, value=here[0].name, label="Way to search", elem_id="evolve-algorithm")
     at.generations = parts.unchecked(gr.Slider(
         2, MAX_GENERATIONS, 15, step=1, label="Generations", info=f"{POPULATION} pictures each.",
         elem_id="evolve-generations",
@@ -156,9 +157,13 @@ def connect(bench: Bench, at: SimpleNamespace) -> Built:
         js=f"(...weights) => ({function})({names}, weights)",
     )  # fmt: skip
     doors = {"model": at.model, "seed": at.seed, "label": at.label}
+    again = (
+        parts.calm(reopen, bench), [*wanted, at.liked, at.turn, at.change],
+        [*results, at.plot, at.turn, at.outcome, at.status],
+    )  # fmt: skip
     return Built(
         scripts=(press_once("evolve", "wall", button="breed"),), doors=doors, outcome=at.outcome,
-        form=Form(takes, fill, wanted, listener),
+        form=Form(takes, fill, [*wanted, at.liked], again),
     )  # fmt: skip
 
 
@@ -226,7 +231,7 @@ def run_breed(bench: Bench, model, liked, turn, change, seed, label, request: gr
         return wall, creations
 
     job = yield from parts.follow(
-        bench, "evolve", request, work, noun="Picture", outputs=4,
+        bench, "evolve", request, work, noun="Picture", outputs=4, lane="photo",
         stopped="Stopped. The wall from before is still here.",
     )  # fmt: skip
     if job:
@@ -250,16 +255,38 @@ def like(wall: list | None, creations: str, liked: str, event: gr.SelectData) ->
 
 
 def takes(creation: Creation) -> bool:
-    """Whether a Creation is a search as this tab asks for it."""
-    usual = isinstance(creation, Evolve) and (creation.space, creation.truncation) == ("z", 1)
-    return usual and creation.population == POPULATION and creation.generations <= MAX_GENERATIONS
+    """Whether a Creation is a picture that can be bred here, or a search as this tab asks for it."""
+    if not isinstance(creation, Evolve | Point) or (creation.space, creation.truncation) != ("z", 1):
+        return False
+    if isinstance(creation, Point):
+        return len(creation.weights) == SEEDS
+    return creation.population == POPULATION and creation.generations <= MAX_GENERATIONS
 
 
-def fill(creation: Evolve, photos: Mapping[str, str]) -> tuple[Any, ...]:
-    """The form's values that ask for a search."""
+def fill(creation: Evolve | Point, photos: Mapping[str, str]) -> tuple[Any, ...]:
+    """The form's values that ask for a search, or for the children of a picture, the only one that is liked then."""
+    if isinstance(creation, Point):
+        usual = Evolve(model=creation.model, generations=15, seed=creation.seed)
+        return (*fill(usual, photos)[:-1], creation.to_json())
     label = ANY if creation.label is None else creation.label
     scores, target = written_scores(creation.scores), photos.get(creation.target)
-    return creation.model, scores, creation.algorithm, creation.generations, creation.seed, label, target
+    return creation.model, scores, creation.algorithm, creation.generations, creation.seed, label, target, ""
+
+
+def reopen(
+    bench: Bench, model, scores, algorithm, generations, seed, label, target, liked, turn, change, request: gr.Request
+) -> Iterator[tuple]:
+    """What :func:`fill` asks for: wall, Creations, nobody's likes, plot, next turn, Outcome, and a sentence."""
+    if not liked:
+        for *values, plot, outcome, said in run(
+            bench, model, scores, algorithm, generations, seed, label, target, request
+        ):
+            yield *values, plot, gr.skip(), outcome, said
+        return
+    for wall, creations, likes, turned, said in run_breed(bench, model, liked, turn, change, seed, label, request):
+        done = isinstance(wall, list)
+        outcome = Outcome(read_points(liked)[0], [wall[0][0]]) if done else gr.skip()
+        yield wall, creations, likes, gr.skip(), turned, outcome, said
 
 
 def saved(bench: Bench, picture: Any, creation: Point) -> str:

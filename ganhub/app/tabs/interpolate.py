@@ -10,9 +10,10 @@ import gradio as gr
 
 from ganhub.app import _parts as parts
 from ganhub.app.declared import Bench, Built, Form, Outcome, Tab, press_once
+from ganhub.app.gpu import render
 from ganhub.app.jobs import Report
 from ganhub.app.library import Library
-from ganhub.creation import Creation, Generate, Interpolate, Result, checks, limits, marks, render
+from ganhub.creation import Creation, Generate, Interpolate, Result, checks, limits, marks
 from ganhub.images import video
 from ganhub.models import LatentGenerator
 
@@ -94,7 +95,7 @@ def connect(bench: Bench, at: SimpleNamespace) -> Built:
     inputs = [at.model, at.seeds, at.label, at.frames, at.film, at.loop]
     listener = (interpolate, inputs, [at.strip, at.mp4, at.gif, at.outcome, at.status])
     at.press.click(
-        *listener, show_progress="hidden", api_name="interpolate", concurrency_limit=2,
+        *listener, show_progress="hidden", api_name="interpolate", concurrency_limit=16,
         api_description="Walk from seed to seed: along arcs of the sphere (slerp) or, where a model has a W space, "
         "along straight lines there. `seeds` is a list as in '3, 14, 15'; `film` is MP4, GIF or none. Returns the "
         "strip (PNG), the MP4 or None, the GIF or None, and a sentence.",
@@ -170,7 +171,10 @@ def dressed(model: str) -> tuple[gr.Image, gr.Gallery]:
 def saved(bench: Bench, walk: Interpolate, made: Result, film: str) -> tuple[str, str | None]:
     """The files of the strip and, unless it is "none", of the film."""
     name = f"{walk.model}-{'-'.join(map(str, walk.seeds))}"
-    strip = parts.save_strip(walk, made, bench.library, f"{name}-strip")
+    layout = marks.strip(made.film)
+    strip = parts.save_png(
+        layout.arrange(made, bench.library), f"{name}-strip", marks.mark_of(walk, bench.library, layout)
+    )
     if film == FILMS[-1]:
         return strip, None
     moving = parts.scratch(f"{name}.{film.lower()}")

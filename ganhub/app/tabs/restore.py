@@ -13,9 +13,10 @@ from torch import Tensor
 from ganhub import images, zoo
 from ganhub.app import _parts as parts
 from ganhub.app.declared import ASSETS, Bench, Built, Form, Outcome, Tab, press_once, take_the_brush
+from ganhub.app.gpu import render
 from ganhub.app.jobs import Report
 from ganhub.apply import restoring
-from ganhub.creation import Creation, Inputs, Restore, checks, marks, render
+from ganhub.creation import Creation, Inputs, Restore, checks, marks
 from ganhub.errors import ConfigError
 from ganhub.models import Inpainter, Translator
 

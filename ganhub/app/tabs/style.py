@@ -13,10 +13,12 @@ from torch import Tensor
 from ganhub import images, zoo
 from ganhub.app import _parts as parts
 from ganhub.app.declared import ASSETS, Bench, Built, Form, Outcome, Tab
+from ganhub.app.gpu import render
 from ganhub.app.jobs import Job, Report
+from ganhub.app.lanes import lane_of_style
 from ganhub.app.library import Library
 from ganhub.app.shield import Twin
-from ganhub.creation import Creation, Inputs, Style, checks, marks, render
+from ganhub.creation import Creation, Inputs, Style, checks, marks
 from ganhub.creation.checks import SHA256
 from ganhub.models import Stylizer
 
@@ -229,7 +231,10 @@ def run(bench: Bench, model, content, style, other, name, other_name, blend, str
             "Stopped. This is how far it came.",
         )
 
-    job = yield from parts.follow(bench, "style", request, work, noun="Step", outputs=2, stopped=stopped, look=look)
+    job = yield from parts.follow(
+        bench, "style", request, work, noun="Step", outputs=2, stopped=stopped, look=look,
+        lane=lane_of_style(options["model"]),
+    )  # fmt: skip
     if job:
         taken = f"{job.seconds:.0f} s" if job.seconds >= 10 else f"{job.seconds:.1f} s"
         yield *job.result(), f"Painted in {taken}. Download it at its upper right."

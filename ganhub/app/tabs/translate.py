@@ -12,8 +12,9 @@ import gradio as gr
 from ganhub import images, zoo
 from ganhub.app import _parts as parts
 from ganhub.app.declared import ASSETS, Bench, Built, Form, Outcome, Tab, take_the_brush
+from ganhub.app.gpu import render
 from ganhub.app.jobs import Report
-from ganhub.creation import Creation, Inputs, Translate, marks, render
+from ganhub.creation import Creation, Inputs, Translate, marks
 from ganhub.errors import ConfigError
 from ganhub.models import Translator
 

@@ -21,6 +21,7 @@ from ganhub.creation.search.scores.likeness import describe
 from ganhub.creation.search.search import Search, State
 from ganhub.creation.search.space import SEEDS, SPACES, Points, Space, as_points
 from ganhub.errors import ConfigError
+from ganhub.images import provenance
 from ganhub.models import LatentGenerator, StyleGenerator
 
 MOST = 200_000  # pictures that one search may look at
@@ -66,6 +67,9 @@ class Evolve(Creation, verb="evolve"):
         self.require(not wanting or bool(self.target), f"{''.join(wanting[:1])} compares with a picture: give one.")
         count = self.generations * self.population
         self.require(count <= MOST, f"Ask for at most {MOST} pictures (generations x population), not {count}.")
+
+    def source_type(self, library: Library) -> str:
+        return provenance.GENERATED  # the target is looked at, nothing of it is in the pictures
 
     def begin(self, library: Library, inputs: Inputs, state: State | None = None) -> Search:
         """The search, before its first step or where ``state`` says; what is wrong is said here."""

@@ -15,8 +15,9 @@ from torch import Tensor
 from ganhub import images
 from ganhub.app import _parts as parts
 from ganhub.app.declared import Bench
+from ganhub.app.gpu import render
 from ganhub.app.jobs import Report
-from ganhub.creation import Creation, Generate, Inputs, Result, marks, render
+from ganhub.creation import Creation, Generate, Inputs, Result, marks
 from ganhub.images import video
 from ganhub.images.provenance import Mark
 
@@ -24,7 +25,7 @@ SHEET = 1024  # pixels of the longer side of a sheet
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Answer:
     """Files of a Creation, as Gradio's dictionaries; ``look`` is one of them or a sheet, or None."""
 
     look: dict[str, Any] | None
@@ -32,12 +33,12 @@ class Outcome:
     text: str
 
 
-def outcome_of(bench: Bench, creation: Creation, inputs: Inputs, report: Report) -> Outcome:
+def answer_of(bench: Bench, creation: Creation, inputs: Inputs, report: Report) -> Answer:
     """Make a Creation and write its files; ``report`` may end the work."""
     if isinstance(creation, Generate):
         paths = bench.drawings.of(creation, bench.library, report)
         look = paths[0] if len(paths) == 1 else _sheet(bench, creation, [images.load_image(path) for path in paths])
-        return Outcome(file_data(look), [file_data(path) for path in paths], _sentence(creation, len(paths)))
+        return Answer(file_data(look), [file_data(path) for path in paths], _sentence(creation, len(paths)))
     result = render(creation, bench.library, lambda step, steps, early: report(step, steps), inputs=inputs)
     if result.film is not None:
         return _film(bench, creation, result)
@@ -47,7 +48,7 @@ def outcome_of(bench: Bench, creation: Creation, inputs: Inputs, report: Report)
     paths = [_saved(creation, *given, result.srgb) for given in zip(pictures, mark, strict=True)]
     look = paths[0] if len(paths) == 1 else _sheet(bench, creation, pictures) if paths else None
     text = result.text or _sentence(creation, len(paths))
-    return Outcome(file_data(look) if look else None, [file_data(path) for path in paths], text)
+    return Answer(file_data(look) if look else None, [file_data(path) for path in paths], text)
 
 
 def file_data(path: str) -> dict[str, Any]:
@@ -59,11 +60,13 @@ def file_data(path: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _film(bench: Bench, creation: Creation, result: Result) -> Outcome:
+def _film(bench: Bench, creation: Creation, result: Result) -> Answer:
     moving = parts.scratch(f"{creation.verb}.mp4")
     video.save_video(result.film, moving, fps=getattr(creation, "fps", 24), mark=marks.mark_of(creation, bench.library))
-    strip = parts.save_strip(creation, result, bench.library, "strip")
-    return Outcome(file_data(strip), [file_data(str(moving))], result.text or f"A film of {len(result.film)} frames.")
+    layout = marks.strip(result.film)
+    mark = marks.mark_of(creation, bench.library, layout)
+    strip = parts.save_png(layout.arrange(result, bench.library), "strip", mark)
+    return Answer(file_data(strip), [file_data(str(moving))], result.text or f"A film of {len(result.film)} frames.")
 
 
 def _sheet(bench: Bench, creation: Creation, pictures: Sequence[Tensor]) -> str:
