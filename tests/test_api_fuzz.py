@@ -131,7 +131,8 @@ JSON = st.recursive(
 )  # fmt: skip
 SMALL = {
     "generate": {"model": "tiny-dcgan"}, "interpolate": {"model": "tiny-dcgan", "seeds": [1, 2], "frames": 4},
-    "edit": {"model": "tiny-stylegan2"}, "point": {"model": "tiny-dcgan", "weights": [1.0]},
+    "edit": {"model": "tiny-stylegan2", "steps": 1}, "project": {"steps": 1},
+    "point": {"model": "tiny-dcgan", "weights": [1.0]},
     "evolve": {"model": "tiny-dcgan", "generations": 1, "population": 5},
 }  # fmt: skip
 

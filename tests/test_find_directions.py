@@ -54,9 +54,11 @@ def test_a_reader_learns_what_the_pictures_show_and_keeps_it(data: Path, tmp_pat
     again = load_reader(tmp_path / "reader.safetensors")
     assert again.questions == reader.questions
     assert all(torch.equal(read(again, pictures)[name], found[name]) for name in found)
-    assert script.open_reader(str(tmp_path / "reader.safetensors"), training, names, 0).questions == reader.questions
+    assert script.open_reader(str(tmp_path / "reader.safetensors"), held, names, None).questions == reader.questions
+    assert script.open_reader(str(tmp_path / "new.safetensors"), held, names, lambda: reader) is reader
+    assert load_reader(tmp_path / "new.safetensors").questions == reader.questions
     with pytest.raises(DataError, match="reads other classes or attributes"):
-        script.open_reader(str(tmp_path / "reader.safetensors"), training, ["hat"], 0)
+        script.open_reader(str(tmp_path / "reader.safetensors"), held, ["hat"], None)
     (tmp_path / "broken.safetensors").write_bytes(b"no")
     for path in ("broken.safetensors", "missing.safetensors"):
         with pytest.raises(DataError, match="holds no reader"):

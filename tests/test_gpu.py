@@ -27,20 +27,21 @@ def photo(models_folder: Path, tmp_path: Path) -> Path:
 
 def test_values_and_results_travel_to_another_process_and_back(photo: Path) -> None:
     """As ZeroGPU has it: a picture by its file, and one by its bytes."""
-    for source in (photo, photo.read_bytes()):
-        inputs = Inputs(source)
-        (digest,) = inputs._known
-        for creation in (
-            Translate(model="tiny-pix2pix", photo=digest), Edit(model="tiny-stylegan2", seed=3),
-            Interpolate(model="tiny-conditional-gan", seeds=(1, 2), frames=4),
-        ):  # fmt: skip
-            expected = render(creation, LocalLibrary(), inputs=inputs)
-            with multiprocessing.get_context("spawn").Pool(1) as pool:
-                result = pool.apply(gpu.render_there, (creation, inputs))
-            for name in ("pictures", "film"):
-                one, other = getattr(result, name), getattr(expected, name)
-                assert one is other is None or (one - other).abs().max() < 0.05
-            assert result.tensors.keys() == expected.tensors.keys() and result.text == expected.text
+    file, data = Inputs(photo), Inputs(photo.read_bytes())
+    (digest,) = file._known
+    asked = [
+        (Translate(model="tiny-pix2pix", photo=digest), file), (Translate(model="tiny-pix2pix", photo=digest), data),
+        (Edit(model="tiny-stylegan2", seed=3), file),
+        (Interpolate(model="tiny-conditional-gan", seeds=(1, 2), frames=4), file),
+    ]  # fmt: skip
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        results = pool.starmap(gpu.render_there, asked)
+    for (creation, inputs), result in zip(asked, results, strict=True):
+        expected = render(creation, LocalLibrary(), inputs=inputs)
+        for name in ("pictures", "film"):
+            one, other = getattr(result, name), getattr(expected, name)
+            assert one is other is None or (one - other).abs().max() < 0.05
+        assert result.tensors.keys() == expected.tensors.keys() and result.text == expected.text
 
 
 def test_a_drawing_by_name_is_the_usual_one(photo: Path) -> None:

@@ -310,7 +310,7 @@ def test_models_of_different_size_and_colour_meet(here: Path) -> None:
      ([64, 100], 500, True), ([128], 512, True), ([256, 512], 512, True), ([1024], 1024, True)],
 )  # fmt: skip
 def test_the_side_that_all_are_raised_to(sizes: list[int], side: int, smooth: bool) -> None:
-    from ganhub.app.judge import is_smooth, shown_side
+    from ganhub.app.embedding import is_smooth, shown_side
 
     assert (shown_side(sizes), is_smooth(sizes)) == (side, smooth)
 

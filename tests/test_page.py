@@ -21,7 +21,7 @@ SCRIPTS = sorted(ASSETS.glob("*.js"))
 def test_each_file_of_tabs_declares_a_tab() -> None:
     tabs = page.list_tabs()
     assert [tab.name for tab in tabs] == [
-        "generate", "style", "interpolate", "evolve", "translate", "restore", "conditional", "edit"
+        "generate", "style", "interpolate", "evolve", "translate", "restore", "conditional", "edit", "quiz", "about"
     ]  # fmt: skip
     assert {tab.name for tab in tabs} == {path.stem for path in TABS} and len({tab.place for tab in tabs}) == len(tabs)
 

@@ -367,7 +367,8 @@ def test_two_visitors_at_once(browser: Any, server: Server, shots: Path, tmp_pat
     one.page.locator("#style-run").click()
     one.page.wait_for_function("JSON.parse(localStorage['ganhub-tray']).entries[0].tab === 'style'")
     painting = one.kept()[0]
-    assert painting["photo"] and len(two.kept()) == 1
+    own = [entry["code"] for entry in two.kept()]
+    assert painting["photo"] and painting["code"] not in own and to_code(WALL) not in own
 
     two.page.goto(one.page.evaluate("code => window.ganhub.link(code, 'generate')", to_code(WALL)))
     two.shows(WALL)
@@ -377,7 +378,8 @@ def test_two_visitors_at_once(browser: Any, server: Server, shots: Path, tmp_pat
     two.page.goto(one.page.evaluate("code => window.ganhub.link(code, 'style')", painting["code"]))
     two.page.get_by_text("A link cannot hold a picture").first.wait_for()
     two.page.locator("#style-run").wait_for()
-    assert not two.page.locator("#style-content img").count() and len(two.kept()) == 1
+    assert not two.page.locator("#style-content img").count()
+    assert [entry["code"] for entry in two.kept()] == own
     for visit in (one, two):
         visit.close()
 

@@ -29,7 +29,7 @@ import argparse
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -321,24 +321,22 @@ def report(found: Sequence[Found], model: StyleGenerator) -> None:
         print("| " + " | ".join(map(str, [*row, "yes" if measured.margin >= 0 else "no"])) + " |")
 
 
-def open_parts(arguments: argparse.Namespace, model: StyleGenerator) -> tuple[Pictures, Pictures]:
-    """The training pictures, and those kept out of training."""
-    c, parts = model.config, []
-    for part in ("training", "holdout"):
-        overrides = [f"data.path={arguments.data}", f"data.captions={arguments.captions}", f"data.part={part}"]
-        recipe = read_recipe(arguments.recipe, overrides)
-        parts.append(open_data(recipe.data, height=c.size[0], width=c.size[1], channels=c.channels, labelled=True))
-    return parts[0], parts[1]
+def open_part(part: str, arguments: argparse.Namespace, model: StyleGenerator) -> Pictures:
+    """The pictures of the recipe's "training", or its "holdout"."""
+    c = model.config
+    overrides = [f"data.path={arguments.data}", f"data.captions={arguments.captions}", f"data.part={part}"]
+    recipe = read_recipe(arguments.recipe, overrides)
+    return open_data(recipe.data, height=c.size[0], width=c.size[1], channels=c.channels, labelled=True)
 
 
-def open_reader(path: str, training: Pictures, names: Sequence[str], epochs: int) -> Reader:
+def open_reader(path: str, held: Pictures, names: Sequence[str], learn: Callable[[], Reader]) -> Reader:
     """The reader of a file, or a new one, which is kept there."""
     if path and Path(path).is_file():
         reader = load_reader(path)
-        if reader.questions != {name: tuple(values) for name, values in questions_of(training, names).items()}:
+        if reader.questions != {name: tuple(values) for name, values in questions_of(held, names).items()}:
             raise DataError(f"{path} reads other classes or attributes than these pictures have: name another file.")
         return reader
-    reader = train_reader(training, names, epochs, lambda text: print(text, file=sys.stderr, flush=True))
+    reader = learn()
     if path:
         save_reader(reader, path)
     return reader
@@ -360,10 +358,15 @@ def main() -> None:
     parser.add_argument("--dry", action="store_true", help="write nothing into the model's folder")
     arguments, began = parser.parse_args(), time.monotonic()
     model = AutoModel.from_pretrained(arguments.model)
-    training, held = open_parts(arguments, model)
+    held = open_part("holdout", arguments, model)
     model.accept(held)  # other classes would be mistaken for its own
     names = [name for name in ATTRIBUTES if name in held.captions.names] or list(held.captions.names)
-    reader = open_reader(arguments.reader, training, names, arguments.epochs)
+
+    def learn() -> Reader:
+        pictures = open_part("training", arguments, model)
+        return train_reader(pictures, names, arguments.epochs, lambda text: print(text, file=sys.stderr, flush=True))
+
+    reader = open_reader(arguments.reader, held, names, learn)
     studio, shares = Studio(model, reader), shares_of(held, names)
     points, fresh = studio.draw(0, arguments.seeds), studio.draw(arguments.seeds, arguments.fresh)
     search = Search(studio, shares, points, fresh, steps=arguments.steps)
@@ -377,7 +380,8 @@ def main() -> None:
         kept = tuple(one for one in model.named if one.source != SOURCE)  # what persons have named
         for one in in_turn(good):
             kept = with_named(kept, named(one, model))
-        write_named(Path(arguments.model), kept)
+        if kept or model.named:
+            write_named(Path(arguments.model), kept)
 
 
 if __name__ == "__main__":

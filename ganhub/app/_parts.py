@@ -37,9 +37,8 @@ T = TypeVar("T")
 
 STOP_WAIT = 20  # seconds that a press of Stop waits for the end of the step at work
 MAX_SENTENCE = 600  # characters of an error that a visitor reads
-FOLDERS = re.compile(
-    r"(?<![\w/:.~-])/(?:[^\s'\"<>:;,/]+/)+"
-)  # of a path that begins at the root, without the last name
+# Of a path that begins at the root, without the last name.
+FOLDERS = re.compile(r"(?<![\w/:.~-])/(?:[^\s'\"<>:;,/]+/)+")
 
 
 # ---- errors
@@ -175,9 +174,8 @@ def scratch(name: str) -> Path:
 
 def save_png(image: Tensor, name: str, mark: Mark | None = None, **notes: object) -> str:
     """Write one picture as PNG, with the mark of what made it (and other texts), and return its path."""
-    path, texts = scratch(f"{name}.png"), {key: str(value) for key, value in notes.items()}
-    texts = texts if provenance.are_on() else {}
-    images.save_image(image, path, metadata=texts, mark=mark)
+    path = scratch(f"{name}.png")
+    images.save_image(image, path, metadata={k: str(v) for k, v in notes.items() if provenance.are_on()}, mark=mark)
     return str(path)
 
 

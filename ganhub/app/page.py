@@ -12,7 +12,7 @@ import gradio as gr
 
 from ganhub import zoo
 from ganhub.app import _parts as parts
-from ganhub.app import api
+from ganhub.app import api, languages
 from ganhub.app import tabs as declared
 from ganhub.app.declared import ASSETS, Bench, Built, Tab, script
 from ganhub.app.drawings import Drawings
@@ -31,6 +31,7 @@ DAY = 86_400
 THREADS = 128  # listeners at a time, of which most wait: work itself is bounded by its lanes
 MAX_SEEDS = 8  # that the Interpolate tab takes
 UNMARKED = "Marks are off here: pictures and films do not say that they were generated, nor how."
+STYLES = ("tray", "quiz", "about")  # sheets of their own, behind the page's
 NO_PICTURE = "Click a picture of the wall first."
 
 
@@ -54,8 +55,8 @@ def create_app(library: Library | None = None) -> gr.Blocks:
     titles: dict[str, str] = {}
     with gr.Blocks(title="ganhub", analytics_enabled=False, delete_cache=(DAY // 24, DAY // 4)) as app:
         gr.HTML(HEADER, container=False, padding=False, elem_classes="masthead-block")
-        if not provenance.are_on():
-            gr.HTML(UNMARKED, container=False, elem_id="unmarked", elem_classes="about")
+        if says := notice():
+            gr.HTML(says, container=False, elem_id="unmarked", elem_classes="about")
         with gr.Tabs() as tabs:
             for tab in list_tabs():
                 if not tab.able():
@@ -79,6 +80,11 @@ def create_app(library: Library | None = None) -> gr.Blocks:
     app.queue(status_update_rate=1, max_size=64, default_concurrency_limit=16, api_open=False)
     guard(app, {id: twin for one in built.values() for id, twin in one.slow.items()})
     return app
+
+
+def notice() -> str:
+    """What a visitor must know first; "" where there is nothing."""
+    return "" if provenance.are_on() else UNMARKED
 
 
 def connect(tabs: gr.Tabs, name: str, wall: dict[str, Any], path: dict[str, Any], room: dict[str, Any]) -> None:
@@ -135,7 +141,7 @@ def launch_options() -> dict[str, Any]:
     limits = Limits.from_environment()
     return {
         "theme": theme(),
-        "css": CSS + (ASSETS / "tray.css").read_text(encoding="utf-8"),
+        "css": CSS + "".join((ASSETS / f"{name}.css").read_text(encoding="utf-8") for name in STYLES),
         "ssr_mode": False,
         "max_file_size": "32mb",
         "footer_links": ["api", "settings"],
@@ -145,6 +151,8 @@ def launch_options() -> dict[str, Any]:
         "favicon_path": str(ASSETS / "favicon.png"),
         "show_error": False,
         "state_session_capacity": limits.sessions,
+        "i18n": languages.i18n(),
+        "head": languages.head(),
         "mcp_server": importlib.util.find_spec("mcp") is not None,  # of the extra `mcp`; a Space has it
         "max_threads": THREADS,
         "app_kwargs": {"middleware": middleware(limits)},

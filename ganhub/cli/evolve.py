@@ -60,7 +60,7 @@ def evolve(
     if state is not None:
         say(f"{out / STATE}: {len(state.tape)} of {search.evaluations} pictures are scored already.")
     follow(asked, search, out)
-    write(asked, search, asked.result(search), out, library)
+    write(asked, search, library, out)
 
 
 def follow(asked: Evolve, search: Search, out: Path) -> None:

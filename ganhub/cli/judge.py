@@ -111,7 +111,8 @@ def prepare(
         MetricError, DataError: See :class:`AnswerFile` and :func:`ganhub.trainer.open_data`; two models with the
             same weights; fewer real pictures than are asked for.
     """
-    from ganhub.app.judge import Panel, embed, is_smooth, shown_side  # Gradio takes seconds to import: only here
+    from ganhub.app.embedding import embed, is_smooth, shown_side  # Gradio takes seconds to import: only here
+    from ganhub.app.judge import Panel
 
     weights = tuple(map(_digest, generators))
     if len(weights) == 2 and weights[0] == weights[1]:
