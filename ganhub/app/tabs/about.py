@@ -58,7 +58,7 @@ def introduction() -> str:
     use = "“Use via API” at the foot of this page shows how programs call it"
     marked = MARKED if provenance.are_on() else UNMARKED
     words = f'<div class="about-columns">{WORDS}{marked}</div>'
-    return f'{words}<p class="about-versions">{html.escape(versions)}<br>{docs}; {use}.</p>'
+    return f'{words}<p class="about-versions"><code>{html.escape(versions)}</code><br>{docs}; {use}.</p>'
 
 
 def run(sheets: MutableMapping[tuple[str, int], str]) -> str:
@@ -81,7 +81,8 @@ def card(entry: zoo.Entry, picture: str) -> str:
     rows = "".join(f"<dt>{html.escape(name)}</dt><dd>{value}</dd>" for name, value in facts(entry) if value)
     level = f'<span class="about-level">{html.escape(entry.level)}</span>' if entry.level else ""
     link = f' href="{html.escape(entry.card)}" target="_blank" rel="noopener"'
-    more = f'<p><a{link} aria-label="Card of {html.escape(entry.name)}">Card</a></p>' if entry.card else ""
+    named = f"Card of {html.escape(entry.name)}"
+    more = f'<p><a{link} aria-label="{named}">Card</a></p>' if entry.card else ""
     return (
         f'<article class="about-card">{picture}<div><h4>{html.escape(entry.name)} {level}</h4>'
         f"<p>{html.escape(entry.draws)}</p><dl>{rows}</dl>{more}</div></article>"
@@ -93,7 +94,7 @@ def facts(entry: zoo.Entry) -> Iterator[tuple[str, str]]:
     metrics = metrics_of(entry)
     yield "Family", html.escape(entry.model_class.architecture)
     size = getattr(entry.config, "size", None)
-    yield "Pictures", f"{size[1]} × {size[0]} pixels" if size else ""
+    yield "Size", f"{size[1]} × {size[0]} pixels" if size else ""
     yield "Classes", str(len(entry.classes) or "")
     weights = sum(path.stat().st_size for path in list_weights(entry.folder))
     yield "Weights", f"{weights / 1e6:.1f} MB" if weights > 100_000 else ""
@@ -147,7 +148,8 @@ def sheet(entry: zoo.Entry, sheets: MutableMapping[tuple[str, int], str]) -> str
     except (OSError, GanhubError):
         return ""
     address = f"gradio_api/file={quote(sheets[key])}"
-    return f'<img loading="lazy" src="{address}" alt="Samples of {html.escape(entry.name)}">'
+    alt = f"Samples of {html.escape(entry.name)}"
+    return f'<img loading="lazy" src="{address}" alt="{alt}">'
 
 
 def is_kept(path: str) -> bool:
