@@ -28,16 +28,18 @@ from ganhub.images.lettering import encode_thumbnail
 NUMBERS = 3  # of a model's, as its card has all
 SHEET, SHEET_BYTES = 440, 30_000  # the long side of a sheet as it is shown, and its largest file
 BETTER = {"lower": "lower is better", "higher": "higher is better"}
-WORDS = """<div><h2>About ganhub</h2><p>ganhub makes pictures with small networks: GANs, which draw new pictures from random numbers, and networks that
+WORDS = """<div><h2>About ganhub</h2>
+<p>ganhub makes pictures with small networks: GANs, which draw new pictures from random numbers, and networks that
 paint, translate, clean or enlarge a picture of yours. It is a Python library and this page; both run on an ordinary
 computer, and no picture of yours leaves the machine that serves the page. Each network is one short file that you can
-read, and each model has a card that says what it learned from, under which licence it is, and where it fails.</p></div>"""
+read, and each model has a card that says what it learned from, under which licence it is, and where it fails.</p>
+</div>"""
 MARKED = """<div><h3>What is marked</h3><p>Every picture and film that you download says inside its file that it was
 generated, or changed by a network, and how it was made: the model, its version and the seed. The mark is text in the
 file. It is lost where a program writes the file anew without it, so a picture without a mark may still be generated.
 <code>docs/provenance.md</code> has the details.</p></div>"""
-UNMARKED = """<div><h3>What is marked</h3><p>Whoever runs this page has switched marks off: the files do not say that they
-were generated.</p></div>"""
+UNMARKED = """<div><h3>What is marked</h3><p>Whoever runs this page has switched marks off: the files do not say that
+they were generated.</p></div>"""
 LEVELS = (("show", "Worth looking at"), ("", "Your own"), ("study", "To learn from"))
 
 
