@@ -136,8 +136,9 @@ class Shield:
         path, app = _route(scope), scope.get("app")
         if scope["method"] in ("GET", "HEAD", "OPTIONS") and (_length(scope) or header(scope, b"transfer-encoding")):
             raise Refused(400, "This request has no use for a body.")
-        if path == "/" and len(scope["query_string"]) > self.limits.head:
-            scope["query_string"] = b""  # a link: the page's script reads it, and says that this one is too long
+        if path in ("/", f"{API}/queue/join") and len(scope["query_string"]) > self.limits.head:
+            # A link, which Gradio sends with each call: the page's script reads it, and says that this one is too long.
+            scope["query_string"] = b""
         size = sum(len(key) + len(value) for key, value in scope["headers"])
         if size > self.limits.head or len(path) + len(scope["query_string"]) > self.limits.head:
             raise Refused(431, "The request's headers are too long.")
