@@ -79,6 +79,7 @@ def visit(browser: Any, url: str, size: tuple[int, int]) -> dict[str, tuple[floa
             began = time.perf_counter()
             tab.click()
         seconds = first_picture(page, began)
+        print(f"{title}: {seconds:.1f} s", file=sys.stderr, flush=True)
         box = page.locator(f"#{button}").bounding_box()
         screens = max(0.0, (box["y"] + box["height"] - size[1]) / size[1]) if box else float("nan")
         found[title] = seconds, clicks, screens

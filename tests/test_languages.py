@@ -13,6 +13,7 @@ import pytest
 
 from ganhub import zoo
 from ganhub.app import create_app, languages
+from ganhub.creation.edit import KINDS
 from tests.app_server import ROOT, Server
 from tests.browser import MARKS, Watched
 
@@ -31,7 +32,9 @@ def app() -> gr.Blocks:
 
 def shown_texts(app: gr.Blocks) -> set[str]:
     titles = {entry.model_class.paper for entry in zoo.entries()}
-    of_facts = re.compile(r"\d+ × \d+ pixels|\d+ classes|Change \d+")  # sentences with numbers
+    of_facts = re.compile(
+        r"\d+ × \d+ pixels|\d+ classes|Change \d+|(ganhub|torch|gradio) [\d.]+\S*|Real pictures beside .*"
+    )  # sentences with numbers and names, and versions
     names = {name for block in app.blocks.values() for name, value in languages.list_choices(block) if is_model(value)}
     texts = languages.list_texts(app) - SAME - titles - names
     return {text for text in texts if not of_facts.fullmatch(text)}
@@ -107,9 +110,9 @@ def sentences() -> set[str]:
         found.update(re.sub(r"\$\{[^{}]*\}", "{}", one) for one in re.findall(r"`([^`]*)`", text))
         found.update(re.findall(r'"([^"\n]*)"', text))
     plain = {" ".join(text.split()) for text in found}
-    pieces = {piece.strip() for text in plain for piece in re.split(r"<[^>]*>| · ", text)}
+    pieces = {piece.strip() for text in plain for piece in re.split(r"<[^>]*>|·", text)}
     alone = {text.removeprefix("{} ") for text in plain}  # where another sentence may stand before it
-    return plain | pieces | alone
+    return plain | pieces | alone | {f"{word} {{}}" for word in KINDS.values()}
 
 
 def literals(path: Path) -> Iterator[str]:
@@ -130,7 +133,7 @@ def literal(node: ast.AST) -> str | None:
         return "".join(part.value if isinstance(part, ast.Constant) else "{}" for part in node.values)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
         left, right = literal(node.left), literal(node.right)
-        return None if left is None or right is None else left + right
+        return None if left is None else left + ("{}" if right is None else right)
     return None
 
 

@@ -150,11 +150,11 @@ def test_a_picture_from_the_history_is_bred(models_folder: Path) -> None:
 def test_the_api_bounds_a_search(client: Client) -> None:
     asked = {"model": "tiny-dcgan", "scores": [["contrast", 1]], "algorithm": "random"}
     picture, files, said, creation = client.predict(
-        **asked, generations=2, population=5, api_name="/evolve"
+        **asked, generations=2, population=5, api_name="/evolve_tab"
     )  # fmt: skip
     assert len(files) >= 1 and creation["verb"] == "evolve"
     with pytest.raises(AppError, match="Ask for at most 1200 pictures"):
-        client.predict(**asked, generations=100, population=100, api_name="/evolve")
+        client.predict(**asked, generations=100, population=100, api_name="/evolve_tab")
 
 
 class Visit(Watched):

@@ -268,3 +268,11 @@ def test_what_takes_a_seed_along() -> None:
                      Generate(model="m", seed=3, likeness=0.5, around=1)):  # fmt: skip
         with pytest.raises(ConfigError, match="a picture of one seed"):
             vary.edit_of(creation) if not isinstance(creation, Edit) else vary.walk(creation, chance)
+
+
+def test_a_restored_photo_takes_no_seed_along() -> None:
+    """It names several models, and none of them has a seed."""
+    restored = Restore(photo="0" * 64, cleaner="srgan-clean")
+    for way in (vary.search_from, vary.edit_of):
+        with pytest.raises(ConfigError):
+            way(restored)

@@ -380,7 +380,8 @@ def main() -> None:
         kept = tuple(one for one in model.named if one.source != SOURCE)  # what persons have named
         for one in in_turn(good):
             kept = with_named(kept, named(one, model))
-        write_named(Path(arguments.model), kept)
+        if kept or model.named:
+            write_named(Path(arguments.model), kept)
 
 
 if __name__ == "__main__":

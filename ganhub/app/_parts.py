@@ -344,13 +344,7 @@ def model_menu(library: Library, verb: type[Model], tab: str, *, conditional: bo
         elem_classes="menu",
     )
     line = gr.HTML(about(library, first), elem_classes="about", container=False)
-    menu.input(
-        calm(lambda name: about(library, name)),
-        menu,
-        line,
-        show_progress="hidden",
-        api_visibility="private",
-    )
+    menu.input(calm(lambda name: about(library, name)), menu, line, **PRIVATE)
     return menu, line
 
 

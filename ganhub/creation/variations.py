@@ -109,7 +109,8 @@ def search_from(creation: Creation) -> Evolve:
     """A search among mixtures of the (first) seed of a Creation and those after it; ConfigError where it has none."""
     if isinstance(creation, Evolve):
         return creation
-    return Evolve(model=creation.model, seed=first_seed(creation), label=_label(creation), generations=GENERATIONS)
+    seed = first_seed(creation)
+    return Evolve(model=creation.model, seed=seed, label=_label(creation), generations=GENERATIONS)
 
 
 def first_seed(creation: Creation) -> int:

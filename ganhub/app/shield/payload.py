@@ -108,6 +108,9 @@ def check_files(app: gr.Blocks) -> None:
     async def preprocess_data(block_fn: Any, inputs: list[Any], *args: Any, **kwargs: Any) -> Any:
         if not all(is_upload(path) for path in all_paths(inputs)):
             raise gr.Error(NO_UPLOAD, title="That did not work", print_exception=False)
+        if len(inputs) < (count := len(block_fn.inputs)):
+            sentence = f"This takes {count} values, not {len(inputs)}: /gradio_api/info lists them."
+            raise gr.Error(sentence, title="That did not work", print_exception=False)
         return await inner(block_fn, inputs, *args, **kwargs)
 
     app.preprocess_data = preprocess_data

@@ -28,16 +28,18 @@ from ganhub.images.lettering import encode_thumbnail
 NUMBERS = 3  # of a model's, as its card has all
 SHEET, SHEET_BYTES = 440, 30_000  # the long side of a sheet as it is shown, and its largest file
 BETTER = {"lower": "lower is better", "higher": "higher is better"}
-WORDS = """<div><h2>About ganhub</h2><p>ganhub makes pictures with small networks: GANs, which draw new pictures from random numbers, and networks that
+WORDS = """<div><h2>About ganhub</h2>
+<p>ganhub makes pictures with small networks: GANs, which draw new pictures from random numbers, and networks that
 paint, translate, clean or enlarge a picture of yours. It is a Python library and this page; both run on an ordinary
 computer, and no picture of yours leaves the machine that serves the page. Each network is one short file that you can
-read, and each model has a card that says what it learned from, under which licence it is, and where it fails.</p></div>"""
+read, and each model has a card that says what it learned from, under which licence it is, and where it fails.</p>
+</div>"""
 MARKED = """<div><h3>What is marked</h3><p>Every picture and film that you download says inside its file that it was
 generated, or changed by a network, and how it was made: the model, its version and the seed. The mark is text in the
 file. It is lost where a program writes the file anew without it, so a picture without a mark may still be generated.
 <code>docs/provenance.md</code> has the details.</p></div>"""
-UNMARKED = """<div><h3>What is marked</h3><p>Whoever runs this page has switched marks off: the files do not say that they
-were generated.</p></div>"""
+UNMARKED = """<div><h3>What is marked</h3><p>Whoever runs this page has switched marks off: the files do not say that
+they were generated.</p></div>"""
 LEVELS = (("show", "Worth looking at"), ("", "Your own"), ("study", "To learn from"))
 
 
@@ -56,7 +58,7 @@ def introduction() -> str:
     use = "“Use via API” at the foot of this page shows how programs call it"
     marked = MARKED if provenance.are_on() else UNMARKED
     words = f'<div class="about-columns">{WORDS}{marked}</div>'
-    return f'{words}<p class="about-versions">{html.escape(versions)}<br>{docs}; {use}.</p>'
+    return f'{words}<p class="about-versions"><code>{html.escape(versions)}</code><br>{docs}; {use}.</p>'
 
 
 def run(sheets: MutableMapping[tuple[str, int], str]) -> str:
@@ -79,7 +81,8 @@ def card(entry: zoo.Entry, picture: str) -> str:
     rows = "".join(f"<dt>{html.escape(name)}</dt><dd>{value}</dd>" for name, value in facts(entry) if value)
     level = f'<span class="about-level">{html.escape(entry.level)}</span>' if entry.level else ""
     link = f' href="{html.escape(entry.card)}" target="_blank" rel="noopener"'
-    more = f'<p><a{link} aria-label="Card of {html.escape(entry.name)}">Card</a></p>' if entry.card else ""
+    named = f"Card of {html.escape(entry.name)}"
+    more = f'<p><a{link} aria-label="{named}">Card</a></p>' if entry.card else ""
     return (
         f'<article class="about-card">{picture}<div><h4>{html.escape(entry.name)} {level}</h4>'
         f"<p>{html.escape(entry.draws)}</p><dl>{rows}</dl>{more}</div></article>"
@@ -91,7 +94,7 @@ def facts(entry: zoo.Entry) -> Iterator[tuple[str, str]]:
     metrics = metrics_of(entry)
     yield "Family", html.escape(entry.model_class.architecture)
     size = getattr(entry.config, "size", None)
-    yield "Pictures", f"{size[1]} × {size[0]} pixels" if size else ""
+    yield "Size", f"{size[1]} × {size[0]} pixels" if size else ""
     yield "Classes", str(len(entry.classes) or "")
     weights = sum(path.stat().st_size for path in list_weights(entry.folder))
     yield "Weights", f"{weights / 1e6:.1f} MB" if weights > 100_000 else ""
@@ -145,7 +148,8 @@ def sheet(entry: zoo.Entry, sheets: MutableMapping[tuple[str, int], str]) -> str
     except (OSError, GanhubError):
         return ""
     address = f"gradio_api/file={quote(sheets[key])}"
-    return f'<img loading="lazy" src="{address}" alt="Samples of {html.escape(entry.name)}">'
+    alt = f"Samples of {html.escape(entry.name)}"
+    return f'<img loading="lazy" src="{address}" alt="{alt}">'
 
 
 def is_kept(path: str) -> bool:

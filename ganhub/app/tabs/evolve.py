@@ -109,8 +109,9 @@ def slider(name: str, value: float) -> gr.Slider:
 
 def method(at: SimpleNamespace) -> None:
     """What most visitors leave as it is."""
-    titles = [(f"{get_algorithm(name).title}: {get_algorithm(name).says}", name) for name in list_algorithms()]
-    at.algorithm = gr.Dropdown(titles, value="genetic", label="Way to search", elem_id="evolve-algorithm")
+    here = [one for one in map(get_algorithm, list_algorithms()) if one.is_here]
+    titles = [(f"{one.title}: {one.says}", one.name) for one in here]
+    at.algorithm = gr.Dropdown(titles, value=here[0].name, label="Way to search", elem_id="evolve-algorithm")
     at.generations = parts.unchecked(gr.Slider(
         2, MAX_GENERATIONS, 15, step=1, label="Generations", info=f"{POPULATION} pictures each.",
         elem_id="evolve-generations",

@@ -34,7 +34,8 @@ SHOWN = 320  # pixels, about, of a picture's long side on the page
 RARE = 9  # right answers of ROUNDS that guessing gives in one game of a hundred
 OUTPUTS = 4  # of a game on the page: stage, the two answers, Next, Play again
 HELP = """<p>About half of these pictures are real, the others are generated. Trust your first look.
-<span class="quiz-keys">Keys: ← or R for real, → or G for generated, any of them for the next picture.</span></p>"""
+<span class="quiz-keys">Keys: ← or R for real, → or G for generated, any of them for the next picture.</span>
+<span>Nobody's answers are kept.</span></p>"""
 
 
 @dataclass(frozen=True)
@@ -106,8 +107,7 @@ def build(bench: Bench) -> Built:
         at.next = gr.Button("Next picture", variant="primary", elem_id="quiz-next")
     with gr.Row(elem_classes="quiz-choices", visible=False) as at.ended:
         at.again = gr.Button("Play again", variant="primary", elem_id="quiz-again")
-    at.status = gr.HTML(elem_id="quiz-status", elem_classes="status", container=False)
-    gr.HTML(credits(), elem_classes=["hint", "quiz-help"], container=False)
+    at.status = gr.HTML(elem_id="quiz-status", elem_classes=["status", "quiz-help"], container=False)
     return connect(bench, at)
 
 
@@ -143,7 +143,7 @@ def run(bench: Bench, model: Any, request: gr.Request) -> Iterator[tuple]:
     )
     if job:
         game = job.result()
-        yield *shown(game), game, ""
+        yield *shown(game), game, f"<p>{source_of(entry)}</p>"
 
 
 def run_first(bench: Bench, model: Any, game: Game | None, request: gr.Request) -> Iterator[tuple]:
@@ -242,8 +242,9 @@ def ending(game: Game) -> str:
     for number, (one, said) in enumerate(zip(game.rounds, game.answers, strict=True), 1):
         what, is_right = "real" if one.is_real else "generated", one.is_real == said
         mark = "✓" if is_right else "✗"
+        alt = f"Picture {number}, {what}"
         cells.append(
-            f'<figure class="{"right" if is_right else "wrong"}"><img src="{one.answer}" alt="Picture {number}, {what}"'
+            f'<figure class="{"right" if is_right else "wrong"}"><img src="{one.answer}" alt="{alt}"'
             f' class="{game.look}"><figcaption><i aria-hidden="true">{mark}</i> {what}</figcaption></figure>'
         )
     return (
@@ -269,13 +270,10 @@ def _stage(game: Game, picture: str, alt: str, text: str) -> str:
     )
 
 
-def credits() -> str:
+def source_of(entry: zoo.Entry) -> str:
     """Whose the real pictures are."""
-    told = []
-    for entry in offered():
-        run = cards.read_metrics(entry.folder).get("training", {})
-        told.append(f"<p>Real pictures beside {entry.name}: {html.escape(str(run.get('dataset', 'not stated')))}.</p>")
-    return f"{''.join(told)}<p>Nobody's answers are kept.</p>"
+    run = cards.read_metrics(entry.folder).get("training", {})
+    return f"The real pictures: {html.escape(str(run.get('dataset', 'not stated')))}."
 
 
 TAB = Tab("quiz", "Real or generated?", 80, build, lambda: bool(offered()))

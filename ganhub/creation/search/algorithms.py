@@ -8,6 +8,7 @@ needs to be reproduced, and resumed.
 from __future__ import annotations
 
 import copy
+import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -53,24 +54,32 @@ class Task:
 
 @dataclass(frozen=True)
 class Algorithm:
-    """An algorithm by its name: what a visitor reads, what it does in a few words, and the function."""
+    """An algorithm: its name, what a visitor reads of it in a few words, its function, and the package it needs."""
 
     name: str
     title: str
     says: str
     run: Callable[[Task], None]
+    package: str = "pygmo"
+
+    @property
+    def is_here(self) -> bool:
+        """Whether its package is installed."""
+        return not self.package or importlib.util.find_spec(self.package) is not None
 
 
 _ALGORITHMS: dict[str, Algorithm] = {}
 
 
-def algorithm(title: str, says: str) -> Callable[[Callable[[Task], None]], Callable[[Task], None]]:
+def algorithm(
+    title: str, says: str, package: str = "pygmo"
+) -> Callable[[Callable[[Task], None]], Callable[[Task], None]]:
     """Register a function as the algorithm of its own name; ConfigError for a name that is taken."""
 
     def register(function: Callable[[Task], None]) -> Callable[[Task], None]:
         if function.__name__ in _ALGORITHMS:
             raise ConfigError(f"Two algorithms are called '{function.__name__}': rename one.")
-        _ALGORITHMS[function.__name__] = Algorithm(function.__name__, title, says, function)
+        _ALGORITHMS[function.__name__] = Algorithm(function.__name__, title, says, function, package)
         return function
 
     return register
@@ -128,7 +137,7 @@ def cmaes(task: Task) -> None:
     _evolve(task, pygmo.cmaes(gen=1, sigma0=0.3, memory=True, force_bounds=True, seed=task.seed), ahead=True)
 
 
-@algorithm("Random", "looks at random pictures: what the others are compared with")
+@algorithm("Random", "looks at random pictures: what the others are compared with", package="")
 def random(task: Task) -> None:
     """Fresh points, a population at a time."""
     drawn = np.random.default_rng(task.seed)
