@@ -111,8 +111,9 @@ def sentences() -> set[str]:
         found.update(re.findall(r'"([^"\n]*)"', text))
     plain = {" ".join(text.split()) for text in found}
     pieces = {piece.strip() for text in plain for piece in re.split(r"<[^>]*>|·", text)}
+    named = {name for text in plain for name in re.findall(r'(?:alt|title|aria-label)="([^"]*)"', text)}
     alone = {text.removeprefix("{} ") for text in plain}  # where another sentence may stand before it
-    return plain | pieces | alone | {f"{word} {{}}" for word in KINDS.values()}
+    return plain | pieces | named | alone | {f"{word} {{}}" for word in KINDS.values()}
 
 
 def literals(path: Path) -> Iterator[str]:
