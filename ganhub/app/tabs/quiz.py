@@ -21,7 +21,7 @@ from ganhub.app import _parts as parts
 from ganhub.app.declared import Bench, Built, Tab, handler, script
 from ganhub.app.embedding import address, embed, is_smooth
 from ganhub.app.jobs import Report
-from ganhub.creation import Generate
+from ganhub.creation import Generate, marks
 from ganhub.errors import ConfigError
 from ganhub.hub import cards
 from ganhub.hub.real_pictures import has_real_pictures, read_real_pictures
@@ -178,7 +178,7 @@ def draw(bench: Bench, entry: zoo.Entry, seed: int, report: Report | None = None
             path = files[question.index]
             picture = _embedded(images.load_image(path))
             rounds.append(Round(False, picture, address(path.read_bytes()), question.index))
-    factor, look = parts.factor(real, SHOWN), "smooth" if is_smooth([height, width]) else "pixels"
+    factor, look = marks.factor(real, SHOWN), "smooth" if is_smooth([height, width]) else "pixels"
     return Game(entry.name, tuple(rounds), height * factor, width * factor, look)
 
 
