@@ -33,7 +33,7 @@ def app() -> gr.Blocks:
 def shown_texts(app: gr.Blocks) -> set[str]:
     titles = {entry.model_class.paper for entry in zoo.entries()}
     of_facts = re.compile(
-        r"\d+ × \d+ pixels|\d+ classes|Change \d+|(ganhub|torch|gradio) [\d.]+\S*|Real pictures beside .*"
+        r"\d+ × \d+ pixels|\d+ classes|Change \d+|(ganhub|torch|gradio) [\d.]+\S*|The real pictures: .*"
     )  # sentences with numbers and names, and versions
     names = {name for block in app.blocks.values() for name, value in languages.list_choices(block) if is_model(value)}
     texts = languages.list_texts(app) - SAME - titles - names
