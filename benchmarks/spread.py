@@ -1,6 +1,6 @@
 """How varied are a generator's pictures, beside the pictures it learned from? A first, cheap look at collapse.
 
-    python benchmarks/spread.py model_cards/dcgan-landscapes training/recipes/dcgan_landscapes.toml PICTURES --json
+    python benchmarks/spread.py runs/dcgan-landscapes training/recipes/dcgan_landscapes.toml PICTURES --json
 
 Protocol: n made pictures (seeds 0 to n - 1, truncation 1) and n pictures of the recipe's data, prepared as the recipe
 says. Spread is the mean Euclidean distance between two different pictures of a set, in pixels in [-1, 1]; the ratio

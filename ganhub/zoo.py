@@ -19,12 +19,11 @@ from ganhub.models import Model, get_architecture
 log = logging.getLogger(__name__)
 M = TypeVar("M", bound=Model)
 
-# The most delightful model, where it is here: what a visitor sees first.
-DELIGHTFUL = "stylegan2-avatars"
 # Which model a menu opens with, where these are here; the others follow by name, and studies come last.
 FEATURED = (
-    "stylegan2-heroes", "stylegan2-monet", "stylegan2-landscapes", "conditional-gan-mnist", "conditional-gan-glyphs",
-    "fast-style", "arbitrary-style", "adain", "gatys", "pix2pix-sketch2emoji", "cut-monet", "cut-song-ming", "srgan-x4",
+    "stylegan2-avatars", "stylegan2-heroes", "stylegan2-monet", "stylegan2-landscapes", "conditional-gan-mnist",
+    "conditional-gan-glyphs", "fast-style", "arbitrary-style", "adain", "gatys", "pix2pix-sketch2emoji",
+    "cut-monet", "cut-song-ming", "srgan-x4",
 )  # fmt: skip
 STUDY = "study"  # the level of a model that is here to learn from
 # The usual models for a task, best first.
@@ -36,8 +35,8 @@ USUAL = {
 }
 # What a visitor of a Space needs to find every tab at work, in the order of the menus.
 SPACE = (
-    "stylegan2-heroes", "conditional-gan-mnist", "stylegan2-monet", "stylegan2-landscapes", "fast-style",
-    "arbitrary-style", "pix2pix-sketch2emoji", "cut-monet", "srgan-x4", "srgan-clean", "inpainting",
+    "stylegan2-avatars", "stylegan2-heroes", "conditional-gan-mnist", "stylegan2-monet", "stylegan2-landscapes",
+    "fast-style", "arbitrary-style", "pix2pix-sketch2emoji", "cut-monet", "srgan-x4", "srgan-clean", "inpainting",
 )  # fmt: skip
 WORDS = ("draws", "level", "takes")  # of metrics.json
 MAX_WORDS = 200  # characters of each
@@ -116,7 +115,7 @@ def entries(verb: type[Model] = Model, *, conditional: bool = False, task: str =
         able = issubclass(entry.model_class, verb) and (entry.classes or not conditional)
         if able and (not task or entry.model_class.task(entry.config) == task):
             found.append(entry)
-    order = {name: place for place, name in enumerate((DELIGHTFUL, *FEATURED))}
+    order = {name: place for place, name in enumerate(FEATURED)}
     return sorted(found, key=lambda entry: (entry.level == STUDY, order.get(entry.name, len(order)), entry.name))
 
 

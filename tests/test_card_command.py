@@ -123,7 +123,7 @@ def test_broken_folders(folder: Path, break_it, says: str, capsys, monkeypatch) 
     ("model", "says"),
     [
         ("someone/digits", "save it to one with save_pretrained"),
-        ("dcgan-landscape", "Did you mean 'dcgan-landscapes'"),
+        ("stylegan2-landscape", "Did you mean 'stylegan2-landscapes'"),
         ("no such/place/at all", "There is no folder or model"),
     ],
 )

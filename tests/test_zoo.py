@@ -10,7 +10,7 @@ import pytest
 
 from ganhub import hub, zoo
 from ganhub.hub import cards
-from ganhub.models import LatentGenerator, Stylizer, Translator, get_architecture
+from ganhub.models import LatentGenerator, StyleGenerator, Stylizer, Translator, get_architecture
 
 
 def test_featured_models_come_first_then_others_by_name_then_studies(models_folder: Path) -> None:
@@ -24,11 +24,9 @@ def test_featured_models_come_first_then_others_by_name_then_studies(models_fold
     assert {"zebra", "aardvark"} <= set(shown)
 
 
-def test_the_most_delightful_model_is_the_first_where_it_is_here(models_folder: Path) -> None:
-    first = zoo.names(LatentGenerator)[0]
-    get_architecture("dcgan").tiny().save_pretrained(models_folder / zoo.DELIGHTFUL)
-    assert first == zoo.FEATURED[0] or (Path("model_cards") / zoo.DELIGHTFUL).is_dir()
-    assert zoo.names(LatentGenerator)[0] == zoo.DELIGHTFUL
+def test_the_show_pieces_are_the_first_of_every_menu() -> None:
+    assert zoo.names(LatentGenerator)[:2] == ["stylegan2-avatars", "stylegan2-heroes"]
+    assert zoo.names(StyleGenerator)[0] == zoo.names(LatentGenerator, conditional=True)[0] == "stylegan2-avatars"
 
 
 def test_every_published_model_says_what_it_draws_and_its_level(root: Path) -> None:
