@@ -180,7 +180,7 @@ def test_a_photo_larger_than_allowed_is_refused_unless_it_is_shrunk(server: Serv
 
 def test_the_page_s_own_listeners_are_not_told_to_callers_and_go_on(client: Client, info: dict) -> None:
     assert "/stop_generate" not in info and "/generate_tab" not in info
-    assert "must be from 1 to 64" in refusal(client, "tiny-dcgan", 0, 0, 1.0, api_name="/generate_tab")
+    assert "must be from 1 to 64" in refusal(client, "tiny-dcgan", 0, 0, 1.0, 0, 0, api_name="/generate_tab")
 
 
 # ---- lanes, and who leaves

@@ -42,7 +42,7 @@ def evolve(client: Client, **given: Any) -> tuple:
         "model": "tiny-conditional-gan", "scores": "contrast=1", "algorithm": "random", "generations": 2, "seed": 0,
         "label": "all classes", "target": None, **given,
     }  # fmt: skip
-    return client.predict(api_name="/evolve_tab", **asked)
+    return client.predict(*asked.values(), api_name="/evolve_tab")
 
 
 def test_what_the_api_finds_can_be_made_again(client: Client, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,11 +150,11 @@ def test_a_picture_from_the_history_is_bred(models_folder: Path) -> None:
 def test_the_api_bounds_a_search(client: Client) -> None:
     asked = {"model": "tiny-dcgan", "scores": [["contrast", 1]], "algorithm": "random"}
     picture, files, said, creation = client.predict(
-        **asked, generations=2, population=5, api_name="/evolve_tab"
+        **asked, generations=2, population=5, api_name="/evolve"
     )  # fmt: skip
     assert len(files) >= 1 and creation["verb"] == "evolve"
     with pytest.raises(AppError, match="Ask for at most 1200 pictures"):
-        client.predict(**asked, generations=100, population=100, api_name="/evolve_tab")
+        client.predict(**asked, generations=100, population=100, api_name="/evolve")
 
 
 class Visit(Watched):

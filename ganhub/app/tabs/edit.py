@@ -304,7 +304,7 @@ def find_other(bench: Bench, request: gr.Request, session: Session | None, photo
             report(step, steps, None if look is None else (target, look.float().cpu().clone()))
 
         now = Session(plain, session.inputs, session.before, {**session.photos, digest: photo})
-        shown = saved(now, creation, render(creation, bench.library, on_step, inputs=session.inputs))
+        shown = saved(bench, now, creation, render(creation, bench.library, on_step, inputs=session.inputs))
         outcome = Outcome(creation, [shown[2]], photos=photos_of(now, creation))
         other = other_look(bench, now, creation.mix_seed)
         return now, *shown, outcome, mixed.split("+"), other, "Found. Choose what to take from it."
