@@ -64,7 +64,7 @@ FIELDS: dict[type[Creation], dict[str, st.SearchStrategy]] = {
             "scale": st.one_of(st.none(), st.floats(0.25, 4)), "strokes": st.floats(0.25, 4), "seed": SEED,
             "keep_colour": st.sampled_from(["", "luminance", "histogram"]), "style_size": st.integers(16, 4096),
             "tile": TILE},
-    Translate: {**PHOTO, "model": TEXT, "tile": TILE, "self_ensemble": st.booleans()},
+    Translate: {**PHOTO, "model": TEXT, "tile": TILE, "self_ensemble": st.booleans(), "dabs": st.just(False)},
     Inpaint: {**PHOTO, "model": TEXT, "mask": SHA, "tile": TILE},
     Restore: {**PHOTO, "cleaner": TEXT, "inpainter": st.text(), "mask": st.one_of(st.just(""), SHA),
               "colourist": st.text(), "upscaler": st.text()},
@@ -93,7 +93,7 @@ LEAST: dict[type[Creation], dict[str, Any]] = {
     Style: {"model": "m", "photo": "0" * 64, "styles": (("waves", 1.0),), "mask": "1" * 64},
     Translate: {"model": "m", "photo": "0" * 64}, Inpaint: {"model": "m", "photo": "0" * 64, "mask": "1" * 64},
     Restore: {"photo": "0" * 64, "cleaner": "m"}, Edit: {"model": "m"},
-    Project: {"model": "m", "photo": "0" * 64}, Evolve: {"model": "m"}, Point: {"model": "m", "weights": (1, -0.5)},
+    Project: {"model": "m", "photo": "0" * 64}, Evolve: {"model": "m", "target": "0" * 64}, Point: {"model": "m", "weights": (1, -0.5)},
 }  # fmt: skip
 
 

@@ -62,7 +62,7 @@ def same(file: str | Path, picture: torch.Tensor) -> bool:
 
 
 def test_generate(client: Client, library: LocalLibrary, tmp_path: Path) -> None:
-    wall, _ = client.predict("tiny-stylegan2", 10, 5, 0.7, api_name="/generate_tab")
+    wall, _ = client.predict("tiny-stylegan2", 10, 5, 0.7, 0, 0, api_name="/generate_tab")
     made = render(Generate(model="tiny-stylegan2", seed=5, count=10, truncation=0.7), library).pictures
     assert all(same(one["image"], picture) for one, picture in zip(wall, made, strict=True))
     grid = command("sample", "tiny-stylegan2", "--n", 10, "--seed", 5, "--truncation", 0.7, "--out", tmp_path / "a.png")
