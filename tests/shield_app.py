@@ -16,7 +16,9 @@ import gradio as gr
 from ganhub.app.shield import Limits, Twin, guard, middleware, own_folder, raw_editor
 
 T = TypeVar("T")
-LIMITS = Limits(json=20_000, upload=100_000, text=500, depth=6, values=300, waiting=2, slow_address=1, unheard=0.5)
+LIMITS = Limits(
+    json=20_000, data_url=20_000, upload=100_000, text=500, depth=6, values=300, waiting=2, slow_address=1, unheard=0.5
+)
 
 
 def run_async(coroutine: Coroutine[Any, Any, T]) -> T:

@@ -93,7 +93,8 @@ LEAST: dict[type[Creation], dict[str, Any]] = {
     Style: {"model": "m", "photo": "0" * 64, "styles": (("waves", 1.0),), "mask": "1" * 64},
     Translate: {"model": "m", "photo": "0" * 64}, Inpaint: {"model": "m", "photo": "0" * 64, "mask": "1" * 64},
     Restore: {"photo": "0" * 64, "cleaner": "m"}, Edit: {"model": "m"},
-    Project: {"model": "m", "photo": "0" * 64}, Evolve: {"model": "m", "target": "0" * 64}, Point: {"model": "m", "weights": (1, -0.5)},
+    Project: {"model": "m", "photo": "0" * 64},
+    Evolve: {"model": "m", "target": "0" * 64}, Point: {"model": "m", "weights": (1, -0.5)},
 }  # fmt: skip
 
 

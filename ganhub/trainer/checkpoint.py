@@ -40,6 +40,10 @@ def save_checkpoint(folder: Path, images_seen: int, state: dict[str, Any], *, ke
     for old in older[:-keep]:
         with suppress(OSError):
             old.unlink(missing_ok=True)
+    for old in folder.glob("*.pt.part"):  # of runs of 0.5 that were killed while they wrote
+        if _OURS.fullmatch(old.name.removesuffix(".part")):
+            with suppress(OSError):
+                old.unlink(missing_ok=True)
     return path
 
 
