@@ -20,6 +20,7 @@ import torch
 import typer
 
 from ganhub.cli import cli, main
+from ganhub.creation import Inputs, LocalLibrary, Translate, marks, render
 from ganhub.images import save_image
 from ganhub.models import get_architecture
 
@@ -34,13 +35,17 @@ ROWS = {
     "app": "--port 1",  # refused, as nobody may take it, or it is taken: the app never starts here
     "augment": "P/labelled --by generator --model classes --times 2 --out P/out/grown",
     "card": "P/models/tiny",
+    "directions": "P/out/named --keep pca:0 --name more",
+    "edit": "styles --photo P/photos/0.png --steps 1 --change pca:0=1 --mix coarse --out P/out/edited.png --force",
     "evaluate": "tiny --data P/photos --n 4 --metrics kernel --extractor vgg-lite",
+    "evolve": "tiny --out P/out/evolved --score palette=1 --target P/mask.png --generations 1 --population 5 --force",
     "inpaint": "P/photos/0.png --mask P/mask.png --model filler --out P/out/filled.png --force",
     "judge": "tiny --data P/photos --n 2 --answers P/out/answers.jsonl --report",
     "list": "",
     "project": "P/photos/0.png --model styles --out P/out/projected --steps 1 --force",
     "push": "tiny someone/tiny",
     "push-space": "someone/space --models tiny",
+    "reproduce": "P/made.png --input P/photos/0.png --out P/out/again.png --force",
     "sample": "tiny --n 2 --out P/out/grid.png --force",
     "style": "P/photos/0.png --style P/photos/1.png --model painter --out P/out/painted.png --force",
     "train": "P/recipe.toml P/photos --out P/out/run",
@@ -61,7 +66,7 @@ WORDS = ["a\nb\x1b[2J", ""]  # a line end and what clears a terminal
 # terminal; then one too long, a link to itself, a folder that is a file, a pipe that nobody uses, nothing at all.
 PATHS = [os.fsdecode(b"~nobody-has-this-name/[/red]\xff\n\x1b[2J.png"), "x" * 5000, "P/loop/in.png",
          "P/mask.png/in.png", "P/pipe.png", ""]  # fmt: skip
-PLACES = {"--model", "--models", "--style", "--outside", "--data"}  # texts that may be paths, as all arguments are
+PLACES = {"--model", "--models", "--style", "--outside", "--data", "--input"}  # may be paths, as all arguments
 
 
 @pytest.fixture(scope="module")
@@ -79,11 +84,23 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     for label in tiny["classes"].config.class_names:
         save_image(torch.rand(1, 1, 8, 8) * 2 - 1, place / "labelled" / label / "0.png")
     save_image(torch.eye(16)[None, None] * 2 - 1, place / "mask.png")
-    (place / "out").mkdir()
+    tiny["styles"].save_pretrained(place / "out" / "named")  # what directions are named in
+    _made(place)
     (place / "loop").symlink_to("loop")
     os.mkfifo(place / "pipe.png")
     (place / "recipe.toml").write_text(RECIPE.replace("P/", f"{place}/"))
     yield place
+
+
+def _made(place: Path) -> None:
+    """A picture that says how it was made, for ``ganhub reproduce``."""
+    inputs = Inputs()
+    creation = Translate(model="larger", photo=inputs.add(place / "photos" / "0.png"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GANHUB_MODELS", str(place / "models"))
+        library = LocalLibrary("cpu")
+        made = render(creation, library, inputs=inputs)
+        save_image(made.pictures, place / "made.png", mark=marks.mark_of(creation, library))
 
 
 @pytest.fixture

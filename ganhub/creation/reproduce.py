@@ -97,11 +97,13 @@ def read_creation(path: str | os.PathLike[str]) -> Creation:
 
 def kind_of(path: Path) -> str:
     """The suffix of what a file is by its first bytes, or its own where these are of nothing that carries a mark."""
+    if not os.path.isfile(path):  # a pipe that nobody writes into would be waited for
+        return path.suffix.lower()  # what is wrong with it is said by whoever reads it
     try:
         with path.open("rb") as file:
             start = file.read(16)
-    except (OSError, ValueError):
-        return path.suffix.lower()  # what is wrong with it is said by whoever reads it
+    except OSError:
+        return path.suffix.lower()
     return next((kind for sign, kind in _KINDS if re.match(sign, start, re.DOTALL)), path.suffix.lower())
 
 
