@@ -97,7 +97,8 @@ def connect(bench: Bench, at: SimpleNamespace) -> Built:
         translated, inputs, outputs, **one_at_a_time, **parts.PRIVATE
     )  # fmt: skip
     first = [at.model, at.pair]
-    openings = ((parts.calm(opening, bench), first, outputs), (parts.calm(first_on_canvas), first, at.canvas))
+    # The canvas goes first: the page asks the second of these only when the first has answered, and `pair` is full then.
+    openings = ((parts.calm(first_on_canvas), first, at.canvas), (parts.calm(opening, bench), first, outputs))
     return Built(
         opening=openings, scripts=(take_the_brush("translate-canvas"),), outcome=at.outcome,
         form=Form(takes, fill, inputs, (translated, inputs, outputs)),
