@@ -51,7 +51,7 @@ def build(bench: Bench) -> Built:
 def asked(bench: Bench, at: SimpleNamespace) -> None:
     """The canvas, and what is done with it."""
     at.canvas = parts.unchecked(gr.ImageEditor(
-        label="Draw here; dab colour between lines", image_mode="RGB", format="png",
+        label="Draw here; dab colour between lines", image_mode="RGB", format="png", type="filepath",
         sources=[], transforms=[], layers=False, buttons=[],  # with no sources the brush is at hand
         canvas_size=(CANVAS, CANVAS), height=SIDE, elem_id="translate-canvas", elem_classes="canvas",
         brush=gr.Brush(default_size=7, colors=BRUSHES, color_mode="fixed"), eraser=gr.Eraser(default_size=30),
