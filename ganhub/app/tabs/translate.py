@@ -97,7 +97,7 @@ def connect(bench: Bench, at: SimpleNamespace) -> Built:
         translated, inputs, outputs, **one_at_a_time, **parts.PRIVATE
     )  # fmt: skip
     first = [at.model, at.pair]
-    # The canvas goes first: the page asks the second of these only when the first has answered, and `pair` is full then.
+    # The canvas goes first: the page asks one after the other, and once there is a result there is nothing to lay.
     openings = ((parts.calm(first_on_canvas), first, at.canvas), (parts.calm(opening, bench), first, outputs))
     return Built(
         opening=openings, scripts=(take_the_brush("translate-canvas"),), outcome=at.outcome,
