@@ -216,3 +216,13 @@ def test_a_config_that_is_a_pipe(command: str, place: Path, ganhub: Callable, hu
         os.mkfifo(folder / "config.json")
     status, _, error = ganhub(command, str(folder), *line_of(command, place)[1:])
     assert status == 1 and is_a_sentence(status, error) and "config.json" in error, error
+
+
+def test_a_film_that_is_a_pipe(place: Path, ganhub: Callable) -> None:
+    if not (film := place / "out" / "film.mp4").exists():
+        os.mkfifo(film)
+    status, _, error = ganhub("reproduce", str(film))
+    assert status == 1 and is_a_sentence(status, error) and "film.mp4" in error, error
+    (place / "out" / "empty.mp4").touch()
+    status, _, error = ganhub("reproduce", str(place / "out" / "empty.mp4"))
+    assert status == 1 and is_a_sentence(status, error) and "empty.mp4" in error, error

@@ -12,6 +12,7 @@ import math
 import os
 import platform
 import re
+import stat
 import struct
 import time
 from collections.abc import Iterable, Iterator
@@ -214,6 +215,7 @@ def open_video(path: str | os.PathLike[str]) -> Film:
     if path.suffix.lower() not in READERS:
         raise ImageError(f"{path.name} is not a film that can be read here: use {', '.join(READERS)}.")
     try:
+        _require_no_pipe(path)
         with path.open("rb") as file, _opened(file, path) as container:
             if not container.streams.video:
                 raise ImageError(f"{path.name} has no pictures, only sound: choose a film.")
@@ -228,9 +230,20 @@ def open_video(path: str | os.PathLike[str]) -> Film:
 def read_text(path: str | os.PathLike[str]) -> str:
     """The text of a film's mark, or what stands in its place; "" where nothing does. ImageError as `open_video`."""
     path = Path(path)
-    with path.open("rb") as file, _opened(file, path) as container:
-        text = container.metadata.get("comment") or container.metadata.get("COMMENT") or ""
+    try:
+        _require_no_pipe(path)
+        with path.open("rb") as file, _opened(file, path) as container:
+            text = container.metadata.get("comment") or container.metadata.get("COMMENT") or ""
+    except OSError as error:
+        raise ImageError(f"{path} cannot be read ({error.strerror or error}): check path and permissions.") from error
     return text if len(text) <= 1 << 20 else ""
+
+
+def _require_no_pipe(path: Path) -> None:
+    """ImageError where opening a path would wait without end; OSError where it is not there."""
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise ImageError(f"{path.name} is a pipe or a device, not a film: give the path of a file.")
 
 
 @contextmanager

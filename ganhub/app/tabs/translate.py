@@ -51,7 +51,7 @@ def build(bench: Bench) -> Built:
 def asked(bench: Bench, at: SimpleNamespace) -> None:
     """The canvas, and what is done with it."""
     at.canvas = parts.unchecked(gr.ImageEditor(
-        label="Draw here; dab colour between lines", image_mode="RGB", format="png",
+        label="Draw here; dab colour between lines", image_mode="RGB", format="png", type="filepath",
         sources=[], transforms=[], layers=False, buttons=[],  # with no sources the brush is at hand
         canvas_size=(CANVAS, CANVAS), height=SIDE, elem_id="translate-canvas", elem_classes="canvas",
         brush=gr.Brush(default_size=7, colors=BRUSHES, color_mode="fixed"), eraser=gr.Eraser(default_size=30),
@@ -97,7 +97,8 @@ def connect(bench: Bench, at: SimpleNamespace) -> Built:
         translated, inputs, outputs, **one_at_a_time, **parts.PRIVATE
     )  # fmt: skip
     first = [at.model, at.pair]
-    openings = ((parts.calm(opening, bench), first, outputs), (parts.calm(first_on_canvas), first, at.canvas))
+    # The canvas goes first: the page asks one after the other, and once there is a result there is nothing to lay.
+    openings = ((parts.calm(first_on_canvas), first, at.canvas), (parts.calm(opening, bench), first, outputs))
     return Built(
         opening=openings, scripts=(take_the_brush("translate-canvas"),), outcome=at.outcome,
         form=Form(takes, fill, inputs, (translated, inputs, outputs)),
