@@ -285,7 +285,9 @@ def test_phone_and_dark(browser: Any, server: Server, shots: Path) -> None:
 
 def test_the_api_page_asks_nobody(visit: Visit) -> None:
     visit.page.get_by_text("Use via API").click()
-    visit.page.get_by_text("/generate", exact=False).first.wait_for()
+    visit.page.get_by_text("/generate", exact=False).first.wait_for(
+        state="attached"
+    )  # beside the tools, where mcp is here
     visit.page.wait_for_timeout(1000)
     # Gradio's panel looks whether MCP and monitoring are on; they are not, and it says so in the console.
     absent = ("/monitoring/summary", "/gradio_api/mcp/schema")

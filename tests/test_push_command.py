@@ -215,7 +215,7 @@ def test_a_space_is_pushed_and_starts_in_a_clean_directory(hub_server, someone: 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(tempfile, "tempdir", str(tmp_path))
             client = Client(url, verbose=False, download_files=str(tmp_path))
-            told = str(client.predict("little", 4, 0, 1.0, api_name="/generate_tab"))
+            told = str(client.predict("little", 4, 0, 1.0, 0, 0, api_name="/generate_tab"))
         assert ".png" in told or ".webp" in told or "little" in told
     finally:
         process.kill()

@@ -257,7 +257,7 @@ def test_a_point_with_one_weight_is_that_seed() -> None:
 @pytest.mark.parametrize("name", ["stylegan2", "conditional-gan"])
 def test_a_picture_does_not_depend_on_its_neighbours(name: str) -> None:
     """To the last bit, so that a picture of the wall and its Creation alone are the same."""
-    model = get_architecture(name).tiny()
+    model = get_architecture(name).tiny().eval()
     for space in ("z", "w") if name == "stylegan2" else ("z",):
         searched = Space(model, count=8, space=space)
         points = searched.fresh(11, np.random.default_rng(0))
