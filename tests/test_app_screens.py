@@ -179,17 +179,9 @@ def test_a_photo_of_mine_is_restored(visit: Watched, tmp_path: Path) -> None:
     before = picture(page, "#restore-made")
     upload = tmp_path / "old.png"
     Image.linear_gradient("L").resize((64, 48)).save(upload)
-    page.locator("#restore-upload input[type=file], input#restore-upload").first.set_input_files(upload)
+    with page.expect_file_chooser() as chooser:
+        page.locator("#restore-upload").click()
+    chooser.value.set_files(upload)
     picture(page, "#restore-made", before)
     page.locator("#restore-status", has_text=r" pixels, in ").wait_for()
     assert "256 x 192" in page.locator("#restore-status").inner_text()
-
-
-def test_an_error_says_what_kind_it_is(visit: Watched) -> None:
-    page = visit.page
-    tab(page, "Generate")
-    page.locator("#generate-seed input").fill("-5")
-    page.locator("#generate-run").click()
-    page.get_by_text("seed must be from 0").first.wait_for()
-    assert "That did not work" in page.locator("[data-testid=toast-body]").first.inner_text()
-    page.locator("#generate-seed input").fill("0")

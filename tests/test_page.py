@@ -52,8 +52,9 @@ def test_styles_and_scripts_are_in_assets() -> None:
 
 
 @pytest.mark.skipif(not shutil.which("node"), reason="needs node")
-@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [path for path in SCRIPTS if path.stem != "languages"], ids=lambda path: path.name)
 def test_scripts_are_functions(path: Path) -> None:
+    # languages.js runs by itself, in the head of the page
     test = f"if (typeof ({path.read_text('utf-8').strip()}) !== 'function') process.exit(1)"
     assert subprocess.run(["node", "-e", test], timeout=60).returncode == 0
 

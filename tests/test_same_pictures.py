@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from gradio_client import Client, handle_file
+from PIL import Image, ImageSequence
 from typer.testing import CliRunner
 
 from ganhub.cli import cli
@@ -79,14 +80,20 @@ def test_rows_of_classes(client: Client, library: LocalLibrary, tmp_path: Path) 
     assert same(command("sample", "tiny-conditional-gan", *options), make_grid(made[3:]))
 
 
+def frames_of(path: str | Path) -> list[bytes]:
+    """A GIF's pictures; its file also holds a mark where it comes from the app or a command."""
+    with Image.open(path) as film:
+        return [frame.convert("RGB").tobytes() for frame in ImageSequence.Iterator(film)]
+
+
 def test_interpolate(client: Client, library: LocalLibrary, tmp_path: Path) -> None:
     *_, gif, _ = client.predict("tiny-stylegan2", "3, 14", "", 12, "GIF", True, api_name="/interpolate_tab")
     walk = Interpolate(model="tiny-stylegan2", seeds=(3, 14), frames=12)
     save_video(render(walk, library).film, tmp_path / "library.gif", fps=walk.fps)
-    wanted = (tmp_path / "library.gif").read_bytes()
-    assert Path(gif["value"] if isinstance(gif, dict) else gif).read_bytes() == wanted
+    wanted = frames_of(tmp_path / "library.gif")
+    assert frames_of(gif["value"] if isinstance(gif, dict) else gif) == wanted
     options = ("--seeds", "3,14", "--frames", 12, "--out", tmp_path / "command.gif")
-    assert command("walk", "tiny-stylegan2", *options).read_bytes() == wanted
+    assert frames_of(command("walk", "tiny-stylegan2", *options)) == wanted
 
 
 def test_style(client: Client, library: LocalLibrary, photo: Path, tmp_path: Path) -> None:
@@ -194,7 +201,7 @@ def test_evolve(client: Client, library: LocalLibrary, tmp_path: Path) -> None:
     wall, *_ = client.predict(*form, api_name="/evolve_tab")
     asked = Evolve(model=form[0], scores=form[1], algorithm=form[2], generations=2, seed=3, label="circle")
     made = render(asked, library)
-    assert len(wall) == len(made.pictures) > 1
+    assert len(wall) == len(made.pictures) >= 1
     assert all(same(one["image"], picture) for one, picture in zip(wall, made.pictures, strict=True))
     options = ("--score", form[1], "--algorithm", "random", "--generations", 2, "--seed", 3, "--label", "circle")
     found = command("evolve", form[0], *options, "--device", "cpu", "--out", tmp_path / "found")
@@ -218,9 +225,9 @@ def test_a_wrong_value_is_the_same_sentence_everywhere(client: Client, library: 
     from tests.app_server import refusal
 
     rows = (
-        ("/generate_tab", ("tiny-dcgan", 4, 0, 9), {"truncation": 9}, ("tiny-dcgan", "--truncation", "9")),
-        ("/generate_tab", ("tiny-dcgan", 4, -1, 1), {"seed": -1}, ("tiny-dcgan", "--seed", "-1")),
-        ("/generate_tab", ("tiny-gatys", 4, 0, 1), {"model": "tiny-gatys"}, ("tiny-gatys",)),
+        ("/generate_tab", ("tiny-dcgan", 4, 0, 9, 0, 0), {"truncation": 9}, ("tiny-dcgan", "--truncation", "9")),
+        ("/generate_tab", ("tiny-dcgan", 4, -1, 1, 0, 0), {"seed": -1}, ("tiny-dcgan", "--seed", "-1")),
+        ("/generate_tab", ("tiny-gatys", 4, 0, 1, 0, 0), {"model": "tiny-gatys"}, ("tiny-gatys",)),
         ("/conditional", ("tiny-conditional-gan", ["crss"], 4, 0, 1),
          {"model": "tiny-conditional-gan", "labels": ("crss",)}, ("tiny-conditional-gan", "--label", "crss")),
     )  # fmt: skip
