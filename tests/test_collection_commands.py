@@ -95,7 +95,7 @@ def test_training_says_once_what_it_leaves_out(place, capsys):
     model = MLPGAN.tiny().config.to_dict()
     tables = {"model": {"architecture": "mlp-gan", **model}, "train": {"watch": False}, "data": {"path": "set"}}
     recipe = make_recipe(tables)
-    trainer = Trainer(recipe, place / "run", quiet=True)
+    trainer = Trainer(recipe, place / "run")
     said = capsys.readouterr().out
     assert len(trainer.data) == 2 and trainer.data.config.path == "set"
     assert said.count("train/d.heic (HEIC") == 1 and said.count("the part train is read") == 1
