@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -193,16 +194,9 @@ def test_what_is_no_creation_is_refused(data: Any, says: str) -> None:
 
 
 @pytest.fixture
-def library(models_folder: Path) -> LocalLibrary:
-    for name in ("conditional-gan", "dcgan", "fast-style", "gatys", "inpainting", "srgan", "stylegan2"):
-        get_architecture(name).tiny().save_pretrained(models_folder / f"tiny-{name}")
+def library(tiny_models: Callable) -> LocalLibrary:
+    tiny_models("conditional-gan", "dcgan", "fast-style", "gatys", "inpainting", "srgan", "stylegan2")
     return LocalLibrary("cpu")
-
-
-@pytest.fixture
-def photo(tmp_path: Path) -> Path:
-    save_image(uniform([1], 3, 40, 56) * 2 - 1, tmp_path / "photo.png")
-    return tmp_path / "photo.png"
 
 
 def test_generate_is_what_the_model_samples(library: LocalLibrary) -> None:

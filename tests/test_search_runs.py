@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import xml.etree.ElementTree as ET
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,12 +20,13 @@ from ganhub.cli import cli
 from ganhub.creation import Creation, Evolve, Inputs, LocalLibrary, Point, render
 from ganhub.creation.reproduce import read_creation
 from ganhub.creation.search import Search, list_algorithms
-from ganhub.creation.search.evolve import points_of
+from ganhub.creation.search.evolve import points_of, wished
 from ganhub.creation.search.plot import progress_svg
 from ganhub.creation.search.state import load_state, save_state
 from ganhub.errors import ConfigError, FileError
 from ganhub.images import encode_png
 from ganhub.models import get_architecture
+from ganhub.models._named import NamedDirection
 
 needs_pygmo = pytest.mark.skipif(
     not importlib.util.find_spec("pygmo"), reason="needs pygmo, which pip has for Linux only"
@@ -52,13 +55,14 @@ def stop_after(pictures: int) -> Any:
 
 @pytest.mark.parametrize("name", WAYS)
 def test_a_stopped_search_goes_on_as_if_it_had_not_stopped(name: str, library: LocalLibrary, tmp_path: Path) -> None:
-    """Also in the middle of a generation; and both are what :func:`render` gives."""
+    """In the middle of a generation, or at the end of fewer of them; and each is what :func:`render` gives."""
     asked = Evolve(model="conditional-gan", scores="contrast=1", algorithm=name, generations=6, population=8)
     whole = render(asked, library)
     for pictures in (8, 21, 40):
-        first = asked.begin(library, Inputs())
-        with pytest.raises(Stopped):
-            first.run(stop_after(pictures))
+        shorter = replace(asked, generations=pictures // 8) if pictures == 40 else asked
+        first = shorter.begin(library, Inputs())
+        with pytest.raises(Stopped) if shorter == asked else nullcontext():
+            first.run(stop_after(pictures) if shorter == asked else None)
         assert pictures <= len(first.tape) < 48
         save_state(tmp_path / "state.json", asked, first.state())
         second = asked.begin(library, Inputs(), load_state(tmp_path / "state.json", asked))
@@ -126,6 +130,16 @@ def test_what_cannot_be_searched(fields: dict[str, Any], says: str) -> None:
         Evolve(model="m", **fields)
 
 
+def test_a_wish_is_for_the_class_that_is_searched() -> None:
+    kind = get_architecture("stylegan2")
+    model = kind(kind.Config.from_dict(kind.tiny().config.to_dict() | {"num_classes": 2, "class_names": ["a", "b"]}))
+    axes, depth = torch.eye(model.style_mean.shape[1]), (0, model.layers)
+    model.named = tuple(NamedDirection("hat", axes[i], "", 1.0, depth, classes=(name,)) for i, name in enumerate("ab"))
+    assert torch.equal(wished(model, "hat", "b").vector, axes[1])
+    with pytest.raises(ConfigError, match="differs from class to class: name one of a, b"):
+        wished(model, "hat", None)
+
+
 # ---- the file
 
 
@@ -135,7 +149,7 @@ def test_what_is_no_search_is_refused(library: LocalLibrary, tmp_path: Path) -> 
     search.run()
     path = save_state(tmp_path / "state.json", asked, search.state())
     assert load_state(path, replace(asked, generations=9)) == search.state()
-    with pytest.raises(ConfigError, match=r"another search \(scores, seed differ\)"):
+    with pytest.raises(ConfigError, match=r"another search \(not the same: scores, seed\)"):
         load_state(path, replace(asked, scores="symmetry=1", seed=3))
     with pytest.raises(ConfigError, match="ask for more generations"):
         asked.begin(library, Inputs(), load_state(path, asked)).__class__(
@@ -185,10 +199,16 @@ def test_the_command_writes_and_goes_on(name: str, library: LocalLibrary, tmp_pa
     point = read_creation(out / "best-01.png")
     tensors = load_file(out / "latents.safetensors")
     assert torch.allclose(render(point, library).tensors["z"][0], tensors["z"][0])
-    with pytest.raises(ConfigError, match=r"another search \(seed differ\)"):
+    with pytest.raises(ConfigError, match=r"another search \(not the same: seed\)"):
         run(*options, "--generations", "4", "--seed", "5", "--out", str(out))
+    (out / "best-12.png").write_bytes(b"of a longer wall")
     run(*options, "--generations", "2", "--seed", "5", "--out", str(out), "--force")
     assert json.loads((out / "search.json").read_text())["creation"]["seed"] == 5
+    assert len(list(out.glob("best-*.png"))) == len(load_file(out / "latents.safetensors")["points"]) < 12
+    torch.manual_seed(1)
+    get_architecture("conditional-gan").tiny().save_pretrained(os.path.join(os.environ["GANHUB_MODELS"], options[0]))
+    with pytest.raises(ConfigError, match="not the same: version of the model"):
+        run(*options, "--generations", "4", "--seed", "5", "--out", str(out))
 
 
 def test_the_plot_is_svg_with_a_title() -> None:

@@ -377,7 +377,8 @@ def main() -> None:
     print(f"{len(good)} of {len(results)} directions change what they name in {CHANGED:.0%} of the pictures and leave "
           f"class and other attributes alone in {KEPT:.0%}; in {time.monotonic() - began:.0f} s.")  # fmt: skip
     if not arguments.dry:
-        kept = tuple(one for one in model.named if one.source != SOURCE)  # what persons have named
+        model.read_beside(Path(arguments.model))  # somebody may have named one in the meantime
+        kept = tuple(one for one in model.named if one.source != SOURCE)
         for one in in_turn(good):
             kept = with_named(kept, named(one, model))
         if kept or model.named:

@@ -21,6 +21,7 @@ from ganhub.errors import ConfigError
 from ganhub.extras import needed_for
 
 WARM, COLD = 0.02, 0.0005  # temperatures of the annealing, in units of the score
+ROUNDS = 15  # of one cooling; each changes every number once
 
 
 class Enough(Exception):
@@ -110,11 +111,14 @@ def genetic(task: Task) -> None:
 
 @algorithm("Annealing", "one picture changes step by step; bad steps are allowed while it is warm")
 def annealing(task: Task) -> None:
-    """pygmo's simulated annealing (Corana et al. 1987): one number changes at a time, the steps adapt."""
+    """pygmo's simulated annealing (Corana et al. 1987): one number changes at a time, the steps adapt.
+
+    When it is cold it is warmed up again, at the best point so far. The number of evaluations does not change the
+    length of a cooling, so that a search can be prolonged.
+    """
     pygmo = _pygmo()
-    rounds = max(1, -(-(task.evaluations - task.population) // task.dims))  # each changes every number once
     _evolve(task, pygmo.simulated_annealing(
-        Ts=WARM, Tf=COLD, n_T_adj=rounds, n_range_adj=1, bin_size=1, start_range=0.5, seed=task.seed,
+        Ts=WARM, Tf=COLD, n_T_adj=ROUNDS, n_range_adj=1, bin_size=1, start_range=0.5, seed=task.seed,
     ))  # fmt: skip
 
 
