@@ -12,7 +12,7 @@ from ganhub import images
 from ganhub.apply import styling
 from ganhub.config import nearest
 from ganhub.creation._base import Library, OnStep, Result, bounded, choice, picture, tiling
-from ganhub.creation.checks import MAX_SEED, SHA256
+from ganhub.creation.checks import MAX_SEED, MOST_PARTS, SHA256
 from ganhub.creation.inputs import Inputs
 from ganhub.creation.photo import OfPhoto, read_mask
 from ganhub.errors import ConfigError, ImageError
@@ -76,6 +76,7 @@ class Style(OfPhoto, verb="style"):
         for pairs in (self.styles, self.outside):
             heavy = not pairs or any(share for _, share in pairs)
             self.require(heavy, "One style at least needs a weight above 0.")
+            self.require(len(pairs) <= MOST_PARTS, f"A painting has at most {MOST_PARTS} styles, not {len(pairs)}.")
         self.require(not self.outside or bool(self.mask), "A style outside the mask needs a mask: give one.")
 
     def digests(self) -> dict[str, str]:

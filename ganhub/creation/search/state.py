@@ -43,7 +43,7 @@ def load_state(path: str | os.PathLike[str], evolve: Evolve) -> State:
         before, state = _read(data)
     except (OSError, ValueError, KeyError, TypeError, ConfigError) as error:
         raise FileError(
-            f"{path} holds no search that can go on ({error}): remove it, or choose another folder."
+            f"{path} holds no search that can go on ({error}): choose another folder, or begin anew (--force)."
         ) from None
     fields = [key for key, value in evolve.to_dict().items() if before.get(key) != value and key != "generations"]
     if fields:
