@@ -141,3 +141,10 @@ def test_the_same_film_has_the_same_bytes(tmp_path):
         save_video(frames, tmp_path / f"{turn}.mp4", fps=10)
         files.add((tmp_path / f"{turn}.mp4").read_bytes())
     assert len(files) == 1
+
+
+def test_the_same_film_has_the_same_pixels(tmp_path):
+    """Threads of FFmpeg that share a frame overwrote some pixels of each other, other ones each time."""
+    save_video(torch.rand(3, 3, 40, 56) * 2 - 1, tmp_path / "film.mp4", fps=10)
+    reads = [torch.cat(list(open_video(tmp_path / "film.mp4"))) for _ in range(60)]
+    assert all(torch.equal(one, reads[0]) for one in reads)
