@@ -63,7 +63,7 @@ def serve(app: Path) -> tuple[subprocess.Popen, str]:
 def visit(browser: Any, url: str, size: tuple[int, int]) -> dict[str, tuple[float, int, float]]:
     """Tab -> seconds to the first picture, clicks, screens; "shift" -> the layout shift while the page opened."""
     context = browser.new_context(viewport={"width": size[0], "height": size[1]})
-    page, found = context.new_page(), {}
+    page, waits = context.new_page(), {}
     page.set_default_timeout(WAIT)
     page.add_init_script(f"({SHIFTS})()")
     began = time.perf_counter()
@@ -82,13 +82,13 @@ def visit(browser: Any, url: str, size: tuple[int, int]) -> dict[str, tuple[floa
         print(f"{title}: {seconds:.1f} s", file=sys.stderr, flush=True)
         box = page.locator(f"#{button}").bounding_box()
         screens = max(0.0, (box["y"] + box["height"] - size[1]) / size[1]) if box else float("nan")
-        found[title] = seconds, clicks, screens
+        waits[title] = seconds, clicks, screens
         if title == "Generate":
             page.wait_for_timeout(1500)
-            found["shift"] = (page.evaluate("window.shift"), 0, 0)
+            waits["shift"] = (page.evaluate("window.shift"), 0, 0)
         settle(page)
     context.close()
-    return found
+    return waits
 
 
 def first_picture(page: Any, began: float) -> float:

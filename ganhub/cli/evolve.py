@@ -92,23 +92,23 @@ def write(asked: Evolve, search: Search, library: LocalLibrary, out: Path) -> No
     """The wall, its pictures one by one, their latents and the plot."""
     from safetensors.torch import save_file
 
-    found = asked.result(search)
-    creations = points_of(search.space, asked.model, found.tensors["points"].numpy())
-    for path, picture, creation in zip(pictures_in(out), found.pictures, creations, strict=False):
+    result = asked.result(search)
+    creations = points_of(search.space, asked.model, result.tensors["points"].numpy())
+    for path, picture, creation in zip(pictures_in(out), result.pictures, creations, strict=False):
         images.save_image(picture, path, mark=marks.mark_of(creation, library))
     for path in pictures_in(out)[len(creations) :]:
         path.unlink(missing_ok=True)  # of an earlier, longer wall
-    scale = max(1, SHOWN // max(found.pictures.shape[-2:]))
+    scale = max(1, SHOWN // max(result.pictures.shape[-2:]))
     layout = marks.Layout(columns=min(COLUMNS, len(creations)), padding=4, scale=scale)
-    images.save_image(layout.arrange(found, library), out / WALL, mark=marks.mark_of(asked, library, layout))
-    tensors = {name: tensor.contiguous().to(torch.float32) for name, tensor in found.tensors.items()}
+    images.save_image(layout.arrange(result, library), out / WALL, mark=marks.mark_of(asked, library, layout))
+    tensors = {name: tensor.contiguous().to(torch.float32) for name, tensor in result.tensors.items()}
     about = {"software": "ganhub", "creation": asked.to_json()}
     write_atomically(out / LATENTS, lambda path: save_file(tensors, path, metadata=about))
     svg = progress_svg(search.progress(), asked.population)
     write_atomically(out / PLOT, lambda path: path.write_text(svg, "utf-8"))
-    said = ", ".join(get_score(name).says if weight > 0 else f"little of: {get_score(name).says}"
+    wanted = ", ".join(get_score(name).says if weight > 0 else f"little of: {get_score(name).says}"
                      for name, weight in asked.scores)  # fmt: skip
-    say(f"Looked for {said}. {found.text}")
+    say(f"Looked for {wanted}. {result.text}")
     say(f"In {out}: {WALL}, best-01.png to best-{len(creations):02}.png, {LATENTS}, {PLOT} and {STATE}.")
 
 

@@ -81,10 +81,10 @@ class Layout:
     def from_dict(cls, data: Any) -> Self:
         """Read what :meth:`to_dict` wrote; ConfigError for anything else."""
         data = _table("layout", data)
-        known = {one.name for one in dataclasses.fields(cls)}
+        names = {one.name for one in dataclasses.fields(cls)}
         for key in data:
-            if key not in known:
-                raise ConfigError(f"layout has no field {checks.shown(key)!r}.{nearest(key, known)}")
+            if key not in names:
+                raise ConfigError(f"layout has no field {checks.shown(key)!r}.{nearest(key, names)}")
         return cls(**data)
 
     def arrange(self, result: Result, library: Library) -> Tensor:
@@ -279,27 +279,27 @@ def require_names(creation: Creation, layout: Layout) -> None:
 
 
 def _small(creation: Creation, inputs: Inputs | None) -> dict[str, bytes]:
-    found = {}
+    pictures = {}
     for digest, name in creation.digests().items():
         source = inputs.find(digest, name) if inputs is not None and name == "mask" else None
         if (
             source is not None
             and (len(source) if isinstance(source, bytes) else os.path.getsize(source)) <= MOST_ATTACHED
         ):
-            found[digest] = source if isinstance(source, bytes) else Path(source).read_bytes()
-    return found
+            pictures[digest] = source if isinstance(source, bytes) else Path(source).read_bytes()
+    return pictures
 
 
 def _attached(data: Mapping[str, Any]) -> dict[str, bytes]:
-    found = {}
+    pictures = {}
     for digest, text in _table("attached", data, True).items():
         try:
-            found[digest] = base64.b64decode(text, validate=True)
+            pictures[digest] = base64.b64decode(text, validate=True)
         except (ValueError, TypeError) as error:
             raise ConfigError("A picture that is attached to the file is damaged.") from error
-        if sha256_of(found[digest]) != digest:
+        if sha256_of(pictures[digest]) != digest:
             raise ConfigError("A picture that is attached to the file is not the one that is meant.")
-    return found
+    return pictures
 
 
 def _table(name: str, data: Any, inside: bool = False) -> Mapping[str, Any]:

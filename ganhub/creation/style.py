@@ -141,16 +141,16 @@ class Style(OfPhoto, verb="style"):
         return [(self._style(name, stylizer, inputs), share / total) for name, share in pairs]
 
     def _style(self, name: str, stylizer: Stylizer, inputs: Inputs) -> Tensor | str:
-        known = stylizer.style_names
+        names = stylizer.style_names
         if not SHA256.fullmatch(name):
-            if known and name not in known:
+            if names and name not in names:
                 raise ConfigError(
-                    f"There is no style or picture '{name}'.{nearest(name, known)} Known: {', '.join(known)}."
+                    f"There is no style or picture '{name}'.{nearest(name, names)} Known: {', '.join(names)}."
                 )
             return name
         if not stylizer.reads_pictures:
             raise ConfigError(
                 f"This {stylizer.architecture} paints only the styles it was trained on, no picture: name one of "
-                f"{', '.join(known)}, or choose a model that takes pictures."
+                f"{', '.join(names)}, or choose a model that takes pictures."
             )
         return images.load_image(inputs.find(name, "style"), max_side=self.style_size)

@@ -202,9 +202,9 @@ def _kept(row: dict[str, Any], files: Sequence[tuple[str, bytes]]) -> Kept:
 
 def _first(archive: zipfile.ZipFile, names: Any, limit: int) -> list[tuple[str, bytes]]:
     """The first file that a row names, if the zip holds it under just that name."""
-    known = [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
-    known = [name for name in known if FILE.fullmatch(name) and name in archive.NameToInfo]
-    pictures = [name for name in known if name.endswith((".png", ".webp", ".jpg"))]
+    names = [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
+    there = [name for name in names if FILE.fullmatch(name) and name in archive.NameToInfo]
+    pictures = [name for name in there if name.endswith((".png", ".webp", ".jpg"))]
     return [(Path(name).suffix, _read(archive, name, limit)) for name in pictures[:1]]
 
 

@@ -94,8 +94,8 @@ def list_algorithms() -> list[str]:
 def get_algorithm(name: str) -> Algorithm:
     """The algorithm of a name; ConfigError with the nearest where there is none."""
     if name not in _ALGORITHMS:
-        known = ", ".join(_ALGORITHMS)
-        raise ConfigError(f"There is no algorithm '{name[:40]}'.{nearest(name, _ALGORITHMS)} Known: {known}.")
+        names = ", ".join(_ALGORITHMS)
+        raise ConfigError(f"There is no algorithm '{name[:40]}'.{nearest(name, _ALGORITHMS)} Known: {names}.")
     return _ALGORITHMS[name]
 
 
@@ -160,7 +160,7 @@ class _Problem:
     """A task as pygmo asks for it: minus the score, to be minimised."""
 
     def __init__(self, task: Task) -> None:
-        self.task, self.known, self.asked = task, {}, None
+        self.task, self.scores, self.asked = task, {}, None
 
     def __deepcopy__(self, memo: dict) -> _Problem:
         return self  # pygmo copies its problems, and this one counts
@@ -174,7 +174,7 @@ class _Problem:
         if self.asked is not None:
             self.asked.append(point)
             return np.zeros(1)
-        value = self.known.get(point.tobytes())
+        value = self.scores.get(point.tobytes())
         return -(self.task.score(point[None]) if value is None else np.array([value]))
 
     def batch_fitness(self, points: np.ndarray) -> np.ndarray:
@@ -187,7 +187,7 @@ class _Problem:
         evolve()
         asked, self.asked = np.array(self.asked), None
         scores = self.task.score(asked)
-        self.known = {point.tobytes(): value for point, value in zip(asked, scores, strict=True)}
+        self.scores = {point.tobytes(): value for point, value in zip(asked, scores, strict=True)}
 
 
 def _evolve(task: Task, method: Any, *, ahead: bool = False) -> None:

@@ -83,14 +83,14 @@ def get_score(name: str) -> Score:
         ConfigError: There is none, or what is wished for is not said.
     """
     kind, colon, rest = name.partition(":")
-    known = _SCORES.get(kind)
-    if known is None:
+    named = _SCORES.get(kind)
+    if named is None:
         shown = checks.shown(name)
         raise ConfigError(f"There is no score '{shown}'.{nearest(shown, _SCORES)} Known: {', '.join(_SCORES)}.")
-    if ("direction" in known.needs) != bool(rest.strip()) or bool(colon) != bool(rest.strip()):
-        named = f"write {kind}:NAME, as in {kind}:pca:0" if "direction" in known.needs else f"write {kind} alone"
-        raise ConfigError(f"'{checks.shown(name)}' is no score: {named}.")
-    return known
+    if ("direction" in named.needs) != bool(rest.strip()) or bool(colon) != bool(rest.strip()):
+        advice = f"write {kind}:NAME, as in {kind}:pca:0" if "direction" in named.needs else f"write {kind} alone"
+        raise ConfigError(f"'{checks.shown(name)}' is no score: {advice}.")
+    return named
 
 
 def read_scores(text: Any) -> Any:
