@@ -156,7 +156,7 @@ def test_versions_that_differ_are_said(library: LocalLibrary, tmp_path: Path) ->
     save_image(render(creation, library).pictures, tmp_path / "b.png", mark=Mark(json.dumps(text), GENERATED))
     again = reproduce(tmp_path / "b.png", library)
     assert again.same_pixels and not again.same_file and "Every pixel is equal" in again.text
-    assert f"The torch is {torch.__version__} here, and was 2.0." in again.notes
+    assert f"The version of torch is {torch.__version__} here, and was 2.0." in again.notes
     assert any("64" in note for note in again.notes) and any("stopped early" in note for note in again.notes)
 
 

@@ -38,7 +38,10 @@ _KINDS = (
     (b"\x89PNG", ".png"), (b"\xff\xd8", ".jpg"), (b"RIFF....WEBP", ".webp"), (b"GIF8", ".gif"),
     (b"....ftyp", ".mp4"), (b"\x1aE\xdf\xa3", ".webm"),
 )  # fmt: skip
-_WORDS = {"ganhub": "ganhub", "torch": "torch", "device": "device", "machine": "machine", "threads": "thread count"}
+_WORDS = {
+    "ganhub": "version of ganhub", "torch": "version of torch", "device": "device", "machine": "machine",
+    "threads": "thread count",
+}  # fmt: skip
 _SHOWS = {
     "early": "The work was stopped early then, and went to its end now.",
     "sheet": "The file is a sheet with more on it; what it names was made alone.",
