@@ -163,11 +163,11 @@ NO_EDITS = ([], *[0] * 6, [], *[0] * 4, [], 1, 1.0)
 
 
 def test_project(client: Client, library: LocalLibrary, photo: Path, tmp_path: Path) -> None:
-    form = ("tiny-stylegan2", "any", handle_file(photo), 6, *NO_EDITS)
+    form = ("tiny-stylegan2", "any", handle_file(photo), 20, *NO_EDITS)
     (before, after), *_, point, _ = client.predict(*form, api_name="/edit_photo")
     inputs = Inputs()
-    made = render(Project(model="tiny-stylegan2", photo=inputs.add(photo), steps=6), library, inputs=inputs)
-    out = command("project", photo, "--model", "tiny-stylegan2", "--steps", 6, "--out", tmp_path / "out")
+    made = render(Project(model="tiny-stylegan2", photo=inputs.add(photo), steps=20), library, inputs=inputs)
+    out = command("project", photo, "--model", "tiny-stylegan2", "--steps", 20, "--out", tmp_path / "out")
     assert same(before, made.photo) and same(after, made.pictures) and same(out / "projected.png", made.pictures)
     for file in (point, out / "w.safetensors"):
         w, noise = load_w(file)
@@ -181,8 +181,8 @@ def test_edit(client: Client, library: LocalLibrary, photo: Path) -> None:
     inputs = Inputs()
     starts = (
         (Edit(model="tiny-stylegan2", seed=7), ("tiny-stylegan2", "any", 7), "/edit_seed"),
-        (Edit(model="tiny-stylegan2", photo=inputs.add(photo), steps=6),
-         ("tiny-stylegan2", "any", handle_file(photo), 6), "/edit_photo"),
+        (Edit(model="tiny-stylegan2", photo=inputs.add(photo), steps=20),
+         ("tiny-stylegan2", "any", handle_file(photo), 20), "/edit_photo"),
     )  # fmt: skip
     for start, form, endpoint in starts:
         moved = render(replace(start, **edits), library, inputs=inputs)
