@@ -151,7 +151,6 @@ def test_equal_values_are_one_value() -> None:
         (Style, {"styles": [["waves"]]}, "styles must hold 2 values each, not 1."),
         (Style, {"outside": [["waves", 1]], "mask": ""}, "needs a mask"),
         (Style, {"styles": [["waves", 1]] * 65}, "A painting has at most 64 styles, not 65."),
-        (Edit, {"directions": [["sefa:1", 1]] * 65}, "A picture has at most 64 changes, not 65."),
         (Style, {"tile": "wide"}, "tile must be one of auto"),
         (Style, {"photo": "photo.jpg"}, "photo must be the sha256 of a picture"),
         (Translate, {"photo": ""}, "There is no photo yet"),

@@ -15,7 +15,6 @@ from typing import Any
 from ganhub.errors import ConfigError
 
 MAX_SEED = 2**32 - 1
-MOST_PARTS = 64  # styles of one painting, or changes of one picture
 SHA256 = re.compile(r"[0-9a-f]{64}")
 REVISIONS = re.compile(r"[0-9a-f]{8,64}(\.[0-9a-f]{8,64})*")
 

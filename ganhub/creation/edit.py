@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ganhub.creation._base import Creation, Library, OnStep, Result, bounded, choice, picture
-from ganhub.creation.checks import MAX_SEED, MOST_PARTS, number, shown
+from ganhub.creation.checks import MAX_SEED, number, shown
 from ganhub.creation.inputs import Inputs
 from ganhub.creation.project import Project
 from ganhub.latents import Direction, Projection, direction, edit, layer_range, mix, principal_directions
@@ -78,8 +78,6 @@ class Edit(Creation, verb="edit"):
     truncation: float = bounded(0, 1.5, 1.0)
 
     def check(self) -> None:
-        count = len(self.directions)
-        self.require(count <= MOST_PARTS, f"A picture has at most {MOST_PARTS} changes, not {count}.")
         for name, amount in self.directions:
             number(shown(in_words(name)), amount, -REACH, REACH)
 

@@ -12,7 +12,7 @@ from ganhub import images
 from ganhub.apply import styling
 from ganhub.config import nearest
 from ganhub.creation._base import Library, OnStep, Result, bounded, choice, picture, tiling
-from ganhub.creation.checks import MAX_SEED, MOST_PARTS, SHA256
+from ganhub.creation.checks import MAX_SEED, SHA256
 from ganhub.creation.inputs import Inputs
 from ganhub.creation.photo import OfPhoto, read_mask
 from ganhub.errors import ConfigError, ImageError
@@ -20,6 +20,7 @@ from ganhub.images import video
 from ganhub.models import Stylizer
 
 WHOLE_SIDE = 1024  # pixels, for models that paint a picture as one
+MOST_STYLES = 64  # of one painting
 SMOOTHING = 0.5  # of a film over time, where nobody says
 Shares = tuple[tuple[str, float], ...]
 
@@ -76,7 +77,7 @@ class Style(OfPhoto, verb="style"):
         for pairs in (self.styles, self.outside):
             heavy = not pairs or any(share for _, share in pairs)
             self.require(heavy, "One style at least needs a weight above 0.")
-            self.require(len(pairs) <= MOST_PARTS, f"A painting has at most {MOST_PARTS} styles, not {len(pairs)}.")
+            self.require(len(pairs) <= MOST_STYLES, f"A painting has at most {MOST_STYLES} styles, not {len(pairs)}.")
         self.require(not self.outside or bool(self.mask), "A style outside the mask needs a mask: give one.")
 
     def digests(self) -> dict[str, str]:
