@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import xml.etree.ElementTree as ET
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -35,9 +36,8 @@ WAYS = [pytest.param(name, marks=[] if name == "random" else needs_pygmo) for na
 
 
 @pytest.fixture
-def library(models_folder: Path) -> LocalLibrary:
-    for name in ("conditional-gan", "stylegan2", "dcgan"):
-        get_architecture(name).tiny().save_pretrained(models_folder / name)
+def library(tiny_models: Callable) -> LocalLibrary:
+    tiny_models("conditional-gan", "stylegan2", "dcgan")
     return LocalLibrary("cpu")
 
 
@@ -56,7 +56,7 @@ def stop_after(pictures: int) -> Any:
 @pytest.mark.parametrize("name", WAYS)
 def test_a_stopped_search_goes_on_as_if_it_had_not_stopped(name: str, library: LocalLibrary, tmp_path: Path) -> None:
     """In the middle of a generation, or at the end of fewer of them; and each is what :func:`render` gives."""
-    asked = Evolve(model="conditional-gan", scores="contrast=1", algorithm=name, generations=6, population=8)
+    asked = Evolve(model="tiny-conditional-gan", scores="contrast=1", algorithm=name, generations=6, population=8)
     whole = render(asked, library)
     for pictures in (8, 21, 40):
         shorter = replace(asked, generations=pictures // 8) if pictures == 40 else asked
@@ -74,20 +74,22 @@ def test_a_stopped_search_goes_on_as_if_it_had_not_stopped(name: str, library: L
 
 
 def test_the_same_seed_finds_the_same_and_each_picture_alone_is_the_same(library: LocalLibrary) -> None:
-    asked = Evolve(model="stylegan2", scores="contrast=1,symmetry=0.5", algorithm="random", generations=3, population=5)
+    asked = Evolve(
+        model="tiny-stylegan2", scores="contrast=1,symmetry=0.5", algorithm="random", generations=3, population=5
+    )
     found, again = render(asked, library), render(Creation.from_json(asked.to_json()), library)
     assert torch.equal(found.pictures, again.pictures)
     assert not torch.equal(found.pictures, render(replace(asked, seed=1), library).pictures)
     search = asked.begin(library, Inputs())
-    for picture, point in zip(found.pictures, points_of(search.space, "stylegan2", found.tensors["points"].numpy()),
-                              strict=True):  # fmt: skip
+    points = points_of(search.space, "tiny-stylegan2", found.tensors["points"].numpy())
+    for picture, point in zip(found.pictures, points, strict=True):
         assert torch.equal(render(Point.from_json(point.to_json()), library).pictures[0], picture)
     assert found.tensors["scores"].diff().le(0).all() and "of 15 pictures" in found.text
 
 
 def test_early_looks_are_the_best_so_far(library: LocalLibrary) -> None:
     seen: list[tuple[int, int, Any]] = []
-    asked = Evolve(model="dcgan", scores="sharpness=1", algorithm="random", generations=3, population=5)
+    asked = Evolve(model="tiny-dcgan", scores="sharpness=1", algorithm="random", generations=3, population=5)
     found = render(asked, library, lambda *step: seen.append(step))
     looks = [(step, len(look)) for step, _, look in seen if look is not None]
     assert [step for step, _ in looks] == [1, 2, 3] and {steps for _, steps, _ in seen[1:]} == {3}
@@ -97,7 +99,7 @@ def test_early_looks_are_the_best_so_far(library: LocalLibrary) -> None:
 def test_wishes_palettes_and_novelty_reach_their_scores(library: LocalLibrary) -> None:
     inputs = Inputs()
     target = inputs.add(encode_png(torch.full((3, 20, 30), -0.5)))
-    usual = Evolve(model="stylegan2", algorithm="random", generations=2, population=5, target=target)
+    usual = Evolve(model="tiny-stylegan2", algorithm="random", generations=2, population=5, target=target)
     for scores, space in (
         ("wish:pca:0=1", "z"),
         ("wish:pca:0=1", "w"),
@@ -108,9 +110,9 @@ def test_wishes_palettes_and_novelty_reach_their_scores(library: LocalLibrary) -
         found = render(asked, library, inputs=inputs)
         assert 0 < found.tensors["scores"][0] < 1
     with pytest.raises(ConfigError, match="dcgan has no space W, so it has no wishes"):
-        render(replace(usual, model="dcgan", scores="wish:pca:0=1"), library, inputs=inputs)
+        render(replace(usual, model="tiny-dcgan", scores="wish:pca:0=1"), library, inputs=inputs)
     with pytest.raises(ConfigError, match="dcgan has no space W: search z"):
-        render(replace(usual, model="dcgan", space="w"), library, inputs=inputs)
+        render(replace(usual, model="tiny-dcgan", space="w"), library, inputs=inputs)
     with pytest.raises(ConfigError, match="The target is not here"):
         render(replace(usual, scores="palette=1"), library)
 
@@ -144,7 +146,7 @@ def test_a_wish_is_for_the_class_that_is_searched() -> None:
 
 
 def test_what_is_no_search_is_refused(library: LocalLibrary, tmp_path: Path) -> None:
-    asked = Evolve(model="dcgan", scores="contrast=1", algorithm="random", generations=2, population=5)
+    asked = Evolve(model="tiny-dcgan", scores="contrast=1", algorithm="random", generations=2, population=5)
     search = asked.begin(library, Inputs())
     search.run()
     path = save_state(tmp_path / "state.json", asked, search.state())
@@ -169,7 +171,7 @@ def test_what_is_no_search_is_refused(library: LocalLibrary, tmp_path: Path) -> 
 
 def test_scores_of_other_points_are_noticed(library: LocalLibrary) -> None:
     """As after another version of NumPy, which draws other numbers."""
-    asked = Evolve(model="dcgan", scores="contrast=1", algorithm="random", generations=4, population=5)
+    asked = Evolve(model="tiny-dcgan", scores="contrast=1", algorithm="random", generations=4, population=5)
     search = asked.begin(library, Inputs())
     with pytest.raises(Stopped):
         search.run(stop_after(10))
@@ -189,7 +191,17 @@ def run(*arguments: str) -> str:
 @pytest.mark.parametrize("name", [pytest.param("genetic", marks=needs_pygmo), "random"])
 def test_the_command_writes_and_goes_on(name: str, library: LocalLibrary, tmp_path: Path) -> None:
     out = tmp_path / "found"
-    options = ["conditional-gan", "--score", "contrast=1", "--algorithm", name, "--population", "6", "--device", "cpu"]
+    options = [
+        "tiny-conditional-gan",
+        "--score",
+        "contrast=1",
+        "--algorithm",
+        name,
+        "--population",
+        "6",
+        "--device",
+        "cpu",
+    ]
     assert "Best score" in run(*options, "--generations", "2", "--out", str(out))
     said = run(*options, "--generations", "4", "--out", str(out))
     assert "12 of 24 pictures are scored already" in said and "of 24 pictures" in said
