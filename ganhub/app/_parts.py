@@ -24,8 +24,9 @@ from ganhub import images, zoo
 from ganhub.app.declared import Bench
 from ganhub.app.drawings import file_name, result_folder
 from ganhub.app.jobs import Job, Jobs, Progress, Report
+from ganhub.app.lanes import CORES
 from ganhub.app.library import Library
-from ganhub.app.shield import raw_editor
+from ganhub.app.shield import address_of, raw_editor
 from ganhub.creation import Creation, Inputs, marks
 from ganhub.errors import ConfigError, GanhubError
 from ganhub.images import provenance
@@ -244,8 +245,10 @@ def bar(progress: Progress, noun: str) -> str:
 # Of tabs whose work is of one kind; the others name the lane of each call.
 LANES = {
     "generate": "quick", "conditional": "quick", "interpolate": "film", "translate": "photo", "restore": "photo",
-    "evolve": "slow",
+    "evolve": "slow", "quiz": "quick",
 }  # fmt: skip
+# Calls of a listener that wait in a lane and are told their place; more wait untold, in Gradio's queue.
+IN_LINE = max(8, 2 * CORES)
 PRIVATE = {"show_progress": "hidden", "api_visibility": "private"}  # of a listener that is no endpoint
 
 
@@ -268,7 +271,8 @@ def follow(
         look: The values for an early look; they stay as they are without one.
         lane: Where the work waits for its turn, see :mod:`ganhub.app.lanes`.
     """
-    job = bench.jobs.start(visitor(request, tab), work, lane=lane or LANES.get(tab, ""))
+    who = address_of(request)
+    job = bench.jobs.start(visitor(request, tab), work, lane=lane or LANES.get(tab, ""), who=who)
     seen = None
     for progress in job:
         fresh = look is not None and progress.preview is not None and progress.preview is not seen
@@ -276,7 +280,8 @@ def follow(
         yield *(look(seen) if fresh else keep(outputs)), bar(progress, noun)
     job.thread.join()
     if job.stopped:
-        yield (*keep(outputs), stopped) if isinstance(stopped, str) else stopped(job)
+        if not job.replaced:  # the status line is that of the work which took its place
+            yield (*keep(outputs), stopped) if isinstance(stopped, str) else stopped(job)
         return None
     try:
         job.result()

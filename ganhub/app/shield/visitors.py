@@ -44,6 +44,13 @@ def address(scope: Scope) -> str:
     return _network(_told_address(scope))
 
 
+def address_of(request: Any) -> str:
+    """The address of a listener's request, as the gate has noted it; "" where there is none."""
+    inner = getattr(request, "request", request)
+    scope = getattr(inner, "scope", None) or {}
+    return scope.get("ganhub.address", "")
+
+
 def _told_address(scope: Scope) -> str:
     host, port = scope.get("client") or ("", 0)
     if port == 0 and host:  # uvicorn took it from the header, which it does for callers on this machine only
