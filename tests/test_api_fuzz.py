@@ -166,6 +166,45 @@ def test_each_endpoint_without_the_queue_and_with_it(app: SimpleNamespace) -> No
         ask(app, f"call/v2/{name}", {one["parameter_name"]: {"path": str(app.secret)} for one in known})
 
 
+def listeners(app: SimpleNamespace) -> Iterator[tuple[int, int]]:
+    """(id, number of inputs) of every function of the page that the server runs, buttons and all."""
+    for one in app.visitor.get("config").json()["dependencies"]:
+        if one["backend_fn"]:
+            yield one["id"], len(one["inputs"])
+
+
+def test_each_listener_of_the_page_with_strange_values(app: SimpleNamespace) -> None:
+    """Also those that are no endpoints: whoever reads the page's own calls can send them anything."""
+    values, session, seen = strange(app), "listeners", 0
+    for place, (number, count) in enumerate(listeners(app)):
+        for turn in range(2):
+            data = [values[(place * 7 + turn * 19 + i * 3) % len(values)] for i in range(count)]
+            event = {"index": values[(place + turn) % len(values)], "value": "x", "selected": True}
+            body = {"data": data, "fn_index": number, "session_hash": session, "event_data": event}
+            joined = app.visitor.post(f"{API}/queue/join", json=body)
+            assert joined.status_code < 500, (number, data)
+            if joined.status_code != 200:
+                assert joined.json()["detail"], (number, data)
+                continue
+            ended = last_word(app, session)
+            seen += 1
+            if not ended["success"]:
+                said, title = ended["output"]["error"], ended.get("title")
+                assert said and title != "Sorry" and str(app.folder) not in said, (number, data, ended)
+    assert seen > 50
+
+
+def last_word(app: SimpleNamespace, session: str) -> dict[str, Any]:
+    """How the job of a session ended."""
+    with app.visitor.stream("GET", f"{API}/queue/data", params={"session_hash": session}) as stream:
+        for line in stream.iter_lines():
+            message = json.loads(line[6:]) if line.startswith("data: ") else {}
+            if message.get("msg") == "process_completed":
+                return message
+            assert message.get("msg") != "unexpected_error", message
+    raise AssertionError("the stream ended without a word")
+
+
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(value=JSON, verb=st.sampled_from(sorted(kinds())), extra=st.dictionaries(st.text(max_size=8), JSON, max_size=3))
 def test_any_creation(app: SimpleNamespace, value: Any, verb: str, extra: dict) -> None:

@@ -16,6 +16,7 @@ from starlette.middleware import Middleware
 from ganhub.app.shield.disk import hold, let_go, own_folder, results_place
 from ganhub.app.shield.editors import raw_editor
 from ganhub.app.shield.gate import Shield
+from ganhub.app.shield.heads import bound_heads
 from ganhub.app.shield.limits import Limits
 from ganhub.app.shield.payload import check_files, is_upload
 from ganhub.app.shield.queue import Twin, guard_queue
@@ -38,5 +39,6 @@ def guard(app: gr.Blocks, twins: Mapping[int, Twin] | None = None, limits: Limit
 
 
 def middleware(limits: Limits | None = None) -> list[Middleware]:
-    """What ``launch(app_kwargs={"middleware": ...})`` takes."""
+    """What ``launch(app_kwargs={"middleware": ...})`` takes; servers read bounded heads from now on."""
+    bound_heads()
     return [Middleware(Shield, limits=limits)]
