@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import json
 import math
 import os
@@ -15,11 +16,13 @@ from types import SimpleNamespace
 
 import httpx
 import pytest
+from gradio_client import Client
 
 from ganhub.app.shield import Limits
 from tests.app_server import ROOT, free_port, wait_for
 
 pytest_plugins = ["tests.app_server"]
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # gradio_client leaves its streams to the collector
 DOCS = (ROOT / "docs" / "running.md").read_text("utf-8")
 UNITS = {"MB": 10**6, "GB": 10**9}
 API = "gradio_api"
@@ -115,6 +118,13 @@ def test_without_the_password_there_is_nothing(own: SimpleNamespace) -> None:
             assert login.status_code >= 400 and not stranger.cookies, guess
     assert own.visitor.post(f"{API}/run/create", **ask).status_code == 200
     assert own.visitor.get(f"{API}/info").status_code == 200
+    if importlib.util.find_spec("mcp"):
+        call = {"name": "generate", "arguments": {"model": "tiny-dcgan", "seed": 3}}
+        drawn = {**tool["json"], "method": "tools/call", "params": call}
+        answer = own.visitor.post(f"{API}/mcp/", json=drawn, headers=tool["headers"])
+        assert answer.status_code == 200 and '"isError":false' in answer.text and "image/png" in answer.text
+    client = Client(own.address, auth=("me", "a secret"), verbose=False, download_files=False)
+    assert client.predict(model="tiny-dcgan", api_name="/generate")[2] == "Seed 0."
 
 
 def test_limits_are_those_of_the_variables(own: SimpleNamespace) -> None:
