@@ -24,8 +24,9 @@ from ganhub import images, zoo
 from ganhub.app.declared import Bench
 from ganhub.app.drawings import file_name, result_folder
 from ganhub.app.jobs import Job, Jobs, Progress, Report
+from ganhub.app.lanes import CORES
 from ganhub.app.library import Library
-from ganhub.app.shield import raw_editor
+from ganhub.app.shield import address_of, raw_editor
 from ganhub.creation import Creation, Inputs, marks
 from ganhub.errors import ConfigError, GanhubError
 from ganhub.images import provenance
@@ -244,8 +245,10 @@ def bar(progress: Progress, noun: str) -> str:
 # Of tabs whose work is of one kind; the others name the lane of each call.
 LANES = {
     "generate": "quick", "conditional": "quick", "interpolate": "film", "translate": "photo", "restore": "photo",
-    "evolve": "slow",
+    "evolve": "slow", "quiz": "quick",
 }  # fmt: skip
+# Calls of a listener that wait in a lane and are told their place; more wait untold, in Gradio's queue.
+IN_LINE = max(8, 2 * CORES)
 PRIVATE = {"show_progress": "hidden", "api_visibility": "private"}  # of a listener that is no endpoint
 
 
@@ -269,16 +272,17 @@ def follow(
         look: The values for an early look; they stay as they are without one.
         lane: Where the work waits for its turn, see :mod:`ganhub.app.lanes`.
     """
-    job = bench.jobs.start(visitor(request, tab), work, lane=lane or LANES.get(tab, ""))
+    who = address_of(request)
+    job = bench.jobs.start(visitor(request, tab), work, lane=lane or LANES.get(tab, ""), who=who)
     seen = None
     for progress in job:
-        if job.is_outdated:
+        if job.replaced:
             continue
         fresh = look is not None and progress.preview is not None and progress.preview is not seen
         seen = progress.preview if fresh else seen
         yield *(look(seen) if fresh else keep(outputs)), bar(progress, noun)
     job.thread.join()
-    if job.is_outdated:
+    if job.replaced:
         yield (*keep(outputs + 1),)
         return None
     if job.stopped:

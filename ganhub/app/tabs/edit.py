@@ -19,6 +19,7 @@ from ganhub.app import _parts as parts
 from ganhub.app.declared import Bench, Built, Form, Outcome, Tab, press_once
 from ganhub.app.gpu import render
 from ganhub.app.jobs import Report
+from ganhub.app.lanes import lane_of
 from ganhub.app.tabs._edit_boxes import (
     MAX_SIDE,
     NOT_YET,
@@ -94,7 +95,7 @@ def connect(bench: Bench, at: SimpleNamespace, have: bool) -> Built:
     )
     from_seed = (parts.calm(start_from_seed, bench), [at.model, at.label, at.seed, *edits], outputs)
     from_photo = (parts.calm(start_from_photo, bench), [at.model, at.label, at.photo, at.steps, *edits], outputs)
-    slow = {"show_progress": "hidden", "concurrency_limit": 1, "concurrency_id": "project-slow"}
+    slow = {"show_progress": "hidden", "concurrency_limit": parts.IN_LINE, "concurrency_id": "project-slow"}
     taken = at.take.click(
         *from_seed, show_progress="hidden", api_name="edit_seed",
         api_description="Begin to edit the picture of a seed. The edits are those of `edit`. Returns the picture "
@@ -225,8 +226,8 @@ def start(
         def on_step(step: int, steps: int, look: Tensor | None) -> None:
             report(step, steps, None if look is None or not before else (before, look.float().cpu().clone()))
 
-        pinned = asked.pinned(bench.library)
-        plain = replace(pinned, directions=(), mixed=NOTHING, mix_seed=0, truncation=1.0)
+        plain = replace(asked, directions=(), mixed=NOTHING, mix_seed=0, truncation=1.0).pinned(bench.library)
+        pinned = replace(asked, revision=plain.revision)
         begun = render(plain, bench.library, on_step, inputs=inputs)
         name = f"{asked.model}-{asked.source}"
         mark = None if asked.photo else marks.mark_of(plain, bench.library)  # the photo is nobody's picture but theirs
@@ -237,17 +238,19 @@ def start(
         outcome = Outcome(creation, [shown[2]], photos=photos_of(session, creation))
         return session, *shown, outcome, f"{html.escape(begun.text)} {left_out}".strip()
 
-    yield from followed(bench, request, work)
+    yield from followed(bench, request, work, lane_of(asked))
 
 
-def followed(bench: Bench, request: gr.Request | None, work: Callable[[Report], tuple], more: int = 0) -> Iterator:
+def followed(
+    bench: Bench, request: gr.Request | None, work: Callable[[Report], tuple], lane: str, more: int = 0
+) -> Iterator:
     """Run the work of a start as a job; ``more`` outputs stand before the status line."""
 
     def look(pair: tuple[str, Tensor]) -> tuple:
         return gr.skip(), (pair[0], images.to_pil(pair[1])), *parts.keep(4 + more)
 
     job = yield from parts.follow(
-        bench, "edit", request, work, noun="Step", outputs=6 + more, look=look,
+        bench, "edit", request, work, noun="Step", outputs=6 + more, look=look, lane=lane,
         stopped="Stopped. What was here before can still be changed.",
     )  # fmt: skip
     if job:
@@ -309,7 +312,7 @@ def find_other(bench: Bench, request: gr.Request, session: Session | None, photo
         other = other_look(bench, now, creation.mix_seed)
         return now, *shown, outcome, mixed.split("+"), other, "Found. Choose what to take from it."
 
-    yield from followed(bench, request, work, more=2)
+    yield from followed(bench, request, work, "slow", more=2)
 
 
 def by_seed(session: Session | None) -> Any:

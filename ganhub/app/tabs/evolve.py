@@ -127,7 +127,7 @@ def connect(bench: Bench, at: SimpleNamespace) -> Built:
     wanted = [at.model, at.scores, at.algorithm, at.generations, at.seed, at.label, at.target]
     listener = (parts.calm(run, bench), wanted, [*results, at.plot, at.outcome, at.status])
     at.press.click(
-        *listener, show_progress="hidden", concurrency_limit=2, api_name="evolve",
+        *listener, show_progress="hidden", concurrency_limit=parts.IN_LINE, api_name="evolve",
         api_description="Search for the pictures of a latent generator that score best. `scores` is text as in "
         f"'colourfulness=1,symmetry=0.5' with names of {SCORES} (a weight below 0 prefers less; "
         f"wish:NAME is a direction of the model); `algorithm` is one of {', '.join(list_algorithms())}; each of up to "
@@ -138,7 +138,7 @@ def connect(bench: Bench, at: SimpleNamespace) -> Built:
     breeding = parts.calm(run_breed, bench)
     inputs, outputs = [at.model, at.liked, at.turn, at.change, at.seed, at.label], [*results, at.turn, at.status]
     at.breed.click(
-        breeding, inputs, outputs, show_progress="hidden", concurrency_limit=2, api_name="breed",
+        breeding, inputs, outputs, show_progress="hidden", concurrency_limit=parts.IN_LINE, api_name="breed",
         api_description="The next wall of 12 pictures, bred from those that somebody likes: `liked` holds their "
         "Creations, one JSON a line, as this and `evolve` return them; without any the wall is random. Another `turn` "
         "gives other children, and `change` (0.05 to 0.6) says how much they differ from their parents. Returns the "
