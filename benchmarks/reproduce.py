@@ -22,11 +22,11 @@ import torch
 from typer.testing import CliRunner
 
 from ganhub import images, zoo
+from ganhub.app.answer import answer_of
 from ganhub.app.declared import Bench
 from ganhub.app.drawings import Drawings
 from ganhub.app.jobs import Jobs
 from ganhub.app.library import Library
-from ganhub.app.outcome import outcome_of
 from ganhub.app.shield import own_folder
 from ganhub.app.tabs import interpolate
 from ganhub.cli import cli
@@ -46,6 +46,7 @@ from ganhub.creation import (
     render,
     reproduce,
 )
+from ganhub.images import video
 from ganhub.models import LatentGenerator, StyleGenerator, Stylizer, Translator
 from ganhub.nn.random import uniform
 
@@ -91,7 +92,7 @@ class Maker:
 
     def by_api(self, creation: Creation, *photos: Path) -> Made:
         """What the app's API gives for a Creation."""
-        made = outcome_of(self.bench, creation, Inputs(*photos), lambda *at: None)
+        made = answer_of(self.bench, creation, Inputs(*photos), lambda *at: None)
         return "API", Path(made.files[0]["path"]), list(photos)
 
     # ---- without uploads
@@ -120,9 +121,11 @@ class Maker:
         return "command", path, []
 
     def film(self) -> Made:
-        walk = Interpolate(model=self.model(LatentGenerator), seeds=(self.seed(), self.seed()), frames=8)
-        kind = self.random.choice(("MP4", "GIF"))
-        strip, film = interpolate.saved(self.bench, walk, render(walk, self.bench.library), kind)
+        walk = Interpolate(
+            model=self.model(LatentGenerator), seeds=(self.seed(), self.seed()), frames=8,
+            easing=self.random.choice(("linear", "hold")), format=self.random.choice(video.FORMATS),
+        )  # fmt: skip
+        strip, film = interpolate.saved(self.bench, walk, render(walk, self.bench.library))
         return "app", Path(self.random.choice((strip, film))), []
 
     def edit(self) -> Made:

@@ -11,6 +11,7 @@ from typing import Any
 import gradio as gr
 import pytest
 import torch
+from PIL import Image, ImageSequence
 
 from ganhub import images
 from ganhub.app.declared import ASSETS, Bench, Outcome
@@ -22,6 +23,7 @@ from ganhub.app.jobs import Jobs
 from ganhub.app.library import Library
 from ganhub.app.page import list_tabs
 from ganhub.app.shield import own_folder
+from ganhub.app.tabs import _interpolate_pins as timeline
 from ganhub.creation import Creation, Edit, Generate, Interpolate, Project, Restore, Style, Translate
 from ganhub.creation.permalink import from_code, to_code
 from ganhub.errors import ConfigError, GanhubError
@@ -75,7 +77,7 @@ def made_again(desk: Desk, creation: Creation, keep: Memory | None = None) -> Ou
     told, filled = opened(desk, creation, keep)
     run, inputs, _ = desk.tabs[told["tab"]].form.run
     given = [filled[box] for box in inputs]
-    last = list(run(None, *given) if told["tab"] == "edit" else run(*given, None))[-1]
+    last = list(run(None, *given) if told["tab"] in ("edit", "interpolate") else run(*given, None))[-1]
     return next(value for value in last if isinstance(value, Outcome))
 
 
@@ -89,6 +91,20 @@ def made_again(desk: Desk, creation: Creation, keep: Memory | None = None) -> Ou
         Generate(model="tiny-dcgan", seed=9, count=2, likeness=0.5, around=4),
         Generate(model="tiny-conditional-gan", count=3, labels=("circle", "ring")),
         Interpolate(model="tiny-dcgan", seeds=(4, 5), frames=16, loop=False),
+        Interpolate(
+            model="tiny-conditional-gan",
+            seeds=(4, 5, 6),
+            durations=(1, 2, 1),
+            label="ring",
+            frames=8,
+            fps=10,
+            labels=("", "circle", 1),
+            easing="hold",
+            space="z",
+            truncation=0.6,
+            pace="picture",
+            format="webm",
+        ),
         Edit(model="tiny-stylegan2", seed=5, directions=(("pca:1", 1.5),), mixed="fine", mix_seed=8),
         Edit(model="tiny-stylegan2", photo=NOBODYS, steps=20, size=1024),
         Style(model="tiny-fast-style", photo=NOBODYS, styles=((STYLE, 1.0),), size=256, opaque=True, style_size=512),
@@ -152,6 +168,51 @@ def test_what_each_picture_is_offered(desk: Desk) -> None:
     assert offered["translate"] == photos
     assert offered["style"] == photos | {"surprise"}
     assert "edit" not in actions.offers(desk, Generate(model="tiny-dcgan", seed=4))  # it has no styles
+
+
+def added(desk: Desk, tab: str, creation: Creation, *boxes: Any) -> dict[Any, Any]:
+    """Box -> value of a form that a picture of the tray was added to."""
+    _, answer, _, *values = actions.add(desk, tab, {"code": to_code(creation)}, None, *boxes)
+    assert json.loads(answer) == {"tab": tab, "run": False}
+    return dict(zip(desk.tabs[tab].form.boxes, values, strict=True))
+
+
+def test_pictures_become_pins_of_a_film(desk: Desk) -> None:
+    """They come behind the pins that were chosen; of another model, or where nobody chose any, a film begins."""
+    form, model = desk.tabs["interpolate"].form, "tiny-conditional-gan"
+    fresh = [box.value for box in form.boxes]
+    one = added(desk, "interpolate", Generate(model=model, seed=7, labels=("ring",), truncation=0.7), *fresh)
+    assert [one[box] for box in form.boxes[:2]] == [model, "7 (ring)"] and one[form.boxes[7]] == 0.7
+    two = added(desk, "interpolate", Generate(model=model, seed=9), *one.values())
+    again = added(desk, "interpolate", Generate(model=model, seed=7, labels=("ring",)), *two.values())
+    assert two[form.boxes[1]] == "7 (ring), 9" and again[form.boxes[1]] == "9, 7 (ring)"
+    other = added(desk, "interpolate", Edit(model="tiny-stylegan2", seed=5), *two.values())
+    assert [other[box] for box in form.boxes[:2]] == ["tiny-stylegan2", "5"]
+    for creation in (WALL, Generate(model=model, likeness=0.5), Edit(model="tiny-stylegan2", mixed="fine")):
+        assert "pin" not in actions.offers(desk, creation)
+        with pytest.raises(ConfigError, match="cannot be used there"):
+            added(desk, "interpolate", creation, *fresh)
+
+
+def test_the_timeline_and_its_preview(desk: Desk) -> None:
+    """What its buttons do to the text of the pins; the preview is small, and lasts as long as the film."""
+    assert timeline.moved("3, 13 (a) x2, 23", 1, -1) == ("13 (a) x2, 3, 23", 0)
+    assert timeline.moved("3, 13, 23", 2, 1) == ("3, 13, 23", 2) and timeline.removed("3, 13, 23", 2) == ("3, 13", 1)
+    assert timeline.with_class("3, 13", 1, "ring") == "3, 13 (ring)"
+    assert timeline.with_class("3, 13 (ring)", 1, timeline.AS_ALL) == "3, 13"
+    assert timeline.with_duration("3, 13", 0, 2) == "3 x2, 13" and timeline.with_duration("3 x2, 13", 0, 1) == "3, 13"
+    assert timeline.added("", "4") == "4" and timeline.added(", ".join(map(str, range(12))), 99).endswith("11, 99")
+    assert timeline.choose("3, 13 (#1) x2", ["ring", "cross"], 5) == ("Pin 2 of 2: seed 13", "cross", 2.0)
+    film = Interpolate(model="tiny-conditional-gan", seeds=(3, 4), labels=("ring", ""), frames=96, fps=24)
+    pins, _ = timeline.drawn(desk.bench, film, lambda *step: None)
+    assert [words for _, words in pins] == ["3 ring", "4"] and all(Path(file).is_file() for file, _ in pins)
+    *_, (_, moving, hint) = timeline.look(desk.bench, None, 0, *timeline.asking(film))
+    with Image.open(moving) as gif:
+        frames = [frame.info["duration"] for frame in ImageSequence.Iterator(gif)]
+        assert max(gif.size) <= timeline.LOOK_SIDE and sum(frames) == pytest.approx(4000, rel=0.05) and hint == ""
+    boxes = list(timeline.asking(film))
+    boxes[1] = "3"
+    assert "Give 2 to 12 seeds" in list(timeline.look(desk.bench, None, 0, *boxes))[-1][2]
 
 
 # ---- files

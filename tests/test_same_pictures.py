@@ -87,8 +87,9 @@ def frames_of(path: str | Path) -> list[bytes]:
 
 
 def test_interpolate(client: Client, library: LocalLibrary, tmp_path: Path) -> None:
-    *_, gif, _ = client.predict("tiny-stylegan2", "3, 14", "", 12, "GIF", True, api_name="/interpolate_tab")
-    walk = Interpolate(model="tiny-stylegan2", seeds=(3, 14), frames=12)
+    asked = ("tiny-stylegan2", "3, 14", "", 12, "gif", True, "linear", 1, 24, False, "")
+    *_, gif, _ = client.predict(*asked, api_name="/interpolate_tab")
+    walk = Interpolate(model="tiny-stylegan2", seeds=(3, 14), frames=12, format="gif")
     save_video(render(walk, library).film, tmp_path / "library.gif", fps=walk.fps)
     wanted = frames_of(tmp_path / "library.gif")
     assert frames_of(gif["value"] if isinstance(gif, dict) else gif) == wanted

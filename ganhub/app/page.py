@@ -23,13 +23,13 @@ from ganhub.app.library import Library
 from ganhub.app.shield import Limits, guard, middleware, own_folder
 from ganhub.app.theme import CSS, HEADER, theme
 from ganhub.creation import checks
+from ganhub.creation.pins import MAX_PINS, read_pins, write_pins
 from ganhub.errors import ConfigError
 from ganhub.images import provenance
 from ganhub.models import StyleGenerator
 
 DAY = 86_400
 THREADS = 128  # listeners at a time, of which most wait: work itself is bounded by its lanes
-MAX_SEEDS = 8  # that the Interpolate tab takes
 UNMARKED = "Marks are off here: pictures and films do not say that they were generated, nor how."
 STYLES = ("tray", "quiz", "about")  # sheets of their own, behind the page's
 NO_PICTURE = "Click a picture of the wall first."
@@ -121,8 +121,9 @@ def send(seed: str, seeds: str) -> tuple[Any, str]:
     """Add a seed to the seeds of the Interpolate tab and go there."""
     if not seed:
         raise ConfigError(NO_PICTURE)
-    kept = [part for part in str(seeds or "").replace(",", " ").split() if part != seed]
-    return gr.Tabs(selected="interpolate"), ", ".join([*kept, seed][-MAX_SEEDS:])
+    new = read_pins(seed, least=1, most=1)
+    kept = [pin for pin in read_pins(seeds, least=0) if pin.seed != new[0].seed]
+    return gr.Tabs(selected="interpolate"), write_pins([*kept, *new][-MAX_PINS:])
 
 
 def send_to_edit(name: str, seed: str) -> tuple[Any, str, int]:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from ganhub.creation.checks import MAX_SEED, shown
 from ganhub.errors import ConfigError
 
+MAX_PINS = 12  # of a visitor's film
 DURATIONS = (0.1, 100.0)
 SPACE = " ,;\t\r\n"
 _PIN = re.compile(

@@ -72,10 +72,10 @@
     seen.add(tab);
     me.quiet.delete(tab);
     silent = me.ask?.silent ? tab : "";
+    if (!me.ask?.silent) document.querySelector("[role=tablist]")?.scrollIntoView({ block: "start" });
     if (!run) return me.busy.delete(tab);
     me.busy.add(tab);
     document.querySelector(`#tray-run-${tab}`)?.click();
-    if (!me.ask?.silent) document.querySelector("[role=tablist]")?.scrollIntoView({ block: "start" });
   };
   me.failed = () => {
     me.going = false;

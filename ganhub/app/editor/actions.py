@@ -15,7 +15,7 @@ from typing import Any
 import gradio as gr
 
 from ganhub import hub, zoo
-from ganhub.app.declared import Bench, Built
+from ganhub.app.declared import Addition, Bench, Built
 from ganhub.app.editor.memory import Memory, outcome_of
 from ganhub.config import nearest
 from ganhub.creation import Creation, Restore, Style, permalink, variations
@@ -47,6 +47,11 @@ class Desk:
         return next((name for name, one in self.tabs.items() if one.form and one.form.takes(creation)), None)
 
     @cached_property
+    def additions(self) -> Mapping[str, Addition]:
+        """Tab -> how a picture is added to its form."""
+        return {name: one.addition for name, one in self.tabs.items() if one.form and one.addition}
+
+    @cached_property
     def of_pictures(self) -> Sequence[str]:
         """The actions that take a picture along, of which tab and models were here when the page was built."""
         forms = {name for name, one in self.tabs.items() if one.form}
@@ -70,6 +75,7 @@ def offers(desk: Desk, creation: Creation) -> list[str]:
         found.append("surprise")
     except ConfigError:
         pass
+    found += [one.action for one in desk.additions.values() if one.able(creation)]
     return [*found, *desk.of_pictures]
 
 
@@ -146,6 +152,26 @@ def go(desk: Desk, ask: Any, memory: Memory | None) -> list[Any]:
             filled = name == tab
             values += one.form.fill(creation, photos) if filled else [gr.skip() for _ in one.form.boxes]
     return [gr.Tabs(selected=tab), json.dumps(answer), memory, *values]
+
+
+def add(desk: Desk, tab: str, ask: Any, memory: Memory | None, *boxes: Any) -> list[Any]:
+    """Add a result's picture to what a tab's form holds, and go there.
+
+    Returns:
+        The tabs, an answer for the page's script as JSON, the memory, and the boxes of that form.
+    """
+    memory = memory or Memory()
+    creation = permalink.read(ask.get("code", "") if isinstance(ask, Mapping) else "")
+    addition = desk.additions[tab]
+    if not addition.able(creation):
+        raise ConfigError(f"This picture cannot be used there: {addition.title} takes pictures that a model generated.")
+    check_models(creation)
+
+    def file() -> str:
+        return outcome_of(desk.bench, memory, permalink.to_code(creation)).files[0]
+
+    values = addition.add(creation, file, *boxes)
+    return [gr.Tabs(selected=tab), json.dumps({"tab": tab, "run": False}), memory, *values]
 
 
 def choose_tab(desk: Desk, ask: Any, memory: Memory | None) -> Any:
