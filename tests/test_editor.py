@@ -24,6 +24,7 @@ from ganhub.app.library import Library
 from ganhub.app.page import list_tabs
 from ganhub.app.shield import own_folder
 from ganhub.app.tabs import _interpolate_pins as timeline
+from ganhub.app.tabs import edit as edit_tab
 from ganhub.creation import Creation, Edit, Generate, Interpolate, Project, Restore, Style, Translate
 from ganhub.creation.permalink import from_code, to_code
 from ganhub.errors import ConfigError, GanhubError
@@ -163,8 +164,8 @@ def test_what_each_picture_is_offered(desk: Desk) -> None:
         Generate(model="tiny-stylegan2", seed=4), Translate(model="tiny-pix2pix", photo=NOBODYS),
         Style(model="tiny-fast-style", photo=NOBODYS, styles=((STYLE, 1.0),)),
     )}  # fmt: skip
-    photos = {"style", "enlarge", "restore"}
-    assert offered["generate"] >= photos | {"like", "interpolate", "edit", "surprise"}
+    photos = {"style", "enlarge", "restore", "mix"}
+    assert offered["generate"] >= photos | {"like", "interpolate", "edit", "surprise", "pin"}
     assert offered["translate"] == photos
     assert offered["style"] == photos | {"surprise"}
     assert "edit" not in actions.offers(desk, Generate(model="tiny-dcgan", seed=4))  # it has no styles
@@ -174,24 +175,46 @@ def added(desk: Desk, tab: str, creation: Creation, *boxes: Any) -> dict[Any, An
     """Box -> value of a form that a picture of the tray was added to."""
     _, answer, _, *values = actions.add(desk, tab, {"code": to_code(creation)}, None, *boxes)
     assert json.loads(answer) == {"tab": tab, "run": False}
-    return dict(zip(desk.tabs[tab].form.boxes, values, strict=True))
+    return dict(zip(desk.tabs[tab].addition.boxes, values, strict=True))
 
 
 def test_pictures_become_pins_of_a_film(desk: Desk) -> None:
     """They come behind the pins that were chosen; of another model, or where nobody chose any, a film begins."""
-    form, model = desk.tabs["interpolate"].form, "tiny-conditional-gan"
-    fresh = [box.value for box in form.boxes]
+    boxes, model = desk.tabs["interpolate"].addition.boxes, "tiny-conditional-gan"
+    fresh = [box.value for box in boxes]
     one = added(desk, "interpolate", Generate(model=model, seed=7, labels=("ring",), truncation=0.7), *fresh)
-    assert [one[box] for box in form.boxes[:2]] == [model, "7 (ring)"] and one[form.boxes[7]] == 0.7
+    assert [one[box] for box in boxes[:2]] == [model, "7 (ring)"] and one[boxes[7]] == 0.7
     two = added(desk, "interpolate", Generate(model=model, seed=9), *one.values())
     again = added(desk, "interpolate", Generate(model=model, seed=7, labels=("ring",)), *two.values())
-    assert two[form.boxes[1]] == "7 (ring), 9" and again[form.boxes[1]] == "9, 7 (ring)"
+    assert two[boxes[1]] == "7 (ring), 9" and again[boxes[1]] == "9, 7 (ring)"
     other = added(desk, "interpolate", Edit(model="tiny-stylegan2", seed=5), *two.values())
-    assert [other[box] for box in form.boxes[:2]] == ["tiny-stylegan2", "5"]
+    assert [other[box] for box in boxes[:2]] == ["tiny-stylegan2", "5"]
     for creation in (WALL, Generate(model=model, likeness=0.5), Edit(model="tiny-stylegan2", mixed="fine")):
         assert "pin" not in actions.offers(desk, creation)
         with pytest.raises(ConfigError, match="cannot be used there"):
             added(desk, "interpolate", creation, *fresh)
+
+
+def test_a_picture_becomes_the_other_one_of_a_mix(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its seed in the same model, with what was chosen to be taken; otherwise its file is the photo to be found."""
+    said: list[str] = []
+    monkeypatch.setattr(gr, "Info", said.append)
+    model, picture = "tiny-stylegan2", Generate(model="tiny-stylegan2", seed=9)
+    assert list(added(desk, "edit", picture, model, [], 1, "the same class", None).values()) == [
+        model, ["fine"], 9, "the same class", None
+    ]  # fmt: skip
+    assert list(added(desk, "edit", picture, model, ["coarse"], 1, "", None).values())[1:3] == [["coarse"], 9]
+    assert not said
+    *kept, file = added(desk, "edit", Generate(model="tiny-dcgan", seed=9), model, [], 1, "", None).values()
+    assert kept == [model, [], 1, ""] and images.load_image(file).shape[-1] > 1 and "Find this photo" in said[0]
+    run, _, outputs = desk.tabs["edit"].addition.run[1]
+    session = None
+    for number in (9, 10):  # first nothing is edited yet, then something is
+        mixed = Edit(model=model, seed=5, mixed="fine", mix_seed=number)
+        last = list(run(None, session, *edit_tab.fill(mixed, {})))[-1]
+        session = last[0]
+        outcome = next(value for value in last if isinstance(value, Outcome))
+        assert (outcome.creation.mixed, outcome.creation.mix_seed, len(last)) == ("fine", number, len(outputs))
 
 
 def test_the_timeline_and_its_preview(desk: Desk) -> None:

@@ -78,7 +78,9 @@ class Addition:
         action: Name of the tray's button.
         title: What a visitor reads on it.
         able: Whether a result can be taken.
-        add: (creation, function that gives the file of its picture, values of the form's boxes) -> new values.
+        add: (creation, function that gives the file of its picture, values of the boxes) -> new values.
+        boxes: Components that are read and filled.
+        onto: CSS selector of what a picture may be dropped on, instead.
         run: Listeners that show it then, one after the other.
     """
 
@@ -86,6 +88,8 @@ class Addition:
     title: str
     able: Callable[[Creation], bool]
     add: Callable[..., Sequence[Any]]
+    boxes: Sequence[Any]
+    onto: str
     run: Sequence[Listener] = ()
 
 

@@ -1,6 +1,6 @@
 (facts) => {
   /* The tray: what this browser keeps of a visitor's results, and the buttons under the tabs. */
-  const KEY = "ganhub-tray", VERSION = 1, MOST = 100;
+  const KEY = "ganhub-tray", VERSION = 1, MOST = 100, OWN = "application/x-ganhub";
   const me = window.ganhub = { ask: null, busy: new Set(), now: "", facts };
   const find = (selector) => document.querySelector(`#tray ${selector}`);
   let entries = [], chosen = "", pairing = "", starred = false, steps = [], at = 0;
@@ -61,7 +61,7 @@
     ? element("img", { src: entry.thumb, alt: `${entry.title}${entry.note ? `: ${entry.note}` : ""}` })
     : element("span", { className: "tray-bare", textContent: entry.title });
   const card = (entry) => {
-    const button = element("button", { type: "button", title: entry.title }, face(entry));
+    const button = element("button", { type: "button", title: entry.title, draggable: true }, face(entry));
     button.dataset.code = entry.code;
     button.setAttribute("aria-pressed", String(entry.code === chosen));
     if (entry.star) button.append(element("span", { className: "tray-star", textContent: "★", ariaHidden: "true" }));
@@ -163,11 +163,11 @@
 
   me.send = (button, ask) => {
     me.ask = ask;
-    if (button === "go" || facts.additions.includes(button)) me.going = true;
+    if (button === "go" || Object.hasOwn(facts.additions, button)) me.going = true;
     document.querySelector(`#tray-${button}`)?.click();
   };
   me.goOn = (name, code) => {
-    if (facts.additions.includes(name)) me.send(name, { code }); else me.send("go", { action: name, code });
+    if (Object.hasOwn(facts.additions, name)) me.send(name, { code }); else me.send("go", { action: name, code });
   };
   const choose = (code) => {
     if (pairing && pairing !== code) {
@@ -249,6 +249,24 @@
     box.dispatchEvent(new Event("change", { bubbles: true }));
   };
   for (const name of ["dragover", "dragleave", "drop"]) document.addEventListener(name, drop);
+
+  /* A picture of the tray is dropped on a tab, which adds it to what it holds. */
+
+  document.addEventListener("dragstart", (event) => {
+    const code = event.target.closest?.(".tray-strip button")?.dataset.code;
+    if (code) event.dataTransfer.setData(OWN, code);
+  });
+  const dropOnTab = (event) => {
+    if (!event.dataTransfer?.types.includes(OWN)) return;
+    const zone = Object.entries(facts.additions).find(([, onto]) => event.target.closest?.(onto));
+    if (!zone) return;
+    event.preventDefault();
+    event.stopPropagation();  /* boxes for uploads take files alone */
+    if (event.type !== "drop") return;
+    const entry = get(event.dataTransfer.getData(OWN));
+    if (entry?.can.includes(zone[0])) me.goOn(zone[0], entry.code); else me.say("This picture cannot be used there.");
+  };
+  for (const name of ["dragover", "drop"]) document.addEventListener(name, dropOnTab, true);
   window.addEventListener("storage", (event) => { if (event.key === KEY) { entries = load(); draw(); } });
 
   const begin = (tries) => {

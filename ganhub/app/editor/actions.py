@@ -49,7 +49,7 @@ class Desk:
     @cached_property
     def additions(self) -> Mapping[str, Addition]:
         """Tab -> how a picture is added to its form."""
-        return {name: one.addition for name, one in self.tabs.items() if one.form and one.addition}
+        return {name: one.addition for name, one in self.tabs.items() if one.addition}
 
     @cached_property
     def of_pictures(self) -> Sequence[str]:
@@ -158,7 +158,7 @@ def add(desk: Desk, tab: str, ask: Any, memory: Memory | None, *boxes: Any) -> l
     """Add a result's picture to what a tab's form holds, and go there.
 
     Returns:
-        The tabs, an answer for the page's script as JSON, the memory, and the boxes of that form.
+        The tabs, an answer for the page's script as JSON, the memory, and the boxes of the addition.
     """
     memory = memory or Memory()
     creation = permalink.read(ask.get("code", "") if isinstance(ask, Mapping) else "")

@@ -50,7 +50,7 @@ def build_tray(
         "tabs": list(built),
         "forms": list(forms),
         "actions": {**SEED, **SURPRISE, **additions, **PHOTO},
-        "additions": list(additions),
+        "additions": {one.action: one.onto for one in desk.additions.values()},
     }
     app.load(None, None, None, js=_start(facts), api_visibility="private")
 
@@ -107,7 +107,7 @@ def wire_actions(desk: Desk, at: SimpleNamespace, tabs: gr.Tabs) -> None:
 def wire_additions(desk: Desk, at: SimpleNamespace, tabs: gr.Tabs) -> None:
     """Add a picture to what a form holds already, such as the pins of a film."""
     for name, addition in desk.additions.items():
-        boxes = desk.tabs[name].form.boxes
+        boxes = addition.boxes
         adding = hidden(f"tray-{addition.action}").click(
             parts.calm(add, desk, name), [at.ask, at.memory, *boxes], [tabs, at.went, at.memory, *boxes],
             js=handler("tray_ask"), **parts.PRIVATE,

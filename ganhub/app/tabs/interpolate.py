@@ -194,7 +194,9 @@ def connect(bench: Bench, at: SimpleNamespace) -> Built:
             "suggest": (suggested, at.model, at.corners), "start": listener,
         },
         outcome=at.outcome, form=Form(takes, fill, at.inputs, listener),
-        addition=Addition("pin", "Add to the film", timeline.can_be_added, timeline.with_picture),
+        addition=Addition(
+            "pin", "Add to the film", timeline.can_be_added, timeline.with_picture, at.inputs, "#interpolate-timeline"
+        ),
     )  # fmt: skip
 
 
