@@ -194,7 +194,7 @@ def test_interpolate_refusals(client: Client, arguments: tuple, says: str) -> No
 
 
 def rows(client: Client, classes: list[str], styles: int = 3, seed: int = 5) -> list[tuple[bytes, str]]:
-    gallery, _ = client.predict("tiny-conditional-gan", classes, styles, seed, 1.0, api_name="/conditional")
+    gallery, _ = client.predict("tiny-conditional-gan", classes, styles, seed, 1.0, 0, 0, api_name="/conditional")
     pictures = gallery["value"] if isinstance(gallery, dict) else gallery
     return [(Path(picture["image"]).read_bytes(), picture["caption"]) for picture in pictures]
 

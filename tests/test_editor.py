@@ -25,7 +25,8 @@ from ganhub.app.page import list_tabs
 from ganhub.app.shield import own_folder
 from ganhub.app.tabs import _interpolate_pins as timeline
 from ganhub.app.tabs import edit as edit_tab
-from ganhub.creation import Creation, Edit, Generate, Interpolate, Project, Restore, Style, Translate
+from ganhub.app.tabs import evolve as evolve_tab
+from ganhub.creation import Creation, Edit, Generate, Interpolate, Point, Project, Restore, Style, Translate
 from ganhub.creation.permalink import from_code, to_code
 from ganhub.errors import ConfigError, GanhubError
 from ganhub.models import get_architecture
@@ -91,6 +92,7 @@ def made_again(desk: Desk, creation: Creation, keep: Memory | None = None) -> Ou
         WALL,
         Generate(model="tiny-dcgan", seed=9, count=2, likeness=0.5, around=4),
         Generate(model="tiny-conditional-gan", count=3, labels=("circle", "ring")),
+        Generate(model="tiny-conditional-gan", seed=4, count=12, labels=("ring",), likeness=0.85, around=4),
         Interpolate(model="tiny-dcgan", seeds=(4, 5), frames=16, loop=False),
         Interpolate(
             model="tiny-conditional-gan",
@@ -169,6 +171,40 @@ def test_what_each_picture_is_offered(desk: Desk) -> None:
     assert offered["translate"] == photos
     assert offered["style"] == photos | {"surprise"}
     assert "edit" not in actions.offers(desk, Generate(model="tiny-dcgan", seed=4))  # it has no styles
+
+
+def sent(desk: Desk, tab: str, action: str, *values: Any) -> Creation:
+    """What a button below a wall asks for."""
+    return from_code(json.loads(actions.go_from(desk, action, desk.tabs[tab].pick[0], None, *values)[1])["code"])
+
+
+def test_buttons_below_walls_take_model_and_settings_along(desk: Desk) -> None:
+    """More like this and Evolve, of the picture that is picked: one on a wall, one of a class."""
+    wall = Outcome(WALL, ["x"] * 4)
+    like = sent(desk, "generate", "like", wall, "5")
+    assert (like.model, like.around, like.truncation, like.labels) == (WALL.model, 5, WALL.truncation, ())
+    bred = sent(desk, "generate", "evolve", wall, "5")
+    assert bred == Point(model=WALL.model, weights=(1, *[0] * 31), seed=5, truncation=WALL.truncation)
+    rows = Outcome(Generate(model="tiny-conditional-gan", seed=3, count=2, labels=("circle", "ring")), ["x"] * 4)
+    like = sent(desk, "conditional", "like", rows, "4", "ring")
+    assert (like.seed, like.around, like.labels) == (4, 4, ("ring",)) and desk.tab_of(like) == "conditional"
+    assert sent(desk, "conditional", "evolve", rows, "4", "ring").label == "ring"
+    for tab, values in (("generate", (None, "5")), ("generate", (wall, "")), ("conditional", (rows, "9", "ring"))):
+        with pytest.raises(ConfigError, match="Click a picture of the wall first"):
+            sent(desk, tab, "like", *values)
+
+
+def test_a_picture_that_is_bred_keeps_its_class(desk: Desk) -> None:
+    """Also where nobody named one: the first child is the picture itself."""
+    model = "tiny-conditional-gan"
+    bred = actions.bred_from(Generate(model=model, seed=4))
+    names = desk.bench.library.open(model).config.class_names
+    assert bred.label == names[4 % len(names)] and desk.tab_of(bred) == "evolve"
+    *_, (*_, outcome, _) = evolve_tab.reopen(desk.bench, *evolve_tab.fill(bred, {}), 0, 0.2, request=None)
+    own, child = (images.load_image(file) for file in (
+        memory.drawn_anew(desk.bench, Generate(model=model, seed=4)).files[0], outcome.files[0]
+    ))  # fmt: skip
+    assert outcome.creation == bred and (own - child).abs().max() < 2 / 127
 
 
 def added(desk: Desk, tab: str, creation: Creation, *boxes: Any) -> dict[Any, Any]:

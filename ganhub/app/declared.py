@@ -106,6 +106,8 @@ class Built:
         outcome: A ``gr.State`` that holds the newest :class:`Outcome`; each one that is put in goes into the history.
         form: How it is filled from a Creation.
         addition: How a picture is added to what the form holds.
+        ways: Action of the tray -> a button of the tab that does it with the picture that is picked.
+        pick: (function, inputs) that give the Creation of that picture.
     """
 
     first: Listener | None = None
@@ -116,6 +118,8 @@ class Built:
     outcome: Any = None
     form: Form | None = None
     addition: Addition | None = None
+    ways: Mapping[str, Any] = field(default_factory=dict)
+    pick: tuple[Callable[..., Creation], Sequence[Any]] | None = None
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -45,6 +45,11 @@ class Desk:
     def tab_of(self, creation: Creation) -> str | None:
         """The tab whose form shows a Creation."""
         return next((name for name, one in self.tabs.items() if one.form and one.form.takes(creation)), None)
+
+    @cached_property
+    def boxes(self) -> Sequence[Any]:
+        """The boxes of all forms."""
+        return [box for one in self.tabs.values() if one.form for box in one.form.boxes]
 
     @cached_property
     def additions(self) -> Mapping[str, Addition]:
@@ -85,7 +90,16 @@ def by_seed(action: str, creation: Creation, chance: random.Random, other: Creat
         return variations.near(creation, chance)
     if action == "interpolate":
         return variations.walk(creation, chance, other)
-    return variations.search_from(creation) if action == "evolve" else variations.edit_of(creation)
+    return bred_from(creation) if action == "evolve" else variations.edit_of(creation)
+
+
+def bred_from(creation: Creation) -> Creation:
+    """The search that begins at a Creation; a picture keeps its class, also where that is its seed's own."""
+    search = variations.search_from(creation)
+    entry = zoo.entry_of(search.model)
+    if isinstance(search, Point) and search is not creation and search.label is None and entry and entry.classes:
+        return replace(search, label=entry.classes[search.seed % len(entry.classes)])
+    return search
 
 
 def by_photo(action: str, digest: str) -> Creation:
@@ -172,6 +186,11 @@ def add(desk: Desk, tab: str, ask: Any, memory: Memory | None, *boxes: Any) -> l
 
     values = addition.add(creation, file, *boxes)
     return [gr.Tabs(selected=tab), json.dumps({"tab": tab, "run": False}), memory, *values]
+
+
+def go_from(desk: Desk, action: str, pick: Callable[..., Creation], memory: Memory | None, *values: Any) -> list[Any]:
+    """What :func:`go` does, for the picture that is picked below a wall."""
+    return go(desk, {"action": action, "code": pick(*values).to_json()}, memory)
 
 
 def choose_tab(desk: Desk, ask: Any, memory: Memory | None) -> Any:
