@@ -214,7 +214,7 @@ def test_conditional_rows_share_the_style_of_a_column(client: Client, models: Pa
 
 def test_conditional_refusals(client: Client) -> None:
     def says(model: str, classes: Any, styles: int = 2) -> str:
-        return refusal(client, model, classes, styles, 0, 1.0, api_name="/conditional")
+        return refusal(client, model, classes, styles, 0, 1.0, 0, 0, api_name="/conditional")
 
     assert "Did you mean 'cross'" in says("tiny-conditional-gan", ["crss"])
     assert "Choose 1 to 16 classes" in says("tiny-conditional-gan", [])

@@ -27,6 +27,7 @@ MAX_FRAMES = 240
 ANY, AS_ALL = "as each seed has it", "as the film"
 FIRST = "3, 13, 23"  # pins that nobody has chosen
 LOOK_SIDE, LOOK_FRAMES = 64, 24  # pixels and frames of the small look
+FEW = "A film needs two pins or more: add pictures."
 LONGEST = 8.0  # of the slider: how long a way lasts, compared with others
 
 
@@ -55,9 +56,9 @@ def asking(film: Interpolate) -> tuple[Any, ...]:
 def look(bench: Bench, request: gr.Request, place: int, *boxes: Any) -> Iterator[tuple]:
     """The pins' pictures, the film small and moving, and in a sentence what is missing."""
     try:
-        film = asked_film(*boxes)
-        key = parts.visitor(request, "timeline")
-        job = bench.jobs.start(key, lambda report: drawn(bench, film, report), lane="film")
+        job = bench.jobs.start(
+            parts.visitor(request, "timeline"), lambda report: drawn(bench, boxes, report), lane="film"
+        )
         for _ in job:
             yield tuple(parts.keep(3))  # so that whoever leaves ends it
         pins, moving = job.result()
@@ -66,7 +67,8 @@ def look(bench: Bench, request: gr.Request, place: int, *boxes: Any) -> Iterator
     except GanhubError as error:  # while somebody types, it is no error yet
         yield gr.skip(), gr.skip(), html.escape(parts.told(str(error)))
         return
-    yield gr.Gallery(pins, selected_index=min(int(place or 0), len(pins) - 1)), moving, ""
+    chosen = min(int(place or 0), len(pins) - 1) if pins else None
+    yield gr.Gallery(pins, selected_index=chosen), moving, "" if moving else FEW
 
 
 def look_once(bench: Bench, request: gr.Request, there: Any, place: int, *boxes: Any) -> Iterator[tuple]:
@@ -77,28 +79,36 @@ def look_once(bench: Bench, request: gr.Request, there: Any, place: int, *boxes:
         yield from look(bench, request, place, *boxes)
 
 
-def drawn(bench: Bench, film: Interpolate, report: Report) -> tuple[list[tuple[str, str]], str]:
-    """The pins' pictures with what they are in words, and the file of a small GIF that lasts as long as the film."""
-    generator = bench.library.open(film.model, LatentGenerator)
-    wanted = [(pin.seed, film.label if pin.label == "" else pin.label) for pin in film.pins()]
+def drawn(bench: Bench, boxes: Sequence[Any], report: Report) -> tuple[list[tuple[str, str]], str | None]:
+    """The pins' pictures with what they are in words, and, of two or more, the file of a small film."""
+    pins = read_pins(boxes[1], least=0, most=MAX_PINS)
+    whole = asked_film(boxes[0], boxes[1] if len(pins) > 1 else FIRST, *boxes[2:])
+    generator = bench.library.open(whole.model, LatentGenerator)
+    wanted = [(pin.seed, whole.label if pin.label == "" else pin.label) for pin in pins]
     for _, label in wanted:
         generator.labels(1, label)  # says what is wrong with a class
-    one = Generate(model=film.model, truncation=film.truncation)
+    one = Generate(model=whole.model, truncation=whole.truncation)
 
     def mark(asked: Wanted) -> Mark | None:
         return marks.mark_of(one.alone(*asked), bench.library)
 
-    files = bench.drawings.paths_of(generator, film.model, wanted, film.truncation, report, mark=mark)
-    frames = min(film.frames, max(LOOK_FRAMES, 2 * len(wanted)))
-    limits.check_pixels(frames, generator.config.size, limits.FILM_OF_A_VISITOR, "frames")
+    files = bench.drawings.paths_of(generator, whole.model, wanted, whole.truncation, report, mark=mark)
+    pictures = list(zip(files, map(in_words, pins), strict=True))
+    return pictures, small_film(bench, whole, report) if len(pins) > 1 else None
+
+
+def small_film(bench: Bench, film: Interpolate, report: Report) -> str:
+    """The file of a small GIF of a film, with few frames, that lasts as long."""
+    frames = min(film.frames, max(LOOK_FRAMES, 2 * len(film.seeds)))
+    size = bench.library.open(film.model, LatentGenerator).config.size
+    limits.check_pixels(frames, size, limits.FILM_OF_A_VISITOR, "frames")
     fps = min(max(film.fps * frames / film.frames, 1), 50)
-    small = replace(film, frames=frames, fps=fps, format="gif")
-    pictures = render(small, bench.library, report).film
-    if (larger := max(pictures.shape[-2:]) / LOOK_SIDE) > 1:
-        pictures = images.resize(pictures, tuple(max(1, round(side / larger)) for side in pictures.shape[-2:]))
+    pictures = render(replace(film, frames=frames, fps=fps, format="gif"), bench.library, report).film
+    if (larger := max(size) / LOOK_SIDE) > 1:
+        pictures = images.resize(pictures, tuple(max(1, round(side / larger)) for side in size))
     path = parts.scratch(f"{film.model}-look.gif")
     images.save_gif(pictures.clamp(-1, 1), path, fps=fps, mark=provenance.bare(provenance.GENERATED))
-    return list(zip(files, map(in_words, film.pins()), strict=True)), str(path)
+    return str(path)
 
 
 def in_words(pin: Pin) -> str:
