@@ -83,6 +83,7 @@ class Visit(Watched):
 
     def drag(self, place: int, box: str) -> None:
         """Drop a picture of the tray on a box of a tab."""
+        self.page.locator(box).wait_for()
         for spot, press in ((self.card(place), self.page.mouse.down), (self.page.locator(box), self.page.mouse.up)):
             at = spot.bounding_box()
             self.page.mouse.move(at["x"] + at["width"] / 2, at["y"] + at["height"] / 2, steps=5)

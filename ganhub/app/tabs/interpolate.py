@@ -119,8 +119,8 @@ def pinned(bench: Bench, at: SimpleNamespace) -> None:
                 allow_preview=False, format="png", buttons=[], elem_id="interpolate-pins", interactive=False,
                 elem_classes=parts.look_of(at.model.value, *PINS), object_fit="contain",
             )  # fmt: skip
-            at.hint = gr.HTML(elem_id="interpolate-hint", elem_classes="hint", container=False)
-            at.which = gr.HTML(elem_id="interpolate-which", elem_classes="hint", container=False)
+            at.hint = gr.HTML(elem_id="interpolate-hint", elem_classes="hint", container=False, padding=False)
+            at.which = gr.HTML(elem_id="interpolate-which", elem_classes="hint", container=False, padding=False)
             with gr.Row(elem_classes="ways"):
                 at.earlier, at.later, at.remove = (
                     gr.Button(words, size="sm", min_width=80, elem_id=f"interpolate-{words.lower()}")
@@ -134,7 +134,7 @@ def pinned(bench: Bench, at: SimpleNamespace) -> None:
                 )  # fmt: skip
                 at.duration = parts.unchecked(gr.Slider(
                     0.5, timeline.LONGEST, 1, step=0.5, label="How long the way to the next pin lasts",
-                    elem_id="interpolate-duration", min_width=200,
+                    elem_id="interpolate-duration", min_width=240,
                 ))  # fmt: skip
 
 
