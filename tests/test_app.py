@@ -7,6 +7,7 @@ import io
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
@@ -18,7 +19,8 @@ from PIL import Image
 
 from ganhub import zoo
 from ganhub.app import Library
-from ganhub.app._parts import run_and_stop
+from ganhub.app._parts import follow, run_and_stop
+from ganhub.app.declared import Bench
 from ganhub.app.jobs import Job, Jobs, Stopped
 from ganhub.creation import Generate, list_verbs
 from ganhub.creation.reproduce import read_creation
@@ -371,6 +373,31 @@ def test_jobs_hand_errors_on_and_replace_their_predecessor() -> None:
     assert jobs.stop(("you", "style")) is None and jobs.stop(("me", "style")) is second
     second.thread.join(10)
     assert jobs.stop(("me", "style")) is None and jobs.running() == 0
+
+
+def test_what_was_asked_for_last_is_shown() -> None:
+    """Work that ended well is silent where newer work began before its result was shown."""
+    jobs = Jobs()
+    bench = Bench(library=None, jobs=jobs, drawings=None)
+    me, ended = SimpleNamespace(session_hash="me"), threading.Event()
+
+    def work(report: Any) -> str:
+        ended.wait(10)
+        return "first"
+
+    def ask(work: Any) -> Any:
+        return (yield from follow(bench, "style", me, work, noun="Step", outputs=1, stopped="Stopped."))
+
+    first = ask(work)
+    assert "Loading" in next(first)[-1]
+    ended.set()
+    jobs._newest["me", "style"].result()
+    second = ask(lambda report: "second")
+    with pytest.raises(StopIteration) as end:
+        next(second)
+    assert end.value.value.result() == "second"
+    said = list(first)
+    assert said and all(one == {"__type__": "update"} for values in said for one in values)
 
 
 # ---- the library

@@ -68,9 +68,12 @@ class Visit(Watched):
         )
 
     def reload(self) -> None:
-        """Gradio says on the console that what it was waiting for has ended."""
+        self.leave(self.page.reload)
+
+    def leave(self, way: Callable[[], Any]) -> None:
+        """To another page; Gradio says on the console that what this one was waiting for has ended."""
         before = len(self.troubles)
-        self.page.reload()
+        way()
         self.page.wait_for_function("window.ganhub")
         ended = ("AbortError", "Unexpected error Connection errored out")
         self.troubles[before:] = [one for one in self.troubles[before:] if not one.startswith(ended)]
@@ -428,7 +431,7 @@ def test_two_visitors_at_once(browser: Any, server: Server, shots: Path, tmp_pat
     two.wall(Generate(model=MODEL, seed=500, count=4))
     Image.radial_gradient("L").convert("RGB").resize((90, 70)).save(tmp_path / "secret.png")
     one.page.get_by_role("tab", name="Style", exact=True).click()
-    one.page.locator("#style-content img").wait_for()
+    one.picture("#style-painting")  # what the tab opens with
     one.page.locator("#style-content button[aria-label='Remove Image']").click()
     one.page.locator("#style-content input[type=file]").set_input_files(tmp_path / "secret.png")
     one.page.locator("#style-content img").wait_for()
@@ -438,12 +441,15 @@ def test_two_visitors_at_once(browser: Any, server: Server, shots: Path, tmp_pat
     own = [entry["code"] for entry in two.kept()]
     assert painting["photo"] and painting["code"] not in own and to_code(WALL) not in own
 
-    two.page.goto(one.page.evaluate("code => window.ganhub.link(code, 'generate')", to_code(WALL)))
+    link = "([code, tab]) => window.ganhub.link(code, tab)"
+    to_wall = one.page.evaluate(link, [to_code(WALL), "generate"])
+    two.leave(lambda: two.page.goto(to_wall))
     two.shows(WALL)
-    one.page.goto(two.page.url)
+    one.leave(lambda: one.page.goto(two.page.url))
     one.shows(WALL)
     assert one.picture("#generate-wall") == two.picture("#generate-wall")
-    two.page.goto(one.page.evaluate("code => window.ganhub.link(code, 'style')", painting["code"]))
+    to_painting = one.page.evaluate(link, [painting["code"], "style"])
+    two.leave(lambda: two.page.goto(to_painting))
     two.page.get_by_text("A link cannot hold a picture").first.wait_for()
     two.page.locator("#style-run").wait_for()
     assert not two.page.locator("#style-content img").count()

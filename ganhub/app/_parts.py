@@ -264,7 +264,8 @@ def follow(
     """Run ``work`` as a job of this visitor and tell of it; return the ended job, or None where it was stopped.
 
     Yields ``outputs`` values and the status line: before an error is raised one without a bar, so that none is left
-    standing, and after a stop the sentence ``stopped``, or what it returns for the job.
+    standing, and after a stop the sentence ``stopped``, or what it returns for the job. What a visitor asked for last
+    is what he sees: work that newer work of the same tab took the place of says nothing more, also where it ended well.
 
     Args:
         noun: What one step is.
@@ -274,10 +275,15 @@ def follow(
     job = bench.jobs.start(visitor(request, tab), work, lane=lane or LANES.get(tab, ""))
     seen = None
     for progress in job:
+        if job.is_outdated:
+            continue
         fresh = look is not None and progress.preview is not None and progress.preview is not seen
         seen = progress.preview if fresh else seen
         yield *(look(seen) if fresh else keep(outputs)), bar(progress, noun)
     job.thread.join()
+    if job.is_outdated:
+        yield (*keep(outputs + 1),)
+        return None
     if job.stopped:
         yield (*keep(outputs), stopped) if isinstance(stopped, str) else stopped(job)
         return None

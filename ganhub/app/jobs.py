@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
@@ -81,6 +82,7 @@ class Job(Generic[T]):
         self._result: T | None = None
         self._error: BaseException | None = None
         self._began, self._finished, self._ended, self._breathed = time.monotonic(), 0.0, False, 0.0
+        self.is_outdated = False  # whether newer work of the same visitor and tab took its place
         self.thread = threading.Thread(target=self._run, name="ganhub-job", daemon=True)
         self.thread.start()
 
@@ -226,10 +228,10 @@ class Jobs:
 
     def __init__(self, lanes: Lanes | None = None) -> None:
         self.lanes = lanes or Lanes()
-        self._lock, self._running = threading.Lock(), {}
+        self._lock, self._newest = threading.Lock(), weakref.WeakValueDictionary()
 
     def start(self, key: tuple[str, str], work: Callable[[Report], T], *, lane: str = "", who: str = "") -> Job[T]:
-        """Start work; what the same visitor had running in the same tab is stopped.
+        """Start work; what the same visitor had running in the same tab is stopped, and outdated also where it ended.
 
         Args:
             lane: Where the work waits for its turn; "" begins at once.
@@ -240,16 +242,16 @@ class Jobs:
         """
         job = Job(work, self.lanes.enter(lane, who) if lane else None)
         with self._lock:
-            before, self._running[key] = self._running.get(key), job
-            self._running = {k: j for k, j in self._running.items() if not j.done}
+            before, self._newest[key] = self._newest.get(key), job
         if before is not None:
+            before.is_outdated = True
             before.stop()
         return job
 
     def stop(self, key: tuple[str, str]) -> Job | None:
         """Tell a visitor's work in a tab to end; the job, or None when nothing was running."""
         with self._lock:
-            job = self._running.get(key)
+            job = self._newest.get(key)
         if job is None or job.done:
             return None
         job.stop()
@@ -258,4 +260,4 @@ class Jobs:
     def running(self) -> int:
         """How many threads are at work, or wait in line."""
         with self._lock:
-            return sum(not job.done for job in self._running.values())
+            return sum(not job.done for job in list(self._newest.values()))
