@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 STOP_WAIT = 20  # seconds that a press of Stop waits for the end of the step at work
+NO_PICTURE = "Click a picture of the wall first."
 MAX_SENTENCE = 600  # characters of an error that a visitor reads
 # Of a path that begins at the root, without the last name.
 FOLDERS = re.compile(r"(?<![\w/:.~-])/(?:[^\s'\"<>:;,/]+/)+")
@@ -186,7 +187,7 @@ def enlarge(pictures: Tensor, side: int) -> Tensor:
 
 
 def picked(tab: str, model: Any) -> SimpleNamespace:
-    """The picture that was clicked on a wall and its seed, and where it can go: buttons ``send`` and ``edit``."""
+    """The picture that was clicked on a wall and its seed, and buttons for where it can go."""
     at = SimpleNamespace()
     with gr.Row(elem_classes="picked"):
         at.picture = gr.Image(
@@ -201,6 +202,8 @@ def picked(tab: str, model: Any) -> SimpleNamespace:
             with gr.Row(elem_classes="ways"):
                 at.send = gr.Button("Use in Interpolate", size="md", elem_id=f"{tab}-send", min_width=120)
                 at.edit = gr.Button("Edit this picture", size="md", elem_id=f"{tab}-edit", min_width=120)
+                at.like = gr.Button("More like this", size="md", elem_id=f"{tab}-like", min_width=120)
+                at.evolve = gr.Button("Evolve", size="md", elem_id=f"{tab}-evolve", min_width=120)
     return at
 
 
