@@ -185,3 +185,14 @@ def test_a_photo_of_mine_is_restored(visit: Watched, tmp_path: Path) -> None:
     picture(page, "#restore-made", before)
     page.locator("#restore-status", has_text=r" pixels, in ").wait_for()
     assert "256 x 192" in page.locator("#restore-status").inner_text()
+
+
+def test_an_error_says_what_kind_it_is(visit: Watched) -> None:
+    page = visit.page
+    tab(page, "Generate")
+    page.locator("#generate-seed input").fill("-5")
+    page.locator("#generate-run").click()
+    toast = page.locator("[data-testid=toast-body]").filter(has_text="seed must be from 0")
+    toast.get_by_text("That did not work").wait_for()
+    assert "Error" not in toast.inner_text()
+    page.locator("#generate-seed input").fill("0")

@@ -33,7 +33,7 @@ def app() -> gr.Blocks:
 def shown_texts(app: gr.Blocks) -> set[str]:
     titles = {entry.model_class.paper for entry in zoo.entries()}
     of_facts = re.compile(
-        r"\d+ × \d+ pixels|\d+ classes|Change \d+|(ganhub|torch|gradio) [\d.]+\S*|The real pictures: .*"
+        r"\d+ × \d+ pixels|\d+ classes|[A-Z]\w+ \d{4}|Change \d+|(ganhub|torch|gradio) [\d.]+\S*|The real pictures: .*"
     )  # sentences with numbers and names, and versions
     names = {name for block in app.blocks.values() for name, value in languages.list_choices(block) if is_model(value)}
     texts = languages.list_texts(app) - SAME - titles - names
@@ -193,6 +193,7 @@ def test_a_chinese_browser_reads_chinese(browser: Any, server: Server, shots: Pa
     page.locator("#generate-run").click()
     toast = page.locator("[data-testid=toast-body]").first
     toast.wait_for()
+    toast.get_by_text("没有成功").wait_for()
     said = toast.inner_text()
     assert "这里没有模型“tiny-dcgam”。你是想说“tiny-dcgan”吗？Hub 的回答：无法连接 Hub" in said and "Error" not in said
     full = "Many people are here just now, and the queue is full: try again in a minute."
