@@ -36,7 +36,7 @@ def beginning(bench: Bench, at: SimpleNamespace) -> None:
     at.model, _ = parts.model_menu(bench.library, StyleGenerator, "edit")
     classes = parts.classes_of(bench.library, at.model.value)
     at.label = gr.Dropdown(
-        [ANY, *classes], value=ANY, label="Class", allow_custom_value=True, visible=bool(classes),
+        [(ANY.capitalize(), ANY), *classes], value=ANY, label="Class", allow_custom_value=True, visible=bool(classes),
         elem_id="edit-class",
     )  # fmt: skip
     first = zoo.first_seed(at.model.value)

@@ -51,8 +51,8 @@ def build(bench: Bench) -> Built:
             at.model, _ = parts.model_menu(bench.library, LatentGenerator, "evolve")
             classes = parts.classes_of(bench.library, at.model.value)
             at.label = gr.Dropdown(
-                [ANY, *classes], value=ANY, label="Class", allow_custom_value=True, visible=bool(classes),
-                elem_id="evolve-class",
+                [(ANY.capitalize(), ANY), *classes], value=ANY, label="Class", allow_custom_value=True,
+                visible=bool(classes), elem_id="evolve-class",
             )  # fmt: skip
             at.press, at.status = parts.run_and_stop("Evolve", bench.jobs, "evolve")
             wishes(at)
@@ -315,7 +315,7 @@ def class_of(label: Any) -> str | int | None:
 def class_menu(library: Library, name: str) -> tuple[gr.Dropdown, str]:
     """The class menu of another model, hidden where there are no classes; what was liked is of the model before."""
     classes = parts.classes_of(library, name)
-    return gr.Dropdown([ANY, *classes], value=ANY, visible=bool(classes)), ""
+    return gr.Dropdown([(ANY.capitalize(), ANY), *classes], value=ANY, visible=bool(classes)), ""
 
 
 TAB = Tab("evolve", "Evolve", 25, build)

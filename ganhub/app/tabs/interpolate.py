@@ -53,7 +53,7 @@ def asked(bench: Bench, at: SimpleNamespace) -> None:
     )  # fmt: skip
     classes = parts.classes_of(bench.library, at.model.value)
     at.label = gr.Dropdown(
-        [ANY, *classes], value=ANY, label="Class", allow_custom_value=True, visible=bool(classes),
+        [(ANY.capitalize(), ANY), *classes], value=ANY, label="Class", allow_custom_value=True, visible=bool(classes),
         elem_id="interpolate-class",
     )  # fmt: skip
     at.frames = parts.unchecked(gr.Slider(8, MAX_FRAMES, 48, step=4, label="Frames", elem_id="interpolate-frames"))
@@ -199,7 +199,7 @@ def add(seeds: str, pictures: list[tuple[str, str]] | None, event: gr.SelectData
 def class_menu(library: Library, name: str) -> gr.Dropdown:
     """The class menu of another model; hidden where there are no classes."""
     classes = parts.classes_of(library, name)
-    return gr.Dropdown([ANY, *classes], value=ANY, visible=bool(classes))
+    return gr.Dropdown([(ANY.capitalize(), ANY), *classes], value=ANY, visible=bool(classes))
 
 
 TAB = Tab("interpolate", "Interpolate", 20, build)
