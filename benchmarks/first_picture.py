@@ -88,12 +88,13 @@ def visit(browser: Any, url: str, size: tuple[int, int]) -> dict[str, tuple[floa
         if title != "Generate":
             tab = page.get_by_role("tab", name=title, exact=True)
             clicks = 2 if tab.is_visible() else 3
-            if not tab.is_visible():
-                page.locator(".overflow-menu > button").click()
-                tab = page.locator(".overflow-menu").get_by_text(title, exact=True)
-                if not tab.count():
-                    page.keyboard.press("Escape")
-                    continue
+            more = page.locator(".overflow-menu")
+            if not tab.is_visible() and more.is_visible():
+                more.locator("> button").click()
+                tab = more.get_by_text(title, exact=True)
+            if not tab.count():  # an older app
+                page.keyboard.press("Escape")
+                continue
             began = time.perf_counter()
             tab.click()
         seconds = first_picture(page, began)
