@@ -42,7 +42,7 @@ def written(folder: Path, **metrics: Any) -> str:
 
 def test_a_card_says_what_the_files_say(folder: Path) -> None:
     page = written(
-        folder, draws="Draws rings.", level="show", training={"licence": "cc0-1.0"},
+        folder, draws="Draws rings.", level="show", first_seed=4, training={"licence": "cc0-1.0"},
         accuracy={"value": 0.98214, "protocol": "read by a classifier"},
     )  # fmt: skip
     entry = zoo.entry_of("tiny")
@@ -50,6 +50,7 @@ def test_a_card_says_what_the_files_say(folder: Path) -> None:
     for text in (">tiny ", "Draws rings.", ">show<", "cc0-1.0", f"{width} × {height} pixels", "0.982", entry.card):
         assert text in page, text
     assert f"<dt>Classes</dt><dd>{len(entry.classes)}</dd>" in page and "<img" not in page
+    assert "First seed" not in page, "it is no measure"
 
 
 def test_words_from_files_are_text(folder: Path) -> None:

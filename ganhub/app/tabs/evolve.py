@@ -46,8 +46,8 @@ HELP = """<p><b>By eye:</b> click the pictures you like, then press Breed. Their
 def build(bench: Bench) -> Built:
     """Lay the tab out; doors: "model", "seed", "label"."""
     at = SimpleNamespace(outcome=gr.State(None))
-    with gr.Row():
-        with gr.Column(scale=1, min_width=290):
+    with gr.Row(elem_classes="split"):
+        with gr.Column(scale=1, min_width=290, elem_classes="asked"):
             at.model, _ = parts.model_menu(bench.library, LatentGenerator, "evolve")
             classes = parts.classes_of(bench.library, at.model.value)
             at.label = gr.Dropdown(
@@ -58,7 +58,7 @@ def build(bench: Bench) -> Built:
             wishes(at)
             with gr.Accordion("How to search", open=False):
                 method(at)
-        with gr.Column(scale=3, min_width=320):
+        with gr.Column(scale=3, min_width=320, elem_classes="shown"):
             gr.HTML(HELP, elem_classes="hint", container=False)
             at.wall = gr.Gallery(
                 label="The best pictures so far", show_label=False, columns=6, height="auto", allow_preview=False,
