@@ -39,6 +39,10 @@ T = TypeVar("T")
 STOP_WAIT = 20  # seconds that a press of Stop waits for the end of the step at work
 NO_PICTURE = "Click a picture of the wall first."
 MAX_SENTENCE = 600  # characters of an error that a visitor reads
+NO_MEMORY = "There is not enough memory for this: ask for fewer or smaller pictures."
+UNEXPECTED = "Something went wrong here. The server's log says what; please try again."
+FAILED = "That did not work"  # the title of every other error
+TITLES = {NO_MEMORY: "Too large", UNEXPECTED: "Sorry"}
 # Of a path that begins at the root, without the last name.
 FOLDERS = re.compile(r"(?<![\w/:.~-])/(?:[^\s'\"<>:;,/]+/)+")
 
@@ -102,13 +106,14 @@ def _sentence(error: Exception) -> gr.Error:
     if isinstance(error, gr.Error):
         return error
     if isinstance(error, GanhubError):
-        text, title = str(error), "That did not work"
+        text = str(error)
     elif isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        text, title = "There is not enough memory for this: ask for fewer or smaller pictures.", "Too large"
+        text = NO_MEMORY
     else:
         log.error("A listener failed.", exc_info=error)
-        text, title = "Something went wrong here. The server's log says what; please try again.", "Sorry"
+        text = UNEXPECTED
     # The message is shown as HTML, and it can quote what a visitor typed.
+    title = TITLES.get(text, FAILED)
     return gr.Error(html.escape(told(text), quote=False), title=title, print_exception=False)
 
 
@@ -379,8 +384,10 @@ def _facts(entry: zoo.Entry) -> Iterable[str]:
     if entry.classes:
         yield f"{len(entry.classes)} classes"
     yield _link(entry.card, "Card")
-    papers = re.findall(r"arXiv:(\d{4}\.\d{4,5})", entry.model_class.paper)
-    yield from (_link(f"https://arxiv.org/abs/{number}", "Paper", title=entry.model_class.paper) for number in papers)
+    papers = re.findall(r"\((\w+)[^()]* (\d{4}), (?:\w+, )?arXiv:(\d{4}\.\d{4,5})", entry.model_class.paper)
+    for author, year, number in papers:
+        name = "Paper" if len(papers) == 1 else f"{author} {year}"
+        yield _link(f"https://arxiv.org/abs/{number}", name, title=entry.model_class.paper)
     yield "" if papers else html.escape(entry.model_class.paper)
 
 

@@ -148,7 +148,7 @@ def menus(library: Library, name: str) -> tuple:
     """The class menu of another model, hidden where there are no classes, its changes, of which none is chosen yet, and
     the look of its pictures."""
     classes = parts.classes_of(library, name)
-    label = gr.Dropdown([ANY, *classes], value=ANY, visible=bool(classes))
+    label = gr.Dropdown([(ANY.capitalize(), ANY), *classes], value=ANY, visible=bool(classes))
     other = gr.Dropdown([SAME, *classes], value=SAME, visible=bool(classes))
     pair = gr.ImageSlider(elem_classes=parts.look_of(name, "painting"))
     return label, [], gr.Dropdown(menu(classes), value=list(FIRST)), *[0] * CHANGES, None, other, pair

@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 
+from ganhub import zoo
 from ganhub.app import _parts as parts
 from ganhub.app.declared import Bench, Built, Form, Outcome, Tab, press_once
 from ganhub.app.jobs import Report
@@ -45,12 +46,15 @@ def asked(bench: Bench, at: SimpleNamespace) -> None:
     at.model, _ = parts.model_menu(bench.library, LatentGenerator, "conditional", conditional=True)
     at.press, at.status = parts.run_and_stop("Draw the rows", bench.jobs, "conditional")
     names = parts.classes_of(bench.library, at.model.value)
+    seed = zoo.first_seed(at.model.value)
+    first = seed % max(1, len(names))  # the class of that seed
+    names = names[first:] + names[:first]
     at.classes = gr.Dropdown(
         names, value=names[:SHOWN], multiselect=True, label="Classes", info="A row for each, in this order.",
         allow_custom_value=True, elem_id="conditional-classes",
     )  # fmt: skip
     at.styles = parts.unchecked(gr.Slider(1, MAX_STYLES, 8, step=1, label="Styles", info="A column for each seed."))
-    at.seed = parts.unchecked(gr.Number(0, label="First seed", precision=0, elem_id="conditional-seed"))
+    at.seed = parts.unchecked(gr.Number(seed, label="First seed", precision=0, elem_id="conditional-seed"))
     at.truncation = parts.unchecked(gr.Slider(0, 1.5, 1.0, step=0.05, label="Truncation"))
     with gr.Accordion("Near one seed", open=False):
         at.likeness = parts.unchecked(

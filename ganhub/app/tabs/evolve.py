@@ -46,19 +46,19 @@ HELP = """<p><b>By eye:</b> click the pictures you like, then press Breed. Their
 def build(bench: Bench) -> Built:
     """Lay the tab out; doors: "model", "seed", "label"."""
     at = SimpleNamespace(outcome=gr.State(None))
-    with gr.Row():
-        with gr.Column(scale=1, min_width=290):
+    with gr.Row(elem_classes="split"):
+        with gr.Column(scale=1, min_width=290, elem_classes="asked"):
             at.model, _ = parts.model_menu(bench.library, LatentGenerator, "evolve")
             classes = parts.classes_of(bench.library, at.model.value)
             at.label = gr.Dropdown(
-                [ANY, *classes], value=ANY, label="Class", allow_custom_value=True, visible=bool(classes),
-                elem_id="evolve-class",
+                [(ANY.capitalize(), ANY), *classes], value=ANY, label="Class", allow_custom_value=True,
+                visible=bool(classes), elem_id="evolve-class",
             )  # fmt: skip
             at.press, at.status = parts.run_and_stop("Evolve", bench.jobs, "evolve")
             wishes(at)
             with gr.Accordion("How to search", open=False):
                 method(at)
-        with gr.Column(scale=3, min_width=320):
+        with gr.Column(scale=3, min_width=320, elem_classes="shown"):
             gr.HTML(HELP, elem_classes="hint", container=False)
             at.wall = gr.Gallery(
                 label="The best pictures so far", show_label=False, columns=6, height="auto", allow_preview=False,
@@ -328,7 +328,7 @@ def class_of(label: Any) -> str | int | None:
 def class_menu(library: Library, name: str) -> tuple[gr.Dropdown, str]:
     """The class menu of another model, hidden where there are no classes; what was liked is of the model before."""
     classes = parts.classes_of(library, name)
-    return gr.Dropdown([ANY, *classes], value=ANY, visible=bool(classes)), ""
+    return gr.Dropdown([(ANY.capitalize(), ANY), *classes], value=ANY, visible=bool(classes)), ""
 
 
 TAB = Tab("evolve", "Evolve", 25, build)

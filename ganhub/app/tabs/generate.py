@@ -10,6 +10,7 @@ from typing import Any
 
 import gradio as gr
 
+from ganhub import zoo
 from ganhub.app import _parts as parts
 from ganhub.app.declared import Bench, Built, Form, Outcome, Tab
 from ganhub.app.jobs import Report
@@ -40,9 +41,10 @@ def asked(bench: Bench, at: SimpleNamespace) -> None:
     at.press, at.status = parts.run_and_stop("Generate", bench.jobs, "generate")
     with at.press.parent:
         at.surprise = gr.Button("Surprise me", elem_id="generate-surprise", elem_classes="run", min_width=110)
-    at.seed = parts.unchecked(
-        gr.Number(0, label="First seed", info="Picture i has seed + i.", precision=0, elem_id="generate-seed")
-    )
+    at.seed = parts.unchecked(gr.Number(
+        zoo.first_seed(at.model.value), label="First seed", info="Picture i has seed + i.", precision=0,
+        elem_id="generate-seed",
+    ))  # fmt: skip
     at.lock = gr.Checkbox(False, label="Keep this seed", elem_id="generate-lock")
     at.count = parts.unchecked(gr.Slider(1, MAX_COUNT, 24, step=1, label="Pictures", elem_id="generate-count"))
     at.truncation = parts.unchecked(

@@ -60,7 +60,7 @@ def asked(bench: Bench, at: SimpleNamespace) -> None:
     )  # fmt: skip
     classes = parts.classes_of(bench.library, at.model.value)
     at.label = gr.Dropdown(
-        [ANY, *classes], value=ANY, label="Class", allow_custom_value=True, visible=bool(classes),
+        [(ANY.capitalize(), ANY), *classes], value=ANY, label="Class", allow_custom_value=True, visible=bool(classes),
         elem_id="interpolate-class",
     )  # fmt: skip
     at.easing = gr.Radio(
@@ -273,7 +273,7 @@ def chosen(library: Library, seeds: str, model: str, place: int) -> tuple[str, s
 def class_menu(library: Library, name: str) -> gr.Dropdown:
     """The class menu of another model; hidden where there are no classes."""
     classes = parts.classes_of(library, name)
-    return gr.Dropdown([ANY, *classes], value=ANY, visible=bool(classes))
+    return gr.Dropdown([(ANY.capitalize(), ANY), *classes], value=ANY, visible=bool(classes))
 
 
 def dressed(model: str) -> tuple[Any, ...]:
