@@ -1,4 +1,4 @@
-"""Links, zips and browser states of others, and two visitors at once: ``python app.py`` and a real headless Chromium."""
+"""Links, zips and browser states of others, and two visitors at once, in a real headless Chromium."""
 
 from __future__ import annotations
 
