@@ -226,6 +226,9 @@ def test_a_slow_painting_blocks_no_picture_and_ends_when_its_listener_leaves(ser
         with visitor.stream("GET", "gradio_api/queue/data", params={"session_hash": session}) as stream:
             lines = stream.iter_lines()
             assert any('"progress"' in line for line in lines), "how far it is, is told"
+            other = {**endless(photo), "model": "fast-style", "styles": [["dots", 1.0]], "size": 48}
+            answer = visitor.post("gradio_api/run/create", json={"data": [other, []], "session_hash": session})
+            assert answer.status_code == 200, "the same caller may ask for several at once"
             assert direct(server, "create", {"verb": "generate", "model": "tiny-dcgan"}, []).status_code == 200
             assert server.workers() > before
     wait_until(lambda: server.workers() == before)

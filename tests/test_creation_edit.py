@@ -131,6 +131,10 @@ def test_several_parts_of_another_seed(place: Path, library: LocalLibrary) -> No
     wanted[:, middle] = first[:, middle]
     assert torch.allclose(made.tensors["w"], wanted, atol=1e-6)
     assert made.notes == ["shape and colours of seed 8"]
+    made = render(Edit(model="named", seed=2, mixed="coarse", mix_seed=8, mix_label="b"), library)
+    other = model.per_layer(model.to_w(model.latent([8]), torch.tensor([1])))
+    coarse = slice(*latents.layer_range("coarse", model.layers))
+    assert torch.allclose(made.tensors["w"][:, coarse], other[:, coarse], atol=1e-6)
 
 
 def test_styles_of_another_photo_are_projected_once(

@@ -37,7 +37,12 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 STOP_WAIT = 20  # seconds that a press of Stop waits for the end of the step at work
+NO_PICTURE = "Click a picture of the wall first."
 MAX_SENTENCE = 600  # characters of an error that a visitor reads
+NO_MEMORY = "There is not enough memory for this: ask for fewer or smaller pictures."
+UNEXPECTED = "Something went wrong here. The server's log says what; please try again."
+FAILED = "That did not work"  # the title of every other error
+TITLES = {NO_MEMORY: "Too large", UNEXPECTED: "Sorry"}
 # Of a path that begins at the root, without the last name.
 FOLDERS = re.compile(r"(?<![\w/:.~-])/(?:[^\s'\"<>:;,/]+/)+")
 
@@ -101,13 +106,14 @@ def _sentence(error: Exception) -> gr.Error:
     if isinstance(error, gr.Error):
         return error
     if isinstance(error, GanhubError):
-        text, title = str(error), "That did not work"
+        text = str(error)
     elif isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        text, title = "There is not enough memory for this: ask for fewer or smaller pictures.", "Too large"
+        text = NO_MEMORY
     else:
         log.error("A listener failed.", exc_info=error)
-        text, title = "Something went wrong here. The server's log says what; please try again.", "Sorry"
+        text = UNEXPECTED
     # The message is shown as HTML, and it can quote what a visitor typed.
+    title = TITLES.get(text, FAILED)
     return gr.Error(html.escape(told(text), quote=False), title=title, print_exception=False)
 
 
@@ -186,7 +192,7 @@ def enlarge(pictures: Tensor, side: int) -> Tensor:
 
 
 def picked(tab: str, model: Any) -> SimpleNamespace:
-    """The picture that was clicked on a wall and its seed, and where it can go: buttons ``send`` and ``edit``."""
+    """The picture that was clicked on a wall and its seed, and buttons for where it can go."""
     at = SimpleNamespace()
     with gr.Row(elem_classes="picked"):
         at.picture = gr.Image(
@@ -201,6 +207,8 @@ def picked(tab: str, model: Any) -> SimpleNamespace:
             with gr.Row(elem_classes="ways"):
                 at.send = gr.Button("Use in Interpolate", size="md", elem_id=f"{tab}-send", min_width=120)
                 at.edit = gr.Button("Edit this picture", size="md", elem_id=f"{tab}-edit", min_width=120)
+                at.like = gr.Button("More like this", size="md", elem_id=f"{tab}-like", min_width=120)
+                at.evolve = gr.Button("Evolve", size="md", elem_id=f"{tab}-evolve", min_width=120)
     return at
 
 
@@ -264,7 +272,8 @@ def follow(
     """Run ``work`` as a job of this visitor and tell of it; return the ended job, or None where it was stopped.
 
     Yields ``outputs`` values and the status line: before an error is raised one without a bar, so that none is left
-    standing, and after a stop the sentence ``stopped``, or what it returns for the job.
+    standing, and after a stop the sentence ``stopped``, or what it returns for the job. What a visitor asked for last
+    is what he sees: work that newer work of the same tab took the place of says nothing more, also where it ended well.
 
     Args:
         noun: What one step is.
@@ -275,13 +284,17 @@ def follow(
     job = bench.jobs.start(visitor(request, tab), work, lane=lane or LANES.get(tab, ""), who=who)
     seen = None
     for progress in job:
+        if job.replaced:
+            continue
         fresh = look is not None and progress.preview is not None and progress.preview is not seen
         seen = progress.preview if fresh else seen
         yield *(look(seen) if fresh else keep(outputs)), bar(progress, noun)
     job.thread.join()
+    if job.replaced:
+        yield (*keep(outputs + 1),)
+        return None
     if job.stopped:
-        if not job.replaced:  # the status line is that of the work which took its place
-            yield (*keep(outputs), stopped) if isinstance(stopped, str) else stopped(job)
+        yield (*keep(outputs), stopped) if isinstance(stopped, str) else stopped(job)
         return None
     try:
         job.result()
@@ -371,8 +384,10 @@ def _facts(entry: zoo.Entry) -> Iterable[str]:
     if entry.classes:
         yield f"{len(entry.classes)} classes"
     yield _link(entry.card, "Card")
-    papers = re.findall(r"arXiv:(\d{4}\.\d{4,5})", entry.model_class.paper)
-    yield from (_link(f"https://arxiv.org/abs/{number}", "Paper", title=entry.model_class.paper) for number in papers)
+    papers = re.findall(r"\((\w+)[^()]* (\d{4}), (?:\w+, )?arXiv:(\d{4}\.\d{4,5})", entry.model_class.paper)
+    for author, year, number in papers:
+        name = "Paper" if len(papers) == 1 else f"{author} {year}"
+        yield _link(f"https://arxiv.org/abs/{number}", name, title=entry.model_class.paper)
     yield "" if papers else html.escape(entry.model_class.paper)
 
 

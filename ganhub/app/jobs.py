@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import threading
 import time
+import weakref
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
@@ -267,13 +268,14 @@ class Jobs:
 
     def __init__(self, lanes: Lanes | None = None, *, most: float = 0) -> None:
         self.lanes, self.most = lanes or Lanes(), most
-        self._lock, self._running = threading.Lock(), {}
+        self._lock, self._newest = threading.Lock(), weakref.WeakValueDictionary()
 
     def start(
         self, key: tuple[str, str], work: Callable[[Report], T], *, lane: str = "", who: str = "",
         files: Collection[str] = (),
     ) -> Job[T]:  # fmt: skip
-        """Start work; what the same visitor had running in the same tab is stopped.
+        """Start work; what the same visitor had running in the same tab is stopped, and replaced also where it
+        has ended.
 
         Args:
             lane: Where the work waits for its turn; "" begins at once.
@@ -285,8 +287,7 @@ class Jobs:
         """
         job = Job(work, self.lanes.enter(lane, who) if lane else None, most=self.most, files=files)
         with self._lock:
-            before, self._running[key] = self._running.get(key), job
-            self._running = {k: j for k, j in self._running.items() if not j.done}
+            before, self._newest[key] = self._newest.get(key), job
         if before is not None:
             before.replaced = True
             before.stop()
@@ -295,7 +296,7 @@ class Jobs:
     def stop(self, key: tuple[str, str]) -> Job | None:
         """Tell a visitor's work in a tab to end; the job, or None when nothing was running."""
         with self._lock:
-            job = self._running.get(key)
+            job = self._newest.get(key)
         if job is None or job.done:
             return None
         job.stop()
@@ -304,4 +305,4 @@ class Jobs:
     def running(self) -> int:
         """How many threads are at work, or wait in line."""
         with self._lock:
-            return sum(not job.done for job in self._running.values())
+            return sum(not job.done for job in list(self._newest.values()))

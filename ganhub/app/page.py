@@ -24,15 +24,16 @@ from ganhub.app.library import Library
 from ganhub.app.shield import Limits, guard, middleware, own_folder
 from ganhub.app.theme import CSS, HEADER, theme
 from ganhub.creation import checks
+from ganhub.creation.pins import MAX_PINS, read_pins, write_pins
 from ganhub.errors import ConfigError
 from ganhub.images import provenance
 from ganhub.models import StyleGenerator
 
 THREADS = 128  # listeners at a time, of which most wait: work itself is bounded by its lanes
-MAX_SEEDS = 8  # that the Interpolate tab takes
 UNMARKED = "Marks are off here: pictures and films do not say that they were generated, nor how."
 STYLES = ("tray", "quiz", "about")  # sheets of their own, behind the page's
-NO_PICTURE = "Click a picture of the wall first."
+# What Gradio's page says where the server is gone, and its title.
+LOST = {"Connection to the server was lost. Attempting reconnection...": "Connection lost"}
 
 
 def list_tabs() -> list[Tab]:
@@ -74,6 +75,7 @@ def create_app(library: Library | None = None) -> gr.Blocks:
         build_tray(app, bench, tabs, built, titles)
         api.add_endpoints(bench, limits)
         app.load(js=script("name_pictures"), api_visibility="private")
+        app.load(js=script("toasts", parts.FAILED, parts.TITLES | LOST), api_visibility="private")
     parts.calm_all(app)
     bench.library.warm_up(ready=lambda: app.is_running)  # not earlier: it would only slow the start down
     # Places in line are told to all who wait once a second, not at every change: that would be a message to each.
@@ -126,15 +128,16 @@ def chosen(label: str) -> Any:
 def send(seed: str, seeds: str) -> tuple[Any, str]:
     """Add a seed to the seeds of the Interpolate tab and go there."""
     if not seed:
-        raise ConfigError(NO_PICTURE)
-    kept = [part for part in str(seeds or "").replace(",", " ").split() if part != seed]
-    return gr.Tabs(selected="interpolate"), ", ".join([*kept, seed][-MAX_SEEDS:])
+        raise ConfigError(parts.NO_PICTURE)
+    new = read_pins(seed, least=1, most=1)
+    kept = [pin for pin in read_pins(seeds, least=0) if pin.seed != new[0].seed]
+    return gr.Tabs(selected="interpolate"), write_pins([*kept, *new][-MAX_PINS:])
 
 
 def send_to_edit(name: str, seed: str) -> tuple[Any, str, int]:
     """Choose a model and a seed on the Edit tab and go there."""
     if not seed:
-        raise ConfigError(NO_PICTURE)
+        raise ConfigError(parts.NO_PICTURE)
     if name not in (names := zoo.names(StyleGenerator)) and name in zoo.names():
         known = f", such as {names[0]}" if names else ", such as a stylegan2"
         raise ConfigError(f"{name} has no styles to edit: choose a model that has{known}.")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass
 from typing import Any, ClassVar, Protocol, Self, TypeVar
@@ -106,10 +105,7 @@ class Creation(BaseConfig):
             _VERBS[verb] = cls
 
     def __post_init__(self) -> None:
-        hints = typing.get_type_hints(type(self))
-        for one in dataclasses.fields(self):
-            value = checks.field(one.name, getattr(self, one.name), hints[one.name], one.metadata)
-            object.__setattr__(self, one.name, value)
+        checks.check_fields(self)
         for one in dataclasses.fields(self):
             needed = one.metadata.get("sha256") and one.default is MISSING
             self.require(not needed or bool(getattr(self, one.name)), f"There is no {one.name} yet: give a picture.")
@@ -188,17 +184,17 @@ class Creation(BaseConfig):
         verb, fields = data.get("verb", cls.verb), {key: value for key, value in data.items() if key != "verb"}
         kind = _VERBS.get(verb) if isinstance(verb, str) else None
         if kind is None or not issubclass(kind, cls):
-            known = [name for name, one in _VERBS.items() if issubclass(one, cls)]
-            named = checks.shown(verb)
-            raise ConfigError(f"There is no verb {named!r} here.{nearest(named, known)} Known: {', '.join(known)}.")
-        known = {one.name: one.default is MISSING for one in dataclasses.fields(kind)}
+            verbs = [name for name, one in _VERBS.items() if issubclass(one, cls)]
+            given = checks.shown(verb)
+            raise ConfigError(f"There is no verb {given!r} here.{nearest(given, verbs)} Known: {', '.join(verbs)}.")
+        names = {one.name: one.default is MISSING for one in dataclasses.fields(kind)}
         for key in fields:
-            if key not in known:
-                named = checks.shown(key)
+            if key not in names:
+                given = checks.shown(key)
                 raise ConfigError(
-                    f"{verb} has no field {named!r}.{nearest(named, known)} It knows: {', '.join(known)}."
+                    f"{verb} has no field {given!r}.{nearest(given, names)} It knows: {', '.join(names)}."
                 )
-        if missing := [key for key, needed in known.items() if needed and key not in fields]:
+        if missing := [key for key, needed in names.items() if needed and key not in fields]:
             raise ConfigError(f"{verb} needs a value for {', '.join(missing)}.")
         return kind(**fields)
 

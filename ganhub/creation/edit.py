@@ -63,6 +63,7 @@ class Edit(Creation, verb="edit"):
         directions: (name, amount in standard deviations, or in the unit of a named direction).
         mixed: Which styles are those of another picture.
         mix_seed: Its seed, where it is no photo.
+        mix_label: The class of that seed's picture; None for the class of the picture that is edited.
         mix_photo: sha256 of a photo, which is projected to W first, with ``size`` and ``steps``.
         truncation: Below 1: more typical.
     """
@@ -76,6 +77,7 @@ class Edit(Creation, verb="edit"):
     directions: tuple[tuple[str, float], ...] = ()
     mixed: str = choice(*MIXES)
     mix_seed: int = bounded(0, MAX_SEED, 0)
+    mix_label: str | int | None = bounded(0, 1_000_000, None)
     mix_photo: str = picture("")
     truncation: float = bounded(0, 1.5, 1.0)
 
@@ -115,7 +117,9 @@ class Edit(Creation, verb="edit"):
 
     def _unedited(self) -> Edit:
         """The same without edits, which is what the start depends on."""
-        return replace(self, directions=(), mixed=NOTHING, mix_seed=0, mix_photo="", truncation=1.0, revision="")
+        return replace(
+            self, directions=(), mixed=NOTHING, mix_seed=0, mix_label=None, mix_photo="", truncation=1.0, revision=""
+        )
 
     def _other(self) -> Edit | None:
         """The photo that styles are taken from, without edits; None where there is none."""
@@ -157,7 +161,8 @@ class Edit(Creation, verb="edit"):
         w, notes = start.w.to(generator.device), []
         label = None if start.label is None else start.label.to(generator.device)
         if self.mixed != NOTHING:
-            wanted = other.w.to(w) if other else generator.to_w(generator.latent([self.mix_seed]), label)
+            own = label if self.mix_label is None else generator.labels(1, self.mix_label).to(generator.device)
+            wanted = other.w.to(w) if other else generator.to_w(generator.latent([self.mix_seed]), own)
             for part in self.mixed.split("+"):
                 w = mix(generator, w, wanted, part)
             taken = " and ".join(PARTS[part] for part in self.mixed.split("+"))

@@ -230,13 +230,13 @@ def _text(name: str, text: Any) -> str:
     return text
 
 
-def _classes(name: str, found: Any, classes: Sequence[str]) -> tuple[str, ...]:
-    if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
+def _classes(name: str, given: Any, classes: Sequence[str]) -> tuple[str, ...]:
+    if not isinstance(given, list) or not all(isinstance(one, str) for one in given):
         raise ConfigError(f"the classes of {name!r} must be a list of names")
-    for one in found:
+    for one in given:
         if one not in classes:
             raise ConfigError(f"{name!r} is for the class {clipped(repr(one), 60)}, which this model does not have")
-    return tuple(found)
+    return tuple(given)
 
 
 def _figures(name: str, figures: Any) -> dict[str, float]:

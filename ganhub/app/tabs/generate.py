@@ -10,10 +10,12 @@ from typing import Any
 
 import gradio as gr
 
+from ganhub import zoo
 from ganhub.app import _parts as parts
 from ganhub.app.declared import Bench, Built, Form, Outcome, Tab
 from ganhub.app.jobs import Report
 from ganhub.creation import Creation, Generate, checks
+from ganhub.errors import ConfigError
 from ganhub.models import LatentGenerator
 
 MAX_COUNT = 64
@@ -39,9 +41,10 @@ def asked(bench: Bench, at: SimpleNamespace) -> None:
     at.press, at.status = parts.run_and_stop("Generate", bench.jobs, "generate")
     with at.press.parent:
         at.surprise = gr.Button("Surprise me", elem_id="generate-surprise", elem_classes="run", min_width=110)
-    at.seed = parts.unchecked(
-        gr.Number(0, label="First seed", info="Picture i has seed + i.", precision=0, elem_id="generate-seed")
-    )
+    at.seed = parts.unchecked(gr.Number(
+        zoo.first_seed(at.model.value), label="First seed", info="Picture i has seed + i.", precision=0,
+        elem_id="generate-seed",
+    ))  # fmt: skip
     at.lock = gr.Checkbox(False, label="Keep this seed", elem_id="generate-lock")
     at.count = parts.unchecked(gr.Slider(1, MAX_COUNT, 24, step=1, label="Pictures", elem_id="generate-count"))
     at.truncation = parts.unchecked(
@@ -95,7 +98,10 @@ def connect(bench: Bench, at: SimpleNamespace) -> Built:
         parts.calm(pick), [at.wall, at.outcome], [at.picked.picture, at.picked.seed, at.outcome], **parts.PRIVATE
     )
     doors = {"model": at.model, "seed": at.picked.seed, "send": at.picked.send, "edit": at.picked.edit}
-    return Built(first=listener, doors=doors, outcome=at.outcome, form=Form(takes, fill, inputs, listener))
+    return Built(
+        first=listener, doors=doors, outcome=at.outcome, form=Form(takes, fill, inputs, listener),
+        ways={"like": at.picked.like, "evolve": at.picked.evolve}, pick=(picked_one, [at.outcome, at.picked.seed]),
+    )  # fmt: skip
 
 
 def run(bench: Bench, model, count, seed, truncation, likeness, around, request: gr.Request) -> Iterator[tuple]:
@@ -156,6 +162,13 @@ def pick(
     # The wall itself is gone where one was picked before: model and settings of both are the same.
     one = outcome and Outcome(replace(outcome.creation, seed=int(seed), count=1), [path])
     return path, seed, one
+
+
+def picked_one(outcome: Outcome | None, seed: Any) -> Generate:
+    """The picture that is picked."""
+    if outcome is None or not seed:
+        raise ConfigError(parts.NO_PICTURE)
+    return replace(outcome.creation, seed=checks.read_seeds(seed, least=1, most=1)[0], count=1)
 
 
 def pick_first(pictures: list[tuple[str, str]] | None) -> tuple[str | None, str]:

@@ -98,7 +98,7 @@ class Evolve(Creation, verb="evolve"):
             given["archive"] = describe(images.on_white(generator.sample(USUAL, label=self.label).cpu()))
         for name, weight in self.scores:
             if weight and "direction" in get_score(name).needs:
-                given[name] = wished(generator, name.partition(":")[2].strip())
+                given[name] = wished(generator, name.partition(":")[2].strip(), self.label)
         return given
 
     def make(self, library: Library, inputs: Inputs, on_step: OnStep) -> Result:
@@ -158,8 +158,8 @@ def bred_points(space: Space, model: str, creations: Sequence[Point]) -> Points:
     return as_points(rows) if rows else np.zeros((0, space.dims))
 
 
-def wished(generator: LatentGenerator, name: str) -> latents.Direction:
-    """The direction that a wish names; ConfigError where the model has none, or no W."""
+def wished(generator: LatentGenerator, name: str, label: str | int | None) -> latents.Direction:
+    """The direction that a wish names, for the class that is searched; ConfigError where there is none, or no W."""
     if not isinstance(generator, StyleGenerator):
         raise ConfigError(f"This {generator.architecture} has no space W, so it has no wishes: leave wish:{name} out.")
-    return latents.direction(generator, name)
+    return latents.direction(generator, name, label)
