@@ -172,8 +172,8 @@ def test_refusals_are_sentences(client: Client, name: str, values: dict, says: s
 
 def test_a_parameter_that_is_missing_or_unknown_is_named(server: Server) -> None:
     address = f"{server.url}gradio_api/call/v2/generate"
-    for fields, says in (({}, "missing, model:"), ({"model": "tiny-dcgan", "size": 3}, "no parameter size here")):
-        answer = httpx.post(address, json=fields, trust_env=False, timeout=60)
+    for given, says in (({}, "missing, model:"), ({"model": "tiny-dcgan", "size": 3}, "no parameter size here")):
+        answer = httpx.post(address, json=given, trust_env=False, timeout=60)
         assert answer.status_code == 400 and says in answer.json()["error"]
 
 
