@@ -10,6 +10,7 @@ import gradio as gr
 
 from ganhub import zoo
 from ganhub.app import _parts as parts
+from ganhub.app import menus
 from ganhub.app.declared import Bench
 from ganhub.creation.edit import COUNT, KINDS, PARTS, REACH, in_words
 from ganhub.models import StyleGenerator
@@ -33,8 +34,8 @@ UPLOAD = {
 
 def beginning(bench: Bench, at: SimpleNamespace) -> None:
     """What is changed: the picture of a seed, or a photo."""
-    at.model, _ = parts.model_menu(bench.library, StyleGenerator, "edit")
-    classes = parts.classes_of(bench.library, at.model.value)
+    at.model, _ = menus.model_menu(bench.library, StyleGenerator, "edit")
+    classes = menus.classes_of(bench.library, at.model.value)
     at.label = gr.Dropdown(
         [(ANY.capitalize(), ANY), *classes], value=ANY, label="Class", allow_custom_value=True, visible=bool(classes),
         elem_id="edit-class",

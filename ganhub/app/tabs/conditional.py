@@ -11,6 +11,7 @@ import gradio as gr
 
 from ganhub import zoo
 from ganhub.app import _parts as parts
+from ganhub.app import menus
 from ganhub.app.declared import Bench, Built, Form, Outcome, Tab, press_once
 from ganhub.app.jobs import Report
 from ganhub.app.library import Library
@@ -43,9 +44,9 @@ def build(bench: Bench) -> Built:
 
 def asked(bench: Bench, at: SimpleNamespace) -> None:
     """What is asked for."""
-    at.model, _ = parts.model_menu(bench.library, LatentGenerator, "conditional", conditional=True)
+    at.model, _ = menus.model_menu(bench.library, LatentGenerator, "conditional", conditional=True)
     at.press, at.status = parts.run_and_stop("Draw the rows", bench.jobs, "conditional")
-    names = parts.classes_of(bench.library, at.model.value)
+    names = menus.classes_of(bench.library, at.model.value)
     seed = zoo.first_seed(at.model.value)
     first = seed % max(1, len(names))  # the class of that seed
     names = names[first:] + names[:first]
@@ -85,7 +86,7 @@ def connect(bench: Bench, at: SimpleNamespace) -> Built:
         queue=False, **parts.PRIVATE,
     )  # fmt: skip
     at.examples.click(
-        parts.calm(lambda i, name: (pick(parts.classes_of(bench.library, name), parts.example(range(3), i)), 10 * i)),
+        parts.calm(lambda i, name: (pick(menus.classes_of(bench.library, name), parts.example(range(3), i)), 10 * i)),
         [at.examples, at.model], [at.classes, at.seed], **parts.PRIVATE,
     ).then(*listener, **parts.PRIVATE)  # fmt: skip
     chosen = [at.picked.picture, at.picked.seed, at.label, at.outcome]
@@ -111,7 +112,7 @@ def run(
     columns = checks.whole("Styles", styles, 1, MAX_STYLES)
     near = {"likeness": likeness, "around": around} if likeness else {}
     wall = Generate(
-        model=parts.menu_name(model), seed=seed, count=columns, labels=tuple(chosen), truncation=truncation, **near
+        model=menus.menu_name(model), seed=seed, count=columns, labels=tuple(chosen), truncation=truncation, **near
     )
 
     def work(report: Report) -> list[str]:
@@ -178,7 +179,7 @@ def pick(names: list[str], example: int) -> list[str]:
 
 def class_menu(library: Library, name: str) -> Any:
     """The class menu of another model, with its first classes chosen."""
-    names = parts.classes_of(library, name)
+    names = menus.classes_of(library, name)
     if not names:
         raise ConfigError(f"{name} knows no classes: choose a conditional model here.")
     return gr.Dropdown(names, value=names[:SHOWN])

@@ -12,6 +12,7 @@ import gradio as gr
 
 from ganhub import zoo
 from ganhub.app import _parts as parts
+from ganhub.app import menus
 from ganhub.app.declared import Bench, Built, Form, Outcome, Tab
 from ganhub.app.jobs import Report
 from ganhub.creation import Creation, Generate, checks
@@ -37,7 +38,7 @@ def build(bench: Bench) -> Built:
 
 def asked(bench: Bench, at: SimpleNamespace) -> None:
     """What is asked for."""
-    at.model, _ = parts.model_menu(bench.library, LatentGenerator, "generate")
+    at.model, _ = menus.model_menu(bench.library, LatentGenerator, "generate")
     at.press, at.status = parts.run_and_stop("Generate", bench.jobs, "generate")
     with at.press.parent:
         at.surprise = gr.Button("Surprise me", elem_id="generate-surprise", elem_classes="run", min_width=110)
@@ -108,7 +109,7 @@ def run(bench: Bench, model, count, seed, truncation, likeness, around, request:
     """The wall of a form's values: pictures with their seeds, the same as :class:`Outcome`, and a sentence."""
     how_many = checks.whole("Pictures", count, 1, MAX_COUNT)
     near = {"likeness": likeness, "around": around} if likeness else {}
-    wall = Generate(model=parts.menu_name(model), seed=seed, count=how_many, truncation=truncation, **near)
+    wall = Generate(model=menus.menu_name(model), seed=seed, count=how_many, truncation=truncation, **near)
 
     def work(report: Report) -> list[str]:
         return bench.drawings.of(wall, bench.library, report)
