@@ -70,7 +70,7 @@ def test_ranges_and_choices_are_those_that_are_checked() -> None:
     known = schema_of(Interpolate)["properties"]
     assert (known["truncation"]["minimum"], known["truncation"]["maximum"]) == (0, 1.5)
     assert known["seeds"] == {
-        "type": "array", "items": {"type": "integer", "minimum": 0, "maximum": 2**32 - 1}, "description": "Two or more."
+        "type": "array", "items": {"type": "integer", "minimum": 0, "maximum": 2**32 - 1}, "description": "Two or more, one for each pin."
     }  # fmt: skip
     assert known["space"]["enum"] == ["", "z", "w"] and known["frames"]["default"] == 48
     assert {"type": "null"} in known["label"]["anyOf"]
