@@ -70,7 +70,7 @@ def test_ranges_and_choices_are_those_that_are_checked() -> None:
     known = schema_of(Interpolate)["properties"]
     assert (known["truncation"]["minimum"], known["truncation"]["maximum"]) == (0, 1.5)
     assert known["seeds"] == {
-        "type": "array", "items": {"type": "integer", "minimum": 0, "maximum": 2**32 - 1}, "description": "Two or more."
+        "type": "array", "items": {"type": "integer", "minimum": 0, "maximum": 2**32 - 1}, "description": "Two or more, one for each pin."
     }  # fmt: skip
     assert known["space"]["enum"] == ["", "z", "w"] and known["frames"]["default"] == 48
     assert {"type": "null"} in known["label"]["anyOf"]
@@ -168,6 +168,13 @@ def test_refusals_are_sentences(client: Client, name: str, values: dict, says: s
         client.predict(**values, api_name=f"/{name}")
     assert says in str(error.value).replace("&#x27;", "'"), error.value
     assert "Traceback" not in str(error.value)
+
+
+def test_a_parameter_that_is_missing_or_unknown_is_named(server: Server) -> None:
+    address = f"{server.url}gradio_api/call/v2/generate"
+    for given, says in (({}, "missing, model:"), ({"model": "tiny-dcgan", "size": 3}, "no parameter size here")):
+        answer = httpx.post(address, json=given, trust_env=False, timeout=60)
+        assert answer.status_code == 400 and says in answer.json()["error"]
 
 
 def test_a_photo_larger_than_allowed_is_refused_unless_it_is_shrunk(server: Server, tmp_path: Path) -> None:
