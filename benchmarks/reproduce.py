@@ -121,9 +121,11 @@ class Maker:
         return "command", path, []
 
     def film(self) -> Output:
-        walk = Interpolate(model=self.model(LatentGenerator), seeds=(self.seed(), self.seed()), frames=8)
-        kind = self.random.choice(("MP4", "GIF"))
-        strip, film = interpolate.saved(self.bench, walk, render(walk, self.bench.library), kind)
+        walk = Interpolate(
+            model=self.model(LatentGenerator), seeds=(self.seed(), self.seed()), frames=8,
+            easing=self.random.choice(("linear", "hold")), format=self.random.choice(video.FORMATS),
+        )  # fmt: skip
+        strip, film = interpolate.saved(self.bench, walk, render(walk, self.bench.library))
         return "app", Path(self.random.choice((strip, film))), []
 
     def edit(self) -> Output:

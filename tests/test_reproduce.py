@@ -62,6 +62,19 @@ OF_EVERY_VERB = [
     (Generate(model="tiny-conditional-gan", seed=5, labels=("ring",)), GENERATED, "jpg"),
     (Interpolate(model="tiny-dcgan", seeds=(1, 2), frames=4, fps=10), GENERATED, "mp4"),
     (Interpolate(model="tiny-dcgan", seeds=(1, 2), frames=4, fps=10), GENERATED, "gif"),
+    (
+        Interpolate(
+            model="tiny-conditional-gan",
+            seeds=(1, 2),
+            labels=("ring", ""),
+            durations=(2, 1),
+            easing="smooth",
+            frames=6,
+            format="webm",
+        ),
+        GENERATED,
+        "webm",
+    ),
     (Edit(model="tiny-stylegan2", seed=4, directions=(("pca:0", 1.5),), mixed="coarse"), GENERATED, "webp"),
     (Edit(model="tiny-stylegan2", photo=SHA, steps=2), COMPOSITE, "png"),
     (Project(model="tiny-stylegan2", photo=SHA, steps=2), COMPOSITE, "png"),
@@ -85,7 +98,7 @@ def write(creation: Creation, library: LocalLibrary, inputs: Inputs, path: Path,
     made = render(creation, library, inputs=inputs)
     shown, mark = (layout or Layout()).arrange(made, library), marks.mark_of(creation, library, layout, inputs=inputs)
     assert mark is not None
-    if path.suffix in (".mp4", ".gif"):
+    if path.suffix in (".mp4", ".gif", ".webm"):
         video.save_video(shown, path, fps=creation.fps, mark=mark)
     else:
         save_image(shown, path, mark=mark)

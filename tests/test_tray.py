@@ -21,6 +21,7 @@ from ganhub.creation import (
     Generate,
     Interpolate,
     LocalLibrary,
+    Point,
     Restore,
     Style,
     Translate,
@@ -268,7 +269,9 @@ def test_what_takes_a_seed_along() -> None:
     assert vary.walk(WALL, chance).seeds == (7, 8, 9)
     assert vary.walk(picture, chance, Edit(model="m", seed=2)).seeds == (9, 2)
     assert vary.edit_of(picture) == Edit(model="m", seed=9, label="cat", truncation=0.6)
-    assert vary.search_from(picture) == Evolve(model="m", seed=9, label="cat", generations=15)
+    one = vary.search_from(picture)
+    assert one == Point(model="m", seed=9, label="cat", truncation=0.6, weights=(1, *[0] * 31)) == vary.search_from(one)
+    assert vary.search_from(WALL) == Evolve(model=WALL.model, seed=7, truncation=WALL.truncation, generations=15)
     with pytest.raises(ConfigError, match="must be of one model"):
         vary.walk(picture, chance, Edit(model="other", seed=2))
     for creation in (Translate(model="m", photo=PHOTO), Edit(model="m", photo=PHOTO),

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from ganhub.creation import Creation, Generate, Style
+from ganhub.creation import Creation, Edit, Generate, Interpolate, Style
 from ganhub.creation.permalink import from_code, to_code
 from tests.app_server import Server
 from tests.browser import MARKS, Watched
@@ -83,6 +83,14 @@ class Visit(Watched):
 
     def press(self, name: str) -> None:
         self.page.locator(f"#tray [data-do={name}]").click()
+
+    def drag(self, place: int, box: str) -> None:
+        """Drop a picture of the tray on a box of a tab."""
+        self.page.locator(box).wait_for()
+        for spot, press in ((self.card(place), self.page.mouse.down), (self.page.locator(box), self.page.mouse.up)):
+            at = spot.bounding_box()
+            self.page.mouse.move(at["x"] + at["width"] / 2, at["y"] + at["height"] / 2, steps=5)
+            press()
 
     def card(self, place: int) -> Any:
         return self.page.locator(".tray-strip button").nth(place)
@@ -224,6 +232,67 @@ def test_from_a_picture_to_other_tabs(visit: Visit) -> None:
     assert isinstance(from_code(visit.kept()[0]["code"]), Style)
     with Image.open(io.BytesIO(visit.picture("#style-content"))) as content:
         assert content.size == (16, 16) or max(content.size) < 64  # the small picture, not an example
+
+
+def test_pictures_of_the_tray_become_a_film_and_a_mix(visit: Visit) -> None:
+    """Pins by button and by dropping, moved and timed with a preview, a WebM; then a mix; star and note are undone."""
+    page, pins = visit.page, "#interpolate-seeds textarea, #interpolate-seeds input"
+    page.set_viewport_size({"width": 1360, "height": 2200})  # what is dragged, and where to, are both on the screen
+    value = f"text => document.querySelector('{pins}')?.value === text"
+    for seed in (7, 9):
+        visit.wall(Generate(model=MODEL, seed=seed, count=1))
+    for place, text in ((1, "7"), (0, "7, 9")):
+        visit.card(place).click()
+        page.locator("#tray [data-go=pin]").click()
+        page.wait_for_function(value, arg=text)
+        if text == "7":
+            page.locator("#interpolate-hint", has_text="A film needs two pins or more").wait_for()
+    page.wait_for_function("document.querySelectorAll('#interpolate-pins .thumbnail-item').length === 2")
+    assert visit.picture("#interpolate-look").startswith(b"GIF89a")
+    visit.drag(1, "#interpolate-timeline")
+    page.wait_for_function(value, arg="9, 7")  # it is there already, so it moves to the end
+    page.locator("#interpolate-pins .thumbnail-item").nth(1).click()
+    page.locator("#interpolate-which", has_text="Pin 2 of 2: seed 7").wait_for()
+    page.locator("#interpolate-earlier").click()
+    page.wait_for_function(value, arg="7, 9")
+    page.locator("#interpolate-duration input[type=number]").fill("3")
+    page.locator("#interpolate-duration input[type=number]").press("Tab")
+    page.wait_for_function(value, arg="7 x3, 9")
+    page.locator("#interpolate-pins .caption-label", has_text="7 x3").wait_for()
+    before = page.locator("#interpolate-look img").get_attribute("src")
+    page.get_by_label("Stay at each pin, then go").check()
+    page.wait_for_function(
+        "before => document.querySelector('#interpolate-look img')?.src !== before", arg=before, polling=100
+    )
+    page.get_by_label("WebM").check()
+    visit.shot("timeline")
+    page.locator("#interpolate-run").click()
+    page.locator("#interpolate-status", has_text="frames from seed 7 to seed 9").wait_for()
+    page.wait_for_function("document.querySelector('#interpolate-film video')?.readyState > 1")
+    page.wait_for_function("JSON.parse(localStorage['ganhub-tray']).entries[0].film")
+    film = from_code(visit.kept()[0]["code"])
+    assert film == Interpolate(model=MODEL, seeds=(7, 9), durations=(3, 1), easing="hold", format="webm")
+
+    page.locator("#tray [data-go=edit]").click()  # of the picture that is open: seed 9
+    page.locator("#edit-recipe", has_text="Seed 9").wait_for()
+    place = next(i for i, one in enumerate(visit.kept()) if one["title"].endswith("seed 7"))
+    visit.drag(place, "#edit-pair")
+    page.locator("#edit-recipe", has_text="colours of seed 7").wait_for()
+    visit.picture("#edit-other")
+    page.wait_for_function(
+        "code => JSON.parse(localStorage['ganhub-tray']).entries[0].code === code",
+        arg=to_code(Edit(model=MODEL, seed=9, mixed="fine", mix_seed=7)),
+    )
+
+    visit.press("star")
+    page.locator("#tray [data-note]").fill("mine")
+    page.keyboard.press("Tab")
+    marks = [(True, "mine"), (True, ""), (False, ""), (True, "")]
+    for press, mark in zip((None, "undo", "undo", "redo"), marks, strict=True):
+        if press:
+            visit.press(press)
+        entry = next(one for one in visit.kept() if one["title"].endswith("seed 9") and one["tab"] == "generate")
+        assert (entry["star"], entry["note"]) == mark
 
 
 def test_what_leaves(visit: Visit, tmp_path: Path) -> None:

@@ -24,8 +24,9 @@ from ganhub import images, zoo
 from ganhub.app.declared import Bench
 from ganhub.app.drawings import file_name, result_folder
 from ganhub.app.jobs import Job, Jobs, Progress, Report
+from ganhub.app.lanes import CORES
 from ganhub.app.library import Library
-from ganhub.app.shield import raw_editor
+from ganhub.app.shield import address_of, raw_editor
 from ganhub.creation import Creation, Inputs, marks
 from ganhub.errors import ConfigError, GanhubError
 from ganhub.images import provenance
@@ -36,6 +37,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 STOP_WAIT = 20  # seconds that a press of Stop waits for the end of the step at work
+NO_PICTURE = "Click a picture of the wall first."
 MAX_SENTENCE = 600  # characters of an error that a visitor reads
 # Of a path that begins at the root, without the last name.
 FOLDERS = re.compile(r"(?<![\w/:.~-])/(?:[^\s'\"<>:;,/]+/)+")
@@ -185,7 +187,7 @@ def enlarge(pictures: Tensor, side: int) -> Tensor:
 
 
 def picked(tab: str, model: Any) -> SimpleNamespace:
-    """The picture that was clicked on a wall and its seed, and where it can go: buttons ``send`` and ``edit``."""
+    """The picture that was clicked on a wall and its seed, and buttons for where it can go."""
     at = SimpleNamespace()
     with gr.Row(elem_classes="picked"):
         at.picture = gr.Image(
@@ -200,6 +202,8 @@ def picked(tab: str, model: Any) -> SimpleNamespace:
             with gr.Row(elem_classes="ways"):
                 at.send = gr.Button("Use in Interpolate", size="md", elem_id=f"{tab}-send", min_width=120)
                 at.edit = gr.Button("Edit this picture", size="md", elem_id=f"{tab}-edit", min_width=120)
+                at.like = gr.Button("More like this", size="md", elem_id=f"{tab}-like", min_width=120)
+                at.evolve = gr.Button("Evolve", size="md", elem_id=f"{tab}-evolve", min_width=120)
     return at
 
 
@@ -244,8 +248,10 @@ def bar(progress: Progress, noun: str) -> str:
 # Of tabs whose work is of one kind; the others name the lane of each call.
 LANES = {
     "generate": "quick", "conditional": "quick", "interpolate": "film", "translate": "photo", "restore": "photo",
-    "evolve": "slow",
+    "evolve": "slow", "quiz": "quick",
 }  # fmt: skip
+# Calls of a listener that wait in a lane and are told their place; more wait untold, in Gradio's queue.
+IN_LINE = max(8, 2 * CORES)
 PRIVATE = {"show_progress": "hidden", "api_visibility": "private"}  # of a listener that is no endpoint
 
 
@@ -269,16 +275,17 @@ def follow(
         look: The values for an early look; they stay as they are without one.
         lane: Where the work waits for its turn, see :mod:`ganhub.app.lanes`.
     """
-    job = bench.jobs.start(visitor(request, tab), work, lane=lane or LANES.get(tab, ""))
+    who = address_of(request)
+    job = bench.jobs.start(visitor(request, tab), work, lane=lane or LANES.get(tab, ""), who=who)
     seen = None
     for progress in job:
-        if job.is_outdated:
+        if job.replaced:
             continue
         fresh = look is not None and progress.preview is not None and progress.preview is not seen
         seen = progress.preview if fresh else seen
         yield *(look(seen) if fresh else keep(outputs)), bar(progress, noun)
     job.thread.join()
-    if job.is_outdated:
+    if job.replaced:
         yield (*keep(outputs + 1),)
         return None
     if job.stopped:

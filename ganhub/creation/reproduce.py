@@ -164,9 +164,7 @@ def here(record: Provenance, library: Library) -> tuple[Creation, list[str]]:
     Another version of a model is said, and used.
     """
     creation, notes = record.creation, []
-    asked = creation.revision.split(".") if creation.revision else []
-    for name, revision in zip(creation.models(), asked, strict=False):
-        now = library.revision(name)
+    for name, revision, now in record.creation.versions(library):
         if not now.startswith(revision):
             notes.append(f"{name} is another version here: {now[:SHORT]}, then {revision[:SHORT]}.")
             creation = dataclasses.replace(creation, revision="")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -115,6 +115,15 @@ def write_named(folder: Path, named: Sequence[NamedDirection]) -> Path:
     lines = ",\n".join(json.dumps(entry, ensure_ascii=False, allow_nan=False) for entry in entries)
     text = f'{{"version": {VERSION}, "directions": [\n{lines}\n]}}\n'
     return write_atomically(folder / DIRECTIONS, lambda path: path.write_text(text, "utf-8"))
+
+
+def written(named: Sequence[NamedDirection], names: Collection[str]) -> str:
+    """What :func:`write_named` writes of directions of these names, whatever their capitals, without where they are
+    from and what was measured; "" where none is here."""
+    wanted = {name.casefold() for name in names}
+    told = ("name", "vector", "reference", "deviation", "layers", "classes")
+    rows = [{k: v for k, v in _plain(one).items() if k in told} for one in named if one.name.casefold() in wanted]
+    return json.dumps(sorted(rows, key=lambda row: (row["name"], row.get("classes", ())))) if rows else ""
 
 
 def with_named(named: Sequence[NamedDirection], one: NamedDirection) -> tuple[NamedDirection, ...]:

@@ -2,6 +2,7 @@
   /* Links: the address of the page says which result is shown; Back and a reload show it again. */
   const me = window.ganhub, LAST = "ganhub-last";
   me.quiet = new Set();  /* tabs whose next result nobody asked for: what a tab opens with */
+  me.filled = new Set();  /* tabs whose form was filled, and whose button waits for the visitor */
   me.start = "";
   const seen = new Set();  /* tabs that were on the screen */
   let begun = false, current = facts.first;
@@ -72,10 +73,13 @@
     seen.add(tab);
     me.quiet.delete(tab);
     silent = me.ask?.silent ? tab : "";
-    if (!run) return me.busy.delete(tab);
+    if (!me.ask?.silent) document.querySelector("[role=tablist]")?.scrollIntoView({ block: "start" });
+    if (!run) {
+      me.filled.add(tab);
+      return me.busy.delete(tab);
+    }
     me.busy.add(tab);
     document.querySelector(`#tray-run-${tab}`)?.click();
-    if (!me.ask?.silent) document.querySelector("[role=tablist]")?.scrollIntoView({ block: "start" });
   };
   me.failed = () => {
     me.going = false;

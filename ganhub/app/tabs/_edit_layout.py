@@ -17,7 +17,7 @@ SLIDERS, CHANGES = 6, 4  # sliders of named directions, and of those that have n
 FIRST = tuple(f"pca:{i}" for i in range(CHANGES))  # what the latter are when the tab opens
 CLASSES = 6  # classes between which the ways are in the menu
 STEPS = (20, 1000, 300)  # of a projection: least, most, usual
-ANY = "any"
+ANY, SAME = "any", "the same class"
 EMPTY = """
 <div class="empty"><h2>Nothing to edit yet</h2>
 <p>Editing takes a model with a space of styles, such as <b>stylegan2</b>, and none is here.</p>
@@ -55,7 +55,7 @@ def beginning(bench: Bench, at: SimpleNamespace) -> None:
     )  # fmt: skip
 
 
-def changing(at: SimpleNamespace, private: bool) -> None:
+def changing(at: SimpleNamespace, private: bool, classes: Sequence[str]) -> None:
     """The picture before and after, and what changes it."""
     at.pair = gr.ImageSlider(
         label="Before and after: pull the line", format="png", type="filepath", interactive=False,
@@ -70,8 +70,8 @@ def changing(at: SimpleNamespace, private: bool) -> None:
         )  # fmt: skip
         with gr.Row(elem_classes="sliders"):
             at.sliders = [slider(f"edit-amount-{i + 1}", "One more", False) for i in range(SLIDERS)]
-    with gr.Accordion("Mix with another picture", open=False, elem_id="edit-mixing"):
-        mixing(at)
+    with gr.Accordion("Mix with another picture", open=False, elem_id="edit-mixing") as at.mix:
+        mixing(at, classes)
     with gr.Accordion("More changes", open=False, elem_id="edit-more") as at.more:
         more(at, private)
     with gr.Row():
@@ -86,7 +86,7 @@ def slider(elem_id: str, label: str, visible: bool, width: int = 220) -> gr.Slid
     )
 
 
-def mixing(at: SimpleNamespace) -> None:
+def mixing(at: SimpleNamespace, classes: Sequence[str]) -> None:
     """Another picture, and what is taken from it."""
     with gr.Row():
         at.other = gr.Image(
@@ -101,6 +101,10 @@ def mixing(at: SimpleNamespace) -> None:
             at.mix_seed = parts.unchecked(
                 gr.Number(1, label="It is the picture of seed", precision=0, elem_id="edit-mix-seed", min_width=90)
             )
+            at.mix_label = gr.Dropdown(
+                [SAME, *classes], value=SAME, label="of class", allow_custom_value=True, visible=bool(classes),
+                elem_id="edit-mix-class", min_width=90,
+            )  # fmt: skip
         with gr.Column(min_width=130, scale=1):
             at.mix_photo = parts.unchecked(
                 gr.Image(label="Or a photo of yours", height=110, elem_id="edit-mix-photo", **UPLOAD)

@@ -14,6 +14,7 @@ from ganhub.app import _parts as parts
 from ganhub.app.declared import Bench, Built, Form, Outcome, Tab
 from ganhub.app.jobs import Report
 from ganhub.creation import Creation, Generate, checks
+from ganhub.errors import ConfigError
 from ganhub.models import LatentGenerator
 
 MAX_COUNT = 64
@@ -95,7 +96,10 @@ def connect(bench: Bench, at: SimpleNamespace) -> Built:
         parts.calm(pick), [at.wall, at.outcome], [at.picked.picture, at.picked.seed, at.outcome], **parts.PRIVATE
     )
     doors = {"model": at.model, "seed": at.picked.seed, "send": at.picked.send, "edit": at.picked.edit}
-    return Built(first=listener, doors=doors, outcome=at.outcome, form=Form(takes, fill, inputs, listener))
+    return Built(
+        first=listener, doors=doors, outcome=at.outcome, form=Form(takes, fill, inputs, listener),
+        ways={"like": at.picked.like, "evolve": at.picked.evolve}, pick=(picked_one, [at.outcome, at.picked.seed]),
+    )  # fmt: skip
 
 
 def run(bench: Bench, model, count, seed, truncation, likeness, around, request: gr.Request) -> Iterator[tuple]:
@@ -156,6 +160,13 @@ def pick(
     # The wall itself is gone where one was picked before: model and settings of both are the same.
     one = outcome and Outcome(replace(outcome.creation, seed=int(seed), count=1), [path])
     return path, seed, one
+
+
+def picked_one(outcome: Outcome | None, seed: Any) -> Generate:
+    """The picture that is picked."""
+    if outcome is None or not seed:
+        raise ConfigError(parts.NO_PICTURE)
+    return replace(outcome.creation, seed=checks.read_seeds(seed, least=1, most=1)[0], count=1)
 
 
 def pick_first(pictures: list[tuple[str, str]] | None) -> tuple[str | None, str]:

@@ -152,17 +152,15 @@ def connect(bench: Bench, at: SimpleNamespace) -> Built:
         at.seed,
     ]
     outputs = [at.painting, at.outcome, at.status]
+    in_line = {"concurrency_limit": parts.IN_LINE, "concurrency_id": "style"}
     painting_now = at.press.click(
-        paint, inputs, outputs, show_progress="hidden", concurrency_limit=1, concurrency_id="style", api_name="style",
+        paint, inputs, outputs, show_progress="hidden", **in_line, api_name="style",
         api_description="Paint `content` in the manner of the picture `style`, or with a model of named styles of "
         "`name`; `blend` is the share of the second one. `size` is the long side in pixels, `strength` 0 gives the "
         "content back, `scale` 1 is the usual size of strokes. Gives early looks while it works; returns photo and "
         "painting (PNG) and a sentence.",
     )  # fmt: skip
-    again = {
-        "fn": paint, "inputs": inputs, "outputs": outputs, "concurrency_limit": 1, "concurrency_id": "style",
-        **parts.PRIVATE,
-    }  # fmt: skip
+    again = {"fn": paint, "inputs": inputs, "outputs": outputs, **in_line, **parts.PRIVATE}
     rooms = [at.by_picture, at.second, at.by_pair, at.by_swatch]
     menus = [at.by_name, at.second_name, at.name, at.other_name, *rooms, at.size]
     at.model.change(parts.calm(choose), at.model, menus, **parts.PRIVATE).then(*looks_of, **parts.PRIVATE)
