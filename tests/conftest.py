@@ -40,14 +40,19 @@ ROOT = Path(__file__).resolve().parent.parent
 # Several workers: each takes one file after the other (`--dist loadfile`), and the files of one name here stay on one
 # worker, as they share the running app. Those that take longest go first, so that none is left to one worker at the
 # end; the order is not one of numbers of tests, which is why `make test` gives --no-loadscope-reorder.
-GROUPS = {"test_app": "app", "test_app_browser": "app", "test_app_edit": "app", "test_search_app": "app"}
+GROUPS = {
+    "test_app": "app", "test_app_browser": "app", "test_app_edit": "app", "test_search_app": "app",
+    "test_tray_browser": "tray", "test_links_browser": "tray",
+}  # fmt: skip
 LONGEST = (
     "app", "test_trainer", "test_distributed", "test_judge_browser", "test_data", "test_gatys", "test_extractors",
     "test_judge", "test_evaluate", "test_models",
 )  # fmt: skip
 
 # They are imported by test files, and are plugins too: assertions in them explain themselves all the same.
-pytest.register_assert_rewrite("tests.app_server", "tests.browser", "tests.hub_server", "tests.shield_server")
+pytest.register_assert_rewrite(
+    "tests.app_server", "tests.browser", "tests.hub_server", "tests.shield_server", "tests.tray_visit"
+)
 
 _outside: list[str] = []  # attempts to leave the machine since the current test began
 

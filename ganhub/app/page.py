@@ -32,6 +32,8 @@ from ganhub.models import StyleGenerator
 THREADS = 128  # listeners at a time, of which most wait: work itself is bounded by its lanes
 UNMARKED = "Marks are off here: pictures and films do not say that they were generated, nor how."
 STYLES = ("tray", "quiz", "about")  # sheets of their own, behind the page's
+# What Gradio's page says where the server is gone, and its title.
+LOST = {"Connection to the server was lost. Attempting reconnection...": "Connection lost"}
 
 
 def list_tabs() -> list[Tab]:
@@ -73,6 +75,7 @@ def create_app(library: Library | None = None) -> gr.Blocks:
         build_tray(app, bench, tabs, built, titles)
         api.add_endpoints(bench, limits)
         app.load(js=script("name_pictures"), api_visibility="private")
+        app.load(js=script("toasts", parts.FAILED, parts.TITLES | LOST), api_visibility="private")
     parts.calm_all(app)
     bench.library.warm_up(ready=lambda: app.is_running)  # not earlier: it would only slow the start down
     # Places in line are told to all who wait once a second, not at every change: that would be a message to each.

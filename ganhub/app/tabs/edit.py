@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ganhub import images, latents, zoo
 from ganhub.app import _parts as parts
+from ganhub.app import menus
 from ganhub.app.declared import Addition, Bench, Built, Form, Outcome, Tab, press_once
 from ganhub.app.gpu import render
 from ganhub.app.jobs import Report
@@ -33,7 +34,7 @@ from ganhub.app.tabs._edit_boxes import (
     fit,
     fitting,
     keep_name,
-    menus,
+    menus_of,
     other_look,
     strip_of,
     with_other,
@@ -75,7 +76,7 @@ def build(bench: Bench) -> Built:
             beginning(bench, at)
         with gr.Column(scale=3, min_width=320, elem_classes="shown"):
             with gr.Column(visible=have, elem_id="edit-room") as at.room:
-                changing(at, os.environ.get(PRIVATE) == "1", parts.classes_of(bench.library, at.model.value))
+                changing(at, os.environ.get(PRIVATE) == "1", menus.classes_of(bench.library, at.model.value))
             at.empty = gr.HTML(EMPTY, visible=not have, container=False, elem_id="edit-empty")
     return connect(bench, at, have)
 
@@ -92,7 +93,7 @@ def connect(bench: Bench, at: SimpleNamespace, have: bool) -> Built:
     at.look = (parts.calm(other_look, bench), [at.start, at.mix_seed, at.mix_label], at.other)
     at.reveal = (lambda: (gr.Column(visible=True), gr.HTML(visible=False)), None, [at.room, at.empty])
     at.menus = (
-        parts.calm(menus, bench.library),
+        parts.calm(menus_of, bench.library),
         at.model,
         [at.label, at.chosen, at.unnamed, *at.changes, at.strip, at.mix_label, at.pair],
     )
@@ -276,7 +277,7 @@ def followed(
 @with_edits
 def start_from_seed(bench: Bench, request: gr.Request, model, label, seed, *edits) -> Iterator[tuple]:
     """Edit the picture of a seed."""
-    asked = Edit(model=parts.menu_name(model), seed=seed, label=asked_class(label), **asked_edits(*edits))
+    asked = Edit(model=menus.menu_name(model), seed=seed, label=asked_class(label), **asked_edits(*edits))
     yield from start(bench, asked, Inputs(), request, {})
 
 
@@ -286,7 +287,7 @@ def start_from_photo(bench: Bench, request: gr.Request, model, label, photo, ste
     inputs, how_many = Inputs(), checks.whole("How long to look", steps, *STEPS[:2])
     digest = inputs.add(parts.picture_file("photo", photo))
     asked = Edit(
-        model=parts.menu_name(model), photo=digest, size=MAX_SIDE, steps=how_many, label=asked_class(label),
+        model=menus.menu_name(model), photo=digest, size=MAX_SIDE, steps=how_many, label=asked_class(label),
         **asked_edits(*edits),
     )  # fmt: skip
     images.load_image(photo, channels=4, max_side=MAX_SIDE)  # what is wrong with it is said now

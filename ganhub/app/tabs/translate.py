@@ -11,6 +11,7 @@ import gradio as gr
 
 from ganhub import images, zoo
 from ganhub.app import _parts as parts
+from ganhub.app import menus
 from ganhub.app.declared import ASSETS, Bench, Built, Form, Outcome, Tab, take_the_brush
 from ganhub.app.gpu import render
 from ganhub.app.jobs import Report
@@ -61,7 +62,7 @@ def asked(bench: Bench, at: SimpleNamespace) -> None:
         at.idea = gr.Button("Something to draw", size="md", elem_id="translate-idea", min_width=130)
         at.upload = gr.UploadButton("A picture of mine", size="md", file_types=["image"], elem_id="translate-upload",
                                     min_width=130)  # fmt: skip
-    at.model, _ = parts.model_menu(bench.library, Translator, "translate", task="translate")
+    at.model, _ = menus.model_menu(bench.library, Translator, "translate", task="translate")
     at.live = gr.Checkbox(True, label="Translate as I draw", elem_id="translate-live")
 
 
@@ -109,7 +110,7 @@ def run(bench: Bench, model: str, canvas: Any, request: gr.Request) -> Iterator[
     if not isinstance(drawn, str) or not drawn:
         raise ConfigError("The canvas is empty: draw something, or upload a picture.")
     inputs = Inputs()
-    name = parts.menu_name(model)
+    name = menus.menu_name(model)
     dabs = shelves(name) == (True, False)  # of a model that takes drawings, and no photos
     creation = Translate(model=name, photo=inputs.add(drawn), size=MOST, opaque=True, dabs=dabs)
 
