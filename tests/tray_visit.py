@@ -1,4 +1,20 @@
-"""One visitor's page with the tray, and what tests of it ask for (``MODEL = "tiny-stylegan2"
+"""One visitor's page with the tray, and what tests of it ask for (``pytest_plugins = ["tests.tray_visit"]``)."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ganhub.creation import Creation, Generate
+from ganhub.creation.permalink import to_code
+from tests.app_server import Server
+from tests.browser import Watched
+
+MODEL = "tiny-stylegan2"
 WALL = Generate(model=MODEL, seed=100, count=4)
 NOBODYS = "cd" * 32  # the sha256 of a photo that is nowhere
 
