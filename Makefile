@@ -30,9 +30,9 @@ docs:  ## write docs/zoo.md and docs/families.md again
 	@$(SETUP) test
 	@$(VENV)/python tools/write_docs.py
 
-screenshots:  ## take the README's pictures of the app again
+screenshots:  ## take the README's pictures and film of the app again
 	@$(SETUP) test
-	@GANHUB_SCREENSHOTS=docs/images $(VENV)/python -m pytest tests/test_app_browser.py
+	@GANHUB_SCREENSHOTS=docs/images $(VENV)/python -m pytest tests/test_app_browser.py tests/test_app_tour.py
 	@$(VENV)/python tools/shrink_pictures.py --max-bytes 330000 docs/images/*.png
 
 clean:  ## remove the environment and what the tools left behind

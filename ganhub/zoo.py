@@ -40,6 +40,7 @@ SPACE = (
 )  # fmt: skip
 WORDS = ("draws", "level", "takes")  # of metrics.json
 MAX_WORDS = 200  # characters of each
+MAX_FIRST_SEED = 10_000  # short, so that it can be said
 PIXEL_ART = 48  # pixels a side at most
 BUNDLED = ("gatys", "vgg-lite")  # come with the package: the painter without weights, and its feature network
 
@@ -52,6 +53,7 @@ class Entry:
         draws: What it draws, in a plain sentence; "" where nobody has written one.
         level: "show", or "study" where it is here to learn from; "" is for a person's own.
         takes: "drawing" or "photo": what a translator turns into something else; "" where nobody has said.
+        first_seed: Where forms begin, so that a visitor sees a good picture first; 0 where nobody has chosen.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Entry:
     draws: str = ""
     level: str = ""
     takes: str = ""
+    first_seed: int = 0
 
     @property
     def in_menu(self) -> str:
@@ -124,6 +127,12 @@ def names(verb: type[Model] = Model, *, conditional: bool = False, task: str = "
     return [entry.name for entry in entries(verb, conditional=conditional, task=task)]
 
 
+def first_seed(name: Any) -> int:
+    """Where a form begins for a model of this machine, see :class:`Entry`; 0 for others."""
+    entry = entry_of(name)
+    return entry.first_seed if entry else 0
+
+
 def entry_of(name: Any) -> Entry | None:
     """The entry of one model on this machine, by its name; None where there is none, or it cannot work."""
     folder = hub.list_local().get(name) if isinstance(name, str) else None
@@ -143,17 +152,19 @@ def read_entry(name: str, folder: Path) -> Entry:
     fields = hub.read_config(folder)
     model_class = get_architecture(fields.pop("architecture", ""))
     fields.pop("ganhub_version", None)
-    return Entry(name, folder, model_class, model_class.Config.from_dict(fields), **_words(folder))
+    return Entry(name, folder, model_class, model_class.Config.from_dict(fields), **_said_of(folder))
 
 
-def _words(folder: Path) -> dict[str, str]:
-    """What a folder's metrics.json says of the model in words: "draws", "level" and "takes", as far as it does."""
+def _said_of(folder: Path) -> dict[str, Any]:
+    """What a folder's metrics.json says of the model beside its numbers, as far as it does and it can be used."""
     try:
         metrics = cards.read_metrics(folder)
     except GanhubError as error:  # of no matter for the model itself
         log.debug("%s: %s", folder.name, error)
         return {}
-    return {key: value for key in WORDS if isinstance(value := metrics.get(key), str) and len(value) <= MAX_WORDS}
+    words = {key: value for key in WORDS if isinstance(value := metrics.get(key), str) and len(value) <= MAX_WORDS}
+    seed = metrics.get("first_seed")
+    return words | ({"first_seed": seed} if type(seed) is int and 0 <= seed <= MAX_FIRST_SEED else {})
 
 
 def card_of(repo_id: str) -> str:

@@ -34,8 +34,9 @@ MARKS = [
 class Watched:
     """One page of a browser context of its own."""
 
-    def __init__(self, browser: Any, url: str, shots: Path, **options: Any) -> None:
+    def __init__(self, browser: Any, url: str, shots: Path, *, script: str = "", **options: Any) -> None:
         self.context = browser.new_context(**{"viewport": {"width": 1360, "height": 900}, **options})
+        self.context.add_init_script(script)
         self.page, self.troubles, self.shots = self.context.new_page(), [], shots
         self.page.set_default_timeout(WAIT)
         self.page.on("request", lambda request: self._asked(request.url, url))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import importlib.util
 import json
 import re
 import shutil
@@ -261,7 +262,20 @@ def test_who_waits_in_the_slow_lane_is_told_the_place(server: Server, photo: Pat
 
 
 def example_blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", DOCS, re.DOTALL)
+    return [text for kind, text in re.findall(r"```(\w*)\n(.*?)```", DOCS, re.DOTALL) if kind == language]
+
+
+def test_every_example_is_run_and_every_verb_is_named(server: Server) -> None:
+    counts = {kind: len(example_blocks(kind)) for kind in ("python", "bash", "json", "")}
+    assert sum(counts.values()) == DOCS.count("```") / 2 and counts == {"python": 2, "bash": 4, "json": 1, "": 1}
+    (address,), (settings,) = example_blocks(""), example_blocks("json")
+    assert json.loads(settings)["mcpServers"]["ganhub"]["url"] == address.strip()
+    here = address.strip().replace("http://127.0.0.1:7860/", server.url)
+    body, kinds_of = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}, "application/json, text/event-stream"
+    answer = httpx.post(here, json=body, headers={"accept": kinds_of}, trust_env=False, timeout=60)
+    assert '"describe"' in answer.text or importlib.util.find_spec("mcp") is None
+    table = DOCS[: DOCS.index("The parameters of an endpoint")]
+    assert {*kinds(), "create", "describe"} == set(re.findall(r"`(\w+)`", table))
 
 
 @pytest.mark.parametrize("number", range(len(example_blocks("python"))))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from pathlib import Path
@@ -41,7 +42,7 @@ def written(folder: Path, **metrics: Any) -> str:
 
 def test_a_card_says_what_the_files_say(folder: Path) -> None:
     page = written(
-        folder, draws="Draws rings.", level="show", training={"licence": "cc0-1.0"},
+        folder, draws="Draws rings.", level="show", first_seed=4, training={"licence": "cc0-1.0"},
         accuracy={"value": 0.98214, "protocol": "read by a classifier"},
     )  # fmt: skip
     entry = zoo.entry_of("tiny")
@@ -49,6 +50,7 @@ def test_a_card_says_what_the_files_say(folder: Path) -> None:
     for text in (">tiny ", "Draws rings.", ">show<", "cc0-1.0", f"{width} × {height} pixels", "0.982", entry.card):
         assert text in page, text
     assert f"<dt>Classes</dt><dd>{len(entry.classes)}</dd>" in page and "<img" not in page
+    assert "First seed" not in page, "it is no measure"
 
 
 def test_words_from_files_are_text(folder: Path) -> None:
@@ -100,6 +102,19 @@ def test_the_introduction_tells_versions_and_whether_files_are_marked(monkeypatc
     assert f"ganhub {__version__}" in words and f"torch {torch.__version__}" in words and "docs/provenance.md" in words
     monkeypatch.setattr(provenance, "are_on", lambda: False)
     assert "switched marks off" in about.introduction()
+
+
+def test_the_documentation_is_linked_where_the_package_states_its_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "folder <code>docs/</code> of" in about.introduction()
+    stated = tmp_path / "ganhub-9.dist-info"
+    stated.mkdir()
+    address = "https://example.org/docs?a&b"
+    urls = f"Project-URL: Source, https://example.org\nProject-URL: Documentation, {address}\n"
+    (stated / "METADATA").write_text(f"Metadata-Version: 2.1\nName: ganhub\nVersion: 9\n{urls}")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert f'href="{html.escape(address)}"' in about.introduction()
 
 
 class TestInABrowser:

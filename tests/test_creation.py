@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -156,6 +157,7 @@ def test_equal_values_are_one_value() -> None:
         (Style, {"styles": [["waves", math.nan]]}, "styles must be a number"),
         (Style, {"styles": [["waves"]]}, "styles must hold 2 values each, not 1."),
         (Style, {"outside": [["waves", 1]], "mask": ""}, "needs a mask"),
+        (Style, {"styles": [["waves", 1]] * 65}, "A painting has at most 64 styles, not 65."),
         (Style, {"tile": "wide"}, "tile must be one of auto"),
         (Style, {"photo": "photo.jpg"}, "photo must be the sha256 of a picture"),
         (Translate, {"photo": ""}, "There is no photo yet"),
@@ -200,16 +202,9 @@ def test_what_is_no_creation_is_refused(data: Any, says: str) -> None:
 
 
 @pytest.fixture
-def library(models_folder: Path) -> LocalLibrary:
-    for name in ("conditional-gan", "dcgan", "fast-style", "gatys", "inpainting", "srgan", "stylegan2"):
-        get_architecture(name).tiny().save_pretrained(models_folder / f"tiny-{name}")
+def library(tiny_models: Callable) -> LocalLibrary:
+    tiny_models("conditional-gan", "dcgan", "fast-style", "gatys", "inpainting", "srgan", "stylegan2")
     return LocalLibrary("cpu")
-
-
-@pytest.fixture
-def photo(tmp_path: Path) -> Path:
-    save_image(uniform([1], 3, 40, 56) * 2 - 1, tmp_path / "photo.png")
-    return tmp_path / "photo.png"
 
 
 def test_generate_is_what_the_model_samples(library: LocalLibrary) -> None:

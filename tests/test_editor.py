@@ -352,6 +352,11 @@ def test_the_card(desk: Desk) -> None:
         assert cell == int(cell) and is_red[:, card.WIDTH - card.RIGHT :].sum() == 0
         assert is_red.sum() > 0.35 * card.HEIGHT * card.WIDTH
     assert card.compose([], "x", "").shape[-1] == card.WIDTH
+    board = torch.tensor([1.0, -1.0]).repeat(8)[:, None] * torch.tensor([1.0, -1.0]).repeat(8)
+    hard, soft = (card.compose([board.expand(1, 3, 16, 16)], "x", "", pixels=pixels) for pixels in (True, False))
+    corner = slice(card.MARGIN + 5, card.MARGIN + 300)
+    pure = [(one[..., corner, corner].abs() > 0.98).float().mean().item() for one in (hard, soft)]
+    assert pure[0] > 0.9 and pure[1] < 0.5
     grey = card.compose([torch.zeros(1, 1, 5, 300)], "x" * 300, "y" * 3000)
     assert grey.shape == (1, 3, card.HEIGHT, card.WIDTH)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
+import runpy
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,8 @@ import pytest
 from ganhub import zoo
 from ganhub.app import create_app, languages
 from ganhub.creation.edit import KINDS
+from ganhub.hub.folder import DIRECTIONS
+from ganhub.models import StyleGenerator
 from tests.app_server import ROOT, Server
 from tests.browser import MARKS, Watched
 
@@ -33,7 +37,7 @@ def app() -> gr.Blocks:
 def shown_texts(app: gr.Blocks) -> set[str]:
     titles = {entry.model_class.paper for entry in zoo.entries()}
     of_facts = re.compile(
-        r"\d+ × \d+ pixels|\d+ classes|Change \d+|(ganhub|torch|gradio) [\d.]+\S*|The real pictures: .*"
+        r"\d+ × \d+ pixels|\d+ classes|[A-Z]\w+ \d{4}|(ganhub|torch|gradio) [\d.]+\S*|The real pictures: .*"
     )  # sentences with numbers and names, and versions
     names = {name for block in app.blocks.values() for name, value in languages.list_choices(block) if is_model(value)}
     texts = languages.list_texts(app) - SAME - titles - names
@@ -59,6 +63,7 @@ def test_no_entry_is_unused(app: gr.Blocks, language: str) -> None:
     assert one["texts"].keys() - shown - empty - written == set()
     assert one["choices"].keys() - names - sizes == set()
     assert one["descriptions"].keys() - {entry.draws for entry in zoo.entries()} == set()
+    assert one["changes"].keys() - named_changes() == set()
     assert one["sentences"].keys() - written == set()
     front = "".join(path.read_text("utf-8") for path in (Path(gr.__file__).parent / FRONT).glob("*.js"))
     assert {word for word in one["gradio"] if f"`{word}`" not in front and f'"{word}"' not in front} == set()
@@ -73,6 +78,28 @@ def test_what_models_draw_has_its_entry(language: str) -> None:
     # Feature networks draw nothing, and no menu has them.
     draws = {entry.draws for entry in zoo.entries() if entry.draws and not entry.draws.startswith("Draws nothing")}
     assert draws - LANGUAGES[language]["descriptions"].keys() == set()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_named_changes_have_their_entries(language: str) -> None:
+    folders = [entry.folder for entry in zoo.entries(StyleGenerator) if entry.level]
+    names = {one["name"].capitalize() for folder in folders for one in read_directions(folder)}
+    assert names and names - LANGUAGES[language]["changes"].keys() == set()
+
+
+def read_directions(folder: Path) -> list[dict]:
+    path = folder / DIRECTIONS
+    return json.loads(path.read_text("utf-8"))["directions"] if path.is_file() else []
+
+
+def named_changes() -> set[str]:
+    """What changes of portraits can be called: a model keeps those that work."""
+    words = runpy.run_path(str(ROOT / "training/avatar_words.py"))
+    values = {
+        "Hair colour": words["CHINESE_COLOURS"], "Background": words["BACKGROUNDS"].values(),
+        "Skin": words["CHINESE_SKINS"], "Mood": words["CHINESE_MOODS"],
+    }  # fmt: skip
+    return {f"{name}: {word}" for name, known in values.items() for word in known} | {"Glasses", "Beard"}
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -193,6 +220,7 @@ def test_a_chinese_browser_reads_chinese(browser: Any, server: Server, shots: Pa
     page.locator("#generate-run").click()
     toast = page.locator("[data-testid=toast-body]").first
     toast.wait_for()
+    toast.get_by_text("没有成功").wait_for()
     said = toast.inner_text()
     assert "这里没有模型“tiny-dcgam”。你是想说“tiny-dcgan”吗？Hub 的回答：无法连接 Hub" in said and "Error" not in said
     full = "Many people are here just now, and the queue is full: try again in a minute."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import json
+import random
 import struct
 import zlib
 from pathlib import Path
@@ -285,22 +286,20 @@ def test_exif_of_other_kinds_is_text_or_nothing() -> None:
         assert isinstance(provenance.read_text(file.getvalue()), str)
 
 
-@settings(max_examples=150, deadline=None)
-@given(kind=st.sampled_from(("png", "jpg", "webp", "gif")), data=st.data())
-def test_damaged_files_are_sentences(kind: str, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
-    whole = DAMAGED.setdefault(kind, write(tmp_path_factory.mktemp("d") / f"a.{kind}").read_bytes())
-    broken = bytearray(whole)
-    for place in data.draw(st.lists(st.integers(0, min(3000, len(whole) - 1)), min_size=1, max_size=8)):
-        broken[place] = data.draw(st.integers(0, 255))
-    broken = bytes(broken[: data.draw(st.integers(1, len(broken)))])
-    for look in (provenance.read_text, is_animated):
-        try:
-            look(broken)
-        except GanhubError as error:
-            assert "\n" not in str(error)
-
-
-DAMAGED: dict[str, bytes] = {}
+@pytest.mark.parametrize("kind", ("png", "jpg", "webp", "gif"))
+def test_damaged_files_are_sentences(kind: str, tmp_path: Path) -> None:
+    """Up to eight bytes at the beginning are others, and the file ends anywhere."""
+    whole, chance = write(tmp_path / f"a.{kind}").read_bytes(), random.Random(0)
+    for _ in range(150):
+        broken = bytearray(whole)
+        for _ in range(chance.randint(1, 8)):
+            broken[chance.randrange(min(3000, len(whole)))] = chance.randrange(256)
+        broken = bytes(broken[: chance.choice([len(broken), chance.randint(1, len(broken))])])
+        for look in (provenance.read_text, is_animated):
+            try:
+                look(broken)
+            except GanhubError as error:
+                assert "\n" not in str(error)
 
 
 def test_the_gif_of_a_palette_of_its_own_is_marked_after_it(tmp_path: Path) -> None:

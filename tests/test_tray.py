@@ -28,7 +28,7 @@ from ganhub.creation import (
     render,
 )
 from ganhub.creation import variations as vary
-from ganhub.creation.tray import MOST, Kept, contact_sheet, in_words, read_tray, write_tray
+from ganhub.creation.tray import MAX_NOTE, MOST, Kept, contact_sheet, in_words, read_tray, write_tray
 from ganhub.errors import ConfigError
 from ganhub.images import encode_png, load_image
 from ganhub.images.lettering import Line, blank, encode_thumbnail, with_text
@@ -53,6 +53,13 @@ def test_a_zip_comes_back(tmp_path: Path) -> None:
     back = read_tray(tmp_path / "tray.zip")
     assert [(one.creation, one.star, one.note) for one in back] == [(one.creation, one.star, one.note) for one in KEPT]
     assert [list(one.files) for one in back] == [[(".png", PNG)], [(".png", PNG)], []]
+
+
+def test_half_an_emoji_does_not_break_the_zip(tmp_path: Path) -> None:
+    """A browser counts an emoji as two letters, and may cut a note between them."""
+    write_tray(tmp_path / "tray.zip", [Kept(WALL, (), False, "龍😀\ud83d"), Kept(WALL, (), False, "😀" * 500)])
+    notes = [one.note for one in read_tray(tmp_path / "tray.zip")]
+    assert notes == ["龍😀", "😀" * MAX_NOTE]
 
 
 def test_the_zip_is_of_use_without_ganhub(tmp_path: Path) -> None:

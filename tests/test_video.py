@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import av
 import pytest
 import torch
@@ -142,3 +144,11 @@ def test_the_same_film_has_the_same_bytes(tmp_path, kind):
         save_video(frames, tmp_path / f"{turn}.{kind}", fps=10)
         files.add((tmp_path / f"{turn}.{kind}").read_bytes())
     assert len(files) == 1
+
+
+def test_the_same_film_has_the_same_pixels(tmp_path):
+    """Threads of FFmpeg that share a frame overwrote some pixels of each other, now and then on a busy machine."""
+    save_video(torch.rand(3, 3, 40, 56) * 2 - 1, tmp_path / "film.mp4", fps=10)
+    with ThreadPoolExecutor(8) as readers:
+        reads = list(readers.map(lambda _: torch.cat(list(open_video(tmp_path / "film.mp4"))), range(100)))
+    assert all(torch.equal(one, reads[0]) for one in reads)

@@ -40,13 +40,17 @@ def test_every_published_model_says_what_it_draws_and_its_level(root: Path) -> N
 
 
 def test_what_metrics_say_of_a_model_may_be_missing_or_wrong(models_folder: Path) -> None:
-    """A person's own model has no card on the Hub and no level; words that are none are not shown."""
+    """A person's own model has no card on the Hub and no level; what is no word, or no seed, is left out."""
     get_architecture("dcgan").tiny().save_pretrained(models_folder / "mine")
-    for text in (None, "{broken", json.dumps({"draws": ["x"], "level": 3, "takes": "x" * 1000})):
+    wrong = {"draws": ["x"], "level": 3, "takes": "x" * 1000, "first_seed": -1}
+    for text in (None, "{broken", json.dumps(wrong), json.dumps({"first_seed": "4"}), json.dumps({"first_seed": True})):
         if text is not None:
             (models_folder / "mine" / "metrics.json").write_text(text)
         entry = zoo.entry_of("mine")
         assert (entry.draws, entry.level, entry.takes, entry.card, entry.in_menu) == ("", "", "", "", "mine")
+        assert entry.first_seed == zoo.first_seed("mine") == 0
+    (models_folder / "mine" / "metrics.json").write_text('{"first_seed": 4}')
+    assert zoo.first_seed("mine") == 4 and zoo.first_seed("nobody") == 0
 
 
 def test_entries_by_verb_classes_and_task(models_folder: Path) -> None:

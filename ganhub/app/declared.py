@@ -141,8 +141,8 @@ class Tab:
     able: Callable[[], bool] = lambda: True
 
 
-def script(name: str, *arguments: str) -> str:
-    """JavaScript that calls the function of a file in ``assets/`` with texts."""
+def script(name: str, *arguments: str | Mapping[str, str]) -> str:
+    """JavaScript that calls the function of a file in ``assets/`` with texts, or tables of texts."""
     return f"() => ({handler(name)})({', '.join(map(json.dumps, arguments))})"
 
 

@@ -15,9 +15,11 @@ import gradio as gr
 
 from ganhub.app.declared import ASSETS
 
-# Parts of a dictionary: labels and other texts that stand on the page; names in menus; what models draw; sentences with
-# {} for what changes; what Gradio itself says in English only. In a translation {0}, {1} put the {} in another order.
-PARTS = ("texts", "choices", "descriptions", "sentences", "gradio")
+# Parts of a dictionary: labels and other texts that stand on the page; names in menus; what models draw; named changes
+# of a model, as menus show them; sentences with {} for what changes; what Gradio itself says in English only. In a
+# translation {0}, {1} put the {} in another order.
+PARTS = ("texts", "choices", "descriptions", "changes", "sentences", "gradio")
+OF_GRADIO = ("texts", "changes")  # parts that Gradio looks up, too: they are no values
 NOT_GRADIOS = "~"  # before what only the script may look up: Gradio would replace the value of a form's box, too
 NAMES = ("title", "aria-label", "placeholder", "alt")  # of HTML elements, that are read
 UNREAD = {"script", "style", "code", "pre", "svg"}
@@ -36,7 +38,7 @@ def i18n() -> gr.I18n:
 def _entries(dictionary: Mapping[str, Mapping[str, str]]) -> Iterator[tuple[str, str]]:
     for part in PARTS:
         for english, text in dictionary[part].items():
-            yield (english if part == "texts" else NOT_GRADIOS + english), text
+            yield (english if part in OF_GRADIO else NOT_GRADIOS + english), text
 
 
 def head() -> str:
@@ -64,9 +66,10 @@ def list_texts(app: gr.Blocks) -> set[str]:
 
 
 def list_choices(block: Any) -> list[tuple[str, Any]]:
-    """Names and values of a menu whose names are translated: not one where a visitor may type another, as of models."""
-    menu = isinstance(block, gr.Dropdown | gr.Radio | gr.CheckboxGroup) and not _of(block, "allow_custom_value")
-    return list(block.choices) if menu else []
+    """Names and values of a menu whose names are translated: where a visitor may type a value, not those of values."""
+    menu = isinstance(block, gr.Dropdown | gr.Radio | gr.CheckboxGroup)
+    typed = menu and _of(block, "allow_custom_value")
+    return [(name, value) for name, value in block.choices if not typed or name != value] if menu else []
 
 
 def _of(block: Any, name: str) -> Any:

@@ -19,6 +19,7 @@ from ganhub.app.drawings import Drawings
 from ganhub.app.editor import build_tray
 from ganhub.app.gpu import is_lent
 from ganhub.app.jobs import Jobs
+from ganhub.app.lanes import Lanes
 from ganhub.app.library import Library
 from ganhub.app.shield import Limits, guard, middleware, own_folder
 from ganhub.app.theme import CSS, HEADER, theme
@@ -28,10 +29,11 @@ from ganhub.errors import ConfigError
 from ganhub.images import provenance
 from ganhub.models import StyleGenerator
 
-DAY = 86_400
 THREADS = 128  # listeners at a time, of which most wait: work itself is bounded by its lanes
 UNMARKED = "Marks are off here: pictures and films do not say that they were generated, nor how."
 STYLES = ("tray", "quiz", "about")  # sheets of their own, behind the page's
+# What Gradio's page says where the server is gone, and its title.
+LOST = {"Connection to the server was lost. Attempting reconnection...": "Connection lost"}
 
 
 def list_tabs() -> list[Tab]:
@@ -49,10 +51,10 @@ def create_app(library: Library | None = None) -> gr.Blocks:
     """
     own_folder()
     limits = Limits.from_environment()
-    bench = Bench(library or Library(device="cpu" if is_lent() else "auto"), Jobs(), Drawings())
+    bench = Bench(library or Library(device="cpu" if is_lent() else "auto"), jobs_within(limits), Drawings())
     built: dict[str, Built] = {}
     titles: dict[str, str] = {}
-    with gr.Blocks(title="ganhub", analytics_enabled=False, delete_cache=(DAY // 24, DAY // 4)) as app:
+    with gr.Blocks(title="ganhub", analytics_enabled=False) as app:  # the shield deletes old files, and none in use
         gr.HTML(HEADER, container=False, padding=False, elem_classes="masthead-block")
         if says := notice():
             gr.HTML(says, container=False, elem_id="unmarked", elem_classes="about")
@@ -73,12 +75,19 @@ def create_app(library: Library | None = None) -> gr.Blocks:
         build_tray(app, bench, tabs, built, titles)
         api.add_endpoints(bench, limits)
         app.load(js=script("name_pictures"), api_visibility="private")
+        app.load(js=script("toasts", parts.FAILED, parts.TITLES | LOST), api_visibility="private")
     parts.calm_all(app)
     bench.library.warm_up(ready=lambda: app.is_running)  # not earlier: it would only slow the start down
     # Places in line are told to all who wait once a second, not at every change: that would be a message to each.
     app.queue(status_update_rate=1, max_size=64, default_concurrency_limit=16, api_open=False)
     guard(app, {id: twin for one in built.values() for id, twin in one.slow.items()})
     return app
+
+
+def jobs_within(limits: Limits) -> Jobs:
+    """The runner of jobs, with this page's limits."""
+    own, slow = limits.waiting_address, limits.slow_address
+    return Jobs(Lanes(waiting=limits.queue, own=own, own_slow=slow), most=limits.seconds)
 
 
 def notice() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from weakref import WeakKeyDictionary
 
@@ -16,12 +17,13 @@ from ganhub.creation.project import Project
 from ganhub.latents import Direction, Projection, direction, edit, layer_range, mix, principal_directions
 from ganhub.latents.directions import class_name
 from ganhub.models import StyleGenerator
-from ganhub.models._named import named_here
+from ganhub.models._named import COMPUTED, named_here, written
 
 REACH = 4.0  # standard deviations to either side
 NOTHING = "nothing"
 PARTS = {"coarse": "shape", "middle": "details", "fine": "colours"}  # of the layers -> what they decide on
 MIXES = (NOTHING, *PARTS, "coarse+middle", "coarse+fine", "middle+fine", "coarse+middle+fine")
+MOST_CHANGES = 64  # directions of one picture
 COUNT = 8  # principal directions that are computed together
 MOST = 256  # directions of a model that are remembered
 KINDS = {"pca": "Change", "sefa": "Other change"}  # of a direction's name -> in words
@@ -79,9 +81,16 @@ class Edit(Creation, verb="edit"):
     mix_photo: str = picture("")
     truncation: float = bounded(0, 1.5, 1.0)
 
+    has_details = True
+
     def check(self) -> None:
+        count = len(self.directions)
+        self.require(count <= MOST_CHANGES, f"Change a picture along at most {MOST_CHANGES} directions, not {count}.")
         for name, amount in self.directions:
             number(shown(in_words(name)), amount, -REACH, REACH)
+
+    def details(self, library: Library) -> str:
+        return details_of(self.model, [name for name, _ in self.directions], library)
 
     @property
     def source(self) -> str:
@@ -172,6 +181,14 @@ def kept_start(creation: Edit, inputs: Inputs) -> Start | None:
     """What the edits of a Creation began from, where it was computed with these inputs."""
     plain = creation._unedited()
     return next((kept for (start, _), kept in inputs.kept.items() if start == plain), None)
+
+
+def details_of(model: str, names: Sequence[str], library: Library) -> str:
+    """What ``directions.json`` says of directions, of those of these names that are in it; "" where none is."""
+    bases = {name.partition("@")[0].strip() for name in names}
+    if all(base.partition(":")[0] in COMPUTED for base in bases):
+        return ""
+    return written(library.open(model, StyleGenerator).named, bases)
 
 
 def in_words(name: str) -> str:

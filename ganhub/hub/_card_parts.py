@@ -64,7 +64,7 @@ class Number:
 
 
 def read_numbers(metrics: Mapping[str, Any]) -> list[Number]:
-    """Every number in metrics.json except those of the run; what is no number, or of no known form, is left out."""
+    """Every number in metrics.json that was measured; what is none, or of no known form, is left out."""
     numbers: list[Number] = []
     for key, value in metrics.items():
         if key == "evaluation" and isinstance(value, Mapping):
@@ -74,7 +74,7 @@ def read_numbers(metrics: Mapping[str, Any]) -> list[Number]:
         elif key == "people" and isinstance(value, Mapping):
             for name, answers in value.items():
                 numbers += _numbers({f"{name} (people)": answers})
-        elif key != "training":
+        elif key not in ("training", "first_seed"):
             numbers += _numbers({key: value})
     return numbers
 

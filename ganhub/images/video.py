@@ -8,6 +8,7 @@ there is nothing else to install. It is imported with the first video, so that t
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 import platform
@@ -170,6 +171,7 @@ def _encode(
                     dst_colorspace=Colorspace.ITU709,
                     src_color_range=ColorRange.JPEG,
                     dst_color_range=ColorRange.MPEG,
+                    **_one_thread(),
                 )
                 container.mux(stream.encode(frame))
             container.mux(stream.encode())
@@ -319,9 +321,20 @@ def _shown_size(width: int, height: int, ratio: Fraction | None) -> tuple[int, i
     return (round(width * ratio), height) if ratio > 1 else (width, round(height / ratio))
 
 
+@functools.cache
+def _one_thread() -> dict[str, int]:
+    """For every conversion of a frame. With several threads, as PyAV takes from version 17 on, FFmpeg 8 writes past the
+    end of a row into the first row of the next thread: some pixels there are others each time."""
+    import av
+
+    return {"threads": 1} if int(av.__version__.partition(".")[0]) >= 17 else {}
+
+
 def _picture(frame: VideoFrame, size: tuple[int, int]) -> Tensor:
     width, height = size  # in which FFmpeg scales it
-    pixels = torch.from_numpy(frame.to_ndarray(format="rgba", width=width, height=height, interpolation="BICUBIC"))
+    pixels = torch.from_numpy(
+        frame.to_ndarray(format="rgba", width=width, height=height, interpolation="BICUBIC", **_one_thread())
+    )
     picture = from_uint8(_as_it_lies(pixels, frame).permute(2, 0, 1)[None])
     if (pixels[:, :, 3] == 255).all():
         return picture[:, :3].contiguous()

@@ -46,7 +46,8 @@
     ?? filled(english)
     ?? pieces(english, /(?<=[.!?]) (?=\S)/, "")
     ?? pieces(english, /, (?!.*[.:;!?])/, "，")
-    ?? (/^[A-Z][a-z]/.test(english) ? lookedUp(english[0].toLowerCase() + english.slice(1)) : null);
+    ?? (/^[A-Z][a-z]/.test(english) ? lookedUp(english[0].toLowerCase() + english.slice(1)) : null)
+    ?? (/^[a-z]/.test(english) ? exact.get(english[0].toUpperCase() + english.slice(1)) : null);
   const known = new Map();
   const translate = (english) => {
     if (!/[a-z]/i.test(english) || english.length > 1000) return english;

@@ -1,12 +1,15 @@
 (facts) => {
   /* Links: the address of the page says which result is shown; Back and a reload show it again. */
   const me = window.ganhub, LAST = "ganhub-last";
-  me.quiet = new Set();  /* tabs whose next result nobody asked for: what a tab opens with */
+  /* Tabs whose results nobody has asked for yet: what a tab opens with. true where that is the next result alone, as a
+     button of another tab led there. */
+  me.quiet = new Map();
   me.filled = new Set();  /* tabs whose form was filled, and whose button waits for the visitor */
   me.start = "";
   const seen = new Set();  /* tabs that were on the screen */
   let begun = false, current = facts.first;
   let moved = 0;  /* when the last result of a slider or pen came */
+  let inside = false;  /* whether the visitor's last act was within a tab */
   let silent = "";  /* the tab whose next result is one that was there before: no new step */
 
   me.link = (code, tab) => {  /* to be shared: without what else the address says, such as a private page's key */
@@ -44,7 +47,8 @@
 
   me.took = (text) => {
     if (!text) return;
-    const { tab, live, code } = JSON.parse(text), isNew = !me.quiet.delete(tab) && silent !== tab;
+    const { tab, live, code } = JSON.parse(text), isNew = !me.quiet.has(tab) && silent !== tab;
+    if (me.quiet.get(tab)) me.quiet.delete(tab);
     const follows = isNew && live && me.now !== code && Date.now() - moved < 4000 && me.goesOn({ tab });
     if (live) moved = Date.now();
     if (silent === tab) silent = "";
@@ -105,18 +109,19 @@
     if (me.busy.has(tab)) return;
     if (last && facts.forms.includes(tab)) me.open(last, tab); else openFirst(tab);
   };
-  document.addEventListener("click", (event) => {
-    if (event.isTrusted && event.target.closest?.("[role=tabpanel]")) { me.quiet.clear(); silent = ""; }
-  }, true);
-  document.addEventListener("input", (event) => {
-    if (event.isTrusted && event.target.closest?.("[role=tabpanel]")) { me.quiet.clear(); silent = ""; }
-  }, true);
+  for (const name of ["pointerdown", "keydown", "click", "input", "drop", "paste"]) {
+    document.addEventListener(name, (event) => {
+      if (!event.isTrusted) return;
+      inside = !!event.target.closest?.("[role=tabpanel]");
+      if (inside) { me.quiet.clear(); silent = ""; }
+    }, true);
+  }
 
   /* ---- the page opens */
 
   const openFirst = (tab) => {
     seen.add(tab);
-    me.quiet.add(tab);
+    me.quiet.set(tab, inside);
     document.querySelector(`#tray-first-${tab}`)?.click();
   };
   const begin = (tries) => {

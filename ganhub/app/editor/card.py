@@ -13,10 +13,9 @@ from ganhub.images.lettering import Line, blank, with_text
 WIDTH, HEIGHT = 1200, 630  # what social sites show whole
 MARGIN, GAP, RIGHT = 40, 10, 440  # pixels; the words stand in the right column
 PAPER, INK, GREY, SEAL = (250, 249, 246), (41, 39, 36), (120, 115, 106), (185, 67, 42)
-SMALL = 128  # pixels; smaller pictures are enlarged by repeating theirs
 
 
-def compose(pictures: Sequence[Tensor], title: str, link: str, *, pair: bool = False) -> Tensor:
+def compose(pictures: Sequence[Tensor], title: str, link: str, *, pair: bool = False, pixels: bool = False) -> Tensor:
     """A card [1, 3, 630, 1200] in [-1, 1].
 
     Args:
@@ -24,6 +23,7 @@ def compose(pictures: Sequence[Tensor], title: str, link: str, *, pair: bool = F
         title: What it is, in words.
         link: Where it can be opened.
         pair: Whether they are before and after, which stand side by side.
+        pixels: Whether they are pixel art, which is enlarged with hard edges.
     """
     canvas = blank(HEIGHT, WIDTH, PAPER)
     across = 2 if pair else max(side for side in (1, 2, 3) if side * side <= max(1, len(pictures)))
@@ -32,7 +32,7 @@ def compose(pictures: Sequence[Tensor], title: str, link: str, *, pair: bool = F
     cell_width = (WIDTH - RIGHT - 2 * MARGIN - (across - 1) * GAP) // across if pair else None
     side = (room - (across - 1) * GAP) // across
     for place, picture in enumerate(shown):
-        cell = _fitted(picture, room if pair else side, cell_width or side)
+        cell = _fitted(picture, room if pair else side, cell_width or side, pixels)
         top = MARGIN + (0 if pair else place // across * (side + GAP))
         left = MARGIN + place % across * ((cell_width or side) + GAP)
         canvas[..., top : top + cell.shape[-2], left : left + cell.shape[-1]] = cell
@@ -57,10 +57,10 @@ def _words(title: str, link: str, x: int, pair: bool) -> list[Line]:
     return lines + [Line(part, x, first + 28 * place, 20, SEAL, width) for place, part in enumerate(parts)]
 
 
-def _fitted(picture: Tensor, height: int, width: int) -> Tensor:
-    """The centre of a picture in a cell, RGB; small pictures keep their square pixels."""
+def _fitted(picture: Tensor, height: int, width: int, pixels: bool) -> Tensor:
+    """The centre of a picture in a cell, RGB."""
     rgb = images.from_pil(images.to_pil(picture), channels=3)
-    if max(rgb.shape[-2:]) <= SMALL:
+    if pixels:
         rgb = images.enlarge(rgb, -(-max(height, width) // max(rgb.shape[-2:])))
     return images.fit(rgb, height, width).clamp(-1, 1)
 

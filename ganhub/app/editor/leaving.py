@@ -253,13 +253,12 @@ def compare(desk: Desk, ask: Any, memory: Memory | None) -> tuple[Any, Any, Any,
 
 
 def _large(desk: Desk, outcome: Outcome) -> gr.Image:
-    """A result beside another: its picture, or a wall of its first sixteen; small pictures keep their square pixels."""
+    """A result beside another: its picture, or a wall of its first sixteen."""
     path, pictures = outcome.files[0], list(_read(outcome.files[:16]))
     if len(pictures) > 1 and all(one.shape == pictures[0].shape for one in pictures):
         mark = marks.mark_of(outcome.creation, desk.bench.library, shows="sheet")
         path = parts.save_png(images.make_grid(torch.cat(pictures)), f"{file_stem(outcome.creation)}-wall", mark)
-    look = ["tray-large", "pixels"] if max(pictures[0].shape[-2:]) <= card.SMALL else ["tray-large"]
-    return gr.Image(path, label=in_words(outcome.creation), visible=True, elem_classes=look)
+    return gr.Image(path, label=in_words(outcome.creation), visible=True, elem_classes=_look(outcome, "tray-large"))
 
 
 def share(desk: Desk, ask: Any, memory: Memory | None) -> tuple[Any, Any, Any, Memory]:
@@ -270,11 +269,17 @@ def share(desk: Desk, ask: Any, memory: Memory | None) -> tuple[Any, Any, Any, M
     pictures = list(_read(outcome.files[:CARD_PICTURES]))
     before = list(_read(list(memory.photos_of(outcome.creation).values())[:1]))
     title = in_words(outcome.creation)
-    drawn = card.compose(before + pictures[:1] if before else pictures, title, link, pair=bool(before))
+    shown = before + pictures[:1] if before else pictures
+    drawn = card.compose(shown, title, link, pair=bool(before), pixels="pixels" in _look(outcome))
     mark = marks.mark_of(outcome.creation, desk.bench.library, shows="sheet")
     path = parts.save_png(drawn, f"{file_stem(outcome.creation)}-card", mark)
-    shown = gr.Image(path, label=f"Share card: {title}", elem_classes=["tray-large"])
-    return gr.Row(visible=True), shown, gr.Image(visible=False), memory
+    large = gr.Image(path, label=f"Share card: {title}", elem_classes=["tray-large"])
+    return gr.Row(visible=True), large, gr.Image(visible=False), memory
+
+
+def _look(outcome: Outcome, *others: str) -> list[str]:
+    """The CSS classes of a result's picture: those of pixel art keep hard edges."""
+    return parts.look_of(getattr(outcome.creation, "model", None), *others)
 
 
 def _read(files: Iterable[str]) -> Iterator[Tensor]:

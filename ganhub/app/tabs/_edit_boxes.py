@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ganhub import hub, images
 from ganhub.app import _parts as parts
+from ganhub.app import menus
 from ganhub.app.declared import Bench
 from ganhub.app.gpu import render
 from ganhub.app.library import Library
@@ -144,11 +145,11 @@ def names_here(bench: Bench, session: Session | None) -> list[str]:
     return list(dict.fromkeys(fitting_))
 
 
-def menus(library: Library, name: str) -> tuple:
+def menus_of(library: Library, name: str) -> tuple:
     """The class menu of another model, hidden where there are no classes, its changes, of which none is chosen yet, and
     the look of its pictures."""
-    classes = parts.classes_of(library, name)
-    label = gr.Dropdown([ANY, *classes], value=ANY, visible=bool(classes))
+    classes = menus.classes_of(library, name)
+    label = gr.Dropdown([(ANY.capitalize(), ANY), *classes], value=ANY, visible=bool(classes))
     other = gr.Dropdown([SAME, *classes], value=SAME, visible=bool(classes))
     pair = gr.ImageSlider(elem_classes=parts.look_of(name, "painting"))
     return label, [], gr.Dropdown(menu(classes), value=list(FIRST)), *[0] * CHANGES, None, other, pair
@@ -214,8 +215,8 @@ def with_other(bench: Bench, creation: Creation, file: Callable[[], str], *boxes
         boxes: Model; what is taken; seed, class and photo of the other picture.
     """
     model, taken, seed, label, _ = boxes
-    if isinstance(creation, Generate) and not creation.likeness and creation.model == parts.menu_name(model):
-        classes = parts.classes_of(bench.library, creation.model)
+    if isinstance(creation, Generate) and not creation.likeness and creation.model == menus.menu_name(model):
+        classes = menus.classes_of(bench.library, creation.model)
         named = creation.labels[0] if creation.labels else classes[creation.seed % len(classes)] if classes else SAME
         return model, taken or ["fine"], creation.seed, named, None
     gr.Info("This picture is not of a seed of this model: press “Find this photo” to look for it there.")

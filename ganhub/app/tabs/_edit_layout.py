@@ -8,7 +8,9 @@ from types import SimpleNamespace
 
 import gradio as gr
 
+from ganhub import zoo
 from ganhub.app import _parts as parts
+from ganhub.app import menus
 from ganhub.app.declared import Bench
 from ganhub.creation.edit import COUNT, KINDS, PARTS, REACH, in_words
 from ganhub.models import StyleGenerator
@@ -32,13 +34,14 @@ UPLOAD = {
 
 def beginning(bench: Bench, at: SimpleNamespace) -> None:
     """What is changed: the picture of a seed, or a photo."""
-    at.model, _ = parts.model_menu(bench.library, StyleGenerator, "edit")
-    classes = parts.classes_of(bench.library, at.model.value)
+    at.model, _ = menus.model_menu(bench.library, StyleGenerator, "edit")
+    classes = menus.classes_of(bench.library, at.model.value)
     at.label = gr.Dropdown(
-        [ANY, *classes], value=ANY, label="Class", allow_custom_value=True, visible=bool(classes),
+        [(ANY.capitalize(), ANY), *classes], value=ANY, label="Class", allow_custom_value=True, visible=bool(classes),
         elem_id="edit-class",
     )  # fmt: skip
-    at.seed = parts.unchecked(gr.Number(0, label="Start from a seed", precision=0, elem_id="edit-seed"))
+    first = zoo.first_seed(at.model.value)
+    at.seed = parts.unchecked(gr.Number(first, label="Start from a seed", precision=0, elem_id="edit-seed"))
     with gr.Row():
         at.take = gr.Button("Take it", size="md", elem_id="edit-take", min_width=90)
         at.surprise = gr.Button("Surprise me", size="md", elem_id="edit-surprise", min_width=110)

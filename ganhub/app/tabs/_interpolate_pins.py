@@ -11,6 +11,7 @@ import gradio as gr
 
 from ganhub import images
 from ganhub.app import _parts as parts
+from ganhub.app import menus
 from ganhub.app.declared import Bench
 from ganhub.app.gpu import render
 from ganhub.app.jobs import Report, Stopped
@@ -35,7 +36,7 @@ def asked_film(model, seeds, label, frames, film, loop, easing, truncation, fps,
     """What the boxes of the form ask for; ConfigError for what cannot be."""
     pins = read_pins(seeds, most=MAX_PINS)
     return Interpolate(
-        model=parts.menu_name(model), **fields_of(pins), frames=checks.whole("Frames", frames, len(pins), MAX_FRAMES),
+        model=menus.menu_name(model), **fields_of(pins), frames=checks.whole("Frames", frames, len(pins), MAX_FRAMES),
         label=None if label in ("", ANY) else label, loop=bool(loop), easing=easing, truncation=truncation, fps=fps,
         pace="picture" if even else "latent", space=space, format=film,
     )  # fmt: skip
@@ -188,8 +189,8 @@ def with_picture(creation: Creation, file: Any, *boxes: Any) -> tuple[Any, ...]:
     chosen, a new film begins."""
     label = creation.label if isinstance(creation, Edit) else (*creation.labels, None)[0]
     pin = Pin(creation.seed, "" if label is None else label)
-    if parts.menu_name(boxes[0]) == creation.model and boxes[1] != FIRST:
+    if menus.menu_name(boxes[0]) == creation.model and boxes[1] != FIRST:
         pins = [one for one in read_pins(boxes[1], least=0) if one[:2] != pin[:2]]
         return (boxes[0], write_pins([*pins, pin][-MAX_PINS:]), *boxes[2:])
-    same = boxes[2] if parts.menu_name(boxes[0]) == creation.model else ANY
+    same = boxes[2] if menus.menu_name(boxes[0]) == creation.model else ANY
     return (creation.model, write_pins([pin]), same, *boxes[3:7], creation.truncation, *boxes[8:])

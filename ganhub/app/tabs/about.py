@@ -6,7 +6,7 @@ import html
 import os
 import re
 from collections.abc import Iterator, Mapping, MutableMapping
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, metadata, version
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -54,11 +54,22 @@ def build(bench: Bench) -> Built:
 def introduction() -> str:
     """HTML of what this is, what is marked, and which versions run."""
     versions = " · ".join((f"ganhub {__version__}", f"torch {torch.__version__}", f"gradio {version('gradio')}"))
-    docs = "The documentation is the folder <code>docs/</code> of the project"
+    docs = f"The documentation is the folder {docs_folder()} of the project"
     use = "“Use via API” at the foot of this page shows how programs call it"
     marked = MARKED if provenance.are_on() else UNMARKED
     words = f'<div class="about-columns">{WORDS}{marked}</div>'
     return f'{words}<p class="about-versions"><code>{html.escape(versions)}</code><br>{docs}; {use}.</p>'
+
+
+def docs_folder() -> str:
+    """HTML of the folder's name, with its web address where the installed package states one as "Documentation"."""
+    try:
+        stated = metadata("ganhub").get_all("Project-URL") or []
+    except PackageNotFoundError:  # run from its folder
+        stated = []
+    addresses = [address for name, _, address in (one.partition(", ") for one in stated) if name == "Documentation"]
+    name = "<code>docs/</code>"
+    return f'<a href="{html.escape(addresses[0])}" target="_blank" rel="noopener">{name}</a>' if addresses else name
 
 
 def run(sheets: MutableMapping[tuple[str, int], str]) -> str:

@@ -9,7 +9,9 @@ from typing import Any
 
 import gradio as gr
 
+from ganhub import zoo
 from ganhub.app import _parts as parts
+from ganhub.app import menus
 from ganhub.app.declared import Bench, Built, Form, Outcome, Tab, press_once
 from ganhub.app.jobs import Report
 from ganhub.app.library import Library
@@ -42,15 +44,18 @@ def build(bench: Bench) -> Built:
 
 def asked(bench: Bench, at: SimpleNamespace) -> None:
     """What is asked for."""
-    at.model, _ = parts.model_menu(bench.library, LatentGenerator, "conditional", conditional=True)
+    at.model, _ = menus.model_menu(bench.library, LatentGenerator, "conditional", conditional=True)
     at.press, at.status = parts.run_and_stop("Draw the rows", bench.jobs, "conditional")
-    names = parts.classes_of(bench.library, at.model.value)
+    names = menus.classes_of(bench.library, at.model.value)
+    seed = zoo.first_seed(at.model.value)
+    first = seed % max(1, len(names))  # the class of that seed
+    names = names[first:] + names[:first]
     at.classes = gr.Dropdown(
         names, value=names[:SHOWN], multiselect=True, label="Classes", info="A row for each, in this order.",
         allow_custom_value=True, elem_id="conditional-classes",
     )  # fmt: skip
     at.styles = parts.unchecked(gr.Slider(1, MAX_STYLES, 8, step=1, label="Styles", info="A column for each seed."))
-    at.seed = parts.unchecked(gr.Number(0, label="First seed", precision=0, elem_id="conditional-seed"))
+    at.seed = parts.unchecked(gr.Number(seed, label="First seed", precision=0, elem_id="conditional-seed"))
     at.truncation = parts.unchecked(gr.Slider(0, 1.5, 1.0, step=0.05, label="Truncation"))
     with gr.Accordion("Near one seed", open=False):
         at.likeness = parts.unchecked(
@@ -81,7 +86,7 @@ def connect(bench: Bench, at: SimpleNamespace) -> Built:
         queue=False, **parts.PRIVATE,
     )  # fmt: skip
     at.examples.click(
-        parts.calm(lambda i, name: (pick(parts.classes_of(bench.library, name), parts.example(range(3), i)), 10 * i)),
+        parts.calm(lambda i, name: (pick(menus.classes_of(bench.library, name), parts.example(range(3), i)), 10 * i)),
         [at.examples, at.model], [at.classes, at.seed], **parts.PRIVATE,
     ).then(*listener, **parts.PRIVATE)  # fmt: skip
     chosen = [at.picked.picture, at.picked.seed, at.label, at.outcome]
@@ -107,7 +112,7 @@ def run(
     columns = checks.whole("Styles", styles, 1, MAX_STYLES)
     near = {"likeness": likeness, "around": around} if likeness else {}
     wall = Generate(
-        model=parts.menu_name(model), seed=seed, count=columns, labels=tuple(chosen), truncation=truncation, **near
+        model=menus.menu_name(model), seed=seed, count=columns, labels=tuple(chosen), truncation=truncation, **near
     )
 
     def work(report: Report) -> list[str]:
@@ -174,7 +179,7 @@ def pick(names: list[str], example: int) -> list[str]:
 
 def class_menu(library: Library, name: str) -> Any:
     """The class menu of another model, with its first classes chosen."""
-    names = parts.classes_of(library, name)
+    names = menus.classes_of(library, name)
     if not names:
         raise ConfigError(f"{name} knows no classes: choose a conditional model here.")
     return gr.Dropdown(names, value=names[:SHOWN])

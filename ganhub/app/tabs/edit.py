@@ -17,9 +17,11 @@ from torch import Tensor
 
 from ganhub import images, latents, zoo
 from ganhub.app import _parts as parts
+from ganhub.app import menus
 from ganhub.app.declared import Addition, Bench, Built, Form, Outcome, Tab, press_once
 from ganhub.app.gpu import render
 from ganhub.app.jobs import Report
+from ganhub.app.lanes import lane_of
 from ganhub.app.tabs._edit_boxes import (
     MAX_SIDE,
     NOT_YET,
@@ -32,7 +34,7 @@ from ganhub.app.tabs._edit_boxes import (
     fit,
     fitting,
     keep_name,
-    menus,
+    menus_of,
     other_look,
     strip_of,
     with_other,
@@ -74,7 +76,7 @@ def build(bench: Bench) -> Built:
             beginning(bench, at)
         with gr.Column(scale=3, min_width=320, elem_classes="shown"):
             with gr.Column(visible=have, elem_id="edit-room") as at.room:
-                changing(at, os.environ.get(PRIVATE) == "1", parts.classes_of(bench.library, at.model.value))
+                changing(at, os.environ.get(PRIVATE) == "1", menus.classes_of(bench.library, at.model.value))
             at.empty = gr.HTML(EMPTY, visible=not have, container=False, elem_id="edit-empty")
     return connect(bench, at, have)
 
@@ -91,13 +93,13 @@ def connect(bench: Bench, at: SimpleNamespace, have: bool) -> Built:
     at.look = (parts.calm(other_look, bench), [at.start, at.mix_seed, at.mix_label], at.other)
     at.reveal = (lambda: (gr.Column(visible=True), gr.HTML(visible=False)), None, [at.room, at.empty])
     at.menus = (
-        parts.calm(menus, bench.library),
+        parts.calm(menus_of, bench.library),
         at.model,
         [at.label, at.chosen, at.unnamed, *at.changes, at.strip, at.mix_label, at.pair],
     )
     from_seed = (parts.calm(start_from_seed, bench), [at.model, at.label, at.seed, *edits], outputs)
     from_photo = (parts.calm(start_from_photo, bench), [at.model, at.label, at.photo, at.steps, *edits], outputs)
-    slow = {"show_progress": "hidden", "concurrency_limit": 1, "concurrency_id": "project-slow"}
+    slow = {"show_progress": "hidden", "concurrency_limit": parts.IN_LINE, "concurrency_id": "project-slow"}
     taken = at.take.click(
         *from_seed, show_progress="hidden", api_name="edit_seed",
         api_description="Begin to edit the picture of a seed. The edits are those of `edit`. Returns the picture "
@@ -241,8 +243,8 @@ def start(
         def on_step(step: int, steps: int, look: Tensor | None) -> None:
             report(step, steps, None if look is None or not before else (before, look.float().cpu().clone()))
 
-        pinned = asked.pinned(bench.library)
-        plain = replace(pinned, directions=(), mixed=NOTHING, mix_seed=0, truncation=1.0)
+        plain = replace(asked, directions=(), mixed=NOTHING, mix_seed=0, truncation=1.0).pinned(bench.library)
+        pinned = replace(asked, revision=plain.revision)
         begun = render(plain, bench.library, on_step, inputs=inputs)
         name = f"{asked.model}-{asked.source}"
         mark = None if asked.photo else marks.mark_of(plain, bench.library)  # the photo is nobody's picture but theirs
@@ -253,17 +255,19 @@ def start(
         outcome = Outcome(creation, [shown[2]], photos=photos_of(session, creation))
         return session, *shown, outcome, f"{html.escape(begun.text)} {left_out}".strip()
 
-    yield from followed(bench, request, work)
+    yield from followed(bench, request, work, lane_of(asked))
 
 
-def followed(bench: Bench, request: gr.Request | None, work: Callable[[Report], tuple], more: int = 0) -> Iterator:
+def followed(
+    bench: Bench, request: gr.Request | None, work: Callable[[Report], tuple], lane: str, more: int = 0
+) -> Iterator:
     """Run the work of a start as a job; ``more`` outputs stand before the status line."""
 
     def look(pair: tuple[str, Tensor]) -> tuple:
         return gr.skip(), (pair[0], images.to_pil(pair[1])), *parts.keep(4 + more)
 
     job = yield from parts.follow(
-        bench, "edit", request, work, noun="Step", outputs=6 + more, look=look,
+        bench, "edit", request, work, noun="Step", outputs=6 + more, look=look, lane=lane,
         stopped="Stopped. What was here before can still be changed.",
     )  # fmt: skip
     if job:
@@ -273,7 +277,7 @@ def followed(bench: Bench, request: gr.Request | None, work: Callable[[Report], 
 @with_edits
 def start_from_seed(bench: Bench, request: gr.Request, model, label, seed, *edits) -> Iterator[tuple]:
     """Edit the picture of a seed."""
-    asked = Edit(model=parts.menu_name(model), seed=seed, label=asked_class(label), **asked_edits(*edits))
+    asked = Edit(model=menus.menu_name(model), seed=seed, label=asked_class(label), **asked_edits(*edits))
     yield from start(bench, asked, Inputs(), request, {})
 
 
@@ -283,7 +287,7 @@ def start_from_photo(bench: Bench, request: gr.Request, model, label, photo, ste
     inputs, how_many = Inputs(), checks.whole("How long to look", steps, *STEPS[:2])
     digest = inputs.add(parts.picture_file("photo", photo))
     asked = Edit(
-        model=parts.menu_name(model), photo=digest, size=MAX_SIDE, steps=how_many, label=asked_class(label),
+        model=menus.menu_name(model), photo=digest, size=MAX_SIDE, steps=how_many, label=asked_class(label),
         **asked_edits(*edits),
     )  # fmt: skip
     images.load_image(photo, channels=4, max_side=MAX_SIDE)  # what is wrong with it is said now
@@ -325,7 +329,7 @@ def find_other(bench: Bench, request: gr.Request, session: Session | None, photo
         other = other_look(bench, now, creation.mix_seed, creation.mix_label)
         return now, *shown, outcome, mixed.split("+"), other, "Found. Choose what to take from it."
 
-    yield from followed(bench, request, work, more=2)
+    yield from followed(bench, request, work, "slow", more=2)
 
 
 @with_edits

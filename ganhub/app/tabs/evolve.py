@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 
 from ganhub.app import _parts as parts
+from ganhub.app import menus
 from ganhub.app.declared import ASSETS, Bench, Built, Form, Outcome, Tab, press_once
 from ganhub.app.jobs import Report
 from ganhub.app.library import Library
@@ -46,19 +47,19 @@ HELP = """<p><b>By eye:</b> click the pictures you like, then press Breed. Their
 def build(bench: Bench) -> Built:
     """Lay the tab out; doors: "model", "seed", "label"."""
     at = SimpleNamespace(outcome=gr.State(None))
-    with gr.Row():
-        with gr.Column(scale=1, min_width=290):
-            at.model, _ = parts.model_menu(bench.library, LatentGenerator, "evolve")
-            classes = parts.classes_of(bench.library, at.model.value)
+    with gr.Row(elem_classes="split"):
+        with gr.Column(scale=1, min_width=290, elem_classes="asked"):
+            at.model, _ = menus.model_menu(bench.library, LatentGenerator, "evolve")
+            classes = menus.classes_of(bench.library, at.model.value)
             at.label = gr.Dropdown(
-                [ANY, *classes], value=ANY, label="Class", allow_custom_value=True, visible=bool(classes),
-                elem_id="evolve-class",
+                [(ANY.capitalize(), ANY), *classes], value=ANY, label="Class", allow_custom_value=True,
+                visible=bool(classes), elem_id="evolve-class",
             )  # fmt: skip
             at.press, at.status = parts.run_and_stop("Evolve", bench.jobs, "evolve")
             wishes(at)
             with gr.Accordion("How to search", open=False):
                 method(at)
-        with gr.Column(scale=3, min_width=320):
+        with gr.Column(scale=3, min_width=320, elem_classes="shown"):
             gr.HTML(HELP, elem_classes="hint", container=False)
             at.wall = gr.Gallery(
                 label="The best pictures so far", show_label=False, columns=6, height="auto", allow_preview=False,
@@ -130,7 +131,7 @@ def connect(bench: Bench, at: SimpleNamespace) -> Built:
     wanted = [at.model, at.scores, at.algorithm, at.generations, at.seed, at.label, at.target, at.truncation]
     listener = (parts.calm(run, bench), wanted, [*results, at.plot, at.outcome, at.status])
     at.press.click(
-        *listener, show_progress="hidden", concurrency_limit=2, api_name="evolve",
+        *listener, show_progress="hidden", concurrency_limit=parts.IN_LINE, api_name="evolve",
         api_description="Search for the pictures of a latent generator that score best. `scores` is text as in "
         f"'colourfulness=1,symmetry=0.5' with names of {SCORES} (a weight below 0 prefers less; "
         f"wish:NAME is a direction of the model); `algorithm` is one of {', '.join(list_algorithms())}; each of up to "
@@ -142,7 +143,7 @@ def connect(bench: Bench, at: SimpleNamespace) -> Built:
     inputs = [at.model, at.liked, at.turn, at.change, at.seed, at.label, at.truncation]
     outputs = [*results, at.turn, at.status]
     at.breed.click(
-        breeding, inputs, outputs, show_progress="hidden", concurrency_limit=2, api_name="breed",
+        breeding, inputs, outputs, show_progress="hidden", concurrency_limit=parts.IN_LINE, api_name="breed",
         api_description="The next wall of 12 pictures, bred from those that somebody likes: `liked` holds their "
         "Creations, one JSON a line, as this and `evolve` return them; without any the wall is random. Another `turn` "
         "gives other children, and `change` (0.05 to 0.6) says how much they differ from their parents. Returns the "
@@ -178,7 +179,7 @@ def run(
     how_many = checks.whole("Generations", generations, 1, MAX_GENERATIONS)
     inputs, target = Inputs(), parts.picture_file("target", target) if target else ""
     asked = Evolve(
-        model=parts.menu_name(model), scores=str(scores or ""), algorithm=algorithm, generations=how_many,
+        model=menus.menu_name(model), scores=str(scores or ""), algorithm=algorithm, generations=how_many,
         population=POPULATION, seed=seed, label=class_of(label), truncation=truncation,
         target=inputs.add(target) if target else "",
     )  # fmt: skip
@@ -220,7 +221,7 @@ def run_breed(
     bench: Bench, model, liked, turn, change, seed, label, truncation, request: gr.Request
 ) -> Iterator[tuple]:
     """The next wall of a form's values: pictures, their Creations, nobody's likes, the next turn, and a sentence."""
-    name, parents = parts.menu_name(model), read_points(liked)
+    name, parents = menus.menu_name(model), read_points(liked)
     number = checks.whole("turn", turn, 0, MAX_TURN)
     much = checks.number("Change", change, 0, 1)
     first = checks.whole("seed", seed, 0, checks.MAX_SEED)
@@ -327,8 +328,8 @@ def class_of(label: Any) -> str | int | None:
 
 def class_menu(library: Library, name: str) -> tuple[gr.Dropdown, str]:
     """The class menu of another model, hidden where there are no classes; what was liked is of the model before."""
-    classes = parts.classes_of(library, name)
-    return gr.Dropdown([ANY, *classes], value=ANY, visible=bool(classes)), ""
+    classes = menus.classes_of(library, name)
+    return gr.Dropdown([(ANY.capitalize(), ANY), *classes], value=ANY, visible=bool(classes)), ""
 
 
 TAB = Tab("evolve", "Evolve", 25, build)

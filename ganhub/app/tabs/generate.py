@@ -10,7 +10,9 @@ from typing import Any
 
 import gradio as gr
 
+from ganhub import zoo
 from ganhub.app import _parts as parts
+from ganhub.app import menus
 from ganhub.app.declared import Bench, Built, Form, Outcome, Tab
 from ganhub.app.jobs import Report
 from ganhub.creation import Creation, Generate, checks
@@ -36,13 +38,14 @@ def build(bench: Bench) -> Built:
 
 def asked(bench: Bench, at: SimpleNamespace) -> None:
     """What is asked for."""
-    at.model, _ = parts.model_menu(bench.library, LatentGenerator, "generate")
+    at.model, _ = menus.model_menu(bench.library, LatentGenerator, "generate")
     at.press, at.status = parts.run_and_stop("Generate", bench.jobs, "generate")
     with at.press.parent:
         at.surprise = gr.Button("Surprise me", elem_id="generate-surprise", elem_classes="run", min_width=110)
-    at.seed = parts.unchecked(
-        gr.Number(0, label="First seed", info="Picture i has seed + i.", precision=0, elem_id="generate-seed")
-    )
+    at.seed = parts.unchecked(gr.Number(
+        zoo.first_seed(at.model.value), label="First seed", info="Picture i has seed + i.", precision=0,
+        elem_id="generate-seed",
+    ))  # fmt: skip
     at.lock = gr.Checkbox(False, label="Keep this seed", elem_id="generate-lock")
     at.count = parts.unchecked(gr.Slider(1, MAX_COUNT, 24, step=1, label="Pictures", elem_id="generate-count"))
     at.truncation = parts.unchecked(
@@ -106,7 +109,7 @@ def run(bench: Bench, model, count, seed, truncation, likeness, around, request:
     """The wall of a form's values: pictures with their seeds, the same as :class:`Outcome`, and a sentence."""
     how_many = checks.whole("Pictures", count, 1, MAX_COUNT)
     near = {"likeness": likeness, "around": around} if likeness else {}
-    wall = Generate(model=parts.menu_name(model), seed=seed, count=how_many, truncation=truncation, **near)
+    wall = Generate(model=menus.menu_name(model), seed=seed, count=how_many, truncation=truncation, **near)
 
     def work(report: Report) -> list[str]:
         return bench.drawings.of(wall, bench.library, report)

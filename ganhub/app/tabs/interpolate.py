@@ -11,6 +11,7 @@ import gradio as gr
 
 from ganhub import zoo
 from ganhub.app import _parts as parts
+from ganhub.app import menus
 from ganhub.app.declared import Addition, Bench, Built, Form, Outcome, Tab, press_once
 from ganhub.app.gpu import render
 from ganhub.app.jobs import Report
@@ -50,7 +51,7 @@ def build(bench: Bench) -> Built:
 
 def asked(bench: Bench, at: SimpleNamespace) -> None:
     """What is asked for."""
-    at.model, _ = parts.model_menu(bench.library, LatentGenerator, "interpolate")
+    at.model, _ = menus.model_menu(bench.library, LatentGenerator, "interpolate")
     at.press, at.status = parts.run_and_stop("Interpolate", bench.jobs, "interpolate")
     at.seeds = parts.unchecked(
         gr.Textbox(
@@ -58,9 +59,9 @@ def asked(bench: Bench, at: SimpleNamespace) -> None:
             info="Two or more seeds. Click pictures to add theirs; with a class and a longer way: 3 (class) x2.",
         )
     )  # fmt: skip
-    classes = parts.classes_of(bench.library, at.model.value)
+    classes = menus.classes_of(bench.library, at.model.value)
     at.label = gr.Dropdown(
-        [ANY, *classes], value=ANY, label="Class", allow_custom_value=True, visible=bool(classes),
+        [(ANY.capitalize(), ANY), *classes], value=ANY, label="Class", allow_custom_value=True, visible=bool(classes),
         elem_id="interpolate-class",
     )  # fmt: skip
     at.easing = gr.Radio(
@@ -127,7 +128,7 @@ def pinned(bench: Bench, at: SimpleNamespace) -> None:
                     for words in ("Earlier", "Later", "Remove")
                 )
             with gr.Row():
-                classes = parts.classes_of(bench.library, at.model.value)
+                classes = menus.classes_of(bench.library, at.model.value)
                 at.pin_label = gr.Dropdown(
                     [AS_ALL, *classes], value=AS_ALL, label="Class of this pin", allow_custom_value=True,
                     visible=bool(classes), elem_id="interpolate-pin-class", min_width=140,
@@ -251,7 +252,7 @@ def suggest(bench: Bench, model: str, shown: list | None = None) -> list[tuple[s
     """The first seeds of a model to pick from, unless some are shown."""
     if shown:
         return gr.skip()
-    wall = Generate(model=parts.menu_name(model), count=18)
+    wall = Generate(model=menus.menu_name(model), count=18)
     return [(path, f"seed {seed}") for seed, path in enumerate(bench.drawings.of(wall, bench.library))]
 
 
@@ -267,13 +268,13 @@ def clicked(event: gr.SelectData) -> int:
 
 def chosen(library: Library, seeds: str, model: str, place: int) -> tuple[str, str, float]:
     """The chosen pin in words, its class, and how long the way to the next lasts."""
-    return timeline.choose(seeds, parts.classes_of(library, model), place)
+    return timeline.choose(seeds, menus.classes_of(library, model), place)
 
 
 def class_menu(library: Library, name: str) -> gr.Dropdown:
     """The class menu of another model; hidden where there are no classes."""
-    classes = parts.classes_of(library, name)
-    return gr.Dropdown([ANY, *classes], value=ANY, visible=bool(classes))
+    classes = menus.classes_of(library, name)
+    return gr.Dropdown([(ANY.capitalize(), ANY), *classes], value=ANY, visible=bool(classes))
 
 
 def dressed(model: str) -> tuple[Any, ...]:
