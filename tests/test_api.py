@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import threading
 import time
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from PIL import Image
 
 from ganhub.app.api import lane_of
 from ganhub.app.shield import Limits
-from ganhub.creation import Creation, Edit, Generate, Interpolate, LocalLibrary, Style, render
+from ganhub.creation import Creation, Edit, Generate, Interpolate, LocalLibrary, Style, read_creation, render
 from ganhub.creation.schema import field_texts, kinds, schema_of
 from ganhub.images import load_image, save_image, to_uint8
 from ganhub.nn.random import uniform
@@ -70,8 +70,10 @@ def test_ranges_and_choices_are_those_that_are_checked() -> None:
     known = schema_of(Interpolate)["properties"]
     assert (known["truncation"]["minimum"], known["truncation"]["maximum"]) == (0, 1.5)
     assert known["seeds"] == {
-        "type": "array", "items": {"type": "integer", "minimum": 0, "maximum": 2**32 - 1}, "description": "Two or more, one for each pin."
+        "type": "array", "items": {"type": "integer", "minimum": 0, "maximum": 2**32 - 1},
+        "description": "Two or more, one for each pin.",
     }  # fmt: skip
+    assert known["easing"]["enum"] == ["linear", "smooth", "hold"] and known["format"]["enum"][0] == "mp4"
     assert known["space"]["enum"] == ["", "z", "w"] and known["frames"]["default"] == 48
     assert {"type": "null"} in known["label"]["anyOf"]
 
@@ -119,6 +121,10 @@ def test_a_film(client: Client) -> None:
     )
     assert Path(look).suffix == ".png" and Path(files[0]).suffix == ".mp4"
     assert creation["seeds"] == [3, 4] and len(Path(files[0]).read_bytes()) > 500
+    pins = {"seeds": [3, 4], "durations": [2, 1], "easing": "hold", "frames": 8, "format": "webm"}
+    _, (file,), _, creation = client.predict(model="tiny-dcgan", **pins, api_name="/interpolate")
+    assert replace(read_creation(file), revision="") == Creation.from_dict(creation)
+    assert creation["format"] == "webm" == Path(file).suffix[1:]
 
 
 def test_the_same_photo_by_upload_and_as_a_data_url(client: Client, server: Server, photo: Path) -> None:

@@ -258,14 +258,15 @@ def test_the_command_edits_by_name(folder, tmp_path):
     def run(*arguments: str):
         return CliRunner().invoke(cli, ["edit", place, "--seed", "4", "--out", str(out), "--device", "cpu", *arguments])
 
-    result = run("--change", "glasses=2", "--change", "pca:0=-1.5", "--mix", "coarse+fine", "--mix-seed", "9")
+    other = ("--mix", "coarse+fine", "--mix-seed", "9", "--mix-label", "dog")
+    result = run("--change", "glasses=2", "--change", "pca:0=-1.5", *other)
     assert result.exit_code == 0, result.output
     said = " ".join(result.output.split())
     assert "This is seed 4. shape and colours of seed 9, glasses +2.0, Change 1 -1.5" in said
     model = AutoModel.from_pretrained(place)
     w, noise = latents.load_w(out.with_suffix(".safetensors"), model)
     assert (load_image(out) - model.from_w(w, noise=noise)).abs().max() < 1 / 127.5
-    start, label = model.to_w(model.latent([4]), torch.tensor([0])), torch.tensor([0])
+    start, label = model.to_w(model.latent([4]), torch.tensor([0])), torch.tensor([1])
     mixed = start
     for part in ("coarse", "fine"):
         mixed = latents.mix(model, mixed, model.to_w(model.latent([9]), label), part)

@@ -34,7 +34,7 @@ FILE = {
 }  # fmt: skip
 RETURNS = (
     ("what to look at: the picture, a sheet of all, or a strip of the film", {"anyOf": [FILE, {"type": "null"}]}),
-    ("all files: PNG pictures, or an MP4 film", {"type": "array", "items": FILE}),
+    ("all files: PNG pictures, or a film", {"type": "array", "items": FILE}),
     ("a sentence about them", {"type": "string"}),
     ("the Creation that made them, which `create` makes again", {"type": "object", "additionalProperties": {}}),
 )  # fmt: skip

@@ -26,6 +26,7 @@ def edit(
     ] = [],  # noqa: B006
     mix: Annotated[str, typer.Option(help="Take coarse, middle or fine styles of another; coarse+middle: both.")] = "",
     mix_seed: Annotated[int, typer.Option(help="Seed of the other picture.")] = 0,
+    mix_label: Annotated[str | None, typer.Option(help="Class of the other picture; the same without it.")] = None,
     mix_photo: Annotated[Path | None, typer.Option(help="The other picture is this photo.")] = None,
     label: Annotated[str | None, typer.Option(help="Class name or index; the seed's own without it.")] = None,
     truncation: Annotated[float, typer.Option(help="Below 1: more typical, less varied.")] = 1.0,
@@ -41,7 +42,7 @@ def edit(
     asked = Edit(
         model=model, seed=seed, photo=inputs.add(photo) if photo else "", steps=steps, label=label,
         directions=tuple(map(one_change, change)), mixed=mix or NOTHING, mix_seed=mix_seed,
-        mix_photo=inputs.add(mix_photo) if mix_photo else "", truncation=truncation,
+        mix_label=mix_label, mix_photo=inputs.add(mix_photo) if mix_photo else "", truncation=truncation,
     )  # fmt: skip
     must_end_in(out, images.SUFFIXES)
     point = out.with_suffix(".safetensors")
