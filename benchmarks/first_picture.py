@@ -81,7 +81,7 @@ def opened(browser: Any, url: str, size: tuple[int, int]) -> Any:
 
 def visit(browser: Any, url: str, size: tuple[int, int]) -> dict[str, tuple[float, int, float]]:
     """Tab -> seconds to the first picture, clicks, screens; "shift" -> the layout shift while the page opened."""
-    began, found = time.perf_counter(), {}
+    began, waits = time.perf_counter(), {}
     page = opened(browser, url, size)
     for title, button in TABS.items():
         clicks = 1
@@ -101,12 +101,12 @@ def visit(browser: Any, url: str, size: tuple[int, int]) -> dict[str, tuple[floa
         print(f"{title}: {seconds:.1f} s", file=sys.stderr, flush=True)
         box = page.locator(f"#{button}").bounding_box() if page.locator(f"#{button}").is_visible() else None
         screens = max(0.0, (box["y"] + box["height"] - size[1]) / size[1]) if box else float("nan")
-        found[title] = seconds, clicks, screens
+        waits[title] = seconds, clicks, screens
         settle(page)
         if title == "Generate":
-            found["shift"] = (page.evaluate("window.shift"), 0, 0)
+            waits["shift"] = (page.evaluate("window.shift"), 0, 0)
     page.context.close()
-    return found
+    return waits
 
 
 def share(browser: Any, url: str, size: tuple[int, int]) -> tuple[int, int]:

@@ -22,11 +22,11 @@ import torch
 from typer.testing import CliRunner
 
 from ganhub import images, zoo
+from ganhub.app.answer import answer_of
 from ganhub.app.declared import Bench
 from ganhub.app.drawings import Drawings
 from ganhub.app.jobs import Jobs
 from ganhub.app.library import Library
-from ganhub.app.outcome import outcome_of
 from ganhub.app.shield import own_folder
 from ganhub.app.tabs import interpolate
 from ganhub.cli import cli
@@ -46,10 +46,11 @@ from ganhub.creation import (
     render,
     reproduce,
 )
+from ganhub.images import video
 from ganhub.models import LatentGenerator, StyleGenerator, Stylizer, Translator
 from ganhub.nn.random import uniform
 
-Made = tuple[str, Path, list[Path]]  # by what, the file, the input pictures
+Output = tuple[str, Path, list[Path]]  # by what, the file, the input pictures
 PHOTO = (72, 96)
 
 
@@ -89,14 +90,14 @@ class Maker:
         if result.exit_code:
             raise SystemExit(f"ganhub {' '.join(words)}: {result.exception}")
 
-    def by_api(self, creation: Creation, *photos: Path) -> Made:
+    def by_api(self, creation: Creation, *photos: Path) -> Output:
         """What the app's API gives for a Creation."""
-        made = outcome_of(self.bench, creation, Inputs(*photos), lambda *at: None)
-        return "API", Path(made.files[0]["path"]), list(photos)
+        answer = answer_of(self.bench, creation, Inputs(*photos), lambda *at: None)
+        return "API", Path(answer.files[0]["path"]), list(photos)
 
     # ---- without uploads
 
-    def drawing(self) -> Made:
+    def drawing(self) -> Output:
         count = self.random.randrange(1, 12)
         wall = Generate(model=self.model(LatentGenerator), seed=self.seed(), count=count, truncation=self.share(1.5))
         return "app", Path(self.random.choice(self.bench.drawings.of(wall, self.bench.library))), []
@@ -104,7 +105,7 @@ class Maker:
     def share(self, most: float = 1.0) -> float:
         return round(self.random.uniform(0.1, most), 3)
 
-    def sample(self) -> Made:
+    def sample(self) -> Output:
         path, count = self.path(self.random.choice((".png", ".jpg", ".webp"))), str(self.random.randrange(1, 7))
         scale = self.random.choice(("1", "2", "4"))
         self.command(
@@ -113,33 +114,35 @@ class Maker:
         )  # fmt: skip
         return "command", path, []
 
-    def walk(self) -> Made:
+    def walk(self) -> Output:
         path = self.path(self.random.choice((".mp4", ".gif")))
         self.command("walk", self.model(LatentGenerator), "--frames", "8", "--seeds", f"{self.seed()},{self.seed()}",
                      "--fps", "12", "--out", str(path))  # fmt: skip
         return "command", path, []
 
-    def film(self) -> Made:
-        walk = Interpolate(model=self.model(LatentGenerator), seeds=(self.seed(), self.seed()), frames=8)
-        kind = self.random.choice(("MP4", "GIF"))
-        strip, film = interpolate.saved(self.bench, walk, render(walk, self.bench.library), kind)
+    def film(self) -> Output:
+        walk = Interpolate(
+            model=self.model(LatentGenerator), seeds=(self.seed(), self.seed()), frames=8,
+            easing=self.random.choice(("linear", "hold")), format=self.random.choice(video.FORMATS),
+        )  # fmt: skip
+        strip, film = interpolate.saved(self.bench, walk, render(walk, self.bench.library))
         return "app", Path(self.random.choice((strip, film))), []
 
-    def edit(self) -> Made:
+    def edit(self) -> Output:
         ways = tuple((f"pca:{self.random.randrange(8)}", self.share(3)) for _ in range(2))
         creation = Edit(model=self.model(StyleGenerator), seed=self.seed(), directions=ways, truncation=self.share())
         return self.by_api(creation)
 
-    def point(self) -> Made:
+    def point(self) -> Output:
         weights = tuple(round(self.random.uniform(-1, 1), 3) for _ in range(4))
         return self.by_api(Point(model=self.model(LatentGenerator), weights=weights, seed=self.seed()))
 
-    def evolve(self) -> Made:
+    def evolve(self) -> Output:
         return self.by_api(Evolve(model=self.model(LatentGenerator), generations=2, population=6, seed=self.seed()))
 
     # ---- with uploads
 
-    def style(self) -> Made:
+    def style(self) -> Output:
         photo, model = self.photo(), self.model(Stylizer)
         stylizer, other = self.bench.library.open(model, Stylizer), self.photo()
         named = stylizer.style_names and not stylizer.reads_pictures
@@ -148,28 +151,35 @@ class Maker:
         creation = Style(model=model, photo=inputs.add(photo), styles=((style, 1.0),), strength=self.share())
         return self.by_api(creation, photo, *([] if named else [other]))
 
-    def style_by_command(self) -> Made:
+    def style_by_command(self) -> Output:
         photo, path = self.photo(), self.path(".jpg")
         style = self.random.choice(self.bench.library.open("fast-style", Stylizer).style_names)
         self.command("style", str(photo), "--style", style, "--model", "fast-style", "--out", str(path))
         return "command", path, [photo]
 
-    def translation(self) -> Made:
+    def painted_film(self) -> Output:
+        source, path = self.path(".gif"), self.path(".mp4")
+        video.save_video(uniform([self.seed(), self.seed()], 3, *PHOTO) * 2 - 1, source, fps=12)
+        style = self.random.choice(self.bench.library.open("fast-style", Stylizer).style_names)
+        self.command("style", str(source), "--style", style, "--model", "fast-style", "--out", str(path))
+        return "command", path, [source]
+
+    def translation(self) -> Output:
         photo = self.photo()
         creation = Translate(model=self.model(Translator), photo=Inputs().add(photo), size=64, opaque=True)
         return self.by_api(creation, photo)
 
-    def upscale(self) -> Made:
+    def upscale(self) -> Output:
         photo, path = self.photo(), self.path(self.random.choice((".png", ".webp")))
         self.command("upscale", str(photo), "--model", self.model(Translator, "enlarge"), "--out", str(path))
         return "command", path, [photo]
 
-    def inpaint(self) -> Made:
+    def inpaint(self) -> Output:
         photo, mask, path = self.photo(), self.mask(), self.path(".png")
         self.command("inpaint", str(photo), "--mask", str(mask), "--out", str(path))
         return "command", path, [photo, mask]
 
-    def restore(self) -> Made:
+    def restore(self) -> Output:
         """A mask that is painted on the page travels with the file: it is not given again."""
         photo, mask = self.photo(), self.mask()
         inputs = Inputs()
@@ -179,17 +189,18 @@ class Maker:
         way, path, _ = self.by_api(creation, photo, mask)
         return way, path, [photo]
 
-    def project(self) -> Made:
+    def project(self) -> Output:
         photo = self.photo()
         kind = self.random.choice((Project, Edit))
         return self.by_api(kind(model=self.model(StyleGenerator), photo=Inputs().add(photo), steps=2), photo)
 
 
-ALONE: list[Callable[[Maker], Made]] = [
+ALONE: list[Callable[[Maker], Output]] = [
     Maker.drawing, Maker.drawing, Maker.sample, Maker.walk, Maker.film, Maker.edit, Maker.point, Maker.evolve,
 ]  # fmt: skip
-GIVEN: list[Callable[[Maker], Made]] = [
-    Maker.style, Maker.style_by_command, Maker.translation, Maker.upscale, Maker.inpaint, Maker.restore, Maker.project,
+GIVEN: list[Callable[[Maker], Output]] = [
+    Maker.style, Maker.style_by_command, Maker.painted_film, Maker.translation, Maker.upscale, Maker.inpaint,
+    Maker.restore, Maker.project,
 ]  # fmt: skip
 
 
@@ -210,15 +221,13 @@ def main() -> None:
         for make in plan:
             way, path, photos = make(maker)
             again = reproduce(path, library, Inputs(*photos))
-            verb = again.told.creation.verb
-            found = Counter(n=1, files=int(again.same_file), pixels=int(again.same_pixels))
-            row = rows.setdefault((verb, way, path.suffix), Counter())
-            row.update(found)
-            total.update(found)
+            creation = again.provenance.creation
+            verb = f"{creation.verb} (film)" if again.provenance.shows == "film" else creation.verb
+            counts = Counter(n=1, files=int(again.same_file), pixels=int(again.same_pixels))
+            rows.setdefault((verb, way, path.suffix), Counter()).update(counts)
+            total.update(counts)
             if not again.same_file:
-                print(
-                    f"NOT EQUAL: {again.told.creation.to_json()} {path.suffix}: {again.text} {again.notes}", flush=True
-                )
+                print(f"NOT EQUAL: {creation.to_json()} {path.suffix}: {again.text} {again.notes}", flush=True)
     print("| verb | way | file | outputs | pixels equal | files equal |\n|---|---|---|---|---|---|")
     for (verb, way, suffix), row in sorted(rows.items()):
         print(f"| {verb} | {way} | {suffix} | {row['n']} | {row['pixels']} | {row['files']} |")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import os
+import shutil
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 # Before anything imports torch, gradio or the Hub client: they read these once.
@@ -37,14 +40,19 @@ ROOT = Path(__file__).resolve().parent.parent
 # Several workers: each takes one file after the other (`--dist loadfile`), and the files of one name here stay on one
 # worker, as they share the running app. Those that take longest go first, so that none is left to one worker at the
 # end; the order is not one of numbers of tests, which is why `make test` gives --no-loadscope-reorder.
-GROUPS = {"test_app": "app", "test_app_browser": "app", "test_app_edit": "app", "test_search_app": "app"}
+GROUPS = {
+    "test_app": "app", "test_app_browser": "app", "test_app_edit": "app", "test_search_app": "app",
+    "test_tray_browser": "tray", "test_links_browser": "tray",
+}  # fmt: skip
 LONGEST = (
     "app", "test_trainer", "test_distributed", "test_judge_browser", "test_data", "test_gatys", "test_extractors",
     "test_judge", "test_evaluate", "test_models",
 )  # fmt: skip
 
 # They are imported by test files, and are plugins too: assertions in them explain themselves all the same.
-pytest.register_assert_rewrite("tests.app_server", "tests.browser", "tests.hub_server", "tests.shield_server")
+pytest.register_assert_rewrite(
+    "tests.app_server", "tests.browser", "tests.hub_server", "tests.shield_server", "tests.tray_visit"
+)
 
 _outside: list[str] = []  # attempts to leave the machine since the current test began
 
@@ -135,6 +143,43 @@ def models_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.setenv("GANHUB_MODELS", str(folder))
     return folder
+
+
+@pytest.fixture(scope="session")
+def _tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The folder of a tiny model of an architecture, saved once."""
+    folder = tmp_path_factory.mktemp("tiny")
+
+    @functools.cache
+    def saved(architecture: str) -> Path:
+        from ganhub.models import get_architecture
+
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(2014)  # other weights than a test's own tiny model, which begins with 0
+            return get_architecture(architecture).tiny().save_pretrained(folder / f"tiny-{architecture}")
+
+    return saved
+
+
+@pytest.fixture
+def tiny_models(models_folder: Path, _tiny_model: Callable[[str], Path]) -> Callable[..., None]:
+    """``tiny_models("dcgan", "srgan")`` puts tiny-dcgan and tiny-srgan into ``$GANHUB_MODELS``."""
+
+    def put(*architectures: str) -> None:
+        for name in architectures:
+            shutil.copytree(_tiny_model(name), models_folder / f"tiny-{name}")
+
+    return put
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    """A picture file, 56 x 40 pixels of noise."""
+    from ganhub.images import save_image
+    from ganhub.nn.random import uniform
+
+    save_image(uniform([1], 3, 40, 56) * 2 - 1, tmp_path / "photo.png")
+    return tmp_path / "photo.png"
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import importlib.util
 import json
 import re
 import shutil
@@ -218,6 +219,9 @@ def test_a_slow_painting_blocks_no_picture_and_ends_when_its_listener_leaves(ser
         with visitor.stream("GET", "gradio_api/queue/data", params={"session_hash": session}) as stream:
             lines = stream.iter_lines()
             assert any('"progress"' in line for line in lines), "how far it is, is told"
+            other = {**endless(photo), "model": "fast-style", "styles": [["dots", 1.0]], "size": 48}
+            answer = visitor.post("gradio_api/run/create", json={"data": [other, []], "session_hash": session})
+            assert answer.status_code == 200, "the same caller may ask for several at once"
             assert direct(server, "create", {"verb": "generate", "model": "tiny-dcgan"}, []).status_code == 200
             assert server.workers() > before
     wait_until(lambda: server.workers() == before)
@@ -252,7 +256,20 @@ def test_who_waits_in_the_slow_lane_is_told_the_place(server: Server, photo: Pat
 
 
 def example_blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", DOCS, re.DOTALL)
+    return [text for kind, text in re.findall(r"```(\w*)\n(.*?)```", DOCS, re.DOTALL) if kind == language]
+
+
+def test_every_example_is_run_and_every_verb_is_named(server: Server) -> None:
+    counts = {kind: len(example_blocks(kind)) for kind in ("python", "bash", "json", "")}
+    assert sum(counts.values()) == DOCS.count("```") / 2 and counts == {"python": 2, "bash": 4, "json": 1, "": 1}
+    (address,), (settings,) = example_blocks(""), example_blocks("json")
+    assert json.loads(settings)["mcpServers"]["ganhub"]["url"] == address.strip()
+    here = address.strip().replace("http://127.0.0.1:7860/", server.url)
+    body, kinds_of = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}, "application/json, text/event-stream"
+    answer = httpx.post(here, json=body, headers={"accept": kinds_of}, trust_env=False, timeout=60)
+    assert '"describe"' in answer.text or importlib.util.find_spec("mcp") is None
+    table = DOCS[: DOCS.index("The parameters of an endpoint")]
+    assert {*kinds(), "create", "describe"} == set(re.findall(r"`(\w+)`", table))
 
 
 @pytest.mark.parametrize("number", range(len(example_blocks("python"))))

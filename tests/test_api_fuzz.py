@@ -111,6 +111,9 @@ def ask(app: SimpleNamespace, path: str, value: Any) -> httpx.Response:
 
 # ---- values
 
+AS_JSON = {"content-type": "application/json"}
+TURNS = 2  # rows of values for each listener of the page
+
 
 def strange(app: SimpleNamespace) -> list[Any]:
     secret, canary = str(app.secret), app.canary
@@ -164,6 +167,44 @@ def test_each_endpoint_without_the_queue_and_with_it(app: SimpleNamespace) -> No
             ask(app, f"call/{name}", {"data": [value] * len(known)})
         ask(app, f"run/{name}", {"data": []})
         ask(app, f"call/v2/{name}", {one["parameter_name"]: {"path": str(app.secret)} for one in known})
+
+
+def listeners(app: SimpleNamespace) -> Iterator[tuple[int, int]]:
+    """(id, number of inputs) of every function of the page that the server runs, buttons and all."""
+    for one in app.visitor.get("config").json()["dependencies"]:
+        if one["backend_fn"]:
+            yield one["id"], len(one["inputs"])
+
+
+def test_each_listener_of_the_page_with_strange_values(app: SimpleNamespace) -> None:
+    """Also those that are no endpoints: whoever reads the page's own calls can send them anything."""
+    values, heard, faults = strange(app), 0, []
+    for place, (number, count) in enumerate(listeners(app)):
+        for turn in range(TURNS):
+            data = [values[(place * 7 + turn * 19 + i * 3) % len(values)] for i in range(count)]
+            event = {"index": values[(place + turn) % len(values)], "value": "x", "selected": True}
+            body = {"data": data, "fn_index": number, "session_hash": "listeners", "event_data": event}
+            joined = app.visitor.post(f"{API}/queue/join", content=json.dumps(body), headers=AS_JSON)
+            assert joined.status_code < 500, (number, data)
+            if joined.status_code != 200:
+                assert joined.json()["detail"], (number, data)
+                continue
+            heard += 1
+            word = last_word(app, "listeners")
+            said = word.get("output", {}).get("error") or ""
+            if not word.get("success") and (not said or word.get("title") == "Sorry" or "Traceback" in said):
+                faults.append((number, data, event, word))
+    assert not faults[:3] and heard > 50
+
+
+def last_word(app: SimpleNamespace, session: str) -> dict[str, Any]:
+    """How the job of a session ended."""
+    with app.visitor.stream("GET", f"{API}/queue/data", params={"session_hash": session}) as stream:
+        for line in stream.iter_lines():
+            message = json.loads(line[6:]) if line.startswith("data: ") else {}
+            if message.get("msg") in ("process_completed", "unexpected_error"):
+                return message
+    return {}
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))

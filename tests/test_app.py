@@ -7,6 +7,7 @@ import io
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
@@ -18,7 +19,8 @@ from PIL import Image
 
 from ganhub import zoo
 from ganhub.app import Library
-from ganhub.app._parts import run_and_stop
+from ganhub.app._parts import follow, run_and_stop
+from ganhub.app.declared import Bench
 from ganhub.app.jobs import Job, Jobs, Stopped
 from ganhub.creation import Generate, list_verbs
 from ganhub.creation.reproduce import read_creation
@@ -130,10 +132,13 @@ def test_refusals(client: Client, arguments: tuple, says: str) -> None:
 def test_keep_seed(client: Client) -> None:
     assert client.predict("7", "3, 14", api_name="/keep_seed") == "3, 14, 7"
     assert client.predict("3", "3, 14", api_name="/keep_seed") == "14, 3"
+    assert client.predict("3", "4 (cat) x2 5", api_name="/keep_seed") == "4 (cat) x2, 5, 3"
     assert "Click a picture" in refusal(client, "", "3", api_name="/keep_seed")
 
 
 # ---- interpolate
+
+USUAL = ("linear", 1.0, 24, False, "")  # easing, truncation, frames a second, the same change in each frame, space
 
 
 def film(client: Client, *arguments: Any) -> tuple[np.ndarray, str | None, str | None]:
@@ -147,19 +152,23 @@ def film(client: Client, *arguments: Any) -> tuple[np.ndarray, str | None, str |
 def test_interpolate_strip_and_film(client: Client) -> None:
     import av
 
-    strip, mp4, gif = film(client, "tiny-dcgan", "3, 14", "as each seed has it", 12, "MP4", False)
+    strip, mp4, gif = film(client, "tiny-dcgan", "3, 14", "as each seed has it", 12, "mp4", False, *USUAL)
     assert strip.shape[1] > 9 * strip.shape[0] and gif is None
     with av.open(mp4) as container:
         assert container.streams.video[0].codec_context.name == "h264"
         assert sum(1 for _ in container.decode(video=0)) == 12
-    again, mp4, gif = film(client, "tiny-dcgan", "3 14", "", 12, "GIF", False)
+    again, mp4, gif = film(client, "tiny-dcgan", "3 14", "", 12, "gif", False, *USUAL)
     assert (again == strip).all() and mp4 is None
     with Image.open(gif) as picture:
         assert picture.n_frames == 12
+    again, webm, gif = film(client, "tiny-dcgan", "3 14", "", 12, "webm", False, *USUAL)
+    assert (again == strip).all() and gif is None
+    with av.open(webm) as container:
+        assert container.streams.video[0].codec_context.name == "vp9"
 
 
 def test_interpolate_ends_at_the_seeds(client: Client, models: Path) -> None:
-    strip, *_ = film(client, "tiny-dcgan", "3,14", "", 10, "none", False)
+    strip, *_ = film(client, "tiny-dcgan", "3,14", "", 10, "mp4", False, *USUAL)
     generator = get_architecture("dcgan").from_folder(models / "tiny-dcgan")
     left, right = (round(float(generator.sample(1, seed=seed)[0, 0, 0, 0] + 1) * 127.5) for seed in (3, 14))
     height = strip.shape[0]
@@ -170,23 +179,24 @@ def test_interpolate_ends_at_the_seeds(client: Client, models: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("tiny-dcgan", "3", "", 12, "MP4", True), "Give 2 to 8 seeds"),
-        (("tiny-dcgan", "3, x", "", 12, "MP4", True), "'x' is no seed"),
-        (("tiny-dcgan", "1 2", "", 10**9, "MP4", True), "Frames must be from 2 to 240"),
+        (("tiny-dcgan", "3", "", 12, "mp4", True), "Give 2 to 12 seeds"),
+        (("tiny-dcgan", "3, x", "", 12, "mp4", True), "'x' is no seed"),
+        (("tiny-dcgan", "1 2", "", 10**9, "mp4", True), "Frames must be from 2 to 240"),
         (("tiny-dcgan", "1 2", "", 12, "AVI", True), "list of choices"),
-        (("tiny-dcgan", "1 2", "cat", 12, "MP4", True), "leave the label out"),
-        (("tiny-conditional-gan", "1 2", "crcle", 12, "MP4", True), "Did you mean 'circle'"),
+        (("tiny-dcgan", "1 2", "cat", 12, "mp4", True), "leave the label out"),
+        (("tiny-conditional-gan", "1 2", "crcle", 12, "mp4", True), "Did you mean 'circle'"),
+        (("tiny-conditional-gan", "1 2 (crcle)", "", 12, "mp4", True), "Did you mean 'circle'"),
     ],
 )
 def test_interpolate_refusals(client: Client, arguments: tuple, says: str) -> None:
-    assert says in refusal(client, *arguments, api_name="/interpolate_tab")
+    assert says in refusal(client, *arguments, *USUAL, api_name="/interpolate_tab")
 
 
 # ---- conditional
 
 
 def rows(client: Client, classes: list[str], styles: int = 3, seed: int = 5) -> list[tuple[bytes, str]]:
-    gallery, _ = client.predict("tiny-conditional-gan", classes, styles, seed, 1.0, api_name="/conditional")
+    gallery, _ = client.predict("tiny-conditional-gan", classes, styles, seed, 1.0, 0, 0, api_name="/conditional")
     pictures = gallery["value"] if isinstance(gallery, dict) else gallery
     return [(Path(picture["image"]).read_bytes(), picture["caption"]) for picture in pictures]
 
@@ -206,7 +216,7 @@ def test_conditional_rows_share_the_style_of_a_column(client: Client, models: Pa
 
 def test_conditional_refusals(client: Client) -> None:
     def says(model: str, classes: Any, styles: int = 2) -> str:
-        return refusal(client, model, classes, styles, 0, 1.0, api_name="/conditional")
+        return refusal(client, model, classes, styles, 0, 1.0, 0, 0, api_name="/conditional")
 
     assert "Did you mean 'cross'" in says("tiny-conditional-gan", ["crss"])
     assert "Choose 1 to 16 classes" in says("tiny-conditional-gan", [])
@@ -363,6 +373,31 @@ def test_jobs_hand_errors_on_and_replace_their_predecessor() -> None:
     assert jobs.stop(("you", "style")) is None and jobs.stop(("me", "style")) is second
     second.thread.join(10)
     assert jobs.stop(("me", "style")) is None and jobs.running() == 0
+
+
+def test_what_was_asked_for_last_is_shown() -> None:
+    """Work that ended well is silent where newer work began before its result was shown."""
+    jobs = Jobs()
+    bench = Bench(library=None, jobs=jobs, drawings=None)
+    me, ended = SimpleNamespace(session_hash="me"), threading.Event()
+
+    def work(report: Any) -> str:
+        ended.wait(10)
+        return "first"
+
+    def ask(work: Any) -> Any:
+        return (yield from follow(bench, "style", me, work, noun="Step", outputs=1, stopped="Stopped."))
+
+    first = ask(work)
+    assert "Loading" in next(first)[-1]
+    ended.set()
+    jobs._newest["me", "style"].result()
+    second = ask(lambda report: "second")
+    with pytest.raises(StopIteration) as end:
+        next(second)
+    assert end.value.value.result() == "second"
+    said = list(first)
+    assert said and all(one == {"__type__": "update"} for values in said for one in values)
 
 
 # ---- the library

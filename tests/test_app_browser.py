@@ -151,7 +151,7 @@ def test_style_can_be_stopped(visit: Visit) -> None:
     visit.picture("#style-painting")
     known = visit.page.eval_on_selector_all("#style-painting img", "all => all.map(i => i.currentSrc || i.src)")
     visit.style_network("endless")
-    assert not visit.page.locator("#style-stop").is_visible()
+    visit.page.locator("#style-stop").wait_for(state="hidden")
     visit.page.locator("#style-run").click()
     visit.page.wait_for_function(  # an early look; the photo beside it stays
         """known => [...document.querySelectorAll("#style-painting img")].some(

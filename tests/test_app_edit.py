@@ -42,7 +42,7 @@ def edits(
     others = changes or {}
     return [
         list(directions), *amounts, *[0] * (SLIDERS - len(amounts)), list(others), *others.values(),
-        *[0] * (CHANGES - len(others)), list(mixed), seed, truncation,
+        *[0] * (CHANGES - len(others)), list(mixed), seed, truncation, "",
     ]  # fmt: skip
 
 
@@ -107,7 +107,7 @@ def test_mixing_then_truncation(client: Client, model: StyleGenerator) -> None:
     assert line == "Seed 7 · shape of seed 12 · truncation 0.5"
     undone = client.predict(api_name="/edit_reset")
     amounts, others, (mixed, truncation) = undone[:SLIDERS], undone[SLIDERS:-2], undone[-2:]
-    (_, after), line, *_ = client.predict([], *amounts, [], *others, mixed, 1, truncation, api_name="/edit_tab")
+    (_, after), line, *_ = client.predict([], *amounts, [], *others, mixed, 1, truncation, "", api_name="/edit_tab")
     assert same(after, model.sample(1, seed=7)) and line == "Seed 7 · as it is"
 
 
@@ -281,12 +281,21 @@ def test_a_creation_fills_the_form(named: Bench) -> None:
     """What the boxes then ask for is that Creation again."""
     changes = (("glasses", 1.5), ("pca:3@fine", -2.0), ("class:a>b", 1.0))
     for creation in (
-        Edit(model="named", seed=4, label="b", directions=changes, mixed="coarse+fine", mix_seed=9, truncation=0.5),
+        Edit(
+            model="named",
+            seed=4,
+            label="b",
+            directions=changes,
+            mixed="coarse+fine",
+            mix_seed=9,
+            mix_label="a",
+            truncation=0.5,
+        ),
         Edit(model="named", photo="0" * 64, steps=50, size=1024),
         Edit(model="named"),
     ):
         of_photo, model, label, seed, photo, steps, *edits_ = boxes.fill(creation, {"0" * 64: "photo.png"})
-        assert len(edits_) == SLIDERS + CHANGES + 5 and of_photo is bool(creation.photo)
+        assert len(edits_) == SLIDERS + CHANGES + 6 and of_photo is bool(creation.photo)
         assert photo == ("photo.png" if of_photo else None)
         start_ = {"photo": creation.photo, "size": 1024, "steps": steps} if of_photo else {"seed": seed}
         again = Edit(model=model, label=boxes.asked_class(label), **start_, **boxes.asked_edits(*edits_))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -35,14 +36,21 @@ def together(batches: Batches, generator, asks: list) -> list:
         return list(pool.map(call, asks))
 
 
+def wait_until(condition, seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come to this"
+        time.sleep(0.001)
+
+
 def slowly(monkeypatch, sizes: list[int], hold: threading.Event | None = None) -> None:
     """Note the size of each batch; the first is drawn once ``hold`` is set."""
 
-    def watched(generator, wanted, truncation):
+    def watched(generator, wanted, truncation, near):
         sizes.append(len(wanted))
         if hold is not None and len(sizes) == 1:
             assert hold.wait(30)
-        return draw(generator, wanted, truncation)
+        return draw(generator, wanted, truncation, near)
 
     monkeypatch.setattr(batching, "draw", watched)
 
@@ -52,12 +60,10 @@ def test_those_who_come_while_a_batch_is_drawn_are_the_next_batch(generator, mon
     slowly(monkeypatch, sizes, hold)
     with ThreadPoolExecutor(16) as pool:
         first = pool.submit(batches.draw, generator, [(0, None)], 1.0)
-        while not sizes:
-            pass
+        wait_until(lambda: sizes)
         rest = [pool.submit(batches.draw, generator, [(seed, None)], 1.0) for seed in range(1, 9)]
         desk = batches._desks[generator]
-        while len(desk._asked) < 8:
-            pass
+        wait_until(lambda: len(desk._asked) == 8)
         hold.set()
         drawn = [one.result(30)[0] for one in (first, *rest)]
     assert sizes == [1, 8]
@@ -77,11 +83,9 @@ def test_the_same_picture_is_drawn_once_for_all(generator, monkeypatch):
     slowly(monkeypatch, sizes, hold)
     with ThreadPoolExecutor(8) as pool:
         first = pool.submit(batches.draw, generator, [(0, None)], 1.0)
-        while not sizes:
-            pass
+        wait_until(lambda: sizes)
         rest = [pool.submit(batches.draw, generator, [(5, None)], 1.0) for _ in range(5)]
-        while not batches._desks[generator]._asked:
-            pass
+        wait_until(lambda: batches._desks[generator]._asked)
         hold.set()
         pictures = [one.result(30)[0] for one in (first, *rest)][1:]
     assert sum(sizes) <= 1 + 5 and all(torch.equal(one, pictures[0]) for one in pictures)

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,9 @@ FIELDS: dict[type[Creation], dict[str, st.SearchStrategy]] = {
                "likeness": st.floats(0, 1), "around": SEED},
     Interpolate: {"model": TEXT, "seeds": st.lists(SEED, min_size=2, max_size=8), "frames": st.integers(8, 10_000),
                   "label": LABEL, "loop": st.booleans(), "space": st.sampled_from(["", "z", "w"]),
-                  "truncation": TRUNCATION, "pace": st.sampled_from(["latent", "picture"]), "fps": st.floats(1, 120)},
+                  "truncation": TRUNCATION, "pace": st.sampled_from(["latent", "picture"]), "fps": st.floats(1, 120),
+                  "labels": st.just(()), "durations": st.just(()), "easing": st.sampled_from(["smooth", "hold"]),
+                  "format": st.sampled_from(["mp4", "webm"])},
     Style: {**PHOTO, "model": TEXT, "styles": SHARES, "outside": SHARES, "mask": SHA, "strength": st.floats(0, 1),
             "scale": st.one_of(st.none(), st.floats(0.25, 4)), "strokes": st.floats(0.25, 4), "seed": SEED,
             "keep_colour": st.sampled_from(["", "luminance", "histogram"]), "style_size": st.integers(16, 4096),
@@ -71,7 +74,8 @@ FIELDS: dict[type[Creation], dict[str, st.SearchStrategy]] = {
     Edit: {"model": TEXT, "seed": SEED, "photo": st.one_of(st.just(""), SHA), "size": st.integers(0, 16_384),
            "steps": st.integers(1, 10_000), "label": LABEL,
            "directions": st.lists(st.tuples(TEXT, st.floats(-4, 4)), max_size=4),
-           "mixed": st.sampled_from(edit_module.MIXES), "mix_seed": SEED, "mix_photo": st.one_of(st.just(""), SHA),
+           "mixed": st.sampled_from(edit_module.MIXES), "mix_seed": SEED, "mix_label": LABEL,
+           "mix_photo": st.one_of(st.just(""), SHA),
            "truncation": TRUNCATION},
     Project: {"model": TEXT, "photo": SHA, "size": st.integers(0, 16_384), "label": LABEL,
               "space": st.sampled_from(["w+", "w"]), "steps": st.integers(1, 100_000),
@@ -144,11 +148,16 @@ def test_equal_values_are_one_value() -> None:
         (Interpolate, {"seeds": [1, 2, 3], "frames": 2}, "frames must be from 3 to 10000, not 2."),
         (Interpolate, {"space": "q"}, "space must be one of '', z, w, not 'q'."),
         (Interpolate, {"loop": "yes"}, "loop must be true or false, not 'yes'."),
+        (Interpolate, {"labels": ["cat"]}, "labels must have one value for each of 2 seeds, not 1."),
+        (Interpolate, {"durations": [1, 0]}, "durations must be from 0.1 to 100, not 0."),
+        (Interpolate, {"easing": "bounce"}, "easing must be one of linear, smooth, hold, not 'bounce'."),
+        (Interpolate, {"format": "gif", "fps": 60}, "fps must be from 1 to 50 for a gif, not 60."),
         (Style, {"styles": []}, "There is no style yet"),
         (Style, {"styles": [["waves", 0]]}, "weight above 0"),
         (Style, {"styles": [["waves", math.nan]]}, "styles must be a number"),
         (Style, {"styles": [["waves"]]}, "styles must hold 2 values each, not 1."),
         (Style, {"outside": [["waves", 1]], "mask": ""}, "needs a mask"),
+        (Style, {"styles": [["waves", 1]] * 65}, "A painting has at most 64 styles, not 65."),
         (Style, {"tile": "wide"}, "tile must be one of auto"),
         (Style, {"photo": "photo.jpg"}, "photo must be the sha256 of a picture"),
         (Translate, {"photo": ""}, "There is no photo yet"),
@@ -193,16 +202,9 @@ def test_what_is_no_creation_is_refused(data: Any, says: str) -> None:
 
 
 @pytest.fixture
-def library(models_folder: Path) -> LocalLibrary:
-    for name in ("conditional-gan", "dcgan", "fast-style", "gatys", "inpainting", "srgan", "stylegan2"):
-        get_architecture(name).tiny().save_pretrained(models_folder / f"tiny-{name}")
+def library(tiny_models: Callable) -> LocalLibrary:
+    tiny_models("conditional-gan", "dcgan", "fast-style", "gatys", "inpainting", "srgan", "stylegan2")
     return LocalLibrary("cpu")
-
-
-@pytest.fixture
-def photo(tmp_path: Path) -> Path:
-    save_image(uniform([1], 3, 40, 56) * 2 - 1, tmp_path / "photo.png")
-    return tmp_path / "photo.png"
 
 
 def test_generate_is_what_the_model_samples(library: LocalLibrary) -> None:

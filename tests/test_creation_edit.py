@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from ganhub import latents
-from ganhub.creation import Edit, Inputs, LocalLibrary, Project, render
+from ganhub.creation import Creation, Edit, Evolve, Generate, Inputs, LocalLibrary, Project, render
 from ganhub.creation.edit import cached_direction, in_words, require_direction
-from ganhub.errors import ConfigError
+from ganhub.errors import ConfigError, HubError
 from ganhub.images import save_image
 from ganhub.latents.named import name_direction
 from ganhub.models import get_architecture
@@ -67,6 +67,44 @@ def test_a_slip_in_a_name_is_said_before_the_projection(place: Path, library: Lo
         require_direction(model, "glasses", "b")
 
 
+def test_an_edit_names_the_version_of_the_directions_that_it_uses(place: Path, library: LocalLibrary) -> None:
+    computed = Edit(model="named", seed=4, directions=(("pca:0", 1.0), ("class:a>b", 1.0)))
+    asked = Edit(model="named", seed=4, directions=(("HAT@coarse", 1.5), ("pca:0", 1.0)))
+    pinned = asked.pinned(library)
+    assert "." not in computed.pinned(library).revision and pinned.revision.count(".") == 1
+    assert pinned == Creation.from_json(pinned.to_json()) == asked.pinned(LocalLibrary("cpu"))
+    picture = render(pinned, library).pictures
+    model = library.open("named")
+    name_direction(model, place, "beard", "pca:1")  # another direction: nothing changes for this edit
+    for again in (library, LocalLibrary("cpu")):
+        assert asked.pinned(again) == pinned and torch.equal(render(pinned, again).pictures, picture)
+    name_direction(model, place, "hat", "pca:2")
+    for again in (library, LocalLibrary("cpu")):
+        assert not torch.equal(render(asked, again).pictures, picture), "the name means something else now"
+        with pytest.raises(HubError, match="directions.json of named is another version here"):
+            render(pinned, again)
+        assert render(replace(pinned, revision=pinned.revision.partition(".")[0]), again).notes
+    with pytest.raises(ConfigError, match="revision must name 1 version, not 2"):
+        Generate(model="named", revision=pinned.revision)
+    assert render(computed.pinned(library), library).pictures is not None
+
+
+def test_a_search_for_a_wish_names_the_version_of_its_direction(place: Path, library: LocalLibrary) -> None:
+    name_direction(library.open("named"), place, "beard", "pca:1")
+    wish = Evolve(model="named", scores="wish:beard=1", generations=1, population=5)
+    pinned = wish.pinned(library)
+    assert pinned.revision.count(".") == 1 and render(pinned, library).pictures is not None
+    assert "." not in replace(wish, scores="colourfulness=1").pinned(library).revision
+    name_direction(library.open("named"), place, "beard", "pca:0")
+    with pytest.raises(HubError, match="directions.json of named is another version here"):
+        render(pinned, library)
+
+
+def test_changes_of_one_picture_are_bounded() -> None:
+    with pytest.raises(ConfigError, match="at most 64 directions, not 3000"):
+        Edit(model="named", directions=tuple((f"pca:{i}", 1.0) for i in range(3000)))
+
+
 def test_what_a_person_has_named_is_computed_once(place: Path, library: LocalLibrary) -> None:
     model = library.open("named")
     name_direction(model, place, "louder", "pca:1@fine")
@@ -93,6 +131,10 @@ def test_several_parts_of_another_seed(place: Path, library: LocalLibrary) -> No
     wanted[:, middle] = first[:, middle]
     assert torch.allclose(made.tensors["w"], wanted, atol=1e-6)
     assert made.notes == ["shape and colours of seed 8"]
+    made = render(Edit(model="named", seed=2, mixed="coarse", mix_seed=8, mix_label="b"), library)
+    other = model.per_layer(model.to_w(model.latent([8]), torch.tensor([1])))
+    coarse = slice(*latents.layer_range("coarse", model.layers))
+    assert torch.allclose(made.tensors["w"][:, coarse], other[:, coarse], atol=1e-6)
 
 
 def test_styles_of_another_photo_are_projected_once(

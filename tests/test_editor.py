@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gc
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import gradio as gr
 import pytest
 import torch
+from PIL import Image, ImageSequence
 
 from ganhub import images
 from ganhub.app.declared import ASSETS, Bench, Outcome
@@ -22,7 +24,10 @@ from ganhub.app.jobs import Jobs
 from ganhub.app.library import Library
 from ganhub.app.page import list_tabs
 from ganhub.app.shield import own_folder
-from ganhub.creation import Creation, Edit, Generate, Interpolate, Project, Restore, Style, Translate
+from ganhub.app.tabs import _interpolate_pins as timeline
+from ganhub.app.tabs import edit as edit_tab
+from ganhub.app.tabs import evolve as evolve_tab
+from ganhub.creation import Creation, Edit, Generate, Interpolate, Point, Project, Restore, Style, Translate
 from ganhub.creation.permalink import from_code, to_code
 from ganhub.errors import ConfigError, GanhubError
 from ganhub.models import get_architecture
@@ -46,6 +51,8 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
         with gr.Blocks():
             tabs = {tab.name: tab.build(bench) for tab in list_tabs() if tab.able()}
         yield Desk(bench, tabs, {name: name.title() for name in tabs})
+        del bench, tabs
+        gc.collect()  # here, where its warnings are expected, and not in another file
 
 
 @pytest.fixture
@@ -75,7 +82,7 @@ def made_again(desk: Desk, creation: Creation, keep: Memory | None = None) -> Ou
     told, filled = opened(desk, creation, keep)
     run, inputs, _ = desk.tabs[told["tab"]].form.run
     given = [filled[box] for box in inputs]
-    last = list(run(None, *given) if told["tab"] == "edit" else run(*given, None))[-1]
+    last = list(run(None, *given) if told["tab"] in ("edit", "interpolate") else run(*given, None))[-1]
     return next(value for value in last if isinstance(value, Outcome))
 
 
@@ -88,7 +95,22 @@ def made_again(desk: Desk, creation: Creation, keep: Memory | None = None) -> Ou
         WALL,
         Generate(model="tiny-dcgan", seed=9, count=2, likeness=0.5, around=4),
         Generate(model="tiny-conditional-gan", count=3, labels=("circle", "ring")),
+        Generate(model="tiny-conditional-gan", seed=4, count=12, labels=("ring",), likeness=0.85, around=4),
         Interpolate(model="tiny-dcgan", seeds=(4, 5), frames=16, loop=False),
+        Interpolate(
+            model="tiny-conditional-gan",
+            seeds=(4, 5, 6),
+            durations=(1, 2, 1),
+            label="ring",
+            frames=8,
+            fps=10,
+            labels=("", "circle", 1),
+            easing="hold",
+            space="z",
+            truncation=0.6,
+            pace="picture",
+            format="webm",
+        ),
         Edit(model="tiny-stylegan2", seed=5, directions=(("pca:1", 1.5),), mixed="fine", mix_seed=8),
         Edit(model="tiny-stylegan2", photo=NOBODYS, steps=20, size=1024),
         Style(model="tiny-fast-style", photo=NOBODYS, styles=((STYLE, 1.0),), size=256, opaque=True, style_size=512),
@@ -147,11 +169,113 @@ def test_what_each_picture_is_offered(desk: Desk) -> None:
         Generate(model="tiny-stylegan2", seed=4), Translate(model="tiny-pix2pix", photo=NOBODYS),
         Style(model="tiny-fast-style", photo=NOBODYS, styles=((STYLE, 1.0),)),
     )}  # fmt: skip
-    photos = {"style", "enlarge", "restore"}
-    assert offered["generate"] >= photos | {"like", "interpolate", "edit", "surprise"}
+    photos = {"style", "enlarge", "restore", "mix"}
+    assert offered["generate"] >= photos | {"like", "interpolate", "edit", "surprise", "pin"}
     assert offered["translate"] == photos
     assert offered["style"] == photos | {"surprise"}
     assert "edit" not in actions.offers(desk, Generate(model="tiny-dcgan", seed=4))  # it has no styles
+
+
+def sent(desk: Desk, tab: str, action: str, *values: Any) -> Creation:
+    """What a button below a wall asks for."""
+    return from_code(json.loads(actions.go_from(desk, action, desk.tabs[tab].pick[0], None, *values)[1])["code"])
+
+
+def test_buttons_below_walls_take_model_and_settings_along(desk: Desk) -> None:
+    """More like this and Evolve, of the picture that is picked: one on a wall, one of a class."""
+    wall = Outcome(WALL, ["x"] * 4)
+    like = sent(desk, "generate", "like", wall, "5")
+    assert (like.model, like.around, like.truncation, like.labels) == (WALL.model, 5, WALL.truncation, ())
+    bred = sent(desk, "generate", "evolve", wall, "5")
+    assert bred == Point(model=WALL.model, weights=(1, *[0] * 31), seed=5, truncation=WALL.truncation)
+    rows = Outcome(Generate(model="tiny-conditional-gan", seed=3, count=2, labels=("circle", "ring")), ["x"] * 4)
+    like = sent(desk, "conditional", "like", rows, "4", "ring")
+    assert (like.seed, like.around, like.labels) == (4, 4, ("ring",)) and desk.tab_of(like) == "conditional"
+    assert sent(desk, "conditional", "evolve", rows, "4", "ring").label == "ring"
+    for tab, values in (("generate", (None, "5")), ("generate", (wall, "")), ("conditional", (rows, "9", "ring"))):
+        with pytest.raises(ConfigError, match="Click a picture of the wall first"):
+            sent(desk, tab, "like", *values)
+
+
+def test_a_picture_that_is_bred_keeps_its_class(desk: Desk) -> None:
+    """Also where nobody named one: the first child is the picture itself."""
+    model = "tiny-conditional-gan"
+    bred = actions.bred_from(Generate(model=model, seed=4))
+    names = desk.bench.library.open(model).config.class_names
+    assert bred.label == names[4 % len(names)] and desk.tab_of(bred) == "evolve"
+    *_, (*_, outcome, _) = evolve_tab.reopen(desk.bench, *evolve_tab.fill(bred, {}), 0, 0.2, request=None)
+    own, child = (images.load_image(file) for file in (
+        memory.drawn_anew(desk.bench, Generate(model=model, seed=4)).files[0], outcome.files[0]
+    ))  # fmt: skip
+    assert outcome.creation == bred and (own - child).abs().max() < 2 / 127
+
+
+def added(desk: Desk, tab: str, creation: Creation, *boxes: Any) -> dict[Any, Any]:
+    """Box -> value of a form that a picture of the tray was added to."""
+    _, answer, _, *values = actions.add(desk, tab, {"code": to_code(creation)}, None, *boxes)
+    assert json.loads(answer) == {"tab": tab, "run": False}
+    return dict(zip(desk.tabs[tab].addition.boxes, values, strict=True))
+
+
+def test_pictures_become_pins_of_a_film(desk: Desk) -> None:
+    """They come behind the pins that were chosen; of another model, or where nobody chose any, a film begins."""
+    boxes, model = desk.tabs["interpolate"].addition.boxes, "tiny-conditional-gan"
+    fresh = [box.value for box in boxes]
+    one = added(desk, "interpolate", Generate(model=model, seed=7, labels=("ring",), truncation=0.7), *fresh)
+    assert [one[box] for box in boxes[:2]] == [model, "7 (ring)"] and one[boxes[7]] == 0.7
+    two = added(desk, "interpolate", Generate(model=model, seed=9), *one.values())
+    again = added(desk, "interpolate", Generate(model=model, seed=7, labels=("ring",)), *two.values())
+    assert two[boxes[1]] == "7 (ring), 9" and again[boxes[1]] == "9, 7 (ring)"
+    other = added(desk, "interpolate", Edit(model="tiny-stylegan2", seed=5), *two.values())
+    assert [other[box] for box in boxes[:2]] == ["tiny-stylegan2", "5"]
+    for creation in (WALL, Generate(model=model, likeness=0.5), Edit(model="tiny-stylegan2", mixed="fine")):
+        assert "pin" not in actions.offers(desk, creation)
+        with pytest.raises(ConfigError, match="cannot be used there"):
+            added(desk, "interpolate", creation, *fresh)
+
+
+def test_a_picture_becomes_the_other_one_of_a_mix(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its seed in the same model, with what was chosen to be taken; otherwise its file is the photo to be found."""
+    said: list[str] = []
+    monkeypatch.setattr(gr, "Info", said.append)
+    model, picture = "tiny-stylegan2", Generate(model="tiny-stylegan2", seed=9)
+    assert list(added(desk, "edit", picture, model, [], 1, "the same class", None).values()) == [
+        model, ["fine"], 9, "the same class", None
+    ]  # fmt: skip
+    assert list(added(desk, "edit", picture, model, ["coarse"], 1, "", None).values())[1:3] == [["coarse"], 9]
+    assert not said
+    *kept, file = added(desk, "edit", Generate(model="tiny-dcgan", seed=9), model, [], 1, "", None).values()
+    assert kept == [model, [], 1, ""] and images.load_image(file).shape[-1] > 1 and "Find this photo" in said[0]
+    run, _, outputs = desk.tabs["edit"].addition.run[1]
+    session = None
+    for number in (9, 10):  # first nothing is edited yet, then something is
+        mixed = Edit(model=model, seed=5, mixed="fine", mix_seed=number)
+        last = list(run(None, session, *edit_tab.fill(mixed, {})))[-1]
+        session = last[0]
+        outcome = next(value for value in last if isinstance(value, Outcome))
+        assert (outcome.creation.mixed, outcome.creation.mix_seed, len(last)) == ("fine", number, len(outputs))
+
+
+def test_the_timeline_and_its_preview(desk: Desk) -> None:
+    """What its buttons do to the text of the pins; the preview is small, and lasts as long as the film."""
+    assert timeline.moved("3, 13 (a) x2, 23", 1, -1) == ("13 (a) x2, 3, 23", 0)
+    assert timeline.moved("3, 13, 23", 2, 1) == ("3, 13, 23", 2) and timeline.removed("3, 13, 23", 2) == ("3, 13", 1)
+    assert timeline.with_class("3, 13", 1, "ring") == "3, 13 (ring)"
+    assert timeline.with_class("3, 13 (ring)", 1, timeline.AS_ALL) == "3, 13"
+    assert timeline.with_duration("3, 13", 0, 2) == "3 x2, 13" and timeline.with_duration("3 x2, 13", 0, 1) == "3, 13"
+    assert timeline.added("", "4") == "4" and timeline.added(", ".join(map(str, range(12))), 99).endswith("11, 99")
+    assert timeline.choose("3, 13 (#1) x2", ["ring", "cross"], 5) == ("Pin 2 of 2: seed 13", "cross", 2.0)
+    film = Interpolate(model="tiny-conditional-gan", seeds=(3, 4), labels=("ring", ""), frames=96, fps=24)
+    pins, _ = timeline.drawn(desk.bench, timeline.asking(film), lambda *step: None)
+    assert [words for _, words in pins] == ["3 ring", "4"] and all(Path(file).is_file() for file, _ in pins)
+    *_, (_, moving, hint) = timeline.look(desk.bench, None, 0, *timeline.asking(film))
+    with Image.open(moving) as gif:
+        frames = [frame.info["duration"] for frame in ImageSequence.Iterator(gif)]
+        assert max(gif.size) <= timeline.LOOK_SIDE and sum(frames) == pytest.approx(4000, rel=0.05) and hint == ""
+    boxes = list(timeline.asking(film))
+    for text, says in (("3", timeline.FEW), ("", timeline.FEW), ("3 (crcle), 4", "Did you mean"), ("3, x", "no seed")):
+        boxes[1] = text
+        assert says in list(timeline.look(desk.bench, None, 0, *boxes))[-1][2]
 
 
 # ---- files

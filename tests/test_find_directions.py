@@ -129,11 +129,11 @@ def test_a_direction_changes_what_it_names_and_leaves_the_rest(tmp_path: Path) -
 
 
 def test_menus_begin_with_the_best_of_each_attribute() -> None:
-    def found(attribute: str, word: str, changed: float) -> script.Found:
+    def found(attribute: str, word: str, changed: float) -> script.Candidate:
         rows = torch.arange(100)
         kept = {"class": (rows >= 0, rows >= 0)}
         value = script.Value(attribute, 0, word, (0,))
-        return script.Found(value, torch.zeros(2), script.Measured(rows * 0, rows < 100 * changed, kept))
+        return script.Candidate(value, torch.zeros(2), script.Measured(rows * 0, rows < 100 * changed, kept))
 
     given = [
         found("hair", "red", 0.85),

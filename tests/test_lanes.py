@@ -5,12 +5,22 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from types import SimpleNamespace
+from typing import Any
 
+import gradio as gr
 import pytest
 
+from ganhub.app._parts import follow
+from ganhub.app.declared import Bench
+from ganhub.app.drawings import Drawings
 from ganhub.app.jobs import Jobs, Stopped
 from ganhub.app.lanes import Lanes, QueueFull
+from ganhub.app.library import Library
+from ganhub.app.tabs import evolve, restore, translate
+from ganhub.models import get_architecture
 from tests.app_server import wait_until
+from tests.shield_app import run_async
 
 
 def blocked(jobs: Jobs, name: str, lane: str, go: threading.Event, begun: list, **options):
@@ -76,6 +86,61 @@ def test_a_full_line_is_refused_in_a_sentence_and_one_address_cannot_fill_it():
         blocked(jobs, "s3", "slow", go, begun, who="192.0.2.1")
     go.set()
     assert len({job.result() for job in kept}) == 7
+
+
+WAIT: dict[str, tuple[Any, str, Any]] = {
+    "translate": (translate, "photo", lambda photo: ("tiny-pix2pix", photo)),
+    "restore": (restore, "photo", lambda photo: ({"background": photo}, ["clean"], "tiny-cleaner", "", "", "")),
+    "evolve": (evolve, "slow", lambda photo: ("tiny-dcgan", "contrast=1", "random", 2, 0, "", None)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("tab", WAIT)
+def test_who_waits_on_a_tab_is_told_the_place(tab, models_folder):
+    for name in ("pix2pix", "dcgan"):
+        get_architecture(name).tiny().save_pretrained(models_folder / f"tiny-{name}")
+    mender = get_architecture("srgan")
+    mender(mender.Config(scale=1, width=4, blocks=1, fold=2)).save_pretrained(models_folder / "tiny-cleaner")
+    module, lane, form = WAIT[tab]
+    bench = Bench(Library(device="cpu"), Jobs(Lanes({lane: 1}, own=1, own_slow=2)), Drawings())
+
+    async def listeners():
+        with gr.Blocks(analytics_enabled=False) as page:
+            module.build(bench)
+        return [one for one in page.fns.values() if one.concurrency_id == tab or one.api_name == tab]
+
+    assert all(one.concurrency_limit > 1 for one in run_async(listeners())), "they wait where nobody is told"
+    go, begun = threading.Event(), []
+    blocked(bench.jobs, "0", lane, go, begun, who="192.0.2.1")
+    wait_until(lambda: begun == ["0"])
+    request = SimpleNamespace(session_hash="me", scope={"ganhub.address": "192.0.2.1"})
+    told = module.run(bench, *form(translate.VIEWS[0]), request)
+    assert "Waiting in line: you are the next" in next(told)[-1]
+    with pytest.raises(QueueFull, match="your network"):
+        list(module.run(bench, *form(translate.VIEWS[0]), request))
+    go.set()
+    assert [*told][-1][0] and not bench.jobs.lanes._working[lane]
+
+
+def test_who_starts_anew_is_told_of_the_new_work_only(models_folder):
+    """As when one draws on while the last drawing is being translated."""
+    bench, go, begun = Bench(Library(device="cpu"), Jobs(), Drawings()), threading.Event(), []
+
+    def work(report):
+        begun.append(report)
+        while not go.wait(0.01):
+            report(0, 1)
+        return "done"
+
+    def told():
+        request = SimpleNamespace(session_hash="me")
+        return follow(bench, "translate", request, work, noun="Part", outputs=1, stopped="Stopped.")
+
+    first, second = told(), told()
+    assert "Part 1 of 1" in next(first)[-1] and "Part 1 of 1" in next(second)[-1]
+    assert "Stopped." not in [values[-1] for values in first]
+    go.set()
+    assert [values[-1] for values in second][-1:] != ["Stopped."] and len(begun) == 2
 
 
 def test_a_coroutine_waits_without_a_thread_and_stops_the_work_when_it_is_cancelled():

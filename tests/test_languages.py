@@ -24,7 +24,7 @@ from tests.browser import MARKS, Watched
 pytest_plugins = ["tests.app_server", "tests.browser"]
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 LANGUAGES = languages.read_dictionaries()
-SAME = {"ganhub", "MP4", "GIF", "stylegan2"}  # names, which are the same in every language
+SAME = {"ganhub", "MP4", "GIF", "WebM", "stylegan2"}  # names, which are the same in every language
 FRONT = "templates/frontend/assets"  # Gradio's page
 HOLE = re.compile(r"\{[^{}]*\}")
 

@@ -66,11 +66,11 @@ def test_a_picture_is_given_as_a_data_url_or_as_an_upload(server: Server) -> Non
     files = {"files": ("sketch.png", SKETCH)}
     (path,) = httpx.post(f"{server.url}gradio_api/upload", files=files, trust_env=False).json()
     pictures = []
-    for given in (PICTURE, path):
+    for given in (PICTURE, path, {"path": path}):  # as Gradio's clients tell an upload, without its address
         answer = call(server, "translate", model="tiny-pix2pix", photo=given, size=64)
         assert not answer.isError, answer.content
         pictures.append(answer.content[0].data)
-    assert pictures[0] == pictures[1]
+    assert len(set(pictures)) == 1
 
 
 @pytest.mark.parametrize(

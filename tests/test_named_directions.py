@@ -113,6 +113,16 @@ def test_a_person_names_a_computed_direction(folder):
         forget_direction(model, place, "nose")
 
 
+def test_two_who_name_at_the_same_time_both_keep_their_names(folder):
+    place, _ = folder
+    one, other = AutoModel.from_pretrained(place), AutoModel.from_pretrained(place)
+    name_direction(one, place, "bigger", "pca:0")
+    name_direction(other, place, "warmer", "pca:1")
+    forget_direction(one, place, "glasses")
+    names = [one.name for one in AutoModel.from_pretrained(place).named]
+    assert names == ["hair colour: red", "hair colour: red", "più grande", "bigger", "warmer"]
+
+
 @pytest.mark.parametrize(
     ("name", "reference", "says"),
     [

@@ -1,4 +1,4 @@
-"""A new metric or objective is one new file: dropped into a copy of the package, it is listed and usable."""
+"""A new metric, objective, family, tab, command or score is one new file: in a copy of the package, each is usable."""
 
 from __future__ import annotations
 
@@ -228,15 +228,32 @@ def add_to(cli: typer.Typer) -> None:
     \"\"\"Register it.\"\"\"
     cli.command("greet")(greet)
 """
+SCORE = """
+\"\"\"How light a picture is.\"\"\"
+
+from torch import Tensor
+
+from ganhub.creation.search import score
+
+
+@score("Light", "light pictures")
+def brightness(pictures: Tensor) -> Tensor:
+    \"\"\"The mean, from 0 to 1.\"\"\"
+    return (pictures.mean((1, 2, 3)) + 1) / 2
+"""
 USE = """
 import sys
 from pathlib import Path
 
 from typer.testing import CliRunner
 
+import torch
+
 import ganhub
 from ganhub.app import create_app
+from ganhub.app.tabs import evolve
 from ganhub.cli import cli
+from ganhub.creation.search import Judge
 
 assert Path(ganhub.__file__).is_relative_to(sys.argv[1]), ganhub.__file__
 assert "linear-gan" in ganhub.list_architectures()
@@ -248,10 +265,12 @@ assert "greet" in run("--help").output
 page = create_app()
 assert "greet" in [fn.api_name for fn in page.fns.values()]
 assert any(block.get_config().get("label") == "Greet" for block in page.blocks.values())
+assert "brightness" in evolve.ALONE and "brightness" in evolve.SCORES
+assert Judge((("brightness", 1.0),))(torch.full((1, 3, 8, 8), 0.5)).item() == 0.75
 """
 
 
-def test_a_new_family_a_new_tab_and_a_new_command_are_one_file_each(tmp_path: Path) -> None:
+def test_a_new_family_tab_command_and_score_are_one_file_each(tmp_path: Path) -> None:
     """They are listed and usable, and the contract tests cover the family, with no other file touched."""
     for name in ("ganhub", "tests"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -259,6 +278,7 @@ def test_a_new_family_a_new_tab_and_a_new_command_are_one_file_each(tmp_path: Pa
     (tmp_path / "ganhub" / "models" / "linear_gan.py").write_text(FAMILY.lstrip())
     (tmp_path / "ganhub" / "app" / "tabs" / "greet.py").write_text(TAB.lstrip())
     (tmp_path / "ganhub" / "cli" / "greet.py").write_text(COMMAND.lstrip())
+    (tmp_path / "ganhub" / "creation" / "search" / "scores" / "brightness.py").write_text(SCORE.lstrip())
     environment = {**os.environ, "PYTHONPATH": str(tmp_path), "GANHUB_MODELS": str(ROOT / "model_cards")}
     contract = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_models.py", "-k", "linear"]
     for line in (["-W", "ignore", "-c", USE, str(tmp_path)], contract):

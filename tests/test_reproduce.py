@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from ganhub.creation import (
     Restore,
     Style,
     Translate,
+    limits,
     marks,
     read_creation,
     render,
@@ -48,16 +50,9 @@ from ganhub.nn.random import uniform
 
 
 @pytest.fixture
-def library(models_folder: Path) -> LocalLibrary:
-    for name in ("conditional-gan", "dcgan", "fast-style", "inpainting", "srgan", "stylegan2", "pix2pix"):
-        get_architecture(name).tiny().save_pretrained(models_folder / f"tiny-{name}")
+def library(tiny_models: Callable) -> LocalLibrary:
+    tiny_models("conditional-gan", "dcgan", "fast-style", "inpainting", "srgan", "stylegan2", "pix2pix")
     return LocalLibrary("cpu")
-
-
-@pytest.fixture
-def photo(tmp_path: Path) -> Path:
-    save_image(uniform([1], 3, 40, 56) * 2 - 1, tmp_path / "photo.png")
-    return tmp_path / "photo.png"
 
 
 MASK = encode_png(torch.where(torch.arange(56) < 8, 1.0, -1.0).expand(1, 40, 56))
@@ -67,6 +62,19 @@ OF_EVERY_VERB = [
     (Generate(model="tiny-conditional-gan", seed=5, labels=("ring",)), GENERATED, "jpg"),
     (Interpolate(model="tiny-dcgan", seeds=(1, 2), frames=4, fps=10), GENERATED, "mp4"),
     (Interpolate(model="tiny-dcgan", seeds=(1, 2), frames=4, fps=10), GENERATED, "gif"),
+    (
+        Interpolate(
+            model="tiny-conditional-gan",
+            seeds=(1, 2),
+            labels=("ring", ""),
+            durations=(2, 1),
+            easing="smooth",
+            frames=6,
+            format="webm",
+        ),
+        GENERATED,
+        "webm",
+    ),
     (Edit(model="tiny-stylegan2", seed=4, directions=(("pca:0", 1.5),), mixed="coarse"), GENERATED, "webp"),
     (Edit(model="tiny-stylegan2", photo=SHA, steps=2), COMPOSITE, "png"),
     (Project(model="tiny-stylegan2", photo=SHA, steps=2), COMPOSITE, "png"),
@@ -90,7 +98,7 @@ def write(creation: Creation, library: LocalLibrary, inputs: Inputs, path: Path,
     made = render(creation, library, inputs=inputs)
     shown, mark = (layout or Layout()).arrange(made, library), marks.mark_of(creation, library, layout, inputs=inputs)
     assert mark is not None
-    if path.suffix in (".mp4", ".gif"):
+    if path.suffix in (".mp4", ".gif", ".webm"):
         video.save_video(shown, path, fps=creation.fps, mark=mark)
     else:
         save_image(shown, path, mark=mark)
@@ -161,7 +169,7 @@ def test_versions_that_differ_are_said(library: LocalLibrary, tmp_path: Path) ->
     save_image(render(creation, library).pictures, tmp_path / "b.png", mark=Mark(json.dumps(text), GENERATED))
     again = reproduce(tmp_path / "b.png", library)
     assert again.same_pixels and not again.same_file and "Every pixel is equal" in again.text
-    assert f"The torch is {torch.__version__} here, and was 2.0." in again.notes
+    assert f"The version of torch is {torch.__version__} here, and was 2.0." in again.notes
     assert any("64" in note for note in again.notes) and any("stopped early" in note for note in again.notes)
 
 
@@ -294,6 +302,23 @@ def test_a_picture_of_another_verb_is_no_film(library: LocalLibrary, tmp_path: P
         reproduce(tmp_path / "a.png", library)
 
 
+def test_a_forged_size_is_refused_before_it_fills_the_memory(
+    library: LocalLibrary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "GRID", 50_000)
+    monkeypatch.setattr(limits, "FILM", 50_000)
+    picture, walk = {"verb": "generate", "model": "tiny-dcgan"}, {"verb": "interpolate", "model": "tiny-dcgan"}
+    for fields in (
+        {"creation": picture, "layout": {"scale": 64}},
+        {"creation": picture, "layout": {"picked": [0] * 500, "columns": 9}},
+        {"creation": picture | {"count": 500}, "layout": {"picked": [0]}},
+        {"creation": walk | {"seeds": [1, 2], "frames": 500}},
+    ):
+        save_image(torch.zeros(3, 16, 16), tmp_path / "a.png", mark=Mark(json.dumps(GOOD | fields), GENERATED))
+        with pytest.raises(ConfigError, match="are too many for one result"):
+            reproduce(tmp_path / "a.png", library)
+
+
 # ---- the command
 
 
@@ -317,6 +342,12 @@ def test_the_command(
     Path("photos").mkdir()
     photo.rename("photos/renamed.png")
     assert "It is equal to the byte" in invoke("reproduce", "large.webp", "--input", "photos").output
+    video.save_video(uniform([1, 2, 3], 3, 20, 24) * 2 - 1, "film.gif", fps=10)
+    painting = ("--style", "dots", "--model", "tiny-fast-style", "--size", "200", "--smoothing", "0.2")
+    assert invoke("style", "film.gif", *painting, "--out", "painted.mp4").exit_code == 0
+    lost = invoke("reproduce", "painted.mp4")
+    assert isinstance(lost.exception, ConfigError) and "The photo is not here" in str(lost.exception)
+    assert "It is equal to the byte" in invoke("reproduce", "painted.mp4", "--input", "film.gif").output
     other = invoke("reproduce", "wall.jpg", "--out", "wall.png")
     assert isinstance(other.exception, ConfigError) and "end --out in .jpg" in str(other.exception)
     monkeypatch.setenv("GANHUB_MARKS", "1")

@@ -71,7 +71,7 @@ def test_generate(client: Client, library: LocalLibrary, tmp_path: Path) -> None
 
 
 def test_rows_of_classes(client: Client, library: LocalLibrary, tmp_path: Path) -> None:
-    shown, _ = client.predict("tiny-conditional-gan", ["ring", "cross"], 3, 5, 1.0, api_name="/conditional")
+    shown, _ = client.predict("tiny-conditional-gan", ["ring", "cross"], 3, 5, 1.0, 0, 0, api_name="/conditional")
     shown = shown["value"] if isinstance(shown, dict) else shown
     wanted = Generate(model="tiny-conditional-gan", seed=5, count=3, labels=("ring", "cross"))
     made = render(wanted, library).pictures
@@ -87,8 +87,9 @@ def frames_of(path: str | Path) -> list[bytes]:
 
 
 def test_interpolate(client: Client, library: LocalLibrary, tmp_path: Path) -> None:
-    *_, gif, _ = client.predict("tiny-stylegan2", "3, 14", "", 12, "GIF", True, api_name="/interpolate_tab")
-    walk = Interpolate(model="tiny-stylegan2", seeds=(3, 14), frames=12)
+    asked = ("tiny-stylegan2", "3, 14", "", 12, "gif", True, "linear", 1, 24, False, "")
+    *_, gif, _ = client.predict(*asked, api_name="/interpolate_tab")
+    walk = Interpolate(model="tiny-stylegan2", seeds=(3, 14), frames=12, format="gif")
     save_video(render(walk, library).film, tmp_path / "library.gif", fps=walk.fps)
     wanted = frames_of(tmp_path / "library.gif")
     assert frames_of(gif["value"] if isinstance(gif, dict) else gif) == wanted
@@ -159,7 +160,7 @@ def test_restore(client: Client, library: LocalLibrary, photo: Path, brush: tupl
     assert same(command("upscale", photo, "--model", "tiny-srgan", "--out", tmp_path / "a.png"), made)
 
 
-NO_EDITS = ([], *[0] * 6, [], *[0] * 4, [], 1, 1.0)
+NO_EDITS = ([], *[0] * 6, [], *[0] * 4, [], 1, 1.0, "")
 
 
 def test_project(client: Client, library: LocalLibrary, photo: Path, tmp_path: Path) -> None:
@@ -177,7 +178,7 @@ def test_project(client: Client, library: LocalLibrary, photo: Path, tmp_path: P
 def test_edit(client: Client, library: LocalLibrary, photo: Path) -> None:
     """Of a seed and of a photo, as one starts and after a slider was moved."""
     edits = {"directions": (("pca:0", 2.0), ("sefa:1", -1.0)), "mixed": "fine", "mix_seed": 4, "truncation": 0.8}
-    sliders = (["pca:0", "sefa:1"], 2, -1, *[0] * 4, [], *[0] * 4, ["fine"], 4, 0.8)
+    sliders = (["pca:0", "sefa:1"], 2, -1, *[0] * 4, [], *[0] * 4, ["fine"], 4, 0.8, "")
     inputs = Inputs()
     starts = (
         (Edit(model="tiny-stylegan2", seed=7), ("tiny-stylegan2", "any", 7), "/edit_seed"),
@@ -197,7 +198,7 @@ def test_edit(client: Client, library: LocalLibrary, photo: Path) -> None:
 
 
 def test_evolve(client: Client, library: LocalLibrary, tmp_path: Path) -> None:
-    form = ("tiny-stylegan2", "contrast=1", "random", 2, 3, "all classes", None)
+    form = ("tiny-stylegan2", "contrast=1", "random", 2, 3, "all classes", None, 1)
     wall, *_ = client.predict(*form, api_name="/evolve_tab")
     asked = Evolve(model=form[0], scores=form[1], algorithm=form[2], generations=2, seed=3)
     made = render(asked, library)
@@ -210,7 +211,7 @@ def test_evolve(client: Client, library: LocalLibrary, tmp_path: Path) -> None:
 
 def test_point(client: Client, library: LocalLibrary) -> None:
     """No command makes one alone: it is a picture that a search or breeding has found."""
-    wall, creations, *_ = client.predict("tiny-stylegan2", "", 4, 0.2, 9, "", api_name="/breed")
+    wall, creations, *_ = client.predict("tiny-stylegan2", "", 4, 0.2, 9, "", 1, api_name="/breed")
     points = [Point.from_json(line) for line in creations.splitlines()]
     for one, point in zip(wall, points, strict=True):
         assert same(one["image"], render(point, library).pictures)
@@ -228,7 +229,7 @@ def test_a_wrong_value_is_the_same_sentence_everywhere(client: Client, library: 
         ("/generate_tab", ("tiny-dcgan", 4, 0, 9, 0, 0), {"truncation": 9}, ("tiny-dcgan", "--truncation", "9")),
         ("/generate_tab", ("tiny-dcgan", 4, -1, 1, 0, 0), {"seed": -1}, ("tiny-dcgan", "--seed", "-1")),
         ("/generate_tab", ("tiny-gatys", 4, 0, 1, 0, 0), {"model": "tiny-gatys"}, ("tiny-gatys",)),
-        ("/conditional", ("tiny-conditional-gan", ["crss"], 4, 0, 1),
+        ("/conditional", ("tiny-conditional-gan", ["crss"], 4, 0, 1, 0, 0),
          {"model": "tiny-conditional-gan", "labels": ("crss",)}, ("tiny-conditional-gan", "--label", "crss")),
     )  # fmt: skip
     for endpoint, form, fields, arguments in rows:

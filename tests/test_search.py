@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
-import os
-import shutil
-import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -40,7 +36,6 @@ from ganhub.models import get_architecture
 from ganhub.nn.random import uniform
 from tests.latent_toy import toy
 
-ROOT = Path(__file__).resolve().parent.parent
 needs_pygmo = pytest.mark.skipif(
     not importlib.util.find_spec("pygmo"), reason="needs pygmo, which pip has for Linux only"
 )
@@ -162,35 +157,11 @@ def test_a_name_is_taken_once_and_a_parameter_must_be_known() -> None:
         algorithm("Again", "again")(get_algorithm("random").run)
 
 
-NEW = '''
-"""How light a picture is."""
-
-from torch import Tensor
-
-from ganhub.creation.search.scores._base import score
-
-
-@score("Light", "light pictures")
-def brightness(pictures: Tensor) -> Tensor:
-    """The mean, from 0 to 1."""
-    return (pictures.mean((1, 2, 3)) + 1) / 2
-'''
-USE = """
-import torch
-from ganhub.creation.search import Judge, list_scores
-from ganhub.app.tabs import evolve
-assert "brightness" in evolve.ALONE and "brightness" in evolve.SCORES
-assert Judge((("brightness", 1.0),))(torch.full((1, 3, 8, 8), 0.5)).item() == 0.75
-"""
-
-
-def test_a_new_score_is_one_function_in_one_new_file(tmp_path: Path) -> None:
-    """Dropped into a copy of the package it is listed, usable, and has its slider in the app."""
-    shutil.copytree(ROOT / "ganhub", tmp_path / "ganhub", ignore=shutil.ignore_patterns("__pycache__"))
-    (tmp_path / "ganhub/creation/search/scores/brightness.py").write_text(NEW.lstrip())
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
-    done = subprocess.run([sys.executable, "-c", USE], cwd=tmp_path, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+def test_a_score_that_is_no_number_is_one_sentence() -> None:
+    """As of a broken model, whose pictures hold NaN."""
+    pictures = torch.stack([noise()[0], torch.full((3, 32, 32), math.nan)])
+    with pytest.raises(ConfigError, match="symmetry is no number for one of the pictures: the model may be broken"):
+        Judge(read_scores("symmetry=1,contrast=-1"))(pictures)
 
 
 # ---- algorithms

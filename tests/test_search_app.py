@@ -40,7 +40,7 @@ def files_of(gallery: list[Any]) -> list[str]:
 def evolve(client: Client, **given: Any) -> tuple:
     asked = {
         "model": "tiny-conditional-gan", "scores": "contrast=1", "algorithm": "random", "generations": 2, "seed": 0,
-        "label": "all classes", "target": None, **given,
+        "label": "all classes", "target": None, "truncation": 1, **given,
     }  # fmt: skip
     return client.predict(*asked.values(), api_name="/evolve_tab")
 
@@ -65,21 +65,24 @@ def test_a_picture_to_look_for(client: Client, models: Path, tmp_path: Path) -> 
     gallery, creations, *_ = evolve(client, scores="palette=1", algorithm="genetic", target=handle_file(path))
     assert len(gallery) == len(creations.splitlines()) >= 1
     assert "compares with a picture" in refusal(
-        client, "tiny-conditional-gan", "palette=1", "random", 2, 0, "all classes", None, api_name="/evolve_tab"
+        client, "tiny-conditional-gan", "palette=1", "random", 2, 0, "all classes", None, 1, api_name="/evolve_tab"
     )
 
 
 def test_breeding(client: Client) -> None:
-    asked = ("tiny-conditional-gan", "", 0, 0.2, 5, "circle")
+    asked = ("tiny-conditional-gan", "", 0, 0.2, 5, "circle", 1)
     gallery, creations, _, turn, said = client.predict(*asked, api_name="/breed")
     wall = [Point.from_json(line) for line in creations.splitlines()]
     assert len(gallery) == len(wall) == 12 and turn == 1 and "random wall" in said
     assert {one.seed for one in wall} == {5} and len({one.label for one in wall}) == 1
     liked = "\n".join(creations.splitlines()[4:6])
-    *_, bred, _, turn, said = client.predict("tiny-conditional-gan", liked, turn, 0.2, 5, "circle", api_name="/breed")
+    asked = ("tiny-conditional-gan", liked, 1, 0.2, 5, "circle")
+    *_, bred, _, turn, said = client.predict(*asked, 1, api_name="/breed")
     assert bred.splitlines()[:2] == liked.splitlines() and turn == 2 and "from 2 that you liked" in said
-    same = client.predict("tiny-conditional-gan", liked, 1, 0.2, 5, "circle", api_name="/breed")
-    assert same[1] == bred
+    assert client.predict(*asked, 1, api_name="/breed")[1] == bred
+    typical = [Point.from_json(line) for line in client.predict(*asked, 0.5, api_name="/breed")[1].splitlines()]
+    assert [one.weights for one in typical] == [Point.from_json(line).weights for line in bred.splitlines()]
+    assert {one.truncation for one in typical} == {0.5}
 
 
 @pytest.mark.parametrize(
@@ -100,7 +103,7 @@ def test_breeding(client: Client) -> None:
 def test_refusals(client: Client, changed: dict[str, Any], says: str) -> None:
     asked = {
         "model": "tiny-conditional-gan", "scores": "contrast=1", "algorithm": "random", "generations": 2, "seed": 0,
-        "label": "", "target": None, **changed,
+        "label": "", "target": None, "truncation": 1, **changed,
     }  # fmt: skip
     assert re.search(says, refusal(client, *asked.values(), api_name="/evolve_tab"))
 
@@ -117,17 +120,18 @@ def test_refusals(client: Client, changed: dict[str, Any], says: str) -> None:
     ],
 )
 def test_breeding_refuses_what_is_no_picture_of_a_wall(client: Client, liked: str, says: str) -> None:
-    assert says in refusal(client, "tiny-dcgan", liked, 0, 0.2, 0, "", api_name="/breed")
+    assert says in refusal(client, "tiny-dcgan", liked, 0, 0.2, 0, "", 1, api_name="/breed")
 
 
 def test_a_creation_from_the_history_fills_the_tab() -> None:
-    asked = Evolve(model="m", scores="palette=0.5,contrast=-1", generations=9, seed=4, label="x", target="a" * 64)
+    asked = Evolve(model="m", scores="palette=0.5,contrast=-1", generations=9, seed=4, label="x", target="a" * 64,
+                   truncation=0.5)  # fmt: skip
     filled = evolve_tab.fill(asked, {"a" * 64: "there.png"})
-    assert filled == ("m", "palette=0.5,contrast=-1", "genetic", 9, 4, "x", "there.png", "")
+    assert filled == ("m", "palette=0.5,contrast=-1", "genetic", 9, 4, "x", "there.png", 0.5, "")
     found = Point(model="m", weights=[0.25] * 32, seed=7, label="x")
     assert evolve_tab.read_points(evolve_tab.fill(found, {})[-1]) == [found]
     assert evolve_tab.takes(asked) and evolve_tab.takes(found)
-    others = [Evolve(model="m", **fields) for fields in ({"population": 10}, {"truncation": 0.5}, {"generations": 61})]
+    others = [Evolve(model="m", **fields) for fields in ({"population": 10}, {"space": "w"}, {"generations": 61})]
     for other in (*others, Point(model="m", weights=[1.0]), Generate(model="m")):
         assert not evolve_tab.takes(other)
 
@@ -135,7 +139,7 @@ def test_a_creation_from_the_history_fills_the_tab() -> None:
 def test_a_picture_from_the_history_is_bred(models_folder: Path) -> None:
     """It stands first, and its children follow."""
     get_architecture("dcgan").tiny().save_pretrained(models_folder / "tiny-dcgan")
-    found = Point(model="tiny-dcgan", weights=[0.25] * 16 + [-0.5] * 16, seed=7)
+    found = Point(model="tiny-dcgan", weights=[0.25] * 16 + [-0.5] * 16, seed=7, truncation=0.6)
     bench = Bench(Library(), Jobs(), Drawings())
     *_, (wall, creations, liked, _, turn, outcome, said) = evolve_tab.reopen(
         bench, *evolve_tab.fill(found, {}), 0, 0.2, request=None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from ganhub.app.shield import Limits
 from ganhub.app.shield.gate import _Watched
+from ganhub.app.shield.heads import SENTENCE
 from ganhub.app.shield.payload import Refused, parse
 from ganhub.app.shield.queue import Listeners
 from ganhub.app.shield.visitors import Visitors, address, forget_names
@@ -120,6 +122,18 @@ def test_a_connection_whose_body_goes_on_is_closed(served: SimpleNamespace) -> N
 
 
 # ---- headers
+
+
+@pytest.mark.parametrize("head", [b"GET /?c=", b"GET / HTTP/1.1\r\nHost: localhost\r\nX: "])
+def test_a_head_is_bounded_while_it_arrives(served: SimpleNamespace, head: bytes) -> None:
+    """The rest never comes: a server that reads on would wait for it, and keep what it has."""
+    url = served.client.base_url
+    with socket.create_connection((url.host, url.port), timeout=60) as stranger:
+        stranger.sendall(head + b"a" * 70_000)
+        answer = b""
+        while part := stranger.recv(65536):
+            answer += part
+    assert b" 400 " in answer.splitlines()[0] and answer.endswith(SENTENCE.encode())
 
 
 def test_a_stranger_names_no_host_for_the_app(served: SimpleNamespace) -> None:

@@ -21,13 +21,14 @@ from ganhub.creation import (
     Generate,
     Interpolate,
     LocalLibrary,
+    Point,
     Restore,
     Style,
     Translate,
     render,
 )
 from ganhub.creation import variations as vary
-from ganhub.creation.tray import MOST, Kept, contact_sheet, in_words, read_tray, write_tray
+from ganhub.creation.tray import MAX_NOTE, MOST, Kept, contact_sheet, in_words, read_tray, write_tray
 from ganhub.errors import ConfigError
 from ganhub.images import encode_png, load_image
 from ganhub.images.lettering import Line, blank, encode_thumbnail, with_text
@@ -52,6 +53,13 @@ def test_a_zip_comes_back(tmp_path: Path) -> None:
     back = read_tray(tmp_path / "tray.zip")
     assert [(one.creation, one.star, one.note) for one in back] == [(one.creation, one.star, one.note) for one in KEPT]
     assert [list(one.files) for one in back] == [[(".png", PNG)], [(".png", PNG)], []]
+
+
+def test_half_an_emoji_does_not_break_the_zip(tmp_path: Path) -> None:
+    """A browser counts an emoji as two letters, and may cut a note between them."""
+    write_tray(tmp_path / "tray.zip", [Kept(WALL, (), False, "龍😀\ud83d"), Kept(WALL, (), False, "😀" * 500)])
+    notes = [one.note for one in read_tray(tmp_path / "tray.zip")]
+    assert notes == ["龍😀", "😀" * MAX_NOTE]
 
 
 def test_the_zip_is_of_use_without_ganhub(tmp_path: Path) -> None:
@@ -261,7 +269,9 @@ def test_what_takes_a_seed_along() -> None:
     assert vary.walk(WALL, chance).seeds == (7, 8, 9)
     assert vary.walk(picture, chance, Edit(model="m", seed=2)).seeds == (9, 2)
     assert vary.edit_of(picture) == Edit(model="m", seed=9, label="cat", truncation=0.6)
-    assert vary.search_from(picture) == Evolve(model="m", seed=9, label="cat", generations=15)
+    one = vary.search_from(picture)
+    assert one == Point(model="m", seed=9, label="cat", truncation=0.6, weights=(1, *[0] * 31)) == vary.search_from(one)
+    assert vary.search_from(WALL) == Evolve(model=WALL.model, seed=7, truncation=WALL.truncation, generations=15)
     with pytest.raises(ConfigError, match="must be of one model"):
         vary.walk(picture, chance, Edit(model="other", seed=2))
     for creation in (Translate(model="m", photo=PHOTO), Edit(model="m", photo=PHOTO),

@@ -40,9 +40,10 @@ from torch import Tensor
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT)]
 
-from ganhub import AutoModel  # noqa: E402
+from ganhub import AutoModel, hub  # noqa: E402
+from ganhub.console import in_sentences  # noqa: E402
 from ganhub.data import Pictures, open_data  # noqa: E402
-from ganhub.errors import DataError  # noqa: E402
+from ganhub.errors import ConfigError, DataError  # noqa: E402
 from ganhub.models import StyleGenerator  # noqa: E402
 from ganhub.models._named import NamedDirection, with_named, write_named  # noqa: E402
 from ganhub.trainer import read_recipe  # noqa: E402
@@ -172,7 +173,7 @@ class Measured:
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class Candidate:
     """A step in W that gives a value, and what it did on fresh seeds."""
 
     value: Value
@@ -236,7 +237,7 @@ class Search:
         kept = {name: (after[name] == points.read[name], self.counts(points, name)) for name in others}
         return Measured(points.labels, after[value.attribute] == value.answer, kept)
 
-    def find(self, value: Value) -> Found | None:
+    def find(self, value: Value) -> Candidate | None:
         """The step in W that gives a value, for the classes in which it works; None where it is hardly ever drawn."""
         here = self.without(self.points, value)
         inside = torch.isin(self.points.labels, torch.tensor(value.classes))
@@ -250,20 +251,20 @@ class Search:
         good = tuple(label for label, part in parts.items() if part.margin >= 0)
         chosen = value.of(good) if good and tried.margin < 0 else value
         fresh = self.without(self.fresh, chosen).first(self.many)
-        return Found(chosen, step, self.try_out(chosen, step, fresh)) if len(fresh.seeds) else None
+        return Candidate(chosen, step, self.try_out(chosen, step, fresh)) if len(fresh.seeds) else None
 
-    def find_all(self, values: Sequence[Value], until: float) -> list[Found]:
+    def find_all(self, values: Sequence[Value], until: float) -> list[Candidate]:
         """Those of all values, then of each class for which none works yet, until a time of ``time.monotonic``."""
-        found, left = [], []
+        candidates, left = [], []
         for value in values:
-            one = self._told(value, until)
-            found += [one] if one else []
+            one = self._find(value, until)
+            candidates += [one] if one else []
             works = one.value.classes if one and one.measured.margin >= 0 else ()
             rest = [label for label in value.classes if label not in works]
             left += [value.of((label,)) for label in rest if one and len(value.classes) > 1]
-        return found + [one for value in left if (one := self._told(value, until))]
+        return candidates + [one for value in left if (one := self._find(value, until))]
 
-    def _told(self, value: Value, until: float) -> Found | None:
+    def _find(self, value: Value, until: float) -> Candidate | None:
         """:meth:`find`, with a line on the error stream; None where no time is left."""
         late = time.monotonic() > until
         one = None if late else self.find(value)
@@ -276,15 +277,15 @@ class Search:
         return one
 
 
-def named(found: Found, model: StyleGenerator) -> NamedDirection:
+def named(candidate: Candidate, model: StyleGenerator) -> NamedDirection:
     """A direction of which two units are the step."""
-    length, measured, classes = found.step.norm(), found.measured, found.value.classes
+    length, measured, classes = candidate.step.norm(), candidate.measured, candidate.value.classes
     every = len(classes) == max(model.config.num_classes, 1)
     keeps = {f"{name.replace('_', ' ')} kept": share for name, share in measured.keeps.items()}
     success = {"amount": AMOUNT, "seeds": len(measured.labels), "changed": measured.changes,
                "least kept": min(keeps.values()), **keeps}  # fmt: skip
     return NamedDirection(
-        found.value.name, (found.step / length).float(), "", float(length) / AMOUNT, (0, model.layers),
+        candidate.value.name, (candidate.step / length).float(), "", float(length) / AMOUNT, (0, model.layers),
         SOURCE, () if every else names_of(classes, model),
         {key: round(float(number), 4) for key, number in success.items()},
     )  # fmt: skip
@@ -295,9 +296,9 @@ def names_of(classes: Sequence[int], model: StyleGenerator) -> tuple[str, ...]:
     return tuple(model.config.class_names[label] if model.config.class_names else str(label) for label in classes)
 
 
-def in_turn(found: Sequence[Found]) -> list[Found]:
+def in_turn(candidates: Sequence[Candidate]) -> list[Candidate]:
     """The best of each attribute first, then the second best: menus begin with the first ones."""
-    best, place = sorted(found, key=lambda one: -one.measured.margin), Counter()
+    best, place = sorted(candidates, key=lambda one: -one.measured.margin), Counter()
     places = []
     for one in best:
         place[one.value.attribute] += 1
@@ -305,10 +306,10 @@ def in_turn(found: Sequence[Found]) -> list[Found]:
     return [one for _, one in sorted(zip(places, best, strict=True), key=lambda pair: pair[0])]
 
 
-def report(found: Sequence[Found], model: StyleGenerator) -> None:
+def report(candidates: Sequence[Candidate], model: StyleGenerator) -> None:
     """Print a table, the best first."""
     print("| direction | classes | seeds | changed | least kept | kept? |\n|---|---|---:|---:|---:|---|")
-    for one in sorted(found, key=lambda one: -one.measured.margin):
+    for one in sorted(candidates, key=lambda one: -one.measured.margin):
         measured, keeps = one.measured, one.measured.keeps
         worst, classes = min(keeps, key=keeps.__getitem__), ", ".join(names_of(one.value.classes, model))
         row = [
@@ -357,7 +358,10 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=7, help="after which no other direction is begun")
     parser.add_argument("--dry", action="store_true", help="write nothing into the model's folder")
     arguments, began = parser.parse_args(), time.monotonic()
-    model = AutoModel.from_pretrained(arguments.model)
+    folder = hub.find_local(arguments.model)
+    if folder is None:
+        raise ConfigError(f"{arguments.model} is no folder on this machine, so no direction can be kept in it.")
+    model = AutoModel.from_pretrained(folder)
     held = open_part("holdout", arguments, model)
     model.accept(held)  # other classes would be mistaken for its own
     names = [name for name in ATTRIBUTES if name in held.captions.names] or list(held.captions.names)
@@ -377,12 +381,14 @@ def main() -> None:
     print(f"{len(good)} of {len(results)} directions change what they name in {CHANGED:.0%} of the pictures and leave "
           f"class and other attributes alone in {KEPT:.0%}; in {time.monotonic() - began:.0f} s.")  # fmt: skip
     if not arguments.dry:
-        kept = tuple(one for one in model.named if one.source != SOURCE)  # what persons have named
+        model.read_beside(folder)  # somebody may have named one in the meantime
+        kept = tuple(one for one in model.named if one.source != SOURCE)
         for one in in_turn(good):
             kept = with_named(kept, named(one, model))
         if kept or model.named:
-            write_named(Path(arguments.model), kept)
+            write_named(folder, kept)
 
 
 if __name__ == "__main__":
-    main()
+    with in_sentences():
+        main()

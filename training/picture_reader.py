@@ -100,9 +100,9 @@ def read(reader: Reader, pictures: Tensor) -> Labels:
     return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
 
-def right(found: Tensor, known: Tensor) -> float:
-    """Share of right answers where the answer is known."""
-    return (found == known)[known >= 0].float().mean().item()
+def right(given: Tensor, truth: Tensor) -> float:
+    """Share of right answers where the truth is known."""
+    return (given == truth)[truth >= 0].float().mean().item()
 
 
 def save_reader(reader: Reader, path: str | Path) -> None:

@@ -1,4 +1,4 @@
-"""What the tabs share: calm errors, checked arguments, pictures as files, the model menu, Run and Stop."""
+"""What the tabs share: calm errors, checked arguments, pictures as files, Run and Stop."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import os
 import re
 import tempfile
 import uuid
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, TypeVar
@@ -24,18 +24,18 @@ from ganhub import images, zoo
 from ganhub.app.declared import Bench
 from ganhub.app.drawings import file_name, result_folder
 from ganhub.app.jobs import Job, Jobs, Progress, Report
-from ganhub.app.library import Library
-from ganhub.app.shield import raw_editor
+from ganhub.app.lanes import CORES
+from ganhub.app.shield import address_of, raw_editor
 from ganhub.creation import Creation, Inputs, marks
 from ganhub.errors import ConfigError, GanhubError
 from ganhub.images import provenance
 from ganhub.images.provenance import Mark
-from ganhub.models import Model
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 STOP_WAIT = 20  # seconds that a press of Stop waits for the end of the step at work
+NO_PICTURE = "Click a picture of the wall first."
 MAX_SENTENCE = 600  # characters of an error that a visitor reads
 NO_MEMORY = "There is not enough memory for this: ask for fewer or smaller pictures."
 UNEXPECTED = "Something went wrong here. The server's log says what; please try again."
@@ -190,7 +190,7 @@ def enlarge(pictures: Tensor, side: int) -> Tensor:
 
 
 def picked(tab: str, model: Any) -> SimpleNamespace:
-    """The picture that was clicked on a wall and its seed, and where it can go: buttons ``send`` and ``edit``."""
+    """The picture that was clicked on a wall and its seed, and buttons for where it can go."""
     at = SimpleNamespace()
     with gr.Row(elem_classes="picked"):
         at.picture = gr.Image(
@@ -205,6 +205,8 @@ def picked(tab: str, model: Any) -> SimpleNamespace:
             with gr.Row(elem_classes="ways"):
                 at.send = gr.Button("Use in Interpolate", size="md", elem_id=f"{tab}-send", min_width=120)
                 at.edit = gr.Button("Edit this picture", size="md", elem_id=f"{tab}-edit", min_width=120)
+                at.like = gr.Button("More like this", size="md", elem_id=f"{tab}-like", min_width=120)
+                at.evolve = gr.Button("Evolve", size="md", elem_id=f"{tab}-evolve", min_width=120)
     return at
 
 
@@ -249,8 +251,10 @@ def bar(progress: Progress, noun: str) -> str:
 # Of tabs whose work is of one kind; the others name the lane of each call.
 LANES = {
     "generate": "quick", "conditional": "quick", "interpolate": "film", "translate": "photo", "restore": "photo",
-    "evolve": "slow",
+    "evolve": "slow", "quiz": "quick",
 }  # fmt: skip
+# Calls of a listener that wait in a lane and are told their place; more wait untold, in Gradio's queue.
+IN_LINE = max(8, 2 * CORES)
 PRIVATE = {"show_progress": "hidden", "api_visibility": "private"}  # of a listener that is no endpoint
 
 
@@ -266,20 +270,27 @@ def follow(
     """Run ``work`` as a job of this visitor and tell of it; return the ended job, or None where it was stopped.
 
     Yields ``outputs`` values and the status line: before an error is raised one without a bar, so that none is left
-    standing, and after a stop the sentence ``stopped``, or what it returns for the job.
+    standing, and after a stop the sentence ``stopped``, or what it returns for the job. What a visitor asked for last
+    is what he sees: work that newer work of the same tab took the place of says nothing more, also where it ended well.
 
     Args:
         noun: What one step is.
         look: The values for an early look; they stay as they are without one.
         lane: Where the work waits for its turn, see :mod:`ganhub.app.lanes`.
     """
-    job = bench.jobs.start(visitor(request, tab), work, lane=lane or LANES.get(tab, ""))
+    who = address_of(request)
+    job = bench.jobs.start(visitor(request, tab), work, lane=lane or LANES.get(tab, ""), who=who)
     seen = None
     for progress in job:
+        if job.replaced:
+            continue
         fresh = look is not None and progress.preview is not None and progress.preview is not seen
         seen = progress.preview if fresh else seen
         yield *(look(seen) if fresh else keep(outputs)), bar(progress, noun)
     job.thread.join()
+    if job.replaced:
+        yield (*keep(outputs + 1),)
+        return None
     if job.stopped:
         yield (*keep(outputs), stopped) if isinstance(stopped, str) else stopped(job)
         return None
@@ -326,75 +337,3 @@ def run_and_stop(label: str, jobs: Jobs, tab: str) -> tuple[gr.Button, gr.HTML]:
         api_description=f"Stop what this client's session has running on the {tab} tab; what is done so far is kept.",
     )
     return run, status
-
-
-# ---- the model menu
-
-
-def model_menu(library: Library, verb: type[Model], tab: str, *, conditional: bool = False, task: str = "") -> tuple:
-    """A menu of the models with a verb, which also takes a Hub id, and a line about the chosen one.
-
-    Returns:
-        (dropdown, line). The tab may react to ``dropdown.input`` too.
-    """
-    entries = zoo.entries(verb, conditional=conditional, task=task)
-    first = entries[0].name if entries else None
-    menu = gr.Dropdown(
-        choices=[(entry.in_menu, entry.name) for entry in entries],
-        value=first,
-        label="Model",
-        info="Or type owner/name of one on the Hugging Face Hub.",
-        allow_custom_value=True,
-        elem_id=f"{tab}-model",
-        elem_classes="menu",
-    )
-    line = gr.HTML(about(library, first), elem_classes="about", container=False)
-    menu.input(calm(lambda name: about(library, name)), menu, line, **PRIVATE)
-    return menu, line
-
-
-def about(library: Library, name: str | None) -> str:
-    """One line of HTML about a model of the menu: what it draws, how large, its card and its paper."""
-    if not name:
-        return "No model is here yet. Train one with <code>python training/train.py</code>, or type a Hub id above."
-    entry = zoo.entry_of(name)
-    if entry is None:
-        card = _link(zoo.card_of(name), "Card") if isinstance(name, str) else ""
-        return " · ".join(filter(None, ("From the Hugging Face Hub. It is fetched once, when you first use it.", card)))
-    return " · ".join(filter(None, _facts(entry)))
-
-
-def _facts(entry: zoo.Entry) -> Iterable[str]:
-    yield html.escape(entry.draws)
-    if size := getattr(entry.config, "size", None):
-        yield f"{size[1]} × {size[0]} pixels"
-    if entry.classes:
-        yield f"{len(entry.classes)} classes"
-    yield _link(entry.card, "Card")
-    papers = re.findall(r"\((\w+)[^()]* (\d{4}), (?:\w+, )?arXiv:(\d{4}\.\d{4,5})", entry.model_class.paper)
-    for author, year, number in papers:
-        name = "Paper" if len(papers) == 1 else f"{author} {year}"
-        yield _link(f"https://arxiv.org/abs/{number}", name, title=entry.model_class.paper)
-    yield "" if papers else html.escape(entry.model_class.paper)
-
-
-def _link(address: str, text: str, title: str = "") -> str:
-    """An HTML link that opens beside the page; "" without an address."""
-    told = f' title="{html.escape(title)}"' if title else ""
-    return f'<a href="{html.escape(address)}"{told} target="_blank" rel="noopener">{text}</a>' if address else ""
-
-
-def menu_name(model: Any) -> Any:
-    """The name that a model menu holds; nothing is the empty name."""
-    if isinstance(model, str):
-        return model.removesuffix(f" ({zoo.STUDY})")  # as the menu shows it
-    return "" if model is None else model
-
-
-def classes_of(library: Library, name: str | None) -> list[str]:
-    """Class names of a model of the menu, without loading it; for a Hub id it is loaded, as its config is there."""
-    if not name:
-        return []
-    if entry := zoo.entry_of(name):
-        return entry.classes
-    return zoo.class_names(library.open(name).config)

@@ -61,7 +61,7 @@ def file_data(path: str) -> dict[str, Any]:
 
 
 def _film(bench: Bench, creation: Creation, result: Result) -> Answer:
-    moving = parts.scratch(f"{creation.verb}.mp4")
+    moving = parts.scratch(f"{creation.verb}.{getattr(creation, 'format', 'mp4')}")
     video.save_video(result.film, moving, fps=getattr(creation, "fps", 24), mark=marks.mark_of(creation, bench.library))
     layout = marks.strip(result.film)
     mark = marks.mark_of(creation, bench.library, layout)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import inspect
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -20,7 +21,7 @@ from ganhub.app import _parts as parts
 from ganhub.app.answer import Answer, answer_of
 from ganhub.app.declared import Bench
 from ganhub.app.lanes import lane_of
-from ganhub.app.shield import Limits
+from ganhub.app.shield import Limits, address_of
 from ganhub.app.sources import digest_of, require_small, with_digests
 from ganhub.creation import Creation, Edit, Evolve, Generate, Inputs, Interpolate, Project
 from ganhub.creation.schema import kinds, schema_of
@@ -156,10 +157,11 @@ def describe_call(limits: Limits) -> Callable:
 async def made(bench: Bench, limits: Limits, creation: Creation, inputs: Inputs, request: gr.Request | None) -> tuple:
     """Make a Creation within this page's limits, in line behind others, and tell how far it is."""
     await asyncio.to_thread(require_allowed, creation, inputs, limits)
-    key, who = parts.visitor(request, f"api-{creation.verb}"), address_of(request)
+    key, who = (uuid.uuid4().hex, creation.verb), address_of(request)  # a caller may ask for several at once
     job = bench.jobs.start(
-        key, lambda report: answer_of(bench, creation, inputs, report), lane=lane_of(creation), who=who
-    )
+        key, lambda report: answer_of(bench, creation, inputs, report), lane=lane_of(creation), who=who,
+        files=inputs.files(),
+    )  # fmt: skip
     ended, seen = asyncio.ensure_future(job.ended()), None
     try:
         while not (await asyncio.wait([ended], timeout=WORD))[0]:
@@ -218,13 +220,6 @@ def require_allowed(creation: Creation, inputs: Inputs, limits: Limits) -> None:
     for digest, name in creation.digests().items():
         inputs.find(digest, name)
     require_small(creation, inputs, limits.side)
-
-
-def address_of(request: gr.Request | None) -> str:
-    """The visitor's address as the gate sees it; "" where there is none."""
-    inner = getattr(request, "request", request)
-    scope = getattr(inner, "scope", None) or {}
-    return scope.get("ganhub.address", "")
 
 
 def _add(call: Callable, fields: Mapping[str, Mapping], returns: Sequence[tuple[str, Mapping]], text: str) -> None:

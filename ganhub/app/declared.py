@@ -71,6 +71,29 @@ class Form:
 
 
 @dataclass(frozen=True)
+class Addition:
+    """How a tab takes a picture of the tray into what its form holds already.
+
+    Attributes:
+        action: Name of the tray's button.
+        title: What a visitor reads on it.
+        able: Whether a result can be taken.
+        add: (creation, function that gives the file of its picture, values of the boxes) -> new values.
+        boxes: Components that are read and filled.
+        onto: CSS selector of what a picture may be dropped on, instead.
+        run: Listeners that show it then, one after the other.
+    """
+
+    action: str
+    title: str
+    able: Callable[[Creation], bool]
+    add: Callable[..., Sequence[Any]]
+    boxes: Sequence[Any]
+    onto: str
+    run: Sequence[Listener] = ()
+
+
+@dataclass(frozen=True)
 class Built:
     """A tab on the page, as the page must know it.
 
@@ -82,6 +105,9 @@ class Built:
         doors: Components that other tabs may fill.
         outcome: A ``gr.State`` that holds the newest :class:`Outcome`; each one that is put in goes into the history.
         form: How it is filled from a Creation.
+        addition: How a picture is added to what the form holds.
+        ways: Action of the tray -> a button of the tab that does it with the picture that is picked.
+        pick: (function, inputs) that give the Creation of that picture.
     """
 
     first: Listener | None = None
@@ -91,6 +117,9 @@ class Built:
     doors: Mapping[str, Any] = field(default_factory=dict)
     outcome: Any = None
     form: Form | None = None
+    addition: Addition | None = None
+    ways: Mapping[str, Any] = field(default_factory=dict)
+    pick: tuple[Callable[..., Creation], Sequence[Any]] | None = None
 
 
 @dataclass(frozen=True)

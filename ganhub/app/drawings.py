@@ -18,7 +18,7 @@ from weakref import WeakKeyDictionary
 from ganhub import images
 from ganhub.app import gpu
 from ganhub.app.batching import Batches
-from ganhub.app.jobs import Report
+from ganhub.app.jobs import Report, hold
 from ganhub.app.shield import results_place
 from ganhub.creation import Generate, Library, marks
 from ganhub.creation.generate import Near, Wanted, at_once
@@ -36,9 +36,10 @@ Key = tuple[str, float, Near, int, str | int | None]
 def result_folder() -> Path:
     """A new folder for results where Gradio serves them from, under a name that nobody can guess.
 
-    The quota of the disk deletes what was not asked for lately.
+    The quota of the disk deletes what was not asked for lately, and nothing of a job that is at work.
     """
     folder = results_place() / secrets.token_hex(8)
+    hold(str(folder))
     folder.mkdir(parents=True)
     return folder
 

@@ -6,11 +6,15 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator
+import weakref
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
+from ganhub.app import shield
 from ganhub.app.lanes import Lanes, Ticket
+from ganhub.durations import in_words
+from ganhub.errors import GanhubError
 
 T = TypeVar("T")
 
@@ -29,6 +33,10 @@ _at_work = threading.local()  # .job: the job whose thread this is
 
 class Stopped(Exception):
     """Raised inside the work, by its own report, after :meth:`Job.stop`."""
+
+
+class TooLong(GanhubError):
+    """Raised inside the work, by its own report, once it has taken longer than a job may."""
 
 
 @dataclass(frozen=True)
@@ -53,10 +61,20 @@ class Progress:
 
 
 def heed_stop() -> None:
-    """Raise Stopped in the thread of a job that was told to end: for whoever waits inside the work without a report."""
+    """Raise Stopped in the thread of a job that was told to end: for whoever waits inside the work without a report.
+
+    And :class:`TooLong` where it has worked for longer than it may.
+    """
     job = getattr(_at_work, "job", None)
-    if job is not None and job.told_to_stop:
-        raise Stopped
+    if job is not None:
+        job.heed()
+
+
+def hold(*places: str) -> None:
+    """Keep files, or folders of them, on the disk until the job of this thread has ended."""
+    job = getattr(_at_work, "job", None)
+    if job is not None:
+        job.hold(places)
 
 
 Report = Callable[..., None]  # report(step, steps, preview=None); raises Stopped when the work is to end
@@ -70,11 +88,21 @@ class Job(Generic[T]):
 
     Args:
         ticket: A place in line; the work begins when its turn comes.
+        most: Seconds that it may work; 0 for any number of them.
+        files: What it reads of the folder of uploads and results: it stays there until the job has ended.
+
+    Attributes:
+        replaced: Whether the same visitor has started another one in its place.
     """
 
-    def __init__(self, work: Callable[[Report], T], ticket: Ticket | None = None) -> None:
+    def __init__(
+        self, work: Callable[[Report], T], ticket: Ticket | None = None, *, most: float = 0,
+        files: Collection[str] = (),
+    ) -> None:  # fmt: skip
         self._work, self._changed, self._stop = work, threading.Condition(), threading.Event()
-        self._ticket, self._on_end = ticket, []
+        self._ticket, self._on_end, self._most, self.replaced = ticket, [], most, False
+        self._held: list[str] = []
+        self.hold(files)
         self._progress: Progress | None = None
         self._reported: Progress | None = None
         self._preview: object = None
@@ -111,6 +139,19 @@ class Job(Generic[T]):
     def stop(self) -> None:
         """Tell the work to end; it does at its next report."""
         self._stop.set()
+
+    def heed(self) -> None:
+        """Raise what ends the work, where it is to end: Stopped, or TooLong."""
+        if self._stop.is_set():
+            raise Stopped
+        if self._most and time.monotonic() - self._began > self._most:
+            taken = in_words(self._most).removeprefix("about ")
+            raise TooLong(f"This took more than {taken} and was ended: ask for less, or for a smaller picture.")
+
+    def hold(self, places: Collection[str]) -> None:
+        """Keep files, or folders of them, on the disk until the work has ended."""
+        shield.hold(places)
+        self._held += places
 
     @property
     def progress(self) -> Progress | None:
@@ -184,6 +225,7 @@ class Job(Generic[T]):
         except BaseException as error:  # handed to whoever asks for the result
             self._error = error
         self._finished = time.monotonic()
+        shield.let_go(self._held)
         if self._ticket is not None:
             self._ticket.leave()
         with self._changed:
@@ -206,8 +248,7 @@ class Job(Generic[T]):
         self._began = time.monotonic()
 
     def _report(self, step: int, steps: int, preview: object = None) -> None:
-        if self._stop.is_set():
-            raise Stopped
+        self.heed()
         with self._changed:
             self._preview = preview if preview is not None else self._preview
             self._progress = Progress(step, steps, time.monotonic() - self._began, preview)
@@ -222,34 +263,40 @@ class Jobs:
 
     Args:
         lanes: Where jobs wait in line.
+        most: Seconds that each may work; 0 for any number of them.
     """
 
-    def __init__(self, lanes: Lanes | None = None) -> None:
-        self.lanes = lanes or Lanes()
-        self._lock, self._running = threading.Lock(), {}
+    def __init__(self, lanes: Lanes | None = None, *, most: float = 0) -> None:
+        self.lanes, self.most = lanes or Lanes(), most
+        self._lock, self._newest = threading.Lock(), weakref.WeakValueDictionary()
 
-    def start(self, key: tuple[str, str], work: Callable[[Report], T], *, lane: str = "", who: str = "") -> Job[T]:
-        """Start work; what the same visitor had running in the same tab is stopped.
+    def start(
+        self, key: tuple[str, str], work: Callable[[Report], T], *, lane: str = "", who: str = "",
+        files: Collection[str] = (),
+    ) -> Job[T]:  # fmt: skip
+        """Start work; what the same visitor had running in the same tab is stopped, and replaced also where it
+        has ended.
 
         Args:
             lane: Where the work waits for its turn; "" begins at once.
             who: The visitor's address, which has so many places in line.
+            files: What it reads of the folder of uploads and results.
 
         Raises:
             QueueFull: There is no place in line.
         """
-        job = Job(work, self.lanes.enter(lane, who) if lane else None)
+        job = Job(work, self.lanes.enter(lane, who) if lane else None, most=self.most, files=files)
         with self._lock:
-            before, self._running[key] = self._running.get(key), job
-            self._running = {k: j for k, j in self._running.items() if not j.done}
+            before, self._newest[key] = self._newest.get(key), job
         if before is not None:
+            before.replaced = True
             before.stop()
         return job
 
     def stop(self, key: tuple[str, str]) -> Job | None:
         """Tell a visitor's work in a tab to end; the job, or None when nothing was running."""
         with self._lock:
-            job = self._running.get(key)
+            job = self._newest.get(key)
         if job is None or job.done:
             return None
         job.stop()
@@ -258,4 +305,4 @@ class Jobs:
     def running(self) -> int:
         """How many threads are at work, or wait in line."""
         with self._lock:
-            return sum(not job.done for job in self._running.values())
+            return sum(not job.done for job in list(self._newest.values()))

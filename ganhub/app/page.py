@@ -19,22 +19,21 @@ from ganhub.app.drawings import Drawings
 from ganhub.app.editor import build_tray
 from ganhub.app.gpu import is_lent
 from ganhub.app.jobs import Jobs
+from ganhub.app.lanes import Lanes
 from ganhub.app.library import Library
 from ganhub.app.shield import Limits, guard, middleware, own_folder
 from ganhub.app.theme import CSS, HEADER, theme
 from ganhub.creation import checks
+from ganhub.creation.pins import MAX_PINS, read_pins, write_pins
 from ganhub.errors import ConfigError
 from ganhub.images import provenance
 from ganhub.models import StyleGenerator
 
-DAY = 86_400
 THREADS = 128  # listeners at a time, of which most wait: work itself is bounded by its lanes
-MAX_SEEDS = 8  # that the Interpolate tab takes
 UNMARKED = "Marks are off here: pictures and films do not say that they were generated, nor how."
 STYLES = ("tray", "quiz", "about")  # sheets of their own, behind the page's
 # What Gradio's page says where the server is gone, and its title.
 LOST = {"Connection to the server was lost. Attempting reconnection...": "Connection lost"}
-NO_PICTURE = "Click a picture of the wall first."
 
 
 def list_tabs() -> list[Tab]:
@@ -52,10 +51,10 @@ def create_app(library: Library | None = None) -> gr.Blocks:
     """
     own_folder()
     limits = Limits.from_environment()
-    bench = Bench(library or Library(device="cpu" if is_lent() else "auto"), Jobs(), Drawings())
+    bench = Bench(library or Library(device="cpu" if is_lent() else "auto"), jobs_within(limits), Drawings())
     built: dict[str, Built] = {}
     titles: dict[str, str] = {}
-    with gr.Blocks(title="ganhub", analytics_enabled=False, delete_cache=(DAY // 24, DAY // 4)) as app:
+    with gr.Blocks(title="ganhub", analytics_enabled=False) as app:  # the shield deletes old files, and none in use
         gr.HTML(HEADER, container=False, padding=False, elem_classes="masthead-block")
         if says := notice():
             gr.HTML(says, container=False, elem_id="unmarked", elem_classes="about")
@@ -83,6 +82,12 @@ def create_app(library: Library | None = None) -> gr.Blocks:
     app.queue(status_update_rate=1, max_size=64, default_concurrency_limit=16, api_open=False)
     guard(app, {id: twin for one in built.values() for id, twin in one.slow.items()})
     return app
+
+
+def jobs_within(limits: Limits) -> Jobs:
+    """The runner of jobs, with this page's limits."""
+    own, slow = limits.waiting_address, limits.slow_address
+    return Jobs(Lanes(waiting=limits.queue, own=own, own_slow=slow), most=limits.seconds)
 
 
 def notice() -> str:
@@ -123,15 +128,16 @@ def chosen(label: str) -> Any:
 def send(seed: str, seeds: str) -> tuple[Any, str]:
     """Add a seed to the seeds of the Interpolate tab and go there."""
     if not seed:
-        raise ConfigError(NO_PICTURE)
-    kept = [part for part in str(seeds or "").replace(",", " ").split() if part != seed]
-    return gr.Tabs(selected="interpolate"), ", ".join([*kept, seed][-MAX_SEEDS:])
+        raise ConfigError(parts.NO_PICTURE)
+    new = read_pins(seed, least=1, most=1)
+    kept = [pin for pin in read_pins(seeds, least=0) if pin.seed != new[0].seed]
+    return gr.Tabs(selected="interpolate"), write_pins([*kept, *new][-MAX_PINS:])
 
 
 def send_to_edit(name: str, seed: str) -> tuple[Any, str, int]:
     """Choose a model and a seed on the Edit tab and go there."""
     if not seed:
-        raise ConfigError(NO_PICTURE)
+        raise ConfigError(parts.NO_PICTURE)
     if name not in (names := zoo.names(StyleGenerator)) and name in zoo.names():
         known = f", such as {names[0]}" if names else ", such as a stylegan2"
         raise ConfigError(f"{name} has no styles to edit: choose a model that has{known}.")

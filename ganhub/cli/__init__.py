@@ -5,9 +5,7 @@ Each file without a leading underscore declares ``PLACE``, where its commands st
 
 from __future__ import annotations
 
-import importlib
 import os
-import pkgutil
 from typing import Annotated
 
 import typer
@@ -15,6 +13,7 @@ import typer
 from ganhub._version import __version__
 from ganhub.console import in_sentences
 from ganhub.images.provenance import SWITCH
+from ganhub.registry import import_files
 
 cli = typer.Typer(
     help="GANs and style networks from the Hugging Face Hub to your screen.",
@@ -44,8 +43,7 @@ def options(
         os.environ[SWITCH] = "0"
 
 
-_groups = [importlib.import_module(f"{__name__}.{m.name}") for m in pkgutil.iter_modules(__path__) if m.name[0] != "_"]
-for _group in sorted(_groups, key=lambda group: group.PLACE):
+for _group in sorted(import_files(__name__, __path__), key=lambda group: group.PLACE):
     _group.add_to(cli)
 
 

@@ -54,10 +54,10 @@ def listed(model: StyleGenerator) -> list[str]:
 
 def figures(one: NamedDirection) -> str:
     """What was measured of it, or which direction it stands for."""
-    told = one.success
-    if "changed" in told and "amount" in told:
-        kept = f", leaves the rest alone in {told['least kept']:.0%}" if "least kept" in told else ""
-        return f"at {told['amount']:g} does so in {told['changed']:.0%}{kept}"
+    success = one.success
+    if "changed" in success and "amount" in success:
+        kept = f", leaves the rest alone in {success['least kept']:.0%}" if "least kept" in success else ""
+        return f"at {success['amount']:g} does so in {success['changed']:.0%}{kept}"
     return one.reference or one.source
 
 

@@ -55,11 +55,11 @@ def edit(
             if total:
                 forecast.at(step / total)
 
-        made = render(asked, library, show, inputs=inputs)
-    facts = {"software": "ganhub", "model": Path(model).name, "edits": ", ".join(made.notes) or "none"}
-    images.save_image(made.pictures, out, mark=marks.mark_of(asked, library))
-    latents.save_w(made.tensors["w"], point, noise=made.tensors["noise"], about=facts)
-    say(f"{made.text} {', '.join(made.notes) or 'No change'}: {out}, and its point in W in {point.name}")
+        result = render(asked, library, show, inputs=inputs)
+    facts = {"software": "ganhub", "model": Path(model).name, "edits": ", ".join(result.notes) or "none"}
+    images.save_image(result.pictures, out, mark=marks.mark_of(asked, library))
+    latents.save_w(result.tensors["w"], point, noise=result.tensors["noise"], about=facts)
+    say(f"{result.text} {', '.join(result.notes) or 'No change'}: {out}, and its point in W in {point.name}")
 
 
 def one_change(text: str) -> tuple[str, float]:

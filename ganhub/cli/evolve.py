@@ -18,6 +18,7 @@ from ganhub.creation.search import Search, get_score, list_algorithms, list_scor
 from ganhub.creation.search.plot import progress_svg
 from ganhub.creation.search.scores import read_scores
 from ganhub.creation.search.state import load_state, save_state
+from ganhub.creation.search.wall import MOST
 from ganhub.files import write_atomically
 
 NAMES = ", ".join(one.name for one in list_scores())
@@ -52,15 +53,21 @@ def evolve(
         seed=seed, label=label, space=space, truncation=truncation,
         target=inputs.add(target) if target is not None else "",
     )  # fmt: skip
+    library = LocalLibrary(device)
+    asked = asked.pinned(library)  # scores of another version of the model are those of other pictures
     resumed = os.path.isfile(out / STATE) and not force
     state = load_state(out / STATE, asked) if resumed else None
-    may_write([out / name for name in (WALL, PLOT, LATENTS)], force or resumed)
-    library = LocalLibrary(device)
+    may_write([*(out / name for name in (WALL, PLOT, LATENTS)), *pictures_in(out)], force or resumed)
     search = asked.begin(library, inputs, state)
     if state is not None:
         say(f"{out / STATE}: {len(state.tape)} of {search.evaluations} pictures are scored already.")
     follow(asked, search, out)
     write(asked, search, library, out)
+
+
+def pictures_in(out: Path) -> list[Path]:
+    """Where the pictures of the wall lie, best first."""
+    return [out / f"best-{number:02}.png" for number in range(1, MOST + 1)]
 
 
 def follow(asked: Evolve, search: Search, out: Path) -> None:
@@ -85,21 +92,23 @@ def write(asked: Evolve, search: Search, library: LocalLibrary, out: Path) -> No
     """The wall, its pictures one by one, their latents and the plot."""
     from safetensors.torch import save_file
 
-    found = asked.result(search)
-    creations = points_of(search.space, asked.model, found.tensors["points"].numpy())
-    for i, (picture, creation) in enumerate(zip(found.pictures, creations, strict=True), 1):
-        images.save_image(picture, out / f"best-{i:02}.png", mark=marks.mark_of(creation, library))
-    scale = max(1, SHOWN // max(found.pictures.shape[-2:]))
+    result = asked.result(search)
+    creations = points_of(search.space, asked.model, result.tensors["points"].numpy())
+    for path, picture, creation in zip(pictures_in(out), result.pictures, creations, strict=False):
+        images.save_image(picture, path, mark=marks.mark_of(creation, library))
+    for path in pictures_in(out)[len(creations) :]:
+        path.unlink(missing_ok=True)  # of an earlier, longer wall
+    scale = max(1, SHOWN // max(result.pictures.shape[-2:]))
     layout = marks.Layout(columns=min(COLUMNS, len(creations)), padding=4, scale=scale)
-    images.save_image(layout.arrange(found, library), out / WALL, mark=marks.mark_of(asked, library, layout))
-    tensors = {name: tensor.contiguous().to(torch.float32) for name, tensor in found.tensors.items()}
+    images.save_image(layout.arrange(result, library), out / WALL, mark=marks.mark_of(asked, library, layout))
+    tensors = {name: tensor.contiguous().to(torch.float32) for name, tensor in result.tensors.items()}
     about = {"software": "ganhub", "creation": asked.to_json()}
     write_atomically(out / LATENTS, lambda path: save_file(tensors, path, metadata=about))
     svg = progress_svg(search.progress(), asked.population)
     write_atomically(out / PLOT, lambda path: path.write_text(svg, "utf-8"))
-    said = ", ".join(get_score(name).says if weight > 0 else f"little of: {get_score(name).says}"
+    wanted = ", ".join(get_score(name).says if weight > 0 else f"little of: {get_score(name).says}"
                      for name, weight in asked.scores)  # fmt: skip
-    say(f"Looked for {said}. {found.text}")
+    say(f"Looked for {wanted}. {result.text}")
     say(f"In {out}: {WALL}, best-01.png to best-{len(creations):02}.png, {LATENTS}, {PLOT} and {STATE}.")
 
 

@@ -13,36 +13,41 @@ from ganhub.cli._files import Force, may_write, must_end_in
 from ganhub.cli._forecast import Forecast
 from ganhub.cli._inputs import place, progress, say
 from ganhub.console import printable
-from ganhub.creation import Inputs, Interpolate, LocalLibrary, Project, Result, checks, limits, marks, render
+from ganhub.creation import Inputs, Interpolate, LocalLibrary, Project, Result, limits, marks, render
+from ganhub.creation.pins import fields_of, read_pins
 from ganhub.images import video
+from ganhub.latents.easing import list_easings
 from ganhub.models import LatentGenerator, StyleGenerator
 
 STRENGTHS = (-3.0, -1.5, 0.0, 1.5, 3.0)  # of the edits, in standard deviations
 DIRECTIONS = 4
+EASINGS = ", ".join(one.name for one in list_easings())
 
 
 def walk(
     model: Annotated[str, typer.Argument(help="A folder, a name from `ganhub list`, or owner/name on the Hub.")],
-    seeds: Annotated[str, typer.Option(help="Two or more, as in 1,2,3.")] = "1,2,3",
+    seeds: Annotated[
+        str, typer.Option(help="Two or more, as in 1,2,3. With a class and a long way to the next: '1 (cat) x2, 3'.")
+    ] = "1,2,3",
     frames: Annotated[int, typer.Option(help="How many pictures.")] = 120,
     space: Annotated[str, typer.Option(help="z or w; by default w where the model has it.")] = "",
     loop: Annotated[bool, typer.Option("--loop/--no-loop", help="End where it began.")] = True,
     label: Annotated[str | None, typer.Option(help="Class name or index; each seed's own without it.")] = None,
     truncation: Annotated[float, typer.Option(help="Below 1: more typical, less varied.")] = 1.0,
     pace: Annotated[str, typer.Option(help="latent, or picture: frames differ equally, for more work.")] = "latent",
+    easing: Annotated[str, typer.Option(help=f"How it goes from seed to seed: {EASINGS}.")] = "linear",
     fps: Annotated[float, typer.Option(help="Frames a second.")] = 24,
-    out: Annotated[Path, typer.Option(parser=place, help="The film to write: .mp4 or .gif.")] = Path("walk.mp4"),
+    out: Annotated[Path, typer.Option(parser=place, help="The film to write: .mp4, .webm or .gif.")] = Path("walk.mp4"),
     force: Force = False,
     device: Annotated[str, typer.Option(help="cpu, cuda, mps or auto.")] = "auto",
 ) -> None:
-    """Walk from seed to seed at an even pace and save the film."""
-    way = checks.read_seeds(seeds)
-    path = Interpolate(
-        model=model, seeds=way, frames=frames, label=label, loop=loop, space=space, truncation=truncation, pace=pace,
-        fps=fps,
-    )  # fmt: skip
-    must_end_in(out, (".mp4", ".gif"))  # before the work, not after it
+    """Walk from seed to seed and save the film."""
+    must_end_in(out, [f".{one}" for one in video.FORMATS])  # before the work, not after it
     video.check_speed(out, fps)
+    path = Interpolate(
+        model=model, **fields_of(read_pins(seeds)), frames=frames, label=label, loop=loop, space=space,
+        truncation=truncation, pace=pace, easing=easing, fps=fps, format=out.suffix.lower()[1:],
+    )  # fmt: skip
     may_write([out], force)
     library = LocalLibrary(device)
     limits.check_pixels(frames, library.open(model, LatentGenerator).config.size, limits.FILM, "frames")
@@ -57,7 +62,7 @@ def walk(
 
         film = render(path, library, show).film
     video.save_video(film, out, fps=fps, mark=marks.mark_of(path, library))
-    say(f"{frames} frames from seed {way[0]} to seed {way[-1]}{', and back,' if loop else ''} in {out}")
+    say(f"{frames} frames from seed {path.seeds[0]} to seed {path.seeds[-1]}{', and back,' if loop else ''} in {out}")
 
 
 def project(

@@ -41,13 +41,13 @@ def again(
             say(f"{name} is not on this machine: it is asked for on the Hub.", err=True)
     with progress() as bar:
         task = bar.add_task("Steps")
-        made = reproduce(
+        copy = reproduce(
             file, LocalLibrary(device), inputs, out=out,
             on_step=lambda step, steps, look: bar.update(task, completed=step, total=steps or None),
         )  # fmt: skip
-    for note in made.notes:
+    for note in copy.notes:
         say(note)
-    say(f"{made.text} In {out}")
+    say(f"{copy.text} In {out}")
 
 
 PLACE = 95  # of this command in the help

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from torch import Tensor
 
-from ganhub import images, zoo
-from ganhub.apply import styling
+from ganhub import zoo
 from ganhub.cli import _files as files
 from ganhub.cli._inputs import place, say
 from ganhub.creation import Inputs, LocalLibrary, Style, marks, render
 from ganhub.creation.photo import NO_PHOTO
+from ganhub.creation.style import SMOOTHING
 from ganhub.errors import ConfigError
 from ganhub.images import video
-from ganhub.images.provenance import Mark
 from ganhub.models import Stylizer
 
 NAMING, READING = zoo.default("paint"), zoo.default("paint like")  # for styles with names, and for pictures
@@ -56,7 +54,7 @@ def style(
     ] = None,
     tile: Annotated[str, typer.Option(help="auto, off, or pixels a side: large photos in tiles.")] = "auto",
     size: Annotated[int | None, typer.Option(help="Shrink photos to this longest side first.")] = None,
-    smoothing: Annotated[float, typer.Option(help="Of films over time, from 0 to 0.95.")] = 0.5,
+    smoothing: Annotated[float, typer.Option(help="Of films over time, from 0 to 0.95.")] = SMOOTHING,
     force: files.Force = False,
     device: Annotated[str, typer.Option(help="cpu, cuda, mps or auto.")] = "auto",
 ) -> None:
@@ -90,46 +88,16 @@ def _paint(
     """Paint a photo or film as planned; notes on it."""
     creation = replace(plan, photo=inputs.add(source))
     if files.is_film(source):
-        stylizer = library.open(plan.model, Stylizer)
-        mark = marks.mark_of(creation, library, shows="film")
-        shrunk, notes = _film(creation, stylizer, inputs, source, target, show, smoothing, mark)
+        film = creation.film(library, inputs, smoothing=smoothing, on_step=show)
+        mark = marks.mark_of(creation, library, marks.Layout(smoothing=smoothing), shows="film")
+        video.save_video(film.frames, target, fps=min(film.fps, video.fastest(target)), mark=mark)
+        shrunk, notes = film.shrunk, ["without its sound"] if film.sound else []
     else:
         result = render(creation, library, show, inputs=inputs)
         shrunk, notes = result.shrunk, files.save_result(result, source, target, marks.mark_of(creation, library))
     if shrunk and not plan.size:
         notes.append(f"shrunk to {shrunk} pixels, as {plan.model} paints pictures as one (--size says else)")
     return notes
-
-
-def _film(
-    creation: Style,
-    stylizer: Stylizer,
-    inputs: Inputs,
-    source: Path,
-    target: Path,
-    show: Callable,
-    smoothing: float,
-    mark: Mark | None,
-) -> tuple[int, list[str]]:
-    """Paint a film frame by frame; to which side it was shrunk, or 0, and notes."""
-    film = video.open_video(source)
-    most, shrunk = creation.most(stylizer), 0
-
-    def sized() -> Iterator[Tensor]:
-        nonlocal shrunk
-        for number, frame in enumerate(film):
-            show(number, film.count)
-            longest = max(frame.shape[-2:])
-            if most is not None and longest > most:
-                shrunk = most
-                height, width = (max(1, round(side * most / longest)) for side in frame.shape[-2:])
-                frame = images.resize(frame, (height, width))
-            yield frame
-
-    options = {**creation.options(stylizer, inputs), "scale": creation.scale and creation.scale * creation.strokes}
-    painted = styling.paint_frames(stylizer, sized(), smoothing=smoothing, **options)
-    video.save_video(painted, target, fps=min(film.fps, video.fastest(target)), mark=mark)
-    return shrunk, ["without its sound"] if film.sound else []
 
 
 # ---- arguments

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
-import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass
 from typing import Any, ClassVar, Protocol, Self, TypeVar
 
@@ -89,10 +89,12 @@ class Creation(BaseConfig):
 
     Attributes:
         revision: The versions of its models, each by the first 8 to 64 digits of :func:`ganhub.hub.revision_of`, in
-            the order of :meth:`models` with dots between them; "" for those that are here.
+            the order of :meth:`models` with dots between them, and after them that of :meth:`details`, where it has
+            any; "" for those that are here.
     """
 
     verb: ClassVar[str] = ""
+    has_details: ClassVar[bool] = False
 
     revision: str = dataclasses.field(default="", metadata={"revision": True})
 
@@ -103,16 +105,13 @@ class Creation(BaseConfig):
             _VERBS[verb] = cls
 
     def __post_init__(self) -> None:
-        hints = typing.get_type_hints(type(self))
-        for one in dataclasses.fields(self):
-            value = checks.field(one.name, getattr(self, one.name), hints[one.name], one.metadata)
-            object.__setattr__(self, one.name, value)
+        checks.check_fields(self)
         for one in dataclasses.fields(self):
             needed = one.metadata.get("sha256") and one.default is MISSING
             self.require(not needed or bool(getattr(self, one.name)), f"There is no {one.name} yet: give a picture.")
         self.check()
         asked, count = len(self.revision.split(".")), len(self.models())
-        fits = not self.revision or asked == count
+        fits = not self.revision or asked in (count, count + self.has_details)
         self.require(fits, f"revision must name {count} version{'s' * (count > 1)}, not {asked}.")
 
     def check(self) -> None:
@@ -127,8 +126,22 @@ class Creation(BaseConfig):
 
         Rendered where one of them is another version, it is refused instead of giving other pictures.
         """
-        revisions = [library.revision(name)[:SHORT] for name in self.models()]
-        return dataclasses.replace(self, revision=".".join(revisions))
+        revisions = [library.revision(name) for name in self.models()]
+        if details := self.details(library):
+            revisions.append(_hash(details))
+        return dataclasses.replace(self, revision=".".join(one[:SHORT] for one in revisions))
+
+    def details(self, library: Library) -> str:
+        """What of its model decides on the picture beside config and weights: the named directions that it uses."""
+        return ""
+
+    def versions(self, library: Library) -> Iterator[tuple[str, str, str]]:
+        """Of each part of its revision: what it is of, the digits that are asked for, and all those that are here."""
+        asked, names = self.revision.split(".") if self.revision else [], self.models()
+        for name, revision in zip(names, asked, strict=False):
+            yield name, revision, library.revision(name)
+        if len(asked) > len(names):
+            yield f"directions.json of {names[0]}", asked[-1], _hash(self.details(library))
 
     def digests(self) -> dict[str, str]:
         """sha256 of each input picture -> what it is here, in a word."""
@@ -171,17 +184,17 @@ class Creation(BaseConfig):
         verb, fields = data.get("verb", cls.verb), {key: value for key, value in data.items() if key != "verb"}
         kind = _VERBS.get(verb) if isinstance(verb, str) else None
         if kind is None or not issubclass(kind, cls):
-            known = [name for name, one in _VERBS.items() if issubclass(one, cls)]
-            named = checks.shown(verb)
-            raise ConfigError(f"There is no verb {named!r} here.{nearest(named, known)} Known: {', '.join(known)}.")
-        known = {one.name: one.default is MISSING for one in dataclasses.fields(kind)}
+            verbs = [name for name, one in _VERBS.items() if issubclass(one, cls)]
+            given = checks.shown(verb)
+            raise ConfigError(f"There is no verb {given!r} here.{nearest(given, verbs)} Known: {', '.join(verbs)}.")
+        names = {one.name: one.default is MISSING for one in dataclasses.fields(kind)}
         for key in fields:
-            if key not in known:
-                named = checks.shown(key)
+            if key not in names:
+                given = checks.shown(key)
                 raise ConfigError(
-                    f"{verb} has no field {named!r}.{nearest(named, known)} It knows: {', '.join(known)}."
+                    f"{verb} has no field {given!r}.{nearest(given, names)} It knows: {', '.join(names)}."
                 )
-        if missing := [key for key, needed in known.items() if needed and key not in fields]:
+        if missing := [key for key, needed in names.items() if needed and key not in fields]:
             raise ConfigError(f"{verb} needs a value for {', '.join(missing)}.")
         return kind(**fields)
 
@@ -223,11 +236,13 @@ def render(
 
 def check_revision(creation: Creation, library: Library) -> None:
     """Raise HubError where a model is another version than the one that a Creation names."""
-    asked = creation.revision.split(".") if creation.revision else []
-    for name, revision in zip(creation.models(), asked, strict=False):
-        here = library.revision(name)
+    for name, revision, here in creation.versions(library):
         if not here.startswith(revision):
             raise HubError(
                 f"{name} is another version here ({here[:8]}…, asked: {revision[:8]}…): its pictures are others. Get "
                 "the version that is asked for, or leave the revision out."
             )
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
 import reprlib
@@ -89,6 +90,13 @@ def read_seeds(text: Any, *, least: int = 2, most: int | None = None) -> tuple[i
         span = f"{least} or more" if most is None else f"{least} to {most}"
         raise ConfigError(f"Give {span} seeds, separated by commas; there are {len(seeds)}.")
     return tuple(seeds)
+
+
+def check_fields(one: Any) -> None:
+    """Check each field of a frozen dataclass by :func:`field`, and set it to its one form; ConfigError as there."""
+    hints = typing.get_type_hints(type(one))
+    for each in dataclasses.fields(one):
+        object.__setattr__(one, each.name, field(each.name, getattr(one, each.name), hints[each.name], each.metadata))
 
 
 def field(name: str, value: Any, hint: Any, rules: Mapping[str, Any]) -> Any:

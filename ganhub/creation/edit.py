@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from weakref import WeakKeyDictionary
 
@@ -16,12 +17,13 @@ from ganhub.creation.project import Project
 from ganhub.latents import Direction, Projection, direction, edit, layer_range, mix, principal_directions
 from ganhub.latents.directions import class_name
 from ganhub.models import StyleGenerator
-from ganhub.models._named import named_here
+from ganhub.models._named import COMPUTED, named_here, written
 
 REACH = 4.0  # standard deviations to either side
 NOTHING = "nothing"
 PARTS = {"coarse": "shape", "middle": "details", "fine": "colours"}  # of the layers -> what they decide on
 MIXES = (NOTHING, *PARTS, "coarse+middle", "coarse+fine", "middle+fine", "coarse+middle+fine")
+MOST_CHANGES = 64  # directions of one picture
 COUNT = 8  # principal directions that are computed together
 MOST = 256  # directions of a model that are remembered
 KINDS = {"pca": "Change", "sefa": "Other change"}  # of a direction's name -> in words
@@ -61,6 +63,7 @@ class Edit(Creation, verb="edit"):
         directions: (name, amount in standard deviations, or in the unit of a named direction).
         mixed: Which styles are those of another picture.
         mix_seed: Its seed, where it is no photo.
+        mix_label: The class of that seed's picture; None for the class of the picture that is edited.
         mix_photo: sha256 of a photo, which is projected to W first, with ``size`` and ``steps``.
         truncation: Below 1: more typical.
     """
@@ -74,12 +77,20 @@ class Edit(Creation, verb="edit"):
     directions: tuple[tuple[str, float], ...] = ()
     mixed: str = choice(*MIXES)
     mix_seed: int = bounded(0, MAX_SEED, 0)
+    mix_label: str | int | None = bounded(0, 1_000_000, None)
     mix_photo: str = picture("")
     truncation: float = bounded(0, 1.5, 1.0)
 
+    has_details = True
+
     def check(self) -> None:
+        count = len(self.directions)
+        self.require(count <= MOST_CHANGES, f"Change a picture along at most {MOST_CHANGES} directions, not {count}.")
         for name, amount in self.directions:
             number(shown(in_words(name)), amount, -REACH, REACH)
+
+    def details(self, library: Library) -> str:
+        return details_of(self.model, [name for name, _ in self.directions], library)
 
     @property
     def source(self) -> str:
@@ -106,7 +117,9 @@ class Edit(Creation, verb="edit"):
 
     def _unedited(self) -> Edit:
         """The same without edits, which is what the start depends on."""
-        return replace(self, directions=(), mixed=NOTHING, mix_seed=0, mix_photo="", truncation=1.0, revision="")
+        return replace(
+            self, directions=(), mixed=NOTHING, mix_seed=0, mix_label=None, mix_photo="", truncation=1.0, revision=""
+        )
 
     def _other(self) -> Edit | None:
         """The photo that styles are taken from, without edits; None where there is none."""
@@ -148,7 +161,8 @@ class Edit(Creation, verb="edit"):
         w, notes = start.w.to(generator.device), []
         label = None if start.label is None else start.label.to(generator.device)
         if self.mixed != NOTHING:
-            wanted = other.w.to(w) if other else generator.to_w(generator.latent([self.mix_seed]), label)
+            own = label if self.mix_label is None else generator.labels(1, self.mix_label).to(generator.device)
+            wanted = other.w.to(w) if other else generator.to_w(generator.latent([self.mix_seed]), own)
             for part in self.mixed.split("+"):
                 w = mix(generator, w, wanted, part)
             taken = " and ".join(PARTS[part] for part in self.mixed.split("+"))
@@ -167,6 +181,14 @@ def kept_start(creation: Edit, inputs: Inputs) -> Start | None:
     """What the edits of a Creation began from, where it was computed with these inputs."""
     plain = creation._unedited()
     return next((kept for (start, _), kept in inputs.kept.items() if start == plain), None)
+
+
+def details_of(model: str, names: Sequence[str], library: Library) -> str:
+    """What ``directions.json`` says of directions, of those of these names that are in it; "" where none is."""
+    bases = {name.partition("@")[0].strip() for name in names}
+    if all(base.partition(":")[0] in COMPUTED for base in bases):
+        return ""
+    return written(library.open(model, StyleGenerator).named, bases)
 
 
 def in_words(name: str) -> str:

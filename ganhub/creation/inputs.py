@@ -40,6 +40,10 @@ class Inputs:
         self._known[digest] = source
         return digest
 
+    def files(self) -> list[str]:
+        """The pictures that are files."""
+        return [os.fspath(source) for source in self._known.values() if not isinstance(source, bytes)]
+
     def find(self, digest: str, name: str = "picture") -> Bytes:
         """The file or bytes with this sha256.
 

@@ -9,7 +9,6 @@ import math
 import os
 import platform
 import re
-import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,9 +22,10 @@ from ganhub._version import __version__
 from ganhub.apply import translating
 from ganhub.config import nearest
 from ganhub.convert import SUFFIXES
-from ganhub.creation import checks
+from ganhub.creation import checks, limits
 from ganhub.creation._base import Creation, Library, Result, bounded
 from ganhub.creation.inputs import Inputs, sha256_of
+from ganhub.creation.style import SMOOTHING
 from ganhub.errors import ConfigError
 from ganhub.files import parse_json
 from ganhub.hub.folder import clipped
@@ -55,6 +55,7 @@ class Layout:
         upscaler: by this model, or each pixel a square.
         columns: They are laid out in a grid of so many; 0 for no grid.
         padding: White pixels between neighbours of a grid.
+        smoothing: Of a painted film over time.
     """
 
     picked: tuple[int, ...] = bounded(0, 100_000, ())
@@ -62,13 +63,10 @@ class Layout:
     upscaler: str = ""
     columns: int = bounded(0, 4096, 0)
     padding: int = bounded(0, 256, 2)
+    smoothing: float = bounded(0, 0.95, SMOOTHING)
 
     def __post_init__(self) -> None:
-        hints = typing.get_type_hints(type(self))
-        for one in dataclasses.fields(self):
-            object.__setattr__(
-                self, one.name, checks.field(one.name, getattr(self, one.name), hints[one.name], one.metadata)
-            )
+        checks.check_fields(self)
 
     def to_dict(self) -> dict[str, Any]:
         """What is not as usual, as plain values."""
@@ -83,22 +81,28 @@ class Layout:
     def from_dict(cls, data: Any) -> Self:
         """Read what :meth:`to_dict` wrote; ConfigError for anything else."""
         data = _table("layout", data)
-        known = {one.name for one in dataclasses.fields(cls)}
+        names = {one.name for one in dataclasses.fields(cls)}
         for key in data:
-            if key not in known:
-                raise ConfigError(f"layout has no field {checks.shown(key)!r}.{nearest(key, known)}")
+            if key not in names:
+                raise ConfigError(f"layout has no field {checks.shown(key)!r}.{nearest(key, names)}")
         return cls(**data)
 
-    def arrange(self, made: Result, library: Library) -> Tensor:
+    def arrange(self, result: Result, library: Library) -> Tensor:
         """Pictures or frames as they are written: one picture [1, C, H, W], or frames [F, C, H, W].
 
         Raises:
-            ConfigError: There is no such picture. HubError: The upscaler is not here.
+            ConfigError: There is no such picture, or it would be larger than :mod:`ganhub.creation.limits` allows.
+            HubError: The upscaler is not here.
         """
-        pictures = made.film if made.film is not None else made.pictures
+        pictures = result.pictures if result.film is None else result.film
+        if self.picked and max(self.picked) >= len(pictures):
+            raise ConfigError(f"There is no picture {max(self.picked)}: there are {len(pictures)}.")
+        if self != Layout():  # what is written as it is has its size already
+            height, width = (side * self.scale for side in pictures.shape[-2:])
+            of_film = result.film is not None and not self.columns
+            most, noun = (limits.FILM, "frames") if of_film else (limits.GRID, "pictures")
+            limits.check_pixels(len(self.picked) or len(pictures), (height, width), most, noun)
         if self.picked:
-            if max(self.picked) >= len(pictures):
-                raise ConfigError(f"There is no picture {max(self.picked)}: there are {len(pictures)}.")
             pictures = pictures[list(self.picked)]
         pictures = enlarged(pictures, self.scale, library.open(self.upscaler, Translator) if self.upscaler else None)
         if self.columns:
@@ -221,14 +225,14 @@ def mark_of(
     layout = layout or Layout()
     names = [*creation.models(), *([layout.upscaler] if layout.upscaler else [])]
     device = str(getattr(library, "device", "auto"))
-    told = Provenance(
+    record = Provenance(
         creation=without_paths(creation.pinned(library)),
         layout=dataclasses.replace(layout, upscaler=plain_name(layout.upscaler)),
         models={plain_name(name): library.revision(name) for name in names},
         inputs=creation.digests(), attached=_small(creation, inputs), shows=shows, versions=versions(device),
     )  # fmt: skip
     system = "ganhub" + (f" with {', '.join(map(plain_name, names))}" if names else "")
-    return Mark(told.to_json(), creation.source_type(library), system)
+    return Mark(record.to_json(), creation.source_type(library), system)
 
 
 def versions(device: str = "auto") -> dict[str, Any]:
@@ -275,27 +279,27 @@ def require_names(creation: Creation, layout: Layout) -> None:
 
 
 def _small(creation: Creation, inputs: Inputs | None) -> dict[str, bytes]:
-    found = {}
+    pictures = {}
     for digest, name in creation.digests().items():
         source = inputs.find(digest, name) if inputs is not None and name == "mask" else None
         if (
             source is not None
             and (len(source) if isinstance(source, bytes) else os.path.getsize(source)) <= MOST_ATTACHED
         ):
-            found[digest] = source if isinstance(source, bytes) else Path(source).read_bytes()
-    return found
+            pictures[digest] = source if isinstance(source, bytes) else Path(source).read_bytes()
+    return pictures
 
 
 def _attached(data: Mapping[str, Any]) -> dict[str, bytes]:
-    found = {}
+    pictures = {}
     for digest, text in _table("attached", data, True).items():
         try:
-            found[digest] = base64.b64decode(text, validate=True)
+            pictures[digest] = base64.b64decode(text, validate=True)
         except (ValueError, TypeError) as error:
             raise ConfigError("A picture that is attached to the file is damaged.") from error
-        if sha256_of(found[digest]) != digest:
+        if sha256_of(pictures[digest]) != digest:
             raise ConfigError("A picture that is attached to the file is not the one that is meant.")
-    return found
+    return pictures
 
 
 def _table(name: str, data: Any, inside: bool = False) -> Mapping[str, Any]:

@@ -45,8 +45,8 @@ def to_code(creation: Creation) -> str:
         ConfigError: It holds more than a link can.
     """
     given = {field.name: field.default for field in dataclasses.fields(creation)}
-    said = {key: value for key, value in creation.to_dict().items() if _said(creation, key, given)}
-    text = json.dumps(said, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+    fields = {key: value for key, value in creation.to_dict().items() if _differs(creation, key, given)}
+    text = json.dumps(fields, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
     packer = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zlib.Z_DEFAULT_STRATEGY, OFTEN)
     packed = _checksum(text) + packer.compress(text) + packer.flush()
     code = VERSION + base64.urlsafe_b64encode(packed).decode().rstrip("=")
@@ -84,7 +84,7 @@ def read(text: str) -> Creation:
     return from_code(text)
 
 
-def _said(creation: Creation, key: str, defaults: dict) -> bool:
+def _differs(creation: Creation, key: str, defaults: dict) -> bool:
     return key not in defaults or defaults[key] is dataclasses.MISSING or getattr(creation, key) != defaults[key]
 
 

@@ -21,20 +21,27 @@ import torch
 from torch import Tensor
 
 from ganhub import images
-from ganhub.creation import marks
-from ganhub.creation._base import SHORT, Creation, Library, OnStep, Result, render
+from ganhub.creation import limits, marks
+from ganhub.creation._base import SHORT, Creation, Library, OnStep, Result, check_revision, render
+from ganhub.creation.generate import Generate
 from ganhub.creation.inputs import Inputs
+from ganhub.creation.interpolate import Interpolate
 from ganhub.creation.library import LocalLibrary
-from ganhub.creation.marks import Provenance
+from ganhub.creation.marks import Layout, Provenance
+from ganhub.creation.style import Style
 from ganhub.errors import ConfigError, ImageError
 from ganhub.files import write_atomically
 from ganhub.images import provenance, video
+from ganhub.models import LatentGenerator
 
 _KINDS = (
     (b"\x89PNG", ".png"), (b"\xff\xd8", ".jpg"), (b"RIFF....WEBP", ".webp"), (b"GIF8", ".gif"),
     (b"....ftyp", ".mp4"), (b"\x1aE\xdf\xa3", ".webm"),
 )  # fmt: skip
-_WORDS = {"ganhub": "ganhub", "torch": "torch", "device": "device", "machine": "machine", "threads": "thread count"}
+_WORDS = {
+    "ganhub": "version of ganhub", "torch": "version of torch", "device": "device", "machine": "machine",
+    "threads": "thread count",
+}  # fmt: skip
 _SHOWS = {
     "early": "The work was stopped early then, and went to its end now.",
     "sheet": "The file is a sheet with more on it; what it names was made alone.",
@@ -42,20 +49,20 @@ _SHOWS = {
 
 
 @dataclass(frozen=True, eq=False)
-class Again:
+class Reproduction:
     """A picture or film made once more.
 
     Attributes:
-        told: What the file says.
-        made: What came of it.
+        provenance: What the file says.
+        result: What came of it; empty for a painted film.
         same_file: Whether the files are equal to the byte.
         same_pixels: Whether what they show is.
         difference: The largest difference of a pixel, of 255; None where the sizes differ.
         notes: What is not as it was then, a sentence each.
     """
 
-    told: Provenance
-    made: Result
+    provenance: Provenance
+    result: Result
     same_file: bool
     same_pixels: bool
     difference: int | None
@@ -110,7 +117,7 @@ def kind_of(path: Path) -> str:
 def reproduce(
     path: str | os.PathLike[str], library: Library | None = None, inputs: Inputs | None = None, *,
     out: str | os.PathLike[str] | None = None, on_step: OnStep | None = None,
-) -> Again:  # fmt: skip
+) -> Reproduction:  # fmt: skip
     """Make the picture or film of a file once more, and compare the two.
 
     Args:
@@ -124,27 +131,25 @@ def reproduce(
         ConfigError: The file does not say how it was made, or says what cannot be; an input picture is missing.
         HubError: A model is not here.
     """
-    path, kind, told = Path(path), kind_of(Path(path)), read_provenance(path)
+    path, kind, record = Path(path), kind_of(Path(path)), read_provenance(path)
     if out is not None and kind_of_name(out) != kind:
         raise ConfigError(f"{Path(out).name} is to be the same kind of file: end its name in {kind}.")
-    if told.shows == "film":
-        raise ConfigError(f"{path.name} was painted frame by frame: paint the film again by `ganhub style`.")
     library, inputs = library or LocalLibrary(), inputs or Inputs()
-    for data in told.attached.values():
+    for data in record.attached.values():
         inputs.add(data)
-    creation, notes = here(told, library)
-    made = render(creation, library, on_step, inputs=inputs)
-    shown = told.layout.arrange(made, library)
+    creation, notes = here(record, library)
+    check_size(creation, library)
     with tempfile.TemporaryDirectory(prefix="ganhub-") as folder:
         again = Path(folder) / f"again{kind}"
-        write(again, shown, path, creation, told, library, inputs)
+        make = paint_again if record.shows == "film" else make_again
+        result = make(again, path, creation, record.layout, library, inputs, on_step, bool(record.attached))
         same_file = again.read_bytes() == path.read_bytes()
         difference = 0 if same_file else compare(path, again)
         if out is not None:
             keep(again, Path(out))
-    if told.shows:
-        notes.append(_SHOWS[told.shows])
-    return Again(told, made, same_file, difference == 0, difference, notes)
+    if record.shows in _SHOWS:
+        notes.append(_SHOWS[record.shows])
+    return Reproduction(record, result, same_file, difference == 0, difference, notes)
 
 
 def kind_of_name(out: str | os.PathLike[str]) -> str:
@@ -153,40 +158,67 @@ def kind_of_name(out: str | os.PathLike[str]) -> str:
     return ".jpg" if suffix == ".jpeg" else suffix
 
 
-def here(told: Provenance, library: Library) -> tuple[Creation, list[str]]:
+def here(record: Provenance, library: Library) -> tuple[Creation, list[str]]:
     """The Creation as it can be made on this machine, and a sentence for what is not as it was.
 
     Another version of a model is said, and used.
     """
-    creation, notes = told.creation, []
-    asked = creation.revision.split(".") if creation.revision else []
-    for name, revision in zip(creation.models(), asked, strict=False):
-        now = library.revision(name)
+    creation, notes = record.creation, []
+    for name, revision, now in record.creation.versions(library):
         if not now.startswith(revision):
             notes.append(f"{name} is another version here: {now[:SHORT]}, then {revision[:SHORT]}.")
             creation = dataclasses.replace(creation, revision="")
-    upscaler = told.layout.upscaler
-    if upscaler and told.models.get(upscaler) not in (None, library.revision(upscaler)):
+    upscaler = record.layout.upscaler
+    if upscaler and record.models.get(upscaler) not in (None, library.revision(upscaler)):
         notes.append(f"{upscaler} is another version here.")
     now = marks.versions(str(getattr(library, "device", "auto")))
     for name, word in _WORDS.items():
-        if name in told.versions and told.versions[name] != now[name]:
-            notes.append(f"The {word} is {now[name]} here, and was {told.versions[name]}.")
+        if name in record.versions and record.versions[name] != now[name]:
+            notes.append(f"The {word} is {now[name]} here, and was {record.versions[name]}.")
     return creation, notes
 
 
-def write(
-    again: Path, shown: Tensor, path: Path, creation: Creation, told: Provenance, library: Library, inputs: Inputs
-) -> None:
-    """Write what was made as the file was written."""
-    mark = marks.mark_of(creation, library, told.layout, inputs=inputs if told.attached else None)
+def check_size(creation: Creation, library: Library) -> None:
+    """Raise ConfigError, before any work, where a wall or a walk would not fit into memory."""
+    if isinstance(creation, Generate | Interpolate):
+        size = library.open(creation.model, LatentGenerator).config.size
+        if isinstance(creation, Generate):
+            limits.check_pixels(len(creation.wanted()), size, limits.GRID)
+        else:
+            limits.check_pixels(creation.frames, size, limits.FILM, "frames")
+
+
+def make_again(
+    again: Path, path: Path, creation: Creation, layout: Layout, library: Library, inputs: Inputs,
+    on_step: OnStep | None, attach: bool,
+) -> Result:  # fmt: skip
+    """Render a Creation, and write the result as the file at ``path`` was written."""
+    result = render(creation, library, on_step, inputs=inputs)
+    shown = layout.arrange(result, library)
+    mark = marks.mark_of(creation, library, layout, inputs=inputs if attach else None)
     if again.suffix in (".mp4", ".webm", ".gif"):
         video.save_video(shown, again, fps=speed(creation), mark=mark)
-        return
+        return result
     if len(shown) != 1:
         raise ConfigError(f"{path.name} holds one picture, and what it names makes {len(shown)}.")
     srgb, texts = "icc_profile" in images.open_image(path).info, provenance.read_texts(path)
     images.save_image(shown, again, srgb=srgb, metadata=texts, mark=mark)
+    return result
+
+
+def paint_again(
+    again: Path, path: Path, creation: Creation, layout: Layout, library: Library, inputs: Inputs,
+    on_step: OnStep | None, attach: bool,
+) -> Result:  # fmt: skip
+    """Paint a film frame by frame; it is too large for the result, which holds nothing."""
+    if not isinstance(creation, Style):
+        raise ConfigError(f"{path.name} names the verb {creation.verb}, and only a style paints films.")
+    check_revision(creation, library)
+    creation.require_inputs(inputs)
+    film = creation.film(library, inputs, smoothing=layout.smoothing, on_step=on_step)
+    mark = marks.mark_of(creation, library, layout, shows="film")
+    video.save_video(film.frames, again, fps=min(film.fps, video.fastest(again)), mark=mark)
+    return Result()
 
 
 def speed(creation: Creation) -> float:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from torch import Tensor
 
@@ -13,11 +15,31 @@ from ganhub.creation._base import Library, OnStep, Result, bounded, choice, pict
 from ganhub.creation.checks import MAX_SEED, SHA256
 from ganhub.creation.inputs import Inputs
 from ganhub.creation.photo import OfPhoto, read_mask
-from ganhub.errors import ConfigError
+from ganhub.errors import ConfigError, ImageError
+from ganhub.images import video
 from ganhub.models import Stylizer
 
 WHOLE_SIDE = 1024  # pixels, for models that paint a picture as one
+MOST_STYLES = 64  # of one painting
+SMOOTHING = 0.5  # of a film over time, where nobody says
 Shares = tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class PaintedFilm:
+    """A film that is painted while its frames are asked for, so that it need not fit into memory.
+
+    Attributes:
+        frames: [1, C, H, W] in [-1, 1] each, once.
+        fps: Frames a second of what it was painted from.
+        sound: Whether that has sound, which is lost.
+        shrunk: To which side its frames were shrunk first, in pixels; 0 where they were not.
+    """
+
+    frames: Iterator[Tensor]
+    fps: float
+    sound: bool
+    shrunk: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +77,7 @@ class Style(OfPhoto, verb="style"):
         for pairs in (self.styles, self.outside):
             heavy = not pairs or any(share for _, share in pairs)
             self.require(heavy, "One style at least needs a weight above 0.")
+            self.require(len(pairs) <= MOST_STYLES, f"A painting has at most {MOST_STYLES} styles, not {len(pairs)}.")
         self.require(not self.outside or bool(self.mask), "A style outside the mask needs a mask: give one.")
 
     def digests(self) -> dict[str, str]:
@@ -68,6 +91,38 @@ class Style(OfPhoto, verb="style"):
         options = {**self.options(stylizer, inputs), "scale": scale * self.strokes}
         painted = styling.paint(stylizer, photo.picture, on_step=on_step, **options)
         return Result(pictures=painted, photo=photo.picture, srgb=photo.srgb, shrunk=photo.shrunk)
+
+    def film(
+        self, library: Library, inputs: Inputs, *, smoothing: float = SMOOTHING, on_step: OnStep | None = None
+    ) -> PaintedFilm:
+        """Paint a film, whose sha256 stands for the photo, frame by frame.
+
+        Args:
+            smoothing: See :class:`ganhub.images.video.Smoother`.
+            on_step: Called with (frame, frames or 0, None) before each frame.
+
+        Raises:
+            ConfigError: As of :meth:`make`. ImageError: It is no film that can be read.
+        """
+        stylizer = library.open(self.model, Stylizer)
+        film, most = video.open_video(inputs.find(self.photo, "film")), self.most(stylizer)
+        frames = iter(film)
+        first = next(frames, None)
+        if first is None:
+            raise ImageError(f"{film.path.name} holds no frames: choose another film.")
+        longest = max(first.shape[-2:])
+        shrunk = most if most is not None and longest > most else 0
+        size = tuple(max(1, round(side * shrunk / longest)) for side in first.shape[-2:])
+
+        def sized() -> Iterator[Tensor]:
+            for number, frame in enumerate(chain([first], frames)):
+                if on_step is not None:
+                    on_step(number, film.count, None)
+                yield images.resize(frame, size) if shrunk else frame
+
+        options = {**self.options(stylizer, inputs), "scale": self.scale and self.scale * self.strokes}
+        painted = styling.paint_frames(stylizer, sized(), smoothing=smoothing, **options)
+        return PaintedFilm(painted, film.fps, film.sound, shrunk)
 
     def most(self, stylizer: Stylizer) -> int | None:
         """The longest side of what is painted, or None for any."""
@@ -87,16 +142,16 @@ class Style(OfPhoto, verb="style"):
         return [(self._style(name, stylizer, inputs), share / total) for name, share in pairs]
 
     def _style(self, name: str, stylizer: Stylizer, inputs: Inputs) -> Tensor | str:
-        known = stylizer.style_names
+        names = stylizer.style_names
         if not SHA256.fullmatch(name):
-            if known and name not in known:
+            if names and name not in names:
                 raise ConfigError(
-                    f"There is no style or picture '{name}'.{nearest(name, known)} Known: {', '.join(known)}."
+                    f"There is no style or picture '{name}'.{nearest(name, names)} Known: {', '.join(names)}."
                 )
             return name
         if not stylizer.reads_pictures:
             raise ConfigError(
                 f"This {stylizer.architecture} paints only the styles it was trained on, no picture: name one of "
-                f"{', '.join(known)}, or choose a model that takes pictures."
+                f"{', '.join(names)}, or choose a model that takes pictures."
             )
         return images.load_image(inputs.find(name, "style"), max_side=self.style_size)

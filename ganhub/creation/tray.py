@@ -55,13 +55,17 @@ class Kept:
         creation: What was asked for.
         files: (suffix such as ".png", bytes) of its pictures, and of its film.
         star: Whether it is a favourite.
-        note: What its owner wrote about it.
+        note: What its owner wrote about it; what is longer than ``MAX_NOTE`` is cut.
     """
 
     creation: Creation
     files: Sequence[tuple[str, bytes]] = field(default=())
     star: bool = False
     note: str = ""
+
+    def __post_init__(self) -> None:
+        whole = self.note[:MAX_NOTE].encode("utf-8", "ignore").decode()  # a browser may cut an emoji in half
+        object.__setattr__(self, "note", whole)
 
 
 def in_words(creation: Creation) -> str:
@@ -193,14 +197,14 @@ def _rows(table: Any) -> list[dict[str, Any]]:
 def _kept(row: dict[str, Any], files: Sequence[tuple[str, bytes]]) -> Kept:
     """A row, its Creation checked as any other; one that cannot be made here any more says so."""
     creation, note = Creation.from_dict(row.get("creation")), row.get("note", "")
-    return Kept(creation, files, row.get("star") is True, note[:MAX_NOTE] if isinstance(note, str) else "")
+    return Kept(creation, files, row.get("star") is True, note if isinstance(note, str) else "")
 
 
 def _first(archive: zipfile.ZipFile, names: Any, limit: int) -> list[tuple[str, bytes]]:
     """The first file that a row names, if the zip holds it under just that name."""
-    known = [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
-    known = [name for name in known if FILE.fullmatch(name) and name in archive.NameToInfo]
-    pictures = [name for name in known if name.endswith((".png", ".webp", ".jpg"))]
+    names = [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
+    there = [name for name in names if FILE.fullmatch(name) and name in archive.NameToInfo]
+    pictures = [name for name in there if name.endswith((".png", ".webp", ".jpg"))]
     return [(Path(name).suffix, _read(archive, name, limit)) for name in pictures[:1]]
 
 

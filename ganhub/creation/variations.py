@@ -14,6 +14,8 @@ from ganhub.creation.edit import MIXES, NOTHING, Edit
 from ganhub.creation.generate import Generate
 from ganhub.creation.interpolate import Interpolate
 from ganhub.creation.search import Evolve
+from ganhub.creation.search.point import Point
+from ganhub.creation.search.space import SEEDS as MIXED
 from ganhub.creation.style import Style
 from ganhub.errors import ConfigError
 
@@ -105,12 +107,17 @@ def edit_of(creation: Creation) -> Edit:
     return Edit(model=creation.model, seed=seed, label=_label(creation), truncation=creation.truncation)
 
 
-def search_from(creation: Creation) -> Evolve:
-    """A search among mixtures of the (first) seed of a Creation and those after it; ConfigError where it has none."""
-    if isinstance(creation, Evolve):
+def search_from(creation: Creation) -> Evolve | Point:
+    """Where a search goes on from a Creation: one picture is to have children; the first seed of a wall or a film is
+    mixed with those after it. ConfigError where it has none.
+    """
+    if isinstance(creation, Evolve | Point):
         return creation
-    seed = first_seed(creation)
-    return Evolve(model=creation.model, seed=seed, label=_label(creation), generations=GENERATIONS)
+    settings = {"seed": first_seed(creation), "label": _label(creation), "truncation": creation.truncation}
+    settings["model"] = creation.model
+    if isinstance(creation, Edit) or isinstance(creation, Generate) and len(creation.wanted()) == 1:
+        return Point(weights=(1.0, *[0.0] * (MIXED - 1)), **settings)
+    return Evolve(generations=GENERATIONS, **settings)
 
 
 def first_seed(creation: Creation) -> int:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import threading
 from pathlib import Path
 
 from ganhub.errors import HubError
 from ganhub.hub.folder import CONFIG, index_name, list_weights, read_config
 
-REVISION = re.compile(r"[0-9a-f]{8,64}")  # the first digits of one, or all of them
 MOST = 1_000  # files whose hashes are remembered
 
 Stamp = tuple[tuple[str, int, int], ...]  # name, time of the last change in ns, and bytes of each file

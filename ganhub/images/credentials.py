@@ -85,8 +85,8 @@ def sign_file(path: Path, suffix: str, text: str, source: str) -> None:
 def manifest(text: str, source: str) -> str:
     """The manifest of a picture or film that ganhub has made, as JSON."""
     agent = {"name": "ganhub", "version": __version__}
-    made = {"action": "c2pa.created", "digitalSourceType": source, "softwareAgent": agent}
-    assertions = [{"label": "c2pa.actions.v2", "data": {"actions": [made]}}]
+    created = {"action": "c2pa.created", "digitalSourceType": source, "softwareAgent": agent}
+    assertions = [{"label": "c2pa.actions.v2", "data": {"actions": [created]}}]
     if text:
         assertions.append({"label": "org.ganhub.creation", "data": json.loads(text)})
     return json.dumps({"claim_generator_info": [agent], "assertions": assertions})

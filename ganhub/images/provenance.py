@@ -82,10 +82,10 @@ def are_on() -> bool:
     Raises:
         ConfigError: The variable says something else.
     """
-    said = os.environ.get(SWITCH, "").strip().lower()
-    if said not in ("", "1", "on", "0", "off"):
-        raise ConfigError(f"${SWITCH} is 1 or 0, not {said[:40]!r}.")
-    if said in ("0", "off"):
+    value = os.environ.get(SWITCH, "").strip().lower()
+    if value not in ("", "1", "on", "0", "off"):
+        raise ConfigError(f"${SWITCH} is 1 or 0, not {value[:40]!r}.")
+    if value in ("0", "off"):
         _say_off()
         return False
     return True

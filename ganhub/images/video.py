@@ -8,6 +8,7 @@ there is nothing else to install. It is imported with the first video, so that t
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 import platform
@@ -49,7 +50,10 @@ _SIGNS = (
 )
 MAX_HEADER = 64 << 20  # bytes that are read before the first frame
 MAX_SECONDS = 20.0  # that this may take
-_ENCODERS = ("libx264", "libopenh264", "h264_videotoolbox", "h264_mf")
+FORMATS = ("mp4", "gif", "webm")  # that films are written in
+_ENCODERS = {  # suffix -> encoders, the best one first
+    ".mp4": ("libx264", "libopenh264", "h264_videotoolbox", "h264_mf"), ".webm": ("libvpx-vp9", "libvpx"),
+}  # fmt: skip
 
 
 def fastest(path: str | os.PathLike[str]) -> int:
@@ -66,7 +70,7 @@ def check_speed(path: str | os.PathLike[str], fps: float) -> None:
 def save_video(
     frames: Tensor | Iterable[Tensor], path: str | os.PathLike[str], *, fps: float = 24, mark: Mark | None = None
 ) -> None:
-    """Write frames as .mp4 (H.264, yuv420p, index at the front) or as an endless .gif.
+    """Write frames as .mp4 (H.264, yuv420p, index at the front), as .webm (VP9, yuv420p) or as an endless .gif.
 
     Frames whose long side is under 256 pixels are enlarged by a whole number, pixel by pixel. An odd height
     or width, which yuv420p cannot hold, repeats its last row or column. Transparency is laid on white.
@@ -74,8 +78,8 @@ def save_video(
     Args:
         frames: [T, C, H, W] in [-1, 1], T at least 1, C = 1, 3 or 4; or an iterable of [C, H, W] or [1, C, H, W], all
             of one size, of which no more than one is held (a .gif keeps a byte for every pixel).
-        path: Ends in .mp4 or .gif. It appears only when it is complete.
-        fps: Frames a second, above 0; at most 120 (.mp4) or 50 (.gif).
+        path: Ends in .mp4, .webm or .gif. It appears only when it is complete.
+        fps: Frames a second, above 0; at most 120, or 50 of a .gif.
         mark: How it was made, see `ganhub.images.provenance`.
 
     Raises:
@@ -84,8 +88,8 @@ def save_video(
     """
     path = Path(path)
     kind = path.suffix.lower()
-    if kind not in (".mp4", ".gif"):
-        raise ImageError(f"{path.name} does not say what kind of video: end its name in .mp4 or .gif.")
+    if kind.removeprefix(".") not in FORMATS:
+        raise ImageError(f"{path.name} does not say what kind of video: end its name in .mp4, .webm or .gif.")
     if isinstance(frames, Tensor) and (frames.dim() != 4 or frames.shape[1] not in (1, 3, 4)):
         raise ImageError(f"Frames are [T, C, H, W] with C = 1, 3 or 4, not {list(frames.shape)}.")
     check_speed(path, fps)
@@ -103,7 +107,7 @@ def save_video(
 
     def fill(place: Path) -> None:
         named = {} if mark is None else provenance.tags(kind, mark)
-        _encode(shown, _pixels(first, factor).shape[:2], factor, place, fps, named)
+        _encode(shown, _pixels(first, factor).shape[:2], factor, place, kind, fps, named)
         if mark is not None:
             provenance.finish(place, kind, mark)
 
@@ -135,24 +139,26 @@ def _pixels(frame: Tensor, factor: int) -> Tensor:
 
 
 def _encode(
-    frames: Iterable[Tensor], size: tuple[int, int], factor: int, place: Path, fps: float, tags: dict[str, str]
-) -> None:
+    frames: Iterable[Tensor], size: tuple[int, int], factor: int, place: Path, kind: str, fps: float,
+    tags: dict[str, str],
+) -> None:  # fmt: skip
     with needed_for("Writing a film"):
         import av
         from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
-    encoder = next((name for name in _ENCODERS if name in av.codecs_available), None)
+    encoder = next((name for name in _ENCODERS[kind] if name in av.codecs_available), None)
     if encoder is None:
-        raise ImageError("This build of PyAV has no H.264 encoder: pip install av, or save as .gif.")
+        raise ImageError(f"This build of PyAV has no encoder for {kind}: pip install av, or save as .gif.")
+    # Without "bitexact" a .webm has a number in it that is another one each time.
+    options = {"movflags": "faststart"} if kind == ".mp4" else {"fflags": "+bitexact"}
     try:
-        with av.open(str(place), "w", format="mp4", options={"movflags": "faststart"}) as container:
+        with av.open(str(place), "w", format=kind[1:], options=options) as container:
             container.metadata.update(tags)
             rate = Fraction(fps).limit_denominator(1001)
             stream = container.add_stream(encoder, rate=rate)
             height, width = size
             stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-            if encoder == "libx264":
-                stream.options = {"crf": "18", "preset": "faster"} | _same_bytes()
+            stream.options = _options(encoder)
             # Say which colours these are, or players guess by the size of the picture: BT.709, 16..235.
             context = stream.codec_context
             context.colorspace = context.color_primaries = context.color_trc = context.color_range = 1
@@ -165,6 +171,7 @@ def _encode(
                     dst_colorspace=Colorspace.ITU709,
                     src_color_range=ColorRange.JPEG,
                     dst_color_range=ColorRange.MPEG,
+                    **_one_thread(),
                 )
                 container.mux(stream.encode(frame))
             container.mux(stream.encode())
@@ -174,9 +181,15 @@ def _encode(
         raise ImageError(f"The video of {size[1]} x {size[0]} pixels cannot be encoded ({error}): try .gif.") from error
 
 
-def _same_bytes() -> dict[str, str]:
-    """What lets x264 give the same film the same bytes: with AVX-512 it gives others each time, on one thread too."""
-    return {"x264-params": "asm=SSE2Fast"} if platform.machine() in ("x86_64", "AMD64") else {}
+def _options(encoder: str) -> dict[str, str]:
+    """How an encoder works: well, quickly, and so that the same film has the same bytes."""
+    if encoder.startswith("libvpx"):
+        return {"crf": "24", "b": "0" if encoder == "libvpx-vp9" else "4M", "deadline": "good", "cpu-used": "4"}
+    if encoder != "libx264":
+        return {}
+    # With AVX-512 x264 gives other bytes each time, on one thread too.
+    same = {"x264-params": "asm=SSE2Fast"} if platform.machine() in ("x86_64", "AMD64") else {}
+    return {"crf": "18", "preset": "faster", **same}
 
 
 @dataclass(frozen=True)
@@ -308,9 +321,20 @@ def _shown_size(width: int, height: int, ratio: Fraction | None) -> tuple[int, i
     return (round(width * ratio), height) if ratio > 1 else (width, round(height / ratio))
 
 
+@functools.cache
+def _one_thread() -> dict[str, int]:
+    """For every conversion of a frame. With several threads, as PyAV takes from version 17 on, FFmpeg 8 writes past the
+    end of a row into the first row of the next thread: some pixels there are others each time."""
+    import av
+
+    return {"threads": 1} if int(av.__version__.partition(".")[0]) >= 17 else {}
+
+
 def _picture(frame: VideoFrame, size: tuple[int, int]) -> Tensor:
     width, height = size  # in which FFmpeg scales it
-    pixels = torch.from_numpy(frame.to_ndarray(format="rgba", width=width, height=height, interpolation="BICUBIC"))
+    pixels = torch.from_numpy(
+        frame.to_ndarray(format="rgba", width=width, height=height, interpolation="BICUBIC", **_one_thread())
+    )
     picture = from_uint8(_as_it_lies(pixels, frame).permute(2, 0, 1)[None])
     if (pixels[:, :, 3] == 255).all():
         return picture[:, :3].contiguous()

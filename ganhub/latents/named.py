@@ -26,6 +26,7 @@ def name_direction(model: StyleGenerator, folder: str | Path, name: str, referen
     """
     one = NamedDirection(checked_name(name), reference=checked_reference(reference.strip()), source="named by a person")
     direction(needs_w(model), one.reference)  # says what is wrong with it
+    model.read_beside(Path(folder))  # somebody else may have named one since the model was loaded
     named = with_named(model.named, one)
     write_named(Path(folder), named)
     model.named = named
@@ -39,7 +40,8 @@ def forget_direction(model: StyleGenerator, folder: str | Path, name: str) -> in
         ConfigError: No direction has that name.
         FileError: The folder cannot be written.
     """
-    kept = tuple(one for one in needs_w(model).named if one.name.casefold() != name.strip().casefold())
+    needs_w(model).read_beside(Path(folder))
+    kept = tuple(one for one in model.named if one.name.casefold() != name.strip().casefold())
     gone = len(model.named) - len(kept)
     if not gone:
         known = ", ".join(dict.fromkeys(one.name for one in model.named)) or "none"

@@ -12,12 +12,14 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from ganhub.config import nearest
 from ganhub.errors import ConfigError
+from ganhub.latents.easing import Easing, get_easing
 from ganhub.models import LatentGenerator, StyleGenerator
 from ganhub.models._verbs import require_truncation
 
@@ -119,27 +121,58 @@ def _shares(lengths: Sequence[float], steps: int) -> list[int]:
     return shares
 
 
-def _places(points: Tensor, frames: int, loop: bool, space: str) -> list[Place]:
-    """Where each frame is. Every point is met exactly, by one frame; long legs have more frames than short ones."""
+@dataclass(frozen=True)
+class Timing:
+    """When a walk is where.
+
+    Attributes:
+        frames: How many there are.
+        loop: Whether the last leg goes back to the first point.
+        durations: How long each leg lasts, compared with the others; () gives long ways more frames.
+        easing: How each leg is moved along.
+    """
+
+    frames: int
+    loop: bool
+    durations: Sequence[float]
+    easing: Easing
+
+    @property
+    def steps(self) -> int:
+        """Frames on the legs; a loop leaves out the frame that would repeat the first, others end with one more."""
+        return self.frames if self.loop else self.frames - 1
+
+    def shares(self, lengths: Sequence[float]) -> list[int]:
+        """Frames of each leg, of which ``lengths`` says how long it is."""
+        return _shares(self.durations or lengths, self.steps)
+
+    def moments(self, share: int) -> Tensor:
+        """How far on a leg each of its frames is, from 0 on."""
+        return self.easing(torch.arange(share, dtype=torch.float64, device="cpu") / share)
+
+
+def _places(points: Tensor, timing: Timing, space: str) -> list[Place]:
+    """Where each frame is. Every point is met exactly, by one frame."""
     count = len(points)
-    ends = points.roll(-1, 0) if loop else points[1:]
-    starts = points if loop else points[:-1]
+    ends = points.roll(-1, 0) if timing.loop else points[1:]
+    starts = points if timing.loop else points[:-1]
     lengths = _arc_lengths(starts, ends) if space == "z" else (ends.double() - starts.double()).norm(dim=-1)
-    last = frames if loop else frames - 1  # a loop leaves out the frame that would repeat the first
     rounded = [float(f"{length:.6g}") for length in lengths.tolist()]  # the way back is as long as the way there
-    shares = _shares(rounded, last)
-    places = [(leg, (leg + 1) % count, step / share) for leg, share in enumerate(shares) for step in range(share)]
-    return places if loop else [*places, (count - 1, count - 1, 0.0)]
+    places = [
+        (leg, (leg + 1) % count, t)
+        for leg, share in enumerate(timing.shares(rounded))
+        for t in timing.moments(share).tolist()
+    ]
+    return places if timing.loop else [*places, (count - 1, count - 1, 0.0)]
 
 
-def _even_places(legs: Sequence[tuple[int, int]], frames: int, loop: bool, make: Make) -> list[Place]:
+def _even_places(legs: Sequence[tuple[int, int]], timing: Timing, make: Make) -> list[Place]:
     """Places between which the pictures change about equally: by the root mean square of what changes.
 
     Each leg is looked at in equal steps first. Frames are shared among legs by how much changes on them, and laid on
     each where as much has changed as ever since the frame before.
     """
-    last = frames if loop else frames - 1
-    looks = max(8, LOOKS * frames // len(legs))
+    looks = max(8, LOOKS * timing.frames // len(legs))
     along = torch.linspace(0, 1, looks + 1, dtype=torch.float64, device="cpu")
     changed = []
     for start, end in legs:
@@ -147,12 +180,12 @@ def _even_places(legs: Sequence[tuple[int, int]], frames: int, loop: bool, make:
         steps = (film[1:] - film[:-1]).square().mean((1, 2, 3)).sqrt().cpu() + 1e-9  # never quite 0: time goes on
         changed.append(torch.cat([steps.new_zeros(1), steps.cumsum(0)]))
     places = []
-    for (start, end), so_far, share in zip(legs, changed, _shares([c[-1].item() for c in changed], last), strict=True):
-        wanted = so_far[-1] * torch.arange(share, dtype=torch.float64, device="cpu") / share
+    for (start, end), so_far, share in zip(legs, changed, timing.shares([c[-1].item() for c in changed]), strict=True):
+        wanted = so_far[-1] * timing.moments(share)
         after = torch.searchsorted(so_far, wanted, right=True).clamp(1, looks)
         part = (wanted - so_far[after - 1]) / (so_far[after] - so_far[after - 1])
         places += [(start, end, t) for t in torch.lerp(along[after - 1], along[after], part).tolist()]
-    return places if loop else [*places, (legs[-1][1], legs[-1][1], 0.0)]
+    return places if timing.loop else [*places, (legs[-1][1], legs[-1][1], 0.0)]
 
 
 def _at(points: Tensor, places: Sequence[Place], space: str) -> Tensor:
@@ -185,7 +218,7 @@ def walk_latents(points: Tensor, frames: int, *, loop: bool = False, space: str 
     _check_frames(points.shape[0], frames)
     if space not in SPACES:
         raise ConfigError(f"There is no latent space {space!r}.{nearest(space, SPACES)} Choose 'z' or 'w'.")
-    return _at(points, _places(points, frames, loop, space), space)
+    return _at(points, _places(points, Timing(frames, loop, (), get_easing("linear")), space), space)
 
 
 def _check_frames(points: int, frames: int) -> None:
@@ -203,6 +236,8 @@ def walk(
     space: str = "z",
     truncation: float = 1.0,
     pace: str = "latent",
+    durations: Sequence[float] = (),
+    easing: str = "linear",
 ) -> Tensor:
     """Pictures on the way from seed to seed; at each seed, the picture that ``sample`` makes of it.
 
@@ -218,16 +253,22 @@ def walk(
         truncation: As in ``sample``.
         pace: "latent" moves at constant speed in that space. "picture" goes slower where the pictures change fast, so
             that neighbouring frames differ about equally; it makes two more pictures for each frame to find out.
+        durations: One for each seed: how long the way from it to the next lasts, compared with the others. () gives
+            long ways more frames.
+        easing: A name of :func:`ganhub.latents.easing.list_easings`: how the way between two seeds is moved along.
 
     Returns:
         float32 [frames, C, H, W] in [-1, 1], on the model's device.
 
     Raises:
-        ConfigError: Fewer than two seeds, too few frames, an unknown class or space.
+        ConfigError: Fewer than two seeds, too few frames, an unknown class, space or easing.
     """
     pixels = math.prod(model.config.size) if isinstance(model, LatentGenerator) else 1
     batch_size = max(1, min(64, MAX_PIXELS // pixels))
-    options = {"label": label, "loop": loop, "space": space, "truncation": truncation, "pace": pace}
+    options = {
+        "label": label, "loop": loop, "space": space, "truncation": truncation, "pace": pace, "durations": durations,
+        "easing": easing,
+    }  # fmt: skip
     return torch.stack(list(frames_of(model, seeds, frames, batch_size=batch_size, **options)))
 
 
@@ -241,6 +282,8 @@ def frames_of(
     space: str = "z",
     truncation: float = 1.0,
     pace: str = "latent",
+    durations: Sequence[float] = (),
+    easing: str = "linear",
     batch_size: int = 1,
 ) -> Iterator[Tensor]:
     """The pictures of `walk` one by one, each float32 [C, H, W], so that one can watch, stop, or write as they come.
@@ -260,6 +303,7 @@ def frames_of(
     if len(seeds) < 2:
         raise ConfigError(f"A walk goes between at least two seeds, not {len(seeds)}: give one more.")
     _check_frames(len(seeds), frames)
+    timing = _timing(seeds, frames, loop, durations, easing)
     classes = _classes(model, seeds, label)
     points = model.latent(seeds)
     if space == "w":
@@ -279,11 +323,19 @@ def frames_of(
     def made() -> Iterator[Tensor]:
         legs = [(i, (i + 1) % len(seeds)) for i in range(len(seeds) if loop else len(seeds) - 1)]
         even = pace == "picture"
-        places = _even_places(legs, frames, loop, make) if even else _places(points, frames, loop, space)
+        places = _even_places(legs, timing, make) if even else _places(points, timing, space)
         for i in range(0, frames, batch_size):
             yield from make(places[i : i + batch_size])
 
     return made()
+
+
+def _timing(seeds: list[int], frames: int, loop: bool, durations: Sequence[float], easing: str) -> Timing:
+    """When a walk is where; ConfigError for durations or an easing that cannot be."""
+    wrong = [one for one in durations if not 0 < one < math.inf]
+    if wrong or len(durations) not in (0, len(seeds)):
+        raise ConfigError(f"A walk has a duration above 0 for each of its {len(seeds)} seeds, not {list(durations)}.")
+    return Timing(frames, loop, durations if loop else durations[:-1], get_easing(easing))
 
 
 def _classes(model: LatentGenerator, seeds: list[int], label: int | str | Sequence[int | str] | None) -> Tensor | None:

@@ -8,9 +8,6 @@ The default is the kernel distance in the features of "efficientnet-lite0", whic
     print(*store.results(["kernel"], data="emoji-noto-64"))
 """
 
-import importlib
-import pkgutil
-
 from ganhub.metrics._base import (
     FeatureMetric,
     FeatureSets,
@@ -36,10 +33,9 @@ from ganhub.metrics.perceptual import lpips, perceptual_distance
 from ganhub.metrics.pixels import psnr, ssim
 from ganhub.metrics.protocol import Protocol, Result, compare
 from ganhub.metrics.scores import ScoreEstimate, class_accuracy, inception_score, intra_class_diversity
+from ganhub.registry import import_files
 
-for _module in pkgutil.iter_modules(__path__):  # each metric registers itself
-    if not _module.name.startswith("_"):
-        importlib.import_module(f"{__name__}.{_module.name}")
+import_files(__name__, __path__)  # each metric registers itself
 
 __all__ = [
     "EXTRACTORS",

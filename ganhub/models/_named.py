@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -117,6 +117,15 @@ def write_named(folder: Path, named: Sequence[NamedDirection]) -> Path:
     return write_atomically(folder / DIRECTIONS, lambda path: path.write_text(text, "utf-8"))
 
 
+def written(named: Sequence[NamedDirection], names: Collection[str]) -> str:
+    """What :func:`write_named` writes of directions of these names, whatever their capitals, without where they are
+    from and what was measured; "" where none is here."""
+    wanted = {name.casefold() for name in names}
+    told = ("name", "vector", "reference", "deviation", "layers", "classes")
+    rows = [{k: v for k, v in _plain(one).items() if k in told} for one in named if one.name.casefold() in wanted]
+    return json.dumps(sorted(rows, key=lambda row: (row["name"], row.get("classes", ())))) if rows else ""
+
+
 def with_named(named: Sequence[NamedDirection], one: NamedDirection) -> tuple[NamedDirection, ...]:
     """The directions and one more, which takes the place of those of its name and its classes.
 
@@ -221,13 +230,13 @@ def _text(name: str, text: Any) -> str:
     return text
 
 
-def _classes(name: str, found: Any, classes: Sequence[str]) -> tuple[str, ...]:
-    if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
+def _classes(name: str, given: Any, classes: Sequence[str]) -> tuple[str, ...]:
+    if not isinstance(given, list) or not all(isinstance(one, str) for one in given):
         raise ConfigError(f"the classes of {name!r} must be a list of names")
-    for one in found:
+    for one in given:
         if one not in classes:
             raise ConfigError(f"{name!r} is for the class {clipped(repr(one), 60)}, which this model does not have")
-    return tuple(found)
+    return tuple(given)
 
 
 def _figures(name: str, figures: Any) -> dict[str, float]:

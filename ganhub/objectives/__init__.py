@@ -1,8 +1,5 @@
 """Objectives that two families or more share, looked up by name. Importing this package fills the registry."""
 
-import importlib
-import pkgutil
-
 from ganhub.objectives._base import (
     BaseObjective,
     Batch,
@@ -18,10 +15,9 @@ from ganhub.objectives.relativistic import RelativisticConfig, RelativisticObjec
 from ganhub.objectives.style import StyleConfig, StyleObjective
 from ganhub.objectives.super_resolution import SuperResolutionConfig, SuperResolutionObjective
 from ganhub.objectives.wasserstein import WassersteinConfig, WassersteinObjective
+from ganhub.registry import import_files
 
-for _module in pkgutil.iter_modules(__path__):
-    if not _module.name.startswith("_"):
-        importlib.import_module(f"{__name__}.{_module.name}")
+import_files(__name__, __path__)
 
 __all__ = [
     "AdversarialConfig",

@@ -4,6 +4,7 @@
   /* Tabs whose results nobody has asked for yet: what a tab opens with. true where that is the next result alone, as a
      button of another tab led there. */
   me.quiet = new Map();
+  me.filled = new Set();  /* tabs whose form was filled, and whose button waits for the visitor */
   me.start = "";
   const seen = new Set();  /* tabs that were on the screen */
   let begun = false, current = facts.first;
@@ -76,10 +77,13 @@
     seen.add(tab);
     me.quiet.delete(tab);
     silent = me.ask?.silent ? tab : "";
-    if (!run) return me.busy.delete(tab);
+    if (!me.ask?.silent) document.querySelector("[role=tablist]")?.scrollIntoView({ block: "start" });
+    if (!run) {
+      me.filled.add(tab);
+      return me.busy.delete(tab);
+    }
     me.busy.add(tab);
     document.querySelector(`#tray-run-${tab}`)?.click();
-    if (!me.ask?.silent) document.querySelector("[role=tablist]")?.scrollIntoView({ block: "start" });
   };
   me.failed = () => {
     me.going = false;

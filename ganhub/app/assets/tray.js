@@ -1,6 +1,6 @@
 (facts) => {
   /* The tray: what this browser keeps of a visitor's results, and the buttons under the tabs. */
-  const KEY = "ganhub-tray", VERSION = 1, MOST = 100;
+  const KEY = "ganhub-tray", VERSION = 1, MOST = 100, OWN = "application/x-ganhub";
   const me = window.ganhub = { ask: null, busy: new Set(), now: "", facts };
   const find = (selector) => document.querySelector(`#tray ${selector}`);
   let entries = [], chosen = "", pairing = "", starred = false, steps = [], at = 0;
@@ -61,7 +61,7 @@
     ? element("img", { src: entry.thumb, alt: `${entry.title}${entry.note ? `: ${entry.note}` : ""}` })
     : element("span", { className: "tray-bare", textContent: entry.title });
   const card = (entry) => {
-    const button = element("button", { type: "button", title: entry.title }, face(entry));
+    const button = element("button", { type: "button", title: entry.title, draggable: true }, face(entry));
     button.dataset.code = entry.code;
     button.setAttribute("aria-pressed", String(entry.code === chosen));
     if (entry.star) button.append(element("span", { className: "tray-star", textContent: "★", ariaHidden: "true" }));
@@ -101,7 +101,7 @@
     }));
   };
 
-  /* ---- undo: a step is a result that was shown, or an entry that was deleted */
+  /* ---- undo: a step is a result that was shown, an entry that was deleted, or a star or note */
 
   const step = (one) => { steps = [...steps.slice(0, at), one].slice(-MOST); at = steps.length; };
   const shownBefore = () => steps.slice(0, at).filter((one) => one.code).at(-1)?.code ?? me.start;
@@ -109,6 +109,7 @@
     if (at === 0) return me.say("There is nothing to undo.");
     const one = steps[--at];
     if (one.gone) return change(() => entries.splice(one.place, 0, one.gone));
+    if (one.marked) return change(() => Object.assign(get(one.marked) ?? {}, one.before));
     const before = shownBefore();
     if (before) me.open(before); else draw();
   };
@@ -116,7 +117,15 @@
     if (at === steps.length) return me.say("There is nothing to do again.");
     const one = steps[at++];
     if (one.gone) return change(() => { entries = entries.filter((entry) => entry.code !== one.gone.code); });
+    if (one.marked) return change(() => Object.assign(get(one.marked) ?? {}, one.after));
     me.open(one.code);
+  };
+  const mark = (code, after) => {
+    const entry = get(code);
+    if (!entry) return;
+    const before = Object.fromEntries(Object.keys(after).map((name) => [name, entry[name]]));
+    step({ marked: code, before, after });
+    change(() => Object.assign(entry, after));
   };
 
   /* ---- what comes in */
@@ -154,8 +163,11 @@
 
   me.send = (button, ask) => {
     me.ask = ask;
-    if (button === "go") me.going = true;
+    if (button === "go" || Object.hasOwn(facts.additions, button)) me.going = true;
     document.querySelector(`#tray-${button}`)?.click();
+  };
+  me.goOn = (name, code) => {
+    if (Object.hasOwn(facts.additions, name)) me.send(name, { code }); else me.send("go", { action: name, code });
   };
   const choose = (code) => {
     if (pairing && pairing !== code) {
@@ -190,7 +202,7 @@
     starred: () => { starred = !starred; draw(); },
     all: () => me.send("all", { rows: entries.map((entry) => [entry.code, entry.star, entry.note]) }),
     open: () => me.send("go", { action: "open", code: chosen }),
-    star: () => change(() => { const entry = get(chosen); if (entry) entry.star = !entry.star; }),
+    star: () => mark(chosen, { star: !get(chosen)?.star }),
     compare: () => { pairing = chosen; me.say("Now click the picture to compare it with."); },
     delete: () => remove(chosen),
     download: () => me.send("download", { code: chosen, size: find("[data-size]").value }),
@@ -202,11 +214,11 @@
     if (!button) return;
     if (button.dataset.do) press[button.dataset.do]();
     if (button.dataset.code) choose(button.dataset.code);
-    if (button.dataset.go) me.send("go", { action: button.dataset.go, code: chosen });
+    if (button.dataset.go) me.goOn(button.dataset.go, chosen);
   });
   document.addEventListener("change", (event) => {
     if (!event.target.matches?.("#tray [data-note]")) return;
-    change(() => { const entry = get(chosen); if (entry) entry.note = event.target.value.slice(0, 200); });
+    mark(chosen, { note: event.target.value.slice(0, 200) });
   });
   document.addEventListener("keydown", (event) => {
     const untyped = "[type=range], [type=checkbox], [type=radio], [type=button]";
@@ -237,6 +249,24 @@
     box.dispatchEvent(new Event("change", { bubbles: true }));
   };
   for (const name of ["dragover", "dragleave", "drop"]) document.addEventListener(name, drop);
+
+  /* A picture of the tray is dropped on a tab, which adds it to what it holds. */
+
+  document.addEventListener("dragstart", (event) => {
+    const code = event.target.closest?.(".tray-strip button")?.dataset.code;
+    if (code) event.dataTransfer.setData(OWN, code);
+  });
+  const dropOnTab = (event) => {
+    if (!event.dataTransfer?.types.includes(OWN)) return;
+    const zone = Object.entries(facts.additions).find(([, onto]) => event.target.closest?.(onto));
+    if (!zone) return;
+    event.preventDefault();
+    event.stopPropagation();  /* boxes for uploads take files alone */
+    if (event.type !== "drop") return;
+    const entry = get(event.dataTransfer.getData(OWN));
+    if (entry?.can.includes(zone[0])) me.goOn(zone[0], entry.code); else me.say("This picture cannot be used there.");
+  };
+  for (const name of ["dragover", "drop"]) document.addEventListener(name, dropOnTab, true);
   window.addEventListener("storage", (event) => { if (event.key === KEY) { entries = load(); draw(); } });
 
   const begin = (tries) => {

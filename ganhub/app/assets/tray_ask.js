@@ -1,1 +1,1 @@
-() => [window.ganhub.ask, null]
+(ask, memory, ...values) => [window.ganhub.ask, null, ...values]

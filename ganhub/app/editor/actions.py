@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import gradio as gr
 
 from ganhub import hub, zoo
-from ganhub.app.declared import Bench, Built
+from ganhub.app.declared import Addition, Bench, Built
 from ganhub.app.editor.memory import Memory, outcome_of
 from ganhub.config import nearest
 from ganhub.creation import Creation, Restore, Style, permalink, variations
@@ -47,6 +47,16 @@ class Desk:
         return next((name for name, one in self.tabs.items() if one.form and one.form.takes(creation)), None)
 
     @cached_property
+    def boxes(self) -> Sequence[Any]:
+        """The boxes of all forms."""
+        return [box for one in self.tabs.values() if one.form for box in one.form.boxes]
+
+    @cached_property
+    def additions(self) -> Mapping[str, Addition]:
+        """Tab -> how a picture is added to its form."""
+        return {name: one.addition for name, one in self.tabs.items() if one.addition}
+
+    @cached_property
     def of_pictures(self) -> Sequence[str]:
         """The actions that take a picture along, of which tab and models were here when the page was built."""
         forms = {name for name, one in self.tabs.items() if one.form}
@@ -70,6 +80,7 @@ def offers(desk: Desk, creation: Creation) -> list[str]:
         found.append("surprise")
     except ConfigError:
         pass
+    found += [one.action for one in desk.additions.values() if one.able(creation)]
     return [*found, *desk.of_pictures]
 
 
@@ -79,7 +90,16 @@ def by_seed(action: str, creation: Creation, chance: random.Random, other: Creat
         return variations.near(creation, chance)
     if action == "interpolate":
         return variations.walk(creation, chance, other)
-    return variations.search_from(creation) if action == "evolve" else variations.edit_of(creation)
+    return bred_from(creation) if action == "evolve" else variations.edit_of(creation)
+
+
+def bred_from(creation: Creation) -> Creation:
+    """The search that begins at a Creation; a picture keeps its class, also where that is its seed's own."""
+    search = variations.search_from(creation)
+    entry = zoo.entry_of(search.model)
+    if isinstance(search, Point) and search is not creation and search.label is None and entry and entry.classes:
+        return replace(search, label=entry.classes[search.seed % len(entry.classes)])
+    return search
 
 
 def by_photo(action: str, digest: str) -> Creation:
@@ -146,6 +166,31 @@ def go(desk: Desk, ask: Any, memory: Memory | None) -> list[Any]:
             filled = name == tab
             values += one.form.fill(creation, photos) if filled else [gr.skip() for _ in one.form.boxes]
     return [gr.Tabs(selected=tab), json.dumps(answer), memory, *values]
+
+
+def add(desk: Desk, tab: str, ask: Any, memory: Memory | None, *boxes: Any) -> list[Any]:
+    """Add a result's picture to what a tab's form holds, and go there.
+
+    Returns:
+        The tabs, an answer for the page's script as JSON, the memory, and the boxes of the addition.
+    """
+    memory = memory or Memory()
+    creation = permalink.read(ask.get("code", "") if isinstance(ask, Mapping) else "")
+    addition = desk.additions[tab]
+    if not addition.able(creation):
+        raise ConfigError(f"This picture cannot be used there: {addition.title} takes pictures that a model generated.")
+    check_models(creation)
+
+    def file() -> str:
+        return outcome_of(desk.bench, memory, permalink.to_code(creation)).files[0]
+
+    values = addition.add(creation, file, *boxes)
+    return [gr.Tabs(selected=tab), json.dumps({"tab": tab, "run": False}), memory, *values]
+
+
+def go_from(desk: Desk, action: str, pick: Callable[..., Creation], memory: Memory | None, *values: Any) -> list[Any]:
+    """What :func:`go` does, for the picture that is picked below a wall."""
+    return go(desk, {"action": action, "code": pick(*values).to_json()}, memory)
 
 
 def choose_tab(desk: Desk, ask: Any, memory: Memory | None) -> Any:

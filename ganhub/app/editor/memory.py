@@ -91,7 +91,7 @@ def drawn_anew(bench: Bench, creation: Creation, report: Report | None = None) -
         return Outcome(creation, [parts.save_png(picture, creation.verb, marks.mark_of(creation, bench.library))])
     if isinstance(creation, Interpolate) and creation.frames <= 240:
         frames = render(creation, bench.library, report).film
-        film, first = parts.scratch("walk.mp4"), marks.Layout(picked=(0,))
+        film, first = parts.scratch(f"walk.{creation.format}"), marks.Layout(picked=(0,))
         mark = marks.mark_of(creation, bench.library, first)
         video.save_video(frames, film, fps=creation.fps, mark=marks.mark_of(creation, bench.library))
         return Outcome(creation, [parts.save_png(frames[:1], "walk", mark)], str(film))

@@ -15,7 +15,7 @@ import gradio as gr
 from ganhub.app import _parts as parts
 from ganhub.app.declared import ASSETS, Bench, Built, handler, script
 from ganhub.app.editor import leaving
-from ganhub.app.editor.actions import PHOTO, SEED, SURPRISE, Desk, choose_tab, go
+from ganhub.app.editor.actions import PHOTO, SEED, SURPRISE, Desk, add, choose_tab, go, go_from
 
 ACCEPTED = [".zip", ".png", ".jpg", ".jpeg", ".webp", ".gif", ".mp4", ".webm"]
 BUTTONS = ("go", "tab", "download", "all", "compare", "share")  # hidden ones, which the script presses
@@ -34,6 +34,8 @@ def build_tray(
     at = layout()
     forms = {name: one.form for name, one in built.items() if one.form}
     wire_actions(desk, at, tabs)
+    wire_additions(desk, at, tabs)
+    wire_ways(desk, at, tabs)
     wire_leaving(desk, at)
     for name, form in forms.items():
         hidden(f"tray-run-{name}").click(*form.run, **parts.PRIVATE)
@@ -43,11 +45,13 @@ def build_tray(
         if one.outcome is not None:
             wire_outcome(desk, at, name, one)
     # Its first words: what is on the page, so that it can open a link or the first tab.
+    additions = {one.action: one.title for one in desk.additions.values()}
     facts = {
         "first": next(iter(built), ""),
         "tabs": list(built),
         "forms": list(forms),
-        "actions": {**SEED, **SURPRISE, **PHOTO},
+        "actions": {**SEED, **SURPRISE, **additions, **PHOTO},
+        "additions": {one.action: one.onto for one in desk.additions.values()},
     }
     app.load(None, None, None, js=_start(facts), api_visibility="private")
 
@@ -89,16 +93,45 @@ def hidden(name: str) -> gr.Button:
 
 def wire_actions(desk: Desk, at: SimpleNamespace, tabs: gr.Tabs) -> None:
     """Open, vary, send on: a form is filled, and the script presses its tab's button."""
-    boxes = [box for one in desk.tabs.values() if one.form for box in one.form.boxes]
     going = at.buttons["go"].click(
-        parts.calm(go, desk), [at.ask, at.memory], [tabs, at.went, at.memory, *boxes], js=handler("tray_ask"),
+        parts.calm(go, desk), [at.ask, at.memory], [tabs, at.went, at.memory, *desk.boxes], js=handler("tray_ask"),
         trigger_mode="multiple", **parts.PRIVATE,
     )  # fmt: skip
-    going.success(None, at.went, None, js=handler("tray_went"), api_visibility="private")
-    going.failure(js=script("tray_failed"), api_visibility="private")
+    tell(at, going)
     at.buttons["tab"].click(
         parts.calm(choose_tab, desk), [at.ask, at.memory], tabs, js=handler("tray_ask"), **parts.PRIVATE
     )
+
+
+def wire_additions(desk: Desk, at: SimpleNamespace, tabs: gr.Tabs) -> None:
+    """Add a picture to what a form holds already, such as the pins of a film."""
+    for name, addition in desk.additions.items():
+        boxes = addition.boxes
+        adding = hidden(f"tray-{addition.action}").click(
+            parts.calm(add, desk, name), [at.ask, at.memory, *boxes], [tabs, at.went, at.memory, *boxes],
+            js=handler("tray_ask"), **parts.PRIVATE,
+        )  # fmt: skip
+        adding = tell(at, adding)
+        for listener in addition.run:
+            adding = adding.success(*listener, **parts.PRIVATE)
+
+
+def wire_ways(desk: Desk, at: SimpleNamespace, tabs: gr.Tabs) -> None:
+    """The buttons below a wall that do with its picked picture what those of the tray do."""
+    for one in desk.tabs.values():
+        for action, button in one.ways.items():
+            pick, inputs = one.pick
+            going = button.click(
+                parts.calm(go_from, desk, action, pick), [at.memory, *inputs],
+                [tabs, at.went, at.memory, *desk.boxes], js=handler("tray_way"), **parts.PRIVATE,
+            )  # fmt: skip
+            tell(at, going)
+
+
+def tell(at: SimpleNamespace, going: Any) -> Any:
+    """Let the page's script know how it went; what comes after that."""
+    going.failure(js=script("tray_failed"), api_visibility="private")
+    return going.success(None, at.went, None, js=handler("tray_went"), api_visibility="private")
 
 
 def wire_leaving(desk: Desk, at: SimpleNamespace) -> None:

@@ -13,15 +13,20 @@ import gradio as gr
 from gradio.utils import MatplotlibBackendMananger
 from starlette.middleware import Middleware
 
-from ganhub.app.shield.disk import own_folder, results_place
+from ganhub.app.shield.disk import hold, let_go, own_folder, results_place
 from ganhub.app.shield.editors import raw_editor
 from ganhub.app.shield.gate import Shield
+from ganhub.app.shield.heads import bound_heads
 from ganhub.app.shield.limits import Limits
 from ganhub.app.shield.payload import check_files, is_upload
 from ganhub.app.shield.queue import Twin, guard_queue
 from ganhub.app.shield.sessions import keep_sessions_small
+from ganhub.app.shield.visitors import address_of
 
-__all__ = ["Limits", "Shield", "Twin", "guard", "is_upload", "middleware", "own_folder", "raw_editor", "results_place"]
+__all__ = [
+    "Limits", "Shield", "Twin", "address_of", "guard", "hold", "is_upload", "let_go", "middleware", "own_folder",
+    "raw_editor", "results_place",
+]  # fmt: skip
 
 
 def guard(app: gr.Blocks, twins: Mapping[int, Twin] | None = None, limits: Limits | None = None) -> None:
@@ -34,5 +39,6 @@ def guard(app: gr.Blocks, twins: Mapping[int, Twin] | None = None, limits: Limit
 
 
 def middleware(limits: Limits | None = None) -> list[Middleware]:
-    """What ``launch(app_kwargs={"middleware": ...})`` takes."""
+    """What ``launch(app_kwargs={"middleware": ...})`` takes; servers read bounded heads from now on."""
+    bound_heads()
     return [Middleware(Shield, limits=limits)]

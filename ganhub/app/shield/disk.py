@@ -6,7 +6,9 @@ import atexit
 import os
 import shutil
 import tempfile
+import threading
 import time
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from ganhub.app.shield.payload import all_paths
 
 YOUNG = 60.0  # seconds in which a file is not deleted for want of room, so that it can be used at all
 _own: list[str] = []
+_held, _lock = Counter(), threading.Lock()  # files and folders that jobs need, and how many jobs
 
 
 def own_folder() -> str:
@@ -48,9 +51,25 @@ def results_place() -> Path:
     return Path(get_upload_folder(), "made")
 
 
+def hold(places: Iterable[str]) -> None:
+    """Keep files, or folders of them, whatever their age, until :func:`let_go` is called as often."""
+    with _lock:
+        _held.update(os.path.realpath(place) for place in places)
+
+
+def let_go(places: Iterable[str]) -> None:
+    """The end of a :func:`hold`."""
+    with _lock:
+        _held.subtract(os.path.realpath(place) for place in places)
+        for place in [place for place, count in _held.items() if count <= 0]:
+            del _held[place]
+
+
 def in_use(app: gr.Blocks) -> set[str]:
-    """Files that may not go: those of the page itself, and those that a job in the queue names."""
+    """Files, and folders of files, that may not go: those of the page itself, and those that a job names or holds."""
     kept = {os.path.realpath(path) for block in app.blocks.values() for path in getattr(block, "keep_in_cache", ())}
+    with _lock:
+        kept.update(_held)
     for event in list(app._queue.event_ids_to_events.values()):
         data = getattr(event.data, "data", None)
         kept.update(os.path.realpath(path) for path in all_paths(data) if isinstance(path, str))
@@ -61,7 +80,7 @@ def tidy(folder: str, limits: Limits, kept: Iterable[str] = ()) -> set[str]:
     """Delete what is old, and the oldest files beyond the quota; the paths that are gone.
 
     Args:
-        kept: Files that stay whatever their age.
+        kept: Files that stay whatever their age, and folders whose files do.
     """
     kept, now, found = set(kept), time.time(), []
     for here, _, names in os.walk(os.path.realpath(folder)):
@@ -76,7 +95,8 @@ def tidy(folder: str, limits: Limits, kept: Iterable[str] = ()) -> set[str]:
     for changed, bytes_, path in sorted(found):
         full = size > limits.disk or count > limits.files
         age = now - changed
-        if path in kept or not (age > limits.age or (full and age > YOUNG) or size > 2 * limits.disk):
+        stays = path in kept or os.path.dirname(path) in kept
+        if stays or not (age > limits.age or (full and age > YOUNG) or size > 2 * limits.disk):
             continue
         try:
             if os.lstat(path).st_mtime > changed:  # somebody has just asked for it

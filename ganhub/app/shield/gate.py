@@ -19,7 +19,15 @@ from ganhub.app.shield.forms import fields, plain_type
 from ganhub.app.shield.limits import Limits
 from ganhub.app.shield.payload import NO_UPLOAD, Refused, all_paths, is_upload, parse
 from ganhub.app.shield.queue import Listeners
-from ganhub.app.shield.visitors import Visitors, address, check_host, forget_names, header
+from ganhub.app.shield.visitors import (
+    Visitors,
+    address,
+    asks_for_login,
+    check_host,
+    forget_names,
+    header,
+    require_login,
+)
 
 log = logging.getLogger(__name__)
 API = "/gradio_api"
@@ -84,6 +92,8 @@ class Shield:
 
     async def _hand_on(self, scope: dict[str, Any], receive: _Watched, answer: _Answer) -> None:
         try:
+            if _route(scope).startswith(routes.MCP) and asks_for_login(scope["app"]):
+                await require_login(scope["app"], scope)
             body = await self._admit(scope, receive)
             with self._heard(scope):
                 await self.app(scope, body, answer)
@@ -143,7 +153,7 @@ class Shield:
         size = sum(len(key) + len(value) for key, value in scope["headers"])
         if size > self.limits.head or len(path) + len(scope["query_string"]) > self.limits.head:
             raise Refused(431, "The request's headers are too long.")
-        login = getattr(app, "auth", None) is not None or getattr(app, "auth_dependency", None) is not None
+        login = asks_for_login(app)
         shared = bool(getattr(getattr(app, "blocks", None), "share", False))
         check_host(scope, shared=shared)
         forget_names(scope, shared=shared)

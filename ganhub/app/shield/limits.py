@@ -40,6 +40,7 @@ class Limits:
         side: Pixels of the longer side of a photo that is worked on.
         steps: Of the descent that finds a photo in W.
         searched: Pictures that one search looks at.
+        seconds: That one job may work; it ends at its next step.
     """
 
     json: int = 192 * 1024
@@ -68,6 +69,7 @@ class Limits:
     side: int = 1024
     steps: int = 400
     searched: int = 1_200
+    seconds: int = 900
 
     @classmethod
     def from_environment(cls) -> Limits:
@@ -87,6 +89,7 @@ PRIVATE = Limits(
     upload=200 * MB, uploads=100_000 * MB, new_sessions=10_000, sessions_address=200, requests=1024,
     waiting=64, waiting_address=256, slow_address=64, disk=20_000 * MB, data_url=64 * MB,
     pictures=4096, frames=10_000, film=10_000 * 512 * 512, side=16_384, steps=10_000, searched=200_000,
+    seconds=86_400,
 )  # fmt: skip
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import os
 import re
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, TypeVar
 
 import gradio as gr
 from gradio.utils import get_upload_folder
@@ -15,10 +16,13 @@ from gradio.utils import get_upload_folder
 from ganhub.app.shield.limits import Limits
 from ganhub.errors import GanhubError
 
+log = logging.getLogger(__name__)
+T = TypeVar("T")
 LARGEST = 2**63  # what the answer's encoder can write
 BASE64 = re.compile(r"[A-Za-z0-9+/=]*")
 SURROGATE = re.compile("[\ud800-\udfff]")  # half of a character, which no answer can quote
 DATA_URL = "data:image/"
+UNFIT = "A value of this call is of another type than its component takes: load the page anew, and try again."
 NO_UPLOAD = "A file of the request is no upload: upload it first."
 
 
@@ -113,4 +117,21 @@ def check_files(app: gr.Blocks) -> None:
             raise gr.Error(sentence, title="That did not work", print_exception=False)
         return await inner(block_fn, inputs, *args, **kwargs)
 
-    app.preprocess_data = preprocess_data
+    app.preprocess_data = _calm(preprocess_data)
+    app.postprocess_data = _calm(app.postprocess_data)
+
+
+def _calm(process: Callable[..., Awaitable[T]]) -> Callable[..., Awaitable[T]]:
+    """A component that cannot use a value says so in a sentence; Gradio would give none, and fill the log."""
+
+    async def calmly(*args: Any, **kwargs: Any) -> T:
+        try:
+            return await process(*args, **kwargs)
+        except gr.Error as error:
+            error.print_exception = False
+            raise
+        except Exception as error:
+            log.warning("A component cannot use a value: %s %.300r", type(error).__name__, str(error))
+            raise gr.Error(UNFIT, title="That did not work", print_exception=False) from error
+
+    return calmly

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import ipaddress
 import os
 import re
@@ -11,6 +12,8 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
+
+from starlette.requests import Request
 
 from ganhub.app.shield.limits import Limits
 from ganhub.app.shield.payload import Refused
@@ -42,6 +45,13 @@ def address(scope: Scope) -> str:
     of 64 bits, as whoever has one address there has all of these.
     """
     return _network(_told_address(scope))
+
+
+def address_of(request: Any) -> str:
+    """The address of a listener's request, as the gate has noted it; "" where there is none."""
+    inner = getattr(request, "request", request)
+    scope = getattr(inner, "scope", None) or {}
+    return scope.get("ganhub.address", "")
 
 
 def _told_address(scope: Scope) -> str:
@@ -145,6 +155,27 @@ def _is_loopback(name: str) -> bool:
         return False
     mapped = getattr(found, "ipv4_mapped", None)
     return (mapped or found).is_loopback
+
+
+# ---- by which password
+
+
+def asks_for_login(app: Any) -> bool:
+    """Whether ``launch`` was given ``auth``."""
+    return getattr(app, "auth", None) is not None or getattr(app, "auth_dependency", None) is not None
+
+
+async def require_login(app: Any, scope: Scope) -> None:
+    """Refuse whoever has not logged in: as Gradio does at its own routes, but not where it answers agents."""
+    request = Request(scope)
+    if app.auth_dependency is not None:
+        user = app.auth_dependency(request)
+        user = await user if inspect.isawaitable(user) else user
+    else:
+        names = (f"access-token-{app.cookie_id}", f"access-token-unsecure-{app.cookie_id}")
+        user = next((app.tokens[key] for name in names if (key := request.cookies.get(name)) in app.tokens), None)
+    if user is None:
+        raise Refused(401, "This app asks for a name and a password: log in first, and send the cookies of the login.")
 
 
 # ---- how often

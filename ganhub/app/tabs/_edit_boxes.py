@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
@@ -14,11 +14,12 @@ from torch import Tensor
 
 from ganhub import hub, images
 from ganhub.app import _parts as parts
+from ganhub.app import menus
 from ganhub.app.declared import Bench
 from ganhub.app.gpu import render
 from ganhub.app.library import Library
-from ganhub.app.tabs._edit_layout import ANY, CHANGES, FIRST, SLIDERS, STEPS, menu
-from ganhub.creation import Edit, Inputs, checks, marks
+from ganhub.app.tabs._edit_layout import ANY, CHANGES, FIRST, SAME, SLIDERS, STEPS, menu
+from ganhub.creation import Creation, Edit, Evolve, Generate, Inputs, Interpolate, Project, checks, marks
 from ganhub.creation.edit import NOTHING, PARTS, in_words, kept_start
 from ganhub.errors import ConfigError
 from ganhub.images import provenance
@@ -61,9 +62,9 @@ def asked_class(label: Any) -> Any:
 
 
 def asked_edits(*values: Any) -> dict[str, Any]:
-    """Fields of an Edit: changes with amounts, what is taken from the other picture and of which seed, truncation."""
+    """Fields of an Edit: changes with amounts, what is taken from the other picture, truncation."""
     chosen, amounts, rest = values[0], values[1 : 1 + SLIDERS], values[1 + SLIDERS :]
-    unnamed, others, (mixed, seed, truncation) = rest[0], rest[1 : 1 + CHANGES], rest[1 + CHANGES :]
+    unnamed, others, (mixed, seed, truncation, label) = rest[0], rest[1 : 1 + CHANGES], rest[1 + CHANGES :]
     pairs: list[tuple[str, Any]] = []
     for what, names, given in (("changes", chosen, amounts), ("changes without names", unnamed, others)):
         names = parts.name_list(what.capitalize(), names)
@@ -74,7 +75,15 @@ def asked_edits(*values: Any) -> dict[str, Any]:
     for part in taken:
         checks.one_of("What to take", part, PARTS)
     mixed = "+".join(part for part in PARTS if part in taken) or NOTHING
-    return {"directions": tuple(pairs), "mixed": mixed, "mix_seed": seed if taken else 0, "truncation": truncation}
+    return {
+        "directions": tuple(pairs), "mixed": mixed, "mix_seed": seed if taken else 0,
+        "mix_label": mixed_class(label) if taken else None, "truncation": truncation,
+    }  # fmt: skip
+
+
+def mixed_class(label: Any) -> Any:
+    """What the menu of the other picture's class asks for; None for that of the picture that is edited."""
+    return None if label in (None, "", SAME) else parts.plain_name("Its class", label)
 
 
 def fill(creation: Edit, photos: Mapping[str, str]) -> tuple[Any, ...]:
@@ -90,6 +99,7 @@ def fill(creation: Edit, photos: Mapping[str, str]) -> tuple[Any, ...]:
         bool(creation.photo), creation.model, ANY if creation.label is None else creation.label, creation.seed,
         photos.get(creation.photo), steps, [name for name, _ in named], *next(amounts),
         [name for name, _ in unnamed], *next(amounts), mixed, creation.mix_seed, creation.truncation,
+        SAME if creation.mix_label is None else creation.mix_label,
     )  # fmt: skip
 
 
@@ -135,13 +145,14 @@ def names_here(bench: Bench, session: Session | None) -> list[str]:
     return list(dict.fromkeys(fitting_))
 
 
-def menus(library: Library, name: str) -> tuple:
+def menus_of(library: Library, name: str) -> tuple:
     """The class menu of another model, hidden where there are no classes, its changes, of which none is chosen yet, and
     the look of its pictures."""
-    classes = parts.classes_of(library, name)
+    classes = menus.classes_of(library, name)
     label = gr.Dropdown([(ANY.capitalize(), ANY), *classes], value=ANY, visible=bool(classes))
+    other = gr.Dropdown([SAME, *classes], value=SAME, visible=bool(classes))
     pair = gr.ImageSlider(elem_classes=parts.look_of(name, "painting"))
-    return label, [], gr.Dropdown(menu(classes), value=list(FIRST)), *[0] * CHANGES, None, pair
+    return label, [], gr.Dropdown(menu(classes), value=list(FIRST)), *[0] * CHANGES, None, other, pair
 
 
 def fitting(generator: StyleGenerator, creation: Edit, label: Tensor | None) -> tuple[Edit, str]:
@@ -177,15 +188,39 @@ def strip_of(bench: Bench, session: Session | None, unnamed: list[str] | None) -
     return shown
 
 
-def other_look(bench: Bench, session: Session | None, seed: Any) -> Any:
+def other_look(bench: Bench, session: Session | None, seed: Any, label: Any) -> Any:
     """The picture that styles are taken from, as a file."""
     if session is None:
         return gr.skip()
     one = session.creation
-    whole = replace(one, mixed="coarse+middle+fine", mix_seed=0 if one.mix_photo else seed)
+    whole = replace(one, mixed="coarse+middle+fine")
+    whole = whole if one.mix_photo else replace(whole, mix_seed=seed, mix_label=mixed_class(label))
     return parts.save_png(
         render(whole, bench.library, inputs=session.inputs).pictures, "other", marks.mark_of(whole, bench.library)
     )
+
+
+def can_be_mixed(creation: Creation) -> bool:
+    """Whether a result is one picture."""
+    if isinstance(creation, Generate):
+        return len(creation.wanted()) == 1
+    return not isinstance(creation, Interpolate | Evolve | Project)
+
+
+def with_other(bench: Bench, creation: Creation, file: Callable[[], str], *boxes: Any) -> tuple[Any, ...]:
+    """The boxes of the other picture with that of a Creation: by its seed where the model is the same, otherwise as a
+    photo that has to be found in the model.
+
+    Args:
+        boxes: Model; what is taken; seed, class and photo of the other picture.
+    """
+    model, taken, seed, label, _ = boxes
+    if isinstance(creation, Generate) and not creation.likeness and creation.model == menus.menu_name(model):
+        classes = menus.classes_of(bench.library, creation.model)
+        named = creation.labels[0] if creation.labels else classes[creation.seed % len(classes)] if classes else SAME
+        return model, taken or ["fine"], creation.seed, named, None
+    gr.Info("This picture is not of a seed of this model: press “Find this photo” to look for it there.")
+    return model, taken, seed, label, file()
 
 
 def keep_name(bench: Bench, session: Session | None, which: str, name: str) -> tuple[str, str]:

@@ -10,6 +10,7 @@ import gradio as gr
 
 from ganhub import zoo
 from ganhub.app import _parts as parts
+from ganhub.app import menus
 from ganhub.app.declared import Bench
 from ganhub.creation.edit import COUNT, KINDS, PARTS, REACH, in_words
 from ganhub.models import StyleGenerator
@@ -18,7 +19,7 @@ SLIDERS, CHANGES = 6, 4  # sliders of named directions, and of those that have n
 FIRST = tuple(f"pca:{i}" for i in range(CHANGES))  # what the latter are when the tab opens
 CLASSES = 6  # classes between which the ways are in the menu
 STEPS = (20, 1000, 300)  # of a projection: least, most, usual
-ANY = "any"
+ANY, SAME = "any", "the same class"
 EMPTY = """
 <div class="empty"><h2>Nothing to edit yet</h2>
 <p>Editing takes a model with a space of styles, such as <b>stylegan2</b>, and none is here.</p>
@@ -33,8 +34,8 @@ UPLOAD = {
 
 def beginning(bench: Bench, at: SimpleNamespace) -> None:
     """What is changed: the picture of a seed, or a photo."""
-    at.model, _ = parts.model_menu(bench.library, StyleGenerator, "edit")
-    classes = parts.classes_of(bench.library, at.model.value)
+    at.model, _ = menus.model_menu(bench.library, StyleGenerator, "edit")
+    classes = menus.classes_of(bench.library, at.model.value)
     at.label = gr.Dropdown(
         [(ANY.capitalize(), ANY), *classes], value=ANY, label="Class", allow_custom_value=True, visible=bool(classes),
         elem_id="edit-class",
@@ -57,7 +58,7 @@ def beginning(bench: Bench, at: SimpleNamespace) -> None:
     )  # fmt: skip
 
 
-def changing(at: SimpleNamespace, private: bool) -> None:
+def changing(at: SimpleNamespace, private: bool, classes: Sequence[str]) -> None:
     """The picture before and after, and what changes it."""
     at.pair = gr.ImageSlider(
         label="Before and after: pull the line", format="png", type="filepath", interactive=False,
@@ -72,8 +73,8 @@ def changing(at: SimpleNamespace, private: bool) -> None:
         )  # fmt: skip
         with gr.Row(elem_classes="sliders"):
             at.sliders = [slider(f"edit-amount-{i + 1}", "One more", False) for i in range(SLIDERS)]
-    with gr.Accordion("Mix with another picture", open=False, elem_id="edit-mixing"):
-        mixing(at)
+    with gr.Accordion("Mix with another picture", open=False, elem_id="edit-mixing") as at.mix:
+        mixing(at, classes)
     with gr.Accordion("More changes", open=False, elem_id="edit-more") as at.more:
         more(at, private)
     with gr.Row():
@@ -88,7 +89,7 @@ def slider(elem_id: str, label: str, visible: bool, width: int = 220) -> gr.Slid
     )
 
 
-def mixing(at: SimpleNamespace) -> None:
+def mixing(at: SimpleNamespace, classes: Sequence[str]) -> None:
     """Another picture, and what is taken from it."""
     with gr.Row():
         at.other = gr.Image(
@@ -103,6 +104,10 @@ def mixing(at: SimpleNamespace) -> None:
             at.mix_seed = parts.unchecked(
                 gr.Number(1, label="It is the picture of seed", precision=0, elem_id="edit-mix-seed", min_width=90)
             )
+            at.mix_label = gr.Dropdown(
+                [SAME, *classes], value=SAME, label="of class", allow_custom_value=True, visible=bool(classes),
+                elem_id="edit-mix-class", min_width=90,
+            )  # fmt: skip
         with gr.Column(min_width=130, scale=1):
             at.mix_photo = parts.unchecked(
                 gr.Image(label="Or a photo of yours", height=110, elem_id="edit-mix-photo", **UPLOAD)

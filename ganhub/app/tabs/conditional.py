@@ -11,6 +11,7 @@ import gradio as gr
 
 from ganhub import zoo
 from ganhub.app import _parts as parts
+from ganhub.app import menus
 from ganhub.app.declared import Bench, Built, Form, Outcome, Tab, press_once
 from ganhub.app.jobs import Report
 from ganhub.app.library import Library
@@ -43,9 +44,9 @@ def build(bench: Bench) -> Built:
 
 def asked(bench: Bench, at: SimpleNamespace) -> None:
     """What is asked for."""
-    at.model, _ = parts.model_menu(bench.library, LatentGenerator, "conditional", conditional=True)
+    at.model, _ = menus.model_menu(bench.library, LatentGenerator, "conditional", conditional=True)
     at.press, at.status = parts.run_and_stop("Draw the rows", bench.jobs, "conditional")
-    names = parts.classes_of(bench.library, at.model.value)
+    names = menus.classes_of(bench.library, at.model.value)
     seed = zoo.first_seed(at.model.value)
     first = seed % max(1, len(names))  # the class of that seed
     names = names[first:] + names[:first]
@@ -56,6 +57,11 @@ def asked(bench: Bench, at: SimpleNamespace) -> None:
     at.styles = parts.unchecked(gr.Slider(1, MAX_STYLES, 8, step=1, label="Styles", info="A column for each seed."))
     at.seed = parts.unchecked(gr.Number(seed, label="First seed", precision=0, elem_id="conditional-seed"))
     at.truncation = parts.unchecked(gr.Slider(0, 1.5, 1.0, step=0.05, label="Truncation"))
+    with gr.Accordion("Near one seed", open=False):
+        at.likeness = parts.unchecked(
+            gr.Slider(0, 1, 0, step=0.05, label="Likeness", info="0: each picture is its own.")
+        )
+        at.around = parts.unchecked(gr.Number(0, label="to seed", precision=0, elem_id="conditional-around"))
     at.examples = gr.Dataset(
         label="Try", components=[at.seed], type="index", elem_classes="examples",
         samples=[[0], [1], [2]], sample_labels=["The first classes", "Spread over all", "Only one"],
@@ -64,7 +70,7 @@ def asked(bench: Bench, at: SimpleNamespace) -> None:
 
 def connect(bench: Bench, at: SimpleNamespace) -> Built:
     """What buttons and examples do."""
-    inputs = [at.model, at.classes, at.styles, at.seed, at.truncation]
+    inputs = [at.model, at.classes, at.styles, at.seed, at.truncation, at.likeness, at.around]
     listener = (parts.calm(run, bench), inputs, [at.rows, at.outcome, at.drawn, at.status])
     at.press.click(
         *listener, show_progress="hidden", api_name="conditional",
@@ -80,7 +86,7 @@ def connect(bench: Bench, at: SimpleNamespace) -> Built:
         queue=False, **parts.PRIVATE,
     )  # fmt: skip
     at.examples.click(
-        parts.calm(lambda i, name: (pick(parts.classes_of(bench.library, name), parts.example(range(3), i)), 10 * i)),
+        parts.calm(lambda i, name: (pick(menus.classes_of(bench.library, name), parts.example(range(3), i)), 10 * i)),
         [at.examples, at.model], [at.classes, at.seed], **parts.PRIVATE,
     ).then(*listener, **parts.PRIVATE)  # fmt: skip
     chosen = [at.picked.picture, at.picked.seed, at.label, at.outcome]
@@ -89,17 +95,25 @@ def connect(bench: Bench, at: SimpleNamespace) -> Built:
     doors = {
         "model": at.model, "seed": at.picked.seed, "label": at.label, "send": at.picked.send, "edit": at.picked.edit
     }  # fmt: skip
-    form = Form(takes, fill, inputs, listener)
-    return Built(scripts=(press_once("conditional", "rows"),), doors=doors, outcome=at.outcome, form=form)
+    return Built(
+        scripts=(press_once("conditional", "rows"),), doors=doors, outcome=at.outcome,
+        form=Form(takes, fill, inputs, listener), ways={"like": at.picked.like, "evolve": at.picked.evolve},
+        pick=(picked_one, [at.drawn, at.picked.seed, at.label]),
+    )  # fmt: skip
 
 
-def run(bench: Bench, model, classes, styles, seed, truncation, request: gr.Request) -> Iterator[tuple]:
+def run(
+    bench: Bench, model, classes, styles, seed, truncation, likeness, around, request: gr.Request
+) -> Iterator[tuple]:
     """The rows of a form's values: pictures with their classes, the same as :class:`Outcome` twice, and a sentence."""
     chosen = parts.name_list("Classes", classes)
     if not 1 <= len(chosen) <= MAX_CLASSES:
         raise ConfigError(f"Choose 1 to {MAX_CLASSES} classes; there are {len(chosen)}.")
     columns = checks.whole("Styles", styles, 1, MAX_STYLES)
-    wall = Generate(model=parts.menu_name(model), seed=seed, count=columns, labels=tuple(chosen), truncation=truncation)
+    near = {"likeness": likeness, "around": around} if likeness else {}
+    wall = Generate(
+        model=menus.menu_name(model), seed=seed, count=columns, labels=tuple(chosen), truncation=truncation, **near
+    )
 
     def work(report: Report) -> list[str]:
         return bench.drawings.of(wall, bench.library, report)
@@ -110,6 +124,7 @@ def run(bench: Bench, model, classes, styles, seed, truncation, request: gr.Requ
     )  # fmt: skip
     if job:
         told = f"Each column is one seed, {wall.seed} to {wall.seed + columns - 1}: one style through all classes."
+        told = f"Pictures near seed {wall.around}." if wall.likeness else told
         captioned = [(path, str(name)) for path, (_, name) in zip(job.result(), wall.wanted(), strict=True)]
         look = parts.look_of(wall.model, *WALL, f"columns-{columns}")
         made = Outcome(wall, job.result())
@@ -118,13 +133,14 @@ def run(bench: Bench, model, classes, styles, seed, truncation, request: gr.Requ
 
 def takes(creation: Creation) -> bool:
     """Whether a Creation can be asked for here: a wall with classes."""
-    return isinstance(creation, Generate) and 1 <= len(creation.labels) <= MAX_CLASSES and not creation.likeness
+    return isinstance(creation, Generate) and 1 <= len(creation.labels) <= MAX_CLASSES
 
 
 def fill(creation: Generate, photos: Mapping[str, str]) -> tuple[Any, ...]:
     """The form's values that ask for such a wall."""
     labels = [str(label) for label in creation.labels]
-    return creation.model, labels, creation.count, creation.seed, creation.truncation
+    wall = creation
+    return wall.model, labels, wall.count, wall.seed, wall.truncation, wall.likeness, wall.around
 
 
 def pick_picture(drawn: Outcome | None, event: gr.SelectData) -> tuple[str, str, str, Outcome]:
@@ -133,6 +149,16 @@ def pick_picture(drawn: Outcome | None, event: gr.SelectData) -> tuple[str, str,
     seed, label = parts.example(wanted, event.index)
     one = Outcome(replace(drawn.creation, seed=seed, count=1, labels=(label,)), [drawn.files[event.index]])
     return one.files[0], str(seed), str(label), one
+
+
+def picked_one(drawn: Outcome | None, seed: Any, label: str) -> Generate:
+    """The picture that is picked."""
+    if drawn is None or not seed:
+        raise ConfigError(parts.NO_PICTURE)
+    wanted = {(str(one), str(name)): (one, name) for one, name in drawn.creation.wanted()}
+    if (seed, label) not in wanted:
+        raise ConfigError(parts.NO_PICTURE)
+    return drawn.creation.alone(*wanted[seed, label])
 
 
 def pick_first(drawn: Outcome | None) -> tuple[str | None, str, str]:
@@ -153,7 +179,7 @@ def pick(names: list[str], example: int) -> list[str]:
 
 def class_menu(library: Library, name: str) -> Any:
     """The class menu of another model, with its first classes chosen."""
-    names = parts.classes_of(library, name)
+    names = menus.classes_of(library, name)
     if not names:
         raise ConfigError(f"{name} knows no classes: choose a conditional model here.")
     return gr.Dropdown(names, value=names[:SHOWN])

@@ -8,6 +8,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,9 +17,11 @@ from torch import Tensor
 
 from ganhub import images, latents, zoo
 from ganhub.app import _parts as parts
-from ganhub.app.declared import Bench, Built, Form, Outcome, Tab, press_once
+from ganhub.app import menus
+from ganhub.app.declared import Addition, Bench, Built, Form, Outcome, Tab, press_once
 from ganhub.app.gpu import render
 from ganhub.app.jobs import Report
+from ganhub.app.lanes import lane_of
 from ganhub.app.tabs._edit_boxes import (
     MAX_SIDE,
     NOT_YET,
@@ -26,13 +29,15 @@ from ganhub.app.tabs._edit_boxes import (
     arrange,
     asked_class,
     asked_edits,
+    can_be_mixed,
     fill,
     fit,
     fitting,
     keep_name,
-    menus,
+    menus_of,
     other_look,
     strip_of,
+    with_other,
 )
 from ganhub.app.tabs._edit_layout import CHANGES, EMPTY, FIRST, SLIDERS, STEPS, beginning, changing
 from ganhub.creation import Creation, Edit, Inputs, Result, checks, marks
@@ -45,7 +50,7 @@ PRIVATE = "GANHUB_PRIVATE"  # "1": whoever opens the page may keep names in the 
 # Fields of the edits as the endpoints name them, in the order of the components.
 EDITS = (
     "directions", *(f"amount_{i + 1}" for i in range(SLIDERS)), "changes", *(f"change_{i + 1}" for i in range(CHANGES)),
-    "mixed", "mix_seed", "truncation",
+    "mixed", "mix_seed", "truncation", "mix_label",
 )  # fmt: skip
 
 
@@ -71,30 +76,30 @@ def build(bench: Bench) -> Built:
             beginning(bench, at)
         with gr.Column(scale=3, min_width=320, elem_classes="shown"):
             with gr.Column(visible=have, elem_id="edit-room") as at.room:
-                changing(at, os.environ.get(PRIVATE) == "1")
+                changing(at, os.environ.get(PRIVATE) == "1", menus.classes_of(bench.library, at.model.value))
             at.empty = gr.HTML(EMPTY, visible=not have, container=False, elem_id="edit-empty")
     return connect(bench, at, have)
 
 
 def connect(bench: Bench, at: SimpleNamespace, have: bool) -> Built:
     """What buttons and sliders do."""
-    edits = [at.chosen, *at.sliders, at.unnamed, *at.changes, at.parts, at.mix_seed, at.truncation]
+    edits = [at.chosen, *at.sliders, at.unnamed, *at.changes, at.parts, at.mix_seed, at.truncation, at.mix_label]
     shown = [at.pair, at.recipe, at.png, at.point]
     outputs = [at.start, *shown, at.outcome, at.status]
     at.apply = (parts.calm(show_edits, bench), [at.start, *edits], shown)
     at.remember = (parts.calm(remembered, bench), [at.start, *edits], at.outcome)
     at.fit = (parts.calm(fit, bench), [at.start, at.chosen, *at.sliders, at.unnamed, *at.changes],
               [at.by_name, at.chosen, at.names, *at.sliders, at.unnamed_now, *at.changes])  # fmt: skip
-    at.look = (parts.calm(other_look, bench), [at.start, at.mix_seed], at.other)
+    at.look = (parts.calm(other_look, bench), [at.start, at.mix_seed, at.mix_label], at.other)
     at.reveal = (lambda: (gr.Column(visible=True), gr.HTML(visible=False)), None, [at.room, at.empty])
     at.menus = (
-        parts.calm(menus, bench.library),
+        parts.calm(menus_of, bench.library),
         at.model,
-        [at.label, at.chosen, at.unnamed, *at.changes, at.strip, at.pair],
+        [at.label, at.chosen, at.unnamed, *at.changes, at.strip, at.mix_label, at.pair],
     )
     from_seed = (parts.calm(start_from_seed, bench), [at.model, at.label, at.seed, *edits], outputs)
     from_photo = (parts.calm(start_from_photo, bench), [at.model, at.label, at.photo, at.steps, *edits], outputs)
-    slow = {"show_progress": "hidden", "concurrency_limit": 1, "concurrency_id": "project-slow"}
+    slow = {"show_progress": "hidden", "concurrency_limit": parts.IN_LINE, "concurrency_id": "project-slow"}
     taken = at.take.click(
         *from_seed, show_progress="hidden", api_name="edit_seed",
         api_description="Begin to edit the picture of a seed. The edits are those of `edit`. Returns the picture "
@@ -121,9 +126,18 @@ def connect(bench: Bench, at: SimpleNamespace, have: bool) -> Built:
     scripts = (press_once("edit", "pair", button="take"),) if have else ()
     boxes = [at.of_photo, at.model, at.label, at.seed, at.photo, at.steps, *edits]
     form = Form(takes, fill, boxes, (parts.calm(start_from_form, bench), boxes, outputs))
+    mixing = (parts.calm(mix_in, bench), [at.start, *boxes], outputs)
+    opened = (lambda: gr.Accordion(open=True), None, at.mix)
+    addition = Addition(
+        "mix", "Mix into the edited picture", can_be_mixed, partial(with_other, bench),
+        [at.model, at.parts, at.mix_seed, at.mix_label, at.mix_photo], "#edit-mixing, #edit-pair",
+        (opened, mixing, at.look, at.reveal),
+    )  # fmt: skip
     doors = {"model": at.model, "seed": at.seed, "label": at.label, "menus": [at.menus], "start": from_seed,
              "reveal": at.reveal}  # fmt: skip
-    return Built(scripts=scripts, doors=doors, outcome=at.outcome, form=form)
+    return Built(
+        scripts=scripts, doors=doors, outcome=at.outcome, form=form, addition=addition if have else None,
+    )  # fmt: skip
 
 
 def connect_edits(bench: Bench, at: SimpleNamespace, edits: Sequence[Any]) -> None:
@@ -138,9 +152,13 @@ def connect_edits(bench: Bench, at: SimpleNamespace, edits: Sequence[Any]) -> No
         "`truncation`. Returns the pictures before and after, what was done in words, the PNG and the point in W.",
     )  # fmt: skip
     # A slider is moved through many values; the one where it is let go is worth keeping.
-    settled = [one.release for one in (*at.sliders, *at.changes, at.truncation)] + [at.parts.input, at.mix_seed.submit]
+    settled = [one.release for one in (*at.sliders, *at.changes, at.truncation)]
+    settled += [at.parts.input, at.mix_seed.submit, at.mix_label.input]
     gr.on(settled, *at.remember, trigger_mode="always_last", **parts.PRIVATE)
-    by_hand = at.mix_seed.input(parts.calm(by_seed), at.start, at.start, trigger_mode="always_last", **parts.PRIVATE)
+    by_hand = gr.on(
+        [at.mix_seed.input, at.mix_label.input], parts.calm(by_seed), at.start, at.start, trigger_mode="always_last",
+        **parts.PRIVATE,
+    )  # fmt: skip
     by_hand.then(*at.apply, **parts.PRIVATE).then(*at.look, **parts.PRIVATE)
     at.reset.click(
         lambda: (*[0] * (SLIDERS + CHANGES), [], 1.0), None, [*at.sliders, *at.changes, at.parts, at.truncation],
@@ -225,8 +243,8 @@ def start(
         def on_step(step: int, steps: int, look: Tensor | None) -> None:
             report(step, steps, None if look is None or not before else (before, look.float().cpu().clone()))
 
-        pinned = asked.pinned(bench.library)
-        plain = replace(pinned, directions=(), mixed=NOTHING, mix_seed=0, truncation=1.0)
+        plain = replace(asked, directions=(), mixed=NOTHING, mix_seed=0, truncation=1.0).pinned(bench.library)
+        pinned = replace(asked, revision=plain.revision)
         begun = render(plain, bench.library, on_step, inputs=inputs)
         name = f"{asked.model}-{asked.source}"
         mark = None if asked.photo else marks.mark_of(plain, bench.library)  # the photo is nobody's picture but theirs
@@ -237,17 +255,19 @@ def start(
         outcome = Outcome(creation, [shown[2]], photos=photos_of(session, creation))
         return session, *shown, outcome, f"{html.escape(begun.text)} {left_out}".strip()
 
-    yield from followed(bench, request, work)
+    yield from followed(bench, request, work, lane_of(asked))
 
 
-def followed(bench: Bench, request: gr.Request | None, work: Callable[[Report], tuple], more: int = 0) -> Iterator:
+def followed(
+    bench: Bench, request: gr.Request | None, work: Callable[[Report], tuple], lane: str, more: int = 0
+) -> Iterator:
     """Run the work of a start as a job; ``more`` outputs stand before the status line."""
 
     def look(pair: tuple[str, Tensor]) -> tuple:
         return gr.skip(), (pair[0], images.to_pil(pair[1])), *parts.keep(4 + more)
 
     job = yield from parts.follow(
-        bench, "edit", request, work, noun="Step", outputs=6 + more, look=look,
+        bench, "edit", request, work, noun="Step", outputs=6 + more, look=look, lane=lane,
         stopped="Stopped. What was here before can still be changed.",
     )  # fmt: skip
     if job:
@@ -257,7 +277,7 @@ def followed(bench: Bench, request: gr.Request | None, work: Callable[[Report], 
 @with_edits
 def start_from_seed(bench: Bench, request: gr.Request, model, label, seed, *edits) -> Iterator[tuple]:
     """Edit the picture of a seed."""
-    asked = Edit(model=parts.menu_name(model), seed=seed, label=asked_class(label), **asked_edits(*edits))
+    asked = Edit(model=menus.menu_name(model), seed=seed, label=asked_class(label), **asked_edits(*edits))
     yield from start(bench, asked, Inputs(), request, {})
 
 
@@ -267,7 +287,7 @@ def start_from_photo(bench: Bench, request: gr.Request, model, label, photo, ste
     inputs, how_many = Inputs(), checks.whole("How long to look", steps, *STEPS[:2])
     digest = inputs.add(parts.picture_file("photo", photo))
     asked = Edit(
-        model=parts.menu_name(model), photo=digest, size=MAX_SIDE, steps=how_many, label=asked_class(label),
+        model=menus.menu_name(model), photo=digest, size=MAX_SIDE, steps=how_many, label=asked_class(label),
         **asked_edits(*edits),
     )  # fmt: skip
     images.load_image(photo, channels=4, max_side=MAX_SIDE)  # what is wrong with it is said now
@@ -306,10 +326,25 @@ def find_other(bench: Bench, request: gr.Request, session: Session | None, photo
         now = Session(plain, session.inputs, session.before, {**session.photos, digest: photo})
         shown = saved(bench, now, creation, render(creation, bench.library, on_step, inputs=session.inputs))
         outcome = Outcome(creation, [shown[2]], photos=photos_of(now, creation))
-        other = other_look(bench, now, creation.mix_seed)
+        other = other_look(bench, now, creation.mix_seed, creation.mix_label)
         return now, *shown, outcome, mixed.split("+"), other, "Found. Choose what to take from it."
 
-    yield from followed(bench, request, work, more=2)
+    yield from followed(bench, request, work, "slow", more=2)
+
+
+@with_edits
+def mix_in(
+    bench: Bench, request: gr.Request, session: Session | None, of_photo, model, label, seed, photo, steps, *edits
+) -> Iterator[tuple]:
+    """Mix the picture that was put into the form into what is edited; without that, begin to edit first."""
+    if session is None:
+        yield from start_from_form(bench, request, of_photo, model, label, seed, photo, steps, *edits)
+        return
+    session = replace(session, creation=replace(session.creation, mix_photo=""))
+    creation = edited(session, edits)
+    shown = saved(bench, session, creation, render(creation, bench.library, inputs=session.inputs))
+    outcome = Outcome(creation, [shown[2]], photos=photos_of(session, creation))
+    yield session, *shown, outcome, "Choose what to take from the other picture."
 
 
 def by_seed(session: Session | None) -> Any:

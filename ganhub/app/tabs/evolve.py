@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 
 from ganhub.app import _parts as parts
+from ganhub.app import menus
 from ganhub.app.declared import ASSETS, Bench, Built, Form, Outcome, Tab, press_once
 from ganhub.app.jobs import Report
 from ganhub.app.library import Library
@@ -48,8 +49,8 @@ def build(bench: Bench) -> Built:
     at = SimpleNamespace(outcome=gr.State(None))
     with gr.Row(elem_classes="split"):
         with gr.Column(scale=1, min_width=290, elem_classes="asked"):
-            at.model, _ = parts.model_menu(bench.library, LatentGenerator, "evolve")
-            classes = parts.classes_of(bench.library, at.model.value)
+            at.model, _ = menus.model_menu(bench.library, LatentGenerator, "evolve")
+            classes = menus.classes_of(bench.library, at.model.value)
             at.label = gr.Dropdown(
                 [(ANY.capitalize(), ANY), *classes], value=ANY, label="Class", allow_custom_value=True,
                 visible=bool(classes), elem_id="evolve-class",
@@ -119,15 +120,18 @@ def method(at: SimpleNamespace) -> None:
     at.seed = parts.unchecked(
         gr.Number(0, label="Seed", info="Another one finds other pictures.", precision=0, elem_id="evolve-seed")
     )
+    at.truncation = parts.unchecked(
+        gr.Slider(0, 1.5, 1.0, step=0.05, label="Truncation", info="Less is more typical, more is wilder.")
+    )
 
 
 def connect(bench: Bench, at: SimpleNamespace) -> Built:
     """What buttons, sliders and clicks do."""
     results = [at.wall, at.creations, at.liked]
-    wanted = [at.model, at.scores, at.algorithm, at.generations, at.seed, at.label, at.target]
+    wanted = [at.model, at.scores, at.algorithm, at.generations, at.seed, at.label, at.target, at.truncation]
     listener = (parts.calm(run, bench), wanted, [*results, at.plot, at.outcome, at.status])
     at.press.click(
-        *listener, show_progress="hidden", concurrency_limit=2, api_name="evolve",
+        *listener, show_progress="hidden", concurrency_limit=parts.IN_LINE, api_name="evolve",
         api_description="Search for the pictures of a latent generator that score best. `scores` is text as in "
         f"'colourfulness=1,symmetry=0.5' with names of {SCORES} (a weight below 0 prefers less; "
         f"wish:NAME is a direction of the model); `algorithm` is one of {', '.join(list_algorithms())}; each of up to "
@@ -136,9 +140,10 @@ def connect(bench: Bench, at: SimpleNamespace) -> Built:
         "their Creations, one JSON a line; an empty text; the progress as SVG; and a sentence.",
     )  # fmt: skip
     breeding = parts.calm(run_breed, bench)
-    inputs, outputs = [at.model, at.liked, at.turn, at.change, at.seed, at.label], [*results, at.turn, at.status]
+    inputs = [at.model, at.liked, at.turn, at.change, at.seed, at.label, at.truncation]
+    outputs = [*results, at.turn, at.status]
     at.breed.click(
-        breeding, inputs, outputs, show_progress="hidden", concurrency_limit=2, api_name="breed",
+        breeding, inputs, outputs, show_progress="hidden", concurrency_limit=parts.IN_LINE, api_name="breed",
         api_description="The next wall of 12 pictures, bred from those that somebody likes: `liked` holds their "
         "Creations, one JSON a line, as this and `evolve` return them; without any the wall is random. Another `turn` "
         "gives other children, and `change` (0.05 to 0.6) says how much they differ from their parents. Returns the "
@@ -168,14 +173,14 @@ def connect(bench: Bench, at: SimpleNamespace) -> Built:
 
 
 def run(
-    bench: Bench, model, scores, algorithm, generations, seed, label, target, request: gr.Request
+    bench: Bench, model, scores, algorithm, generations, seed, label, target, truncation, request: gr.Request
 ) -> Iterator[tuple]:
     """The search of a form's values: wall, Creations, nobody's likes, plot, :class:`Outcome`, and a sentence."""
     how_many = checks.whole("Generations", generations, 1, MAX_GENERATIONS)
     inputs, target = Inputs(), parts.picture_file("target", target) if target else ""
     asked = Evolve(
-        model=parts.menu_name(model), scores=str(scores or ""), algorithm=algorithm, generations=how_many,
-        population=POPULATION, seed=seed, label=class_of(label),
+        model=menus.menu_name(model), scores=str(scores or ""), algorithm=algorithm, generations=how_many,
+        population=POPULATION, seed=seed, label=class_of(label), truncation=truncation,
         target=inputs.add(target) if target else "",
     )  # fmt: skip
     files: dict[bytes, str] = {}
@@ -212,16 +217,20 @@ def run(
         yield *values, outcome, f"{text} Click those you like, and breed them, or evolve with another seed."
 
 
-def run_breed(bench: Bench, model, liked, turn, change, seed, label, request: gr.Request) -> Iterator[tuple]:
+def run_breed(
+    bench: Bench, model, liked, turn, change, seed, label, truncation, request: gr.Request
+) -> Iterator[tuple]:
     """The next wall of a form's values: pictures, their Creations, nobody's likes, the next turn, and a sentence."""
-    name, parents = parts.menu_name(model), read_points(liked)
+    name, parents = menus.menu_name(model), read_points(liked)
     number = checks.whole("turn", turn, 0, MAX_TURN)
     much = checks.number("Change", change, 0, 1)
     first = checks.whole("seed", seed, 0, checks.MAX_SEED)
+    typical = checks.number("truncation", truncation, 0, 1.5)
 
     def work(report: Report) -> tuple[list, list[Point]]:
         generator = bench.library.open(name, LatentGenerator)
-        space = Space(generator, parents[0].seed if parents else first, SEEDS, class_of(label))
+        start = parents[0].seed if parents else first
+        space = Space(generator, start, SEEDS, class_of(label), truncation=typical)
         report(0, WALL)
         points = breed(space, bred_points(space, name, parents), number, change=much)
         creations, wall = points_of(space, name, points), []
@@ -256,7 +265,7 @@ def like(wall: list | None, creations: str, liked: str, event: gr.SelectData) ->
 
 def takes(creation: Creation) -> bool:
     """Whether a Creation is a picture that can be bred here, or a search as this tab asks for it."""
-    if not isinstance(creation, Evolve | Point) or (creation.space, creation.truncation) != ("z", 1):
+    if not isinstance(creation, Evolve | Point) or creation.space != "z":
         return False
     if isinstance(creation, Point):
         return len(creation.weights) == SEEDS
@@ -266,24 +275,29 @@ def takes(creation: Creation) -> bool:
 def fill(creation: Evolve | Point, photos: Mapping[str, str]) -> tuple[Any, ...]:
     """The form's values that ask for a search, or for the children of a picture, the only one that is liked then."""
     if isinstance(creation, Point):
-        usual = Evolve(model=creation.model, generations=15, seed=creation.seed)
+        usual = Evolve(model=creation.model, generations=15, seed=creation.seed, truncation=creation.truncation)
         return (*fill(usual, photos)[:-1], creation.to_json())
     label = ANY if creation.label is None else creation.label
     scores, target = written_scores(creation.scores), photos.get(creation.target)
-    return creation.model, scores, creation.algorithm, creation.generations, creation.seed, label, target, ""
+    return (
+        creation.model, scores, creation.algorithm, creation.generations, creation.seed, label, target,
+        creation.truncation, "",
+    )  # fmt: skip
 
 
 def reopen(
-    bench: Bench, model, scores, algorithm, generations, seed, label, target, liked, turn, change, request: gr.Request
-) -> Iterator[tuple]:
+    bench: Bench, model, scores, algorithm, generations, seed, label, target, truncation, liked, turn, change,
+    request: gr.Request,
+) -> Iterator[tuple]:  # fmt: skip
     """What :func:`fill` asks for: wall, Creations, nobody's likes, plot, next turn, Outcome, and a sentence."""
     if not liked:
         for *values, plot, outcome, said in run(
-            bench, model, scores, algorithm, generations, seed, label, target, request
+            bench, model, scores, algorithm, generations, seed, label, target, truncation, request
         ):
             yield *values, plot, gr.skip(), outcome, said
         return
-    for wall, creations, likes, turned, said in run_breed(bench, model, liked, turn, change, seed, label, request):
+    breeding = run_breed(bench, model, liked, turn, change, seed, label, truncation, request)
+    for wall, creations, likes, turned, said in breeding:
         done = isinstance(wall, list)
         outcome = Outcome(read_points(liked)[0], [wall[0][0]]) if done else gr.skip()
         yield wall, creations, likes, gr.skip(), turned, outcome, said
@@ -314,7 +328,7 @@ def class_of(label: Any) -> str | int | None:
 
 def class_menu(library: Library, name: str) -> tuple[gr.Dropdown, str]:
     """The class menu of another model, hidden where there are no classes; what was liked is of the model before."""
-    classes = parts.classes_of(library, name)
+    classes = menus.classes_of(library, name)
     return gr.Dropdown([(ANY.capitalize(), ANY), *classes], value=ANY, visible=bool(classes)), ""
 
 

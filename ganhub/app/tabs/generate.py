@@ -12,9 +12,11 @@ import gradio as gr
 
 from ganhub import zoo
 from ganhub.app import _parts as parts
+from ganhub.app import menus
 from ganhub.app.declared import Bench, Built, Form, Outcome, Tab
 from ganhub.app.jobs import Report
 from ganhub.creation import Creation, Generate, checks
+from ganhub.errors import ConfigError
 from ganhub.models import LatentGenerator
 
 MAX_COUNT = 64
@@ -36,7 +38,7 @@ def build(bench: Bench) -> Built:
 
 def asked(bench: Bench, at: SimpleNamespace) -> None:
     """What is asked for."""
-    at.model, _ = parts.model_menu(bench.library, LatentGenerator, "generate")
+    at.model, _ = menus.model_menu(bench.library, LatentGenerator, "generate")
     at.press, at.status = parts.run_and_stop("Generate", bench.jobs, "generate")
     with at.press.parent:
         at.surprise = gr.Button("Surprise me", elem_id="generate-surprise", elem_classes="run", min_width=110)
@@ -97,14 +99,17 @@ def connect(bench: Bench, at: SimpleNamespace) -> Built:
         parts.calm(pick), [at.wall, at.outcome], [at.picked.picture, at.picked.seed, at.outcome], **parts.PRIVATE
     )
     doors = {"model": at.model, "seed": at.picked.seed, "send": at.picked.send, "edit": at.picked.edit}
-    return Built(first=listener, doors=doors, outcome=at.outcome, form=Form(takes, fill, inputs, listener))
+    return Built(
+        first=listener, doors=doors, outcome=at.outcome, form=Form(takes, fill, inputs, listener),
+        ways={"like": at.picked.like, "evolve": at.picked.evolve}, pick=(picked_one, [at.outcome, at.picked.seed]),
+    )  # fmt: skip
 
 
 def run(bench: Bench, model, count, seed, truncation, likeness, around, request: gr.Request) -> Iterator[tuple]:
     """The wall of a form's values: pictures with their seeds, the same as :class:`Outcome`, and a sentence."""
     how_many = checks.whole("Pictures", count, 1, MAX_COUNT)
     near = {"likeness": likeness, "around": around} if likeness else {}
-    wall = Generate(model=parts.menu_name(model), seed=seed, count=how_many, truncation=truncation, **near)
+    wall = Generate(model=menus.menu_name(model), seed=seed, count=how_many, truncation=truncation, **near)
 
     def work(report: Report) -> list[str]:
         return bench.drawings.of(wall, bench.library, report)
@@ -158,6 +163,13 @@ def pick(
     # The wall itself is gone where one was picked before: model and settings of both are the same.
     one = outcome and Outcome(replace(outcome.creation, seed=int(seed), count=1), [path])
     return path, seed, one
+
+
+def picked_one(outcome: Outcome | None, seed: Any) -> Generate:
+    """The picture that is picked."""
+    if outcome is None or not seed:
+        raise ConfigError(parts.NO_PICTURE)
+    return replace(outcome.creation, seed=checks.read_seeds(seed, least=1, most=1)[0], count=1)
 
 
 def pick_first(pictures: list[tuple[str, str]] | None) -> tuple[str | None, str]:

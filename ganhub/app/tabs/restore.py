@@ -88,9 +88,9 @@ def connect(bench: Bench, at: SimpleNamespace) -> Built:
     """What the buttons do."""
     inputs = [at.photo, at.steps, *at.menus]
     listener = (parts.calm(run, bench), inputs, [at.pair, at.outcome, at.status])
-    one_at_a_time = {"concurrency_limit": 1, "concurrency_id": "restore"}
+    in_line = {"concurrency_limit": parts.IN_LINE, "concurrency_id": "restore"}
     at.press.click(
-        *listener, show_progress="hidden", **one_at_a_time, api_name="restore",
+        *listener, show_progress="hidden", **in_line, api_name="restore",
         api_description="Restore a photo in up to four `steps`: clean, fill (what the layers of the editor's value "
         "`photo` cover), colourise, enlarge. Its long side is at most 1024 pixels before it is enlarged. Returns the "
         "photo and the restored one (PNG) and a sentence.",
@@ -98,7 +98,7 @@ def connect(bench: Bench, at: SimpleNamespace) -> Built:
     brush = take_the_brush("restore-photo")
     at.upload.upload(parts.calm(laid), at.upload, at.photo, **parts.PRIVATE).then(
         None, js=brush, **parts.PRIVATE
-    ).then(*listener, **one_at_a_time, **parts.PRIVATE)  # fmt: skip
+    ).then(*listener, **in_line, **parts.PRIVATE)  # fmt: skip
     return Built(
         scripts=(press_once("restore", "made"), brush), outcome=at.outcome, form=Form(takes, fill, inputs, listener)
     )  # fmt: skip

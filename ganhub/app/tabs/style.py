@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ganhub import images, zoo
 from ganhub.app import _parts as parts
+from ganhub.app import menus
 from ganhub.app.declared import ASSETS, Bench, Built, Form, Outcome, Tab
 from ganhub.app.gpu import render
 from ganhub.app.jobs import Job, Report
@@ -70,7 +71,7 @@ def build(bench: Bench) -> Built:
 
 def form(bench: Bench, at: SimpleNamespace, named: Sequence[str], pictured: bool) -> None:
     """What one always says: model, photo, style."""
-    at.model, _ = parts.model_menu(bench.library, Stylizer, "style")
+    at.model, _ = menus.model_menu(bench.library, Stylizer, "style")
     with gr.Row(elem_classes="photos"):
         at.content = parts.unchecked(
             gr.Image(asset(CONTENTS[0]), label="Your photo", elem_id="style-content", **UPLOAD)
@@ -152,17 +153,15 @@ def connect(bench: Bench, at: SimpleNamespace) -> Built:
         at.seed,
     ]
     outputs = [at.painting, at.outcome, at.status]
+    in_line = {"concurrency_limit": parts.IN_LINE, "concurrency_id": "style"}
     painting_now = at.press.click(
-        paint, inputs, outputs, show_progress="hidden", concurrency_limit=1, concurrency_id="style", api_name="style",
+        paint, inputs, outputs, show_progress="hidden", **in_line, api_name="style",
         api_description="Paint `content` in the manner of the picture `style`, or with a model of named styles of "
         "`name`; `blend` is the share of the second one. `size` is the long side in pixels, `strength` 0 gives the "
         "content back, `scale` 1 is the usual size of strokes. Gives early looks while it works; returns photo and "
         "painting (PNG) and a sentence.",
     )  # fmt: skip
-    again = {
-        "fn": paint, "inputs": inputs, "outputs": outputs, "concurrency_limit": 1, "concurrency_id": "style",
-        **parts.PRIVATE,
-    }  # fmt: skip
+    again = {"fn": paint, "inputs": inputs, "outputs": outputs, **in_line, **parts.PRIVATE}
     rooms = [at.by_picture, at.second, at.by_pair, at.by_swatch]
     menus = [at.by_name, at.second_name, at.name, at.other_name, *rooms, at.size]
     at.model.change(parts.calm(choose), at.model, menus, **parts.PRIVATE).then(*looks_of, **parts.PRIVATE)
@@ -194,7 +193,7 @@ def run(bench: Bench, model, content, style, other, name, other_name, blend, str
     inputs, side = Inputs(), checks.whole("Size", size, *SIZES)
     share = checks.number("Share of the second style", blend, 0, 1)
     options = {
-        "model": parts.menu_name(model), "photo": inputs.add(parts.picture_file("content", content)), "size": side,
+        "model": menus.menu_name(model), "photo": inputs.add(parts.picture_file("content", content)), "size": side,
         "opaque": True, "strength": checks.number("Strength", strength, 0, 1), "style_size": STYLE_SIDE,
         "strokes": checks.number("Stroke size", scale, 0.5, 2), "seed": checks.whole("Seed", seed, 0, checks.MAX_SEED),
         "keep_colour": COLOURS[checks.one_of("Colours", colours, COLOURS)],

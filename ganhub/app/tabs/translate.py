@@ -11,6 +11,7 @@ import gradio as gr
 
 from ganhub import images, zoo
 from ganhub.app import _parts as parts
+from ganhub.app import menus
 from ganhub.app.declared import ASSETS, Bench, Built, Form, Outcome, Tab, take_the_brush
 from ganhub.app.gpu import render
 from ganhub.app.jobs import Report
@@ -61,31 +62,29 @@ def asked(bench: Bench, at: SimpleNamespace) -> None:
         at.idea = gr.Button("Something to draw", size="md", elem_id="translate-idea", min_width=130)
         at.upload = gr.UploadButton("A picture of mine", size="md", file_types=["image"], elem_id="translate-upload",
                                     min_width=130)  # fmt: skip
-    at.model, _ = parts.model_menu(bench.library, Translator, "translate", task="translate")
+    at.model, _ = menus.model_menu(bench.library, Translator, "translate", task="translate")
     at.live = gr.Checkbox(True, label="Translate as I draw", elem_id="translate-live")
 
 
 def connect(bench: Bench, at: SimpleNamespace) -> Built:
     """What buttons and examples do."""
     inputs, outputs = [at.model, at.canvas], [at.pair, at.outcome, at.status]
-    one_at_a_time = {"concurrency_limit": 1, "concurrency_id": "translate"}
+    in_line = {"concurrency_limit": parts.IN_LINE, "concurrency_id": "translate"}
     translated = parts.calm(run, bench)
     at.press.click(
-        translated, inputs, outputs, show_progress="hidden", **one_at_a_time, api_name="translate",
+        translated, inputs, outputs, show_progress="hidden", **in_line, api_name="translate",
         api_description="Translate a picture with a model that turns pictures into pictures. `canvas` is an editor's "
         "value, of which `composite` is translated, its long side at most 1024 pixels; returns what was given and its "
         "translation (PNG), and a sentence.",
     )  # fmt: skip
     at.canvas.change(
         parts.calm(as_one_draws, bench), [at.model, at.canvas, at.live], outputs, trigger_mode="always_last",
-        **one_at_a_time, **parts.PRIVATE,
+        **in_line, **parts.PRIVATE,
     )  # fmt: skip
     brush = {"js": take_the_brush("translate-canvas"), **parts.PRIVATE}
     for shelf, files in ((at.drawings, DRAWINGS), (at.photos, VIEWS)):
         shelf.click(parts.calm(laid_example, files), shelf, at.canvas, **parts.PRIVATE).then(None, **brush)
-        shelf.click(
-            parts.calm(of_an_example, bench, files), [at.model, shelf], outputs, **one_at_a_time, **parts.PRIVATE
-        )
+        shelf.click(parts.calm(of_an_example, bench, files), [at.model, shelf], outputs, **in_line, **parts.PRIVATE)
     at.idea.click(parts.calm(idea), [at.model, at.number], at.number, queue=False, **parts.PRIVATE).then(
         parts.calm(laid_idea), [at.model, at.number], at.canvas, **parts.PRIVATE
     ).then(None, **brush).then(parts.calm(of_an_idea, bench), [at.model, at.number], outputs, **parts.PRIVATE)
@@ -94,7 +93,7 @@ def connect(bench: Bench, at: SimpleNamespace) -> Built:
         parts.calm(lambda name: [gr.Column(visible=kind) for kind in shelves(name)]), at.model,
         [at.drawings_shelf, at.photos_shelf], **parts.PRIVATE,
     ).then(parts.calm(kept_or_first), [at.model, at.canvas], at.canvas, **parts.PRIVATE).then(
-        translated, inputs, outputs, **one_at_a_time, **parts.PRIVATE
+        translated, inputs, outputs, **in_line, **parts.PRIVATE
     )  # fmt: skip
     first = [at.model, at.pair]
     # The canvas goes first: the page asks one after the other, and once there is a result there is nothing to lay.
@@ -111,7 +110,7 @@ def run(bench: Bench, model: str, canvas: Any, request: gr.Request) -> Iterator[
     if not isinstance(drawn, str) or not drawn:
         raise ConfigError("The canvas is empty: draw something, or upload a picture.")
     inputs = Inputs()
-    name = parts.menu_name(model)
+    name = menus.menu_name(model)
     dabs = shelves(name) == (True, False)  # of a model that takes drawings, and no photos
     creation = Translate(model=name, photo=inputs.add(drawn), size=MOST, opaque=True, dabs=dabs)
 

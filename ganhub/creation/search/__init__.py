@@ -3,7 +3,7 @@
 from ganhub.creation import Evolve, LocalLibrary, render
 
 evolve = Evolve(model="stylegan2-monet", scores="colourfulness=1,symmetry=0.5", generations=25)
-found = render(evolve, LocalLibrary())  # .pictures best first, .text says the best score
+result = render(evolve, LocalLibrary())  # .pictures best first, .text says the best score
 """
 
 from ganhub.creation.search.algorithms import Enough, Task, algorithm, get_algorithm, list_algorithms

@@ -21,6 +21,7 @@ from ganhub.errors import ConfigError
 from ganhub.extras import needed_for
 
 WARM, COLD = 0.02, 0.0005  # temperatures of the annealing, in units of the score
+ROUNDS = 15  # of one cooling; each changes every number once
 
 
 class Enough(Exception):
@@ -93,8 +94,8 @@ def list_algorithms() -> list[str]:
 def get_algorithm(name: str) -> Algorithm:
     """The algorithm of a name; ConfigError with the nearest where there is none."""
     if name not in _ALGORITHMS:
-        known = ", ".join(_ALGORITHMS)
-        raise ConfigError(f"There is no algorithm '{name[:40]}'.{nearest(name, _ALGORITHMS)} Known: {known}.")
+        names = ", ".join(_ALGORITHMS)
+        raise ConfigError(f"There is no algorithm '{name[:40]}'.{nearest(name, _ALGORITHMS)} Known: {names}.")
     return _ALGORITHMS[name]
 
 
@@ -110,11 +111,14 @@ def genetic(task: Task) -> None:
 
 @algorithm("Annealing", "one picture changes step by step; bad steps are allowed while it is warm")
 def annealing(task: Task) -> None:
-    """pygmo's simulated annealing (Corana et al. 1987): one number changes at a time, the steps adapt."""
+    """pygmo's simulated annealing (Corana et al. 1987): one number changes at a time, the steps adapt.
+
+    When it is cold it is warmed up again, at the best point so far. The number of evaluations does not change the
+    length of a cooling, so that a search can be prolonged.
+    """
     pygmo = _pygmo()
-    rounds = max(1, -(-(task.evaluations - task.population) // task.dims))  # each changes every number once
     _evolve(task, pygmo.simulated_annealing(
-        Ts=WARM, Tf=COLD, n_T_adj=rounds, n_range_adj=1, bin_size=1, start_range=0.5, seed=task.seed,
+        Ts=WARM, Tf=COLD, n_T_adj=ROUNDS, n_range_adj=1, bin_size=1, start_range=0.5, seed=task.seed,
     ))  # fmt: skip
 
 
@@ -156,7 +160,7 @@ class _Problem:
     """A task as pygmo asks for it: minus the score, to be minimised."""
 
     def __init__(self, task: Task) -> None:
-        self.task, self.known, self.asked = task, {}, None
+        self.task, self.scores, self.asked = task, {}, None
 
     def __deepcopy__(self, memo: dict) -> _Problem:
         return self  # pygmo copies its problems, and this one counts
@@ -170,7 +174,7 @@ class _Problem:
         if self.asked is not None:
             self.asked.append(point)
             return np.zeros(1)
-        value = self.known.get(point.tobytes())
+        value = self.scores.get(point.tobytes())
         return -(self.task.score(point[None]) if value is None else np.array([value]))
 
     def batch_fitness(self, points: np.ndarray) -> np.ndarray:
@@ -183,7 +187,7 @@ class _Problem:
         evolve()
         asked, self.asked = np.array(self.asked), None
         scores = self.task.score(asked)
-        self.known = {point.tobytes(): value for point, value in zip(asked, scores, strict=True)}
+        self.scores = {point.tobytes(): value for point, value in zip(asked, scores, strict=True)}
 
 
 def _evolve(task: Task, method: Any, *, ahead: bool = False) -> None:

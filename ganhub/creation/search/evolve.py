@@ -12,6 +12,7 @@ import torch
 from ganhub import images, latents
 from ganhub.creation._base import Creation, Library, OnStep, Result, bounded, choice, picture
 from ganhub.creation.checks import MAX_SEED
+from ganhub.creation.edit import details_of
 from ganhub.creation.inputs import Inputs
 from ganhub.creation.search.algorithms import get_algorithm
 from ganhub.creation.search.point import Point
@@ -55,6 +56,7 @@ class Evolve(Creation, verb="evolve"):
     space: str = choice(*SPACES)
     truncation: float = bounded(0, 1.5, 1.0)
     target: str = picture("")
+    has_details = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "scores", read_scores(self.scores))
@@ -70,6 +72,10 @@ class Evolve(Creation, verb="evolve"):
 
     def source_type(self, library: Library) -> str:
         return provenance.GENERATED  # the target is looked at, nothing of it is in the pictures
+
+    def details(self, library: Library) -> str:
+        wishes = [name.partition(":") for name, weight in self.scores if weight]
+        return details_of(self.model, [rest for kind, _, rest in wishes if kind == "wish"], library)
 
     def begin(self, library: Library, inputs: Inputs, state: State | None = None) -> Search:
         """The search, before its first step or where ``state`` says; what is wrong is said here."""
@@ -92,7 +98,7 @@ class Evolve(Creation, verb="evolve"):
             given["archive"] = describe(images.on_white(generator.sample(USUAL, label=self.label).cpu()))
         for name, weight in self.scores:
             if weight and "direction" in get_score(name).needs:
-                given[name] = wished(generator, name.partition(":")[2].strip())
+                given[name] = wished(generator, name.partition(":")[2].strip(), self.label)
         return given
 
     def make(self, library: Library, inputs: Inputs, on_step: OnStep) -> Result:
@@ -152,8 +158,8 @@ def bred_points(space: Space, model: str, creations: Sequence[Point]) -> Points:
     return as_points(rows) if rows else np.zeros((0, space.dims))
 
 
-def wished(generator: LatentGenerator, name: str) -> latents.Direction:
-    """The direction that a wish names; ConfigError where the model has none, or no W."""
+def wished(generator: LatentGenerator, name: str, label: str | int | None) -> latents.Direction:
+    """The direction that a wish names, for the class that is searched; ConfigError where there is none, or no W."""
     if not isinstance(generator, StyleGenerator):
         raise ConfigError(f"This {generator.architecture} has no space W, so it has no wishes: leave wish:{name} out.")
-    return latents.direction(generator, name)
+    return latents.direction(generator, name, label)

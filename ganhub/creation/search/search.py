@@ -91,19 +91,19 @@ class Search:
         if not len(points):
             raise Enough
         start, self._asked = self._asked, self._asked + len(points)
-        known = self.tape[start : self._asked]
+        scores = self.tape[start : self._asked]
         for place in range(start, self._asked):
             if place == self._replayed:
                 self._compare()
             self._points.update(points[place - start].tobytes())
-        if len(known) < len(points):
-            fresh = points[len(known) :]
-            known = [*known, *self._look(fresh)]
+        if len(scores) < len(points):
+            fresh = points[len(scores) :]
+            scores = [*scores, *self._look(fresh)]
             self._on_scored(self)
         if self._asked >= self.evaluations:
             self._compare() if self._asked == self._replayed else None
             raise Enough
-        return np.asarray(known)
+        return np.asarray(scores)
 
     def _look(self, points: Points) -> list[float]:
         """Draw new points and score them."""

@@ -73,12 +73,12 @@ class Space:
 
     def labels(self, points: Points) -> Tensor | None:
         """Class indices [N], or None."""
-        known = self.generator.config.num_classes
-        if not known:
+        count = self.generator.config.num_classes
+        if not count:
             return None
         if self.label is not None:
             return torch.full((len(points),), self.generator.class_index(self.label))
-        places = np.floor((points[:, -1] + 1) / 2 * known).clip(0, known - 1)
+        places = np.floor((points[:, -1] + 1) / 2 * count).clip(0, count - 1)
         return torch.from_numpy(places.astype(np.int64))
 
     def latents(self, points: Points) -> Tensor:

@@ -30,6 +30,9 @@ def save_state(path: str | os.PathLike[str], evolve: Evolve, state: State) -> Pa
 def load_state(path: str | os.PathLike[str], evolve: Evolve) -> State:
     """Read what :func:`save_state` wrote of the same search, or of one with fewer or more generations.
 
+    Args:
+        evolve: Pinned, if a search with another version of the model shall be refused.
+
     Raises:
         FileError: A file that holds no search.
         ConfigError: It holds another search.
@@ -40,12 +43,13 @@ def load_state(path: str | os.PathLike[str], evolve: Evolve) -> State:
         before, state = _read(data)
     except (OSError, ValueError, KeyError, TypeError, ConfigError) as error:
         raise FileError(
-            f"{path} holds no search that can go on ({error}): remove it, or choose another folder."
+            f"{path} holds no search that can go on ({error}): choose another folder, or begin anew (--force)."
         ) from None
     fields = [key for key, value in evolve.to_dict().items() if before.get(key) != value and key != "generations"]
     if fields:
+        differ = ", ".join("version of the model" if key == "revision" else key for key in fields)
         raise ConfigError(
-            f"{path} is of another search ({', '.join(fields)} differ): choose another folder, or begin anew (--force)."
+            f"{path} is of another search (not the same: {differ}): choose another folder, or begin anew (--force)."
         )
     return state
 

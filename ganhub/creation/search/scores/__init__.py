@@ -4,9 +4,6 @@ Each file here registers its functions by :func:`score`. A new score is one new 
 file of its own.
 """
 
-import importlib
-import pkgutil
-
 from ganhub.creation.search.scores._base import (
     Judge,
     Score,
@@ -17,9 +14,8 @@ from ganhub.creation.search.scores._base import (
     score,
     written_scores,
 )
+from ganhub.registry import import_files
 
-for _module in pkgutil.iter_modules(__path__):  # each score registers itself
-    if not _module.name.startswith("_"):
-        importlib.import_module(f"{__name__}.{_module.name}")
+import_files(__name__, __path__)  # each score registers itself
 
 __all__ = ["Judge", "Score", "Shares", "get_score", "list_scores", "read_scores", "score", "written_scores"]

@@ -83,14 +83,14 @@ def get_score(name: str) -> Score:
         ConfigError: There is none, or what is wished for is not said.
     """
     kind, colon, rest = name.partition(":")
-    known = _SCORES.get(kind)
-    if known is None:
+    named = _SCORES.get(kind)
+    if named is None:
         shown = checks.shown(name)
         raise ConfigError(f"There is no score '{shown}'.{nearest(shown, _SCORES)} Known: {', '.join(_SCORES)}.")
-    if ("direction" in known.needs) != bool(rest.strip()) or bool(colon) != bool(rest.strip()):
-        named = f"write {kind}:NAME, as in {kind}:pca:0" if "direction" in known.needs else f"write {kind} alone"
-        raise ConfigError(f"'{checks.shown(name)}' is no score: {named}.")
-    return known
+    if ("direction" in named.needs) != bool(rest.strip()) or bool(colon) != bool(rest.strip()):
+        advice = f"write {kind}:NAME, as in {kind}:pca:0" if "direction" in named.needs else f"write {kind} alone"
+        raise ConfigError(f"'{checks.shown(name)}' is no score: {advice}.")
+    return named
 
 
 def read_scores(text: Any) -> Any:
@@ -150,9 +150,17 @@ class Judge:
         return {need for _, score, _ in self.parts for need in score.needs}
 
     def __call__(self, pictures: Tensor, w: Tensor | None = None) -> Tensor:
-        """Pictures [N, 3, H, W] in [-1, 1] -> [N], float64 on the CPU."""
-        seen = {**self.given, "pictures": pictures, "w": w}
-        return sum(
-            score({**seen, "direction": self.given.get(name)}).double().cpu() * (weight / self.total)
-            for name, score, weight in self.parts
-        )
+        """Pictures [N, 3, H, W] in [-1, 1] -> [N], float64 on the CPU.
+
+        Raises:
+            ConfigError: A score that is no number, as of a broken model, whose pictures hold NaN.
+        """
+        seen, total = {**self.given, "pictures": pictures, "w": w}, 0.0
+        for name, score, weight in self.parts:
+            values = score({**seen, "direction": self.given.get(name)}).double().cpu()
+            if not values.isfinite().all():
+                raise ConfigError(
+                    f"{name} is no number for one of the pictures: the model may be broken; try another model or score."
+                )
+            total = total + values * (weight / self.total)
+        return total

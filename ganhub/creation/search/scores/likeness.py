@@ -53,9 +53,9 @@ def similarity(pictures: Tensor, target: Tensor) -> Tensor:
     """
     if target not in _targets:
         _targets[target] = _maps(target)
-    values, found = [], _maps(pictures)
+    values, maps = [], _maps(pictures)
     for layer, wanted in _targets[target].items():
-        seen = found[layer]
+        seen = maps[layer]
         if seen.shape[2:] != wanted.shape[2:]:
             wanted = F.interpolate(wanted, seen.shape[2:], mode="bilinear", antialias=True)
         cosine = F.cosine_similarity(seen, wanted, dim=1)
@@ -76,8 +76,8 @@ def novelty(pictures: Tensor, archive: Tensor) -> Tensor:
 
 def describe(pictures: Tensor) -> Tensor:
     """Pictures [N, 3, H, W] in [-1, 1] -> one feature vector each, of length 1, with all components at least 0."""
-    found = [maps.mean((2, 3)) for maps in _maps(pictures).values()]
-    return F.normalize(torch.cat([F.normalize(one, dim=1) for one in found], 1), dim=1).double()
+    means = [maps.mean((2, 3)) for maps in _maps(pictures).values()]
+    return F.normalize(torch.cat([F.normalize(one, dim=1) for one in means], 1), dim=1).double()
 
 
 @functools.cache
