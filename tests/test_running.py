@@ -18,6 +18,7 @@ import httpx
 import pytest
 from gradio_client import Client
 
+from ganhub.app.page import jobs_within
 from ganhub.app.shield import Limits
 from tests.app_server import ROOT, free_port, wait_for
 
@@ -72,6 +73,11 @@ def test_each_limit_has_its_variable(name: str, monkeypatch: pytest.MonkeyPatch)
     assert Limits.from_environment().disk == 3_000_000
 
 
+def test_the_runner_of_jobs_has_the_limits() -> None:
+    jobs = jobs_within(Limits(queue=3, waiting_address=2, slow_address=1, seconds=7))
+    assert (jobs.lanes.waiting, jobs.lanes.own, jobs.lanes.own_slow, jobs.most) == (3, 2, 1, 7)
+
+
 # ---- for oneself
 
 
@@ -84,7 +90,7 @@ def own(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simp
     (folder / "own.py").write_text(code.replace("0.0.0.0", "127.0.0.1"), "utf-8")
     environment = {
         **os.environ, "PYTHONPATH": str(ROOT), "GANHUB_MODELS": str(models), "GRADIO_SERVER_PORT": str(port),
-        "PASSWORD": "a secret", "GANHUB_PRIVATE": "1", "GANHUB_LIMIT_FRAMES": "7", "GANHUB_LIMIT_SECONDS": "1",
+        "PASSWORD": "a secret", "GANHUB_PRIVATE": "1", "GANHUB_LIMIT_FRAMES": "7",
     }  # fmt: skip
     process = subprocess.Popen([sys.executable, "own.py"], cwd=folder, env=environment)
     try:
@@ -137,8 +143,6 @@ def test_limits_are_those_of_the_variables(own: SimpleNamespace) -> None:
     refused = ask(verb="interpolate", seeds=[1, 2], frames=8)
     assert refused.status_code == 400 and "at most 7 here" in refused.json()["error"]
     assert ask(verb="interpolate", seeds=[1, 2], frames=7).status_code == 200
-    long = ask(verb="generate", count=4096)
-    assert long.status_code == 400 and "more than a second and was ended" in long.json()["error"]
 
 
 def test_pages_of_other_sites_may_not_ask(own: SimpleNamespace) -> None:
