@@ -112,7 +112,7 @@ def ask(app: SimpleNamespace, path: str, value: Any) -> httpx.Response:
 # ---- values
 
 AS_JSON = {"content-type": "application/json"}
-TURNS = 2  # rows of values for each listener of the page
+TURNS = 1  # rows of values for each listener of the page
 
 
 def strange(app: SimpleNamespace) -> list[Any]:
@@ -152,6 +152,8 @@ def parameters(app: SimpleNamespace) -> dict[str, list[dict]]:
 def test_each_parameter_with_each_strange_value(app: SimpleNamespace, verb: str) -> None:
     photo = upload(app, "photo.png", picture_bytes())
     usual = {"photo": photo, "mask": photo, "model": "no-such-model", **SMALL.get(verb, {})}
+    if verb == "edit":  # of a seed, which takes less time; photos are projected by "project"
+        del usual["photo"]
     for one in parameters(app)[verb]:
         for value in strange(app):
             fields = {
