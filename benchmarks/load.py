@@ -133,12 +133,14 @@ def started() -> Iterator[App]:
         }  # fmt: skip
         process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
         try:
-            for _ in range(600):
+            while process.poll() is None:
                 try:
                     app = App(port, Path(folder), process)
                     break
                 except OSError:
                     time.sleep(0.2)
+            else:
+                raise SystemExit("app.py ended; run it by hand to see why.")
             warm(app)
             yield app
         finally:

@@ -176,6 +176,13 @@ def test_refusals_are_sentences(client: Client, name: str, values: dict, says: s
     assert "Traceback" not in str(error.value)
 
 
+def test_a_parameter_that_is_missing_or_unknown_is_named(server: Server) -> None:
+    address = f"{server.url}gradio_api/call/v2/generate"
+    for given, says in (({}, "missing, model:"), ({"model": "tiny-dcgan", "size": 3}, "no parameter size here")):
+        answer = httpx.post(address, json=given, trust_env=False, timeout=60)
+        assert answer.status_code == 400 and says in answer.json()["error"]
+
+
 def test_a_photo_larger_than_allowed_is_refused_unless_it_is_shrunk(server: Server, tmp_path: Path) -> None:
     Image.new("RGB", (1500, 20), "red").save(tmp_path / "wide.png")
     photo = data_url(tmp_path / "wide.png")

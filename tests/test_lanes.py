@@ -91,7 +91,7 @@ def test_a_full_line_is_refused_in_a_sentence_and_one_address_cannot_fill_it():
 WAIT: dict[str, tuple[Any, str, Any]] = {
     "translate": (translate, "photo", lambda photo: ("tiny-pix2pix", photo)),
     "restore": (restore, "photo", lambda photo: ({"background": photo}, ["clean"], "tiny-cleaner", "", "", "")),
-    "evolve": (evolve, "slow", lambda photo: ("tiny-dcgan", "contrast=1", "random", 2, 0, "", None)),
+    "evolve": (evolve, "slow", lambda photo: ("tiny-dcgan", "contrast=1", "random", 2, 0, "", None, 1.0)),
 }  # fmt: skip
 
 

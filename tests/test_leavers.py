@@ -18,7 +18,7 @@ from ganhub.app import _parts as parts
 from ganhub.app.api import made
 from ganhub.app.declared import Bench
 from ganhub.app.drawings import Drawings
-from ganhub.app.jobs import Jobs, TooLong
+from ganhub.app.jobs import Job, Jobs, TooLong
 from ganhub.app.lanes import Lanes, lane_of
 from ganhub.app.library import Library
 from ganhub.app.shield import Limits, disk, own_folder
@@ -78,18 +78,18 @@ def test_who_gives_up_frees_the_worker(lane: str, bench: Bench, photo: str) -> N
     assert lane_of(creation) == lane
     lanes = bench.jobs.lanes
 
-    async def cancelled() -> None:
+    async def cancelled() -> Job:
         call = asyncio.ensure_future(made(bench, LIMITS, creation, inputs, None))
-        while not any(job.progress for job in bench.jobs._running.values()):
+        while not (begun := [job for job in bench.jobs._newest.values() if job.progress]):
             assert not call.done(), call.exception()
             await asyncio.sleep(0.01)
         assert len(lanes._working[lane]) == 1 and photo in disk._held
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
+        return begun[0]
 
-    run_async(cancelled())
-    (job,) = bench.jobs._running.values()
+    job = run_async(cancelled())
     wait_until(lambda: job.done)
     assert job.stopped and not lanes._working[lane] and photo not in disk._held
     with pytest.raises(ConfigError, match="stopped"):

@@ -12,7 +12,7 @@ from PIL import Image
 from ganhub.creation import Generate
 from ganhub.creation.permalink import to_code
 from tests.app_server import Server
-from tests.browser import MARKS
+from tests.browser import MARKS, Watched
 from tests.tray_visit import MODEL, WALL, Visit
 
 pytest_plugins = ["tests.app_server", "tests.browser", "tests.tray_visit"]

@@ -66,11 +66,20 @@ def test_a_picture_is_given_as_a_data_url_or_as_an_upload(server: Server) -> Non
     files = {"files": ("sketch.png", SKETCH)}
     (path,) = httpx.post(f"{server.url}gradio_api/upload", files=files, trust_env=False).json()
     pictures = []
-    for given in (PICTURE, path, {"path": path}):  # as Gradio's clients tell an upload, without its address
+    for given in (PICTURE, path):
         answer = call(server, "translate", model="tiny-pix2pix", photo=given, size=64)
         assert not answer.isError, answer.content
         pictures.append(answer.content[0].data)
-    assert len(set(pictures)) == 1
+    assert pictures[0] == pictures[1]
+    body = {"data": [{"verb": "generate", "model": "tiny-dcgan"}, []]}
+    drawn = httpx.post(f"{server.url}gradio_api/run/create", json=body, trust_env=False, timeout=60).json()["data"][1][
+        0
+    ]
+    assert drawn["url"].endswith(f"file={drawn['path']}")
+    again = call(
+        server, "translate", model="tiny-pix2pix", photo=drawn["path"], size=64
+    )  # what a tool has drawn before
+    assert not again.isError and again.content[0].data != pictures[0]
 
 
 @pytest.mark.parametrize(

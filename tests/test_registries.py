@@ -233,7 +233,7 @@ SCORE = """
 
 from torch import Tensor
 
-from ganhub.creation.search import score
+from ganhub.creation.search.scores import score
 
 
 @score("Light", "light pictures")

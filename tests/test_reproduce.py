@@ -346,7 +346,7 @@ def test_the_command(
     painting = ("--style", "dots", "--model", "tiny-fast-style", "--size", "200", "--smoothing", "0.2")
     assert invoke("style", "film.gif", *painting, "--out", "painted.mp4").exit_code == 0
     lost = invoke("reproduce", "painted.mp4")
-    assert isinstance(lost.exception, ConfigError) and "The photo is not here" in str(lost.exception)
+    assert isinstance(lost.exception, ConfigError) and "The film is not here" in str(lost.exception)
     assert "It is equal to the byte" in invoke("reproduce", "painted.mp4", "--input", "film.gif").output
     other = invoke("reproduce", "wall.jpg", "--out", "wall.png")
     assert isinstance(other.exception, ConfigError) and "end --out in .jpg" in str(other.exception)

@@ -272,6 +272,9 @@ def test_what_takes_a_seed_along() -> None:
     one = vary.search_from(picture)
     assert one == Point(model="m", seed=9, label="cat", truncation=0.6, weights=(1, *[0] * 31)) == vary.search_from(one)
     assert vary.search_from(WALL) == Evolve(model=WALL.model, seed=7, truncation=WALL.truncation, generations=15)
+    film = Interpolate(model="m", seeds=(4, 5), label="dog", labels=("", "cat"))
+    assert vary.edit_of(film) == Edit(model="m", seed=4, label="dog"), "the first pin has the film's class"
+    assert vary.edit_of(Interpolate(model="m", seeds=(4, 5), labels=("", "cat"))).label is None
     with pytest.raises(ConfigError, match="must be of one model"):
         vary.walk(picture, chance, Edit(model="other", seed=2))
     for creation in (Translate(model="m", photo=PHOTO), Edit(model="m", photo=PHOTO),

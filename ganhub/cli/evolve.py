@@ -14,7 +14,7 @@ from ganhub.cli._files import Force, may_write
 from ganhub.cli._forecast import Forecast
 from ganhub.cli._inputs import place, progress, say
 from ganhub.creation import Evolve, Inputs, LocalLibrary, marks
-from ganhub.creation.search import Search, get_score, list_algorithms, list_scores, points_of
+from ganhub.creation.search import Search, list_algorithms, list_scores, points_of
 from ganhub.creation.search.plot import progress_svg
 from ganhub.creation.search.scores import read_scores
 from ganhub.creation.search.state import load_state, save_state
@@ -106,8 +106,7 @@ def write(asked: Evolve, search: Search, library: LocalLibrary, out: Path) -> No
     write_atomically(out / LATENTS, lambda path: save_file(tensors, path, metadata=about))
     svg = progress_svg(search.progress(), asked.population)
     write_atomically(out / PLOT, lambda path: path.write_text(svg, "utf-8"))
-    wanted = ", ".join(get_score(name).says if weight > 0 else f"little of: {get_score(name).says}"
-                     for name, weight in asked.scores)  # fmt: skip
+    wanted = ", ".join(f"{'more' if weight > 0 else 'less'} {name}" for name, weight in asked.scores if weight)
     say(f"Looked for {wanted}. {result.text}")
     say(f"In {out}: {WALL}, best-01.png to best-{len(creations):02}.png, {LATENTS}, {PLOT} and {STATE}.")
 

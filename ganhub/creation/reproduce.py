@@ -214,7 +214,6 @@ def paint_again(
     if not isinstance(creation, Style):
         raise ConfigError(f"{path.name} names the verb {creation.verb}, and only a style paints films.")
     check_revision(creation, library)
-    creation.require_inputs(inputs)
     film = creation.film(library, inputs, smoothing=layout.smoothing, on_step=on_step)
     mark = marks.mark_of(creation, library, layout, shows="film")
     video.save_video(film.frames, again, fps=min(film.fps, video.fastest(again)), mark=mark)

@@ -102,7 +102,7 @@ class Style(OfPhoto, verb="style"):
             on_step: Called with (frame, frames or 0, None) before each frame.
 
         Raises:
-            ConfigError: As of :meth:`make`. ImageError: It is no film that can be read.
+            ConfigError: As of :meth:`make`, all of it before the first frame. ImageError: It is no film.
         """
         stylizer = library.open(self.model, Stylizer)
         film, most = video.open_video(inputs.find(self.photo, "film")), self.most(stylizer)

@@ -136,8 +136,9 @@ def first_seed(creation: Creation) -> int:
 
 
 def _label(creation: Creation) -> str | int | None:
+    """The class of the (first) picture; None for the seed's own."""
     labels = getattr(creation, "labels", ())
-    return labels[0] if labels else getattr(creation, "label", None)
+    return labels[0] if labels and labels[0] != "" else getattr(creation, "label", None)  # "" of a pin: the film's
 
 
 def _other_truncation(now: float, chance: random.Random) -> float:

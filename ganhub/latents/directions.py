@@ -290,7 +290,7 @@ def _which_there_are(model: StyleGenerator, text: str, kind: str) -> str:
     if classes:
         first, second = (*model.config.class_names, "0", "1")[:2]
         known.append(f"{CLASSES}:FIRST>SECOND as in {CLASSES}:{first}>{second}")
-    hint = "" if kind in COMPUTED else nearest(text, named) or nearest(kind, COMPUTED)
+    hint = "" if kind in COMPUTED else nearest(text, named) or (nearest(kind, COMPUTED) if ":" in text else "")
     return (
         f"There is no direction {text[:60]!r}.{hint} There are {', '.join(known)}, each with layers as in "
         f"{PRINCIPAL}:0@fine or {PRINCIPAL}:0@0-{model.layers}."

@@ -39,6 +39,8 @@ SPOOL = 1_000_000  # bytes of a body that wait in memory; more wait in a file wi
 DIRECT = re.compile(rf"{API}/(?:run|api)/\w+/?$")  # calls that wait for their answer, without the queue
 RANGE = re.compile(r"bytes=\d{1,12}-\d{0,12}|bytes=-\d{1,12}")
 OF_FILES = (b"host", b"cookie", b"range", b"if-none-match", b"if-modified-since", b"origin", b"accept-encoding")
+MISSING = re.compile(r"No value provided for required argument: (\w{1,64})$")
+UNKNOWN = re.compile(r"Parameter `(\w{1,64})` is not a valid")
 # On every answer: what is served is what its type says; a file is no page of this site, whatever it holds.
 SAFE = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"same-origin"))
 SAFE_FILE = ((b"content-security-policy", b"sandbox; default-src 'none'; style-src 'unsafe-inline'"),)
@@ -104,7 +106,7 @@ class Shield:
         except Exception as error:  # of Gradio's routes, for requests that they do not expect; listeners are calm
             kind, text = type(error).__name__, str(error)
             log.warning("Gradio did not answer %s %.200r: %s %.300r", scope["method"], scope["path"], kind, text)
-            raise Refused(400, "The app cannot answer this request: check its address and its values.") from error
+            raise Refused(400, _unanswered(text)) from error
 
     @contextmanager
     def _heard(self, scope: dict[str, Any]) -> Iterator[None]:
@@ -312,6 +314,15 @@ async def _chunks(receive: Receive) -> Any:
             raise Refused(400, "The request ended early.")
         yield message.get("body", b"")
         more = message.get("more_body", False)
+
+
+def _unanswered(text: str) -> str:
+    """A sentence for what Gradio says of a request."""
+    if found := MISSING.match(text):
+        return f"A value is missing, {found[1]}: /gradio_api/info lists what this takes."
+    if found := UNKNOWN.match(text):
+        return f"There is no parameter {found[1]} here: /gradio_api/info lists what this takes."
+    return "The app cannot answer this request: check its address and its values."
 
 
 def _length(scope: dict[str, Any]) -> int | None:

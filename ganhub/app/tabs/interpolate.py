@@ -263,7 +263,7 @@ def add(seeds: str, pictures: list[tuple[str, str]] | None, event: gr.SelectData
 
 def clicked(event: gr.SelectData) -> int:
     """The place of the pin that was clicked."""
-    return event.index
+    return parts.example(range(MAX_PINS), event.index)
 
 
 def chosen(library: Library, seeds: str, model: str, place: int) -> tuple[str, str, float]:
