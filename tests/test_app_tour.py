@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from ganhub.app.tabs.style import LOOK
 from tests.app_server import Server
 from tests.browser import MARKS, Watched
 from tests.test_app_screens import picture, tab
@@ -53,7 +54,7 @@ def first_wall(page: Any, tour: Tour) -> None:
     quiet(page)
     tour.say("A wall of new pictures: each seed gives one, always the same.", 2000)
     before = picture(page, "#generate-picked")
-    tour.click(page.locator("#generate-wall .thumbnail-item").nth(8))
+    tour.click(page.locator("#generate-wall .thumbnail-item").nth(16))
     picture(page, "#generate-picked", before)
     page.locator(".tray-strip button").first.wait_for()
     quiet(page)
@@ -97,7 +98,7 @@ def breed(page: Any, tour: Tour) -> None:
     picture(page, "#evolve-wall")
     quiet(page)
     tour.say("Evolve: click the ones you like, and breed them.", 900)
-    for place in (4, 10):
+    for place in (5, 9):
         tour.click(page.locator("#evolve-wall .thumbnail-item").nth(place))
         tour.look(350)
     before = picture(page, "#evolve-wall")
@@ -110,8 +111,8 @@ def breed(page: Any, tour: Tour) -> None:
 def style(page: Any, tour: Tour) -> None:
     tab(page, "Style")
     picture(page, "#style-painting")
-    picture(page, "#style-looks")
     page.locator("#style-status", has_text="Painted in").wait_for()
+    page.wait_for_function(f"document.querySelector('#style-looks img')?.naturalWidth === {LOOK}")
     quiet(page)
     tour.say("Style: your photo in every style at once, then one of them large.", 1200)
     before = picture(page, "#style-painting")
@@ -132,5 +133,6 @@ def share(page: Any, tour: Tour) -> None:
     tour.click(page.locator(".tray-one [data-do=share]"))
     picture(page, "#tray-left")
     quiet(page)
-    page.locator("#tray-view").scroll_into_view_if_needed()
+    page.evaluate("window.scrollTo({top: document.body.scrollHeight, behavior: 'instant'})")
+    page.wait_for_timeout(400)
     tour.look(2600)

@@ -225,6 +225,8 @@ def test_a_chinese_browser_reads_chinese(browser: Any, server: Server, shots: Pa
     assert "这里没有模型“tiny-dcgam”。你是想说“tiny-dcgan”吗？Hub 的回答：无法连接 Hub" in said and "Error" not in said
     full = "Many people are here just now, and the queue is full: try again in a minute."
     assert page.evaluate("text => window.ganhubTranslate(text)", full) == "现在人很多，队列已满：请一分钟后再试。"
+    changed = page.evaluate("text => window.ganhubTranslate(text)", "Seed 4 · hair colour: blond +2.0 · Change 2 -1.5")
+    assert changed == "种子 4 · 发色：金色 +2.0 · 变化 2 -1.5"
     assert page.evaluate("text => window.ganhubTranslate(text)", "A sentence that is new.") == "A sentence that is new."
     visit.shot("chinese")
     visit.close()

@@ -11,7 +11,7 @@ from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
-WIDTH, HEIGHT, BAR = 1060, 680, 46  # pixels of the page, and of the sentence below it
+WIDTH, HEIGHT, BAR = 1060, 820, 46  # pixels of the page, and of the sentence below it
 INK, PAPER = (41, 39, 36), (250, 249, 246)
 STEPS, STEP = 9, 45  # frames of a way of the pointer, and milliseconds of each
 POINTER = ((0, 0), (0, 20), (5, 16), (8, 23), (12, 21), (9, 14), (15, 14))
@@ -66,7 +66,7 @@ class Tour:
         pictures, times = [one for one, _ in self.frames], [time for _, time in self.frames]
         pictures[0].save(
             path, save_all=True, append_images=pictures[1:], duration=times, loop=0, quality=quality, method=4,
-            allow_mixed=True, kmax=1000, minimize_size=False,
+            allow_mixed=True, kmin=9, kmax=30, minimize_size=False,
         )  # fmt: skip
 
     def _add(self, milliseconds: int) -> None:

@@ -45,6 +45,7 @@
     ?? pieces(english, " · ", " · ")
     ?? filled(english)
     ?? pieces(english, /(?<=[.!?]) (?=\S)/, "")
+    ?? pieces(english, / (?=[+-][\d.]+$)/, " ")  /* an amount of a change */
     ?? pieces(english, /, (?!.*[.:;!?])/, "，")
     ?? (/^[A-Z][a-z]/.test(english) ? lookedUp(english[0].toLowerCase() + english.slice(1)) : null)
     ?? (/^[a-z]/.test(english) ? exact.get(english[0].toUpperCase() + english.slice(1)) : null);
