@@ -160,6 +160,9 @@ def test_pictures_of_the_tray_become_a_film_and_a_mix(visit: Visit) -> None:
 
     page.locator("#tray [data-go=edit]").click()  # of the picture that is open: seed 9
     page.locator("#edit-recipe", has_text="Seed 9").wait_for()
+    page.wait_for_function("JSON.parse(localStorage['ganhub-tray']).entries[0].tab === 'edit'")
+    visit.counts(len(visit.kept()))  # the list stands still
+    visit.picture("#edit-pair")
     place = next(i for i, one in enumerate(visit.kept()) if one["title"].endswith("seed 7"))
     visit.drag(place, "#edit-pair")
     page.locator("#edit-recipe", has_text="colours of seed 7").wait_for()

@@ -150,7 +150,7 @@ def menus_of(library: Library, name: str) -> tuple:
     the look of its pictures."""
     classes = menus.classes_of(library, name)
     label = gr.Dropdown([(ANY.capitalize(), ANY), *classes], value=ANY, visible=bool(classes))
-    other = gr.Dropdown([SAME, *classes], value=SAME, visible=bool(classes))
+    other = gr.Dropdown([(SAME.capitalize(), SAME), *classes], value=SAME, visible=bool(classes))
     pair = gr.ImageSlider(elem_classes=parts.look_of(name, "painting"))
     return label, [], gr.Dropdown(menu(classes), value=list(FIRST)), *[0] * CHANGES, None, other, pair
 

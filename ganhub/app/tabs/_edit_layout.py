@@ -105,8 +105,8 @@ def mixing(at: SimpleNamespace, classes: Sequence[str]) -> None:
                 gr.Number(1, label="It is the picture of seed", precision=0, elem_id="edit-mix-seed", min_width=90)
             )
             at.mix_label = gr.Dropdown(
-                [SAME, *classes], value=SAME, label="of class", allow_custom_value=True, visible=bool(classes),
-                elem_id="edit-mix-class", min_width=90,
+                [(SAME.capitalize(), SAME), *classes], value=SAME, label="of class", allow_custom_value=True,
+                visible=bool(classes), elem_id="edit-mix-class", min_width=90,
             )  # fmt: skip
         with gr.Column(min_width=130, scale=1):
             at.mix_photo = parts.unchecked(

@@ -130,8 +130,8 @@ def pinned(bench: Bench, at: SimpleNamespace) -> None:
             with gr.Row():
                 classes = menus.classes_of(bench.library, at.model.value)
                 at.pin_label = gr.Dropdown(
-                    [AS_ALL, *classes], value=AS_ALL, label="Class of this pin", allow_custom_value=True,
-                    visible=bool(classes), elem_id="interpolate-pin-class", min_width=140,
+                    [(AS_ALL.capitalize(), AS_ALL), *classes], value=AS_ALL, label="Class of this pin",
+                    allow_custom_value=True, visible=bool(classes), elem_id="interpolate-pin-class", min_width=140,
                 )  # fmt: skip
                 at.duration = parts.unchecked(gr.Slider(
                     0.5, timeline.LONGEST, 1, step=0.5, label="How long the way to the next pin lasts",
@@ -263,7 +263,7 @@ def add(seeds: str, pictures: list[tuple[str, str]] | None, event: gr.SelectData
 
 def clicked(event: gr.SelectData) -> int:
     """The place of the pin that was clicked."""
-    return event.index
+    return parts.example(range(MAX_PINS), event.index)
 
 
 def chosen(library: Library, seeds: str, model: str, place: int) -> tuple[str, str, float]:
@@ -284,8 +284,8 @@ def dressed(model: str) -> tuple[Any, ...]:
     classes = entry.classes if entry else []
     return (
         gr.Image(elem_classes=strip), gr.Gallery(elem_classes=wall), gr.Gallery(elem_classes=pins),
-        gr.Image(elem_classes=look), gr.Dropdown([ANY, *classes], visible=bool(classes)),
-        gr.Dropdown([AS_ALL, *classes], visible=bool(classes)),
+        gr.Image(elem_classes=look), gr.Dropdown([(ANY.capitalize(), ANY), *classes], visible=bool(classes)),
+        gr.Dropdown([(AS_ALL.capitalize(), AS_ALL), *classes], visible=bool(classes)),
     )  # fmt: skip
 
 
