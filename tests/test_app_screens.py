@@ -102,7 +102,7 @@ def test_axe_finds_nothing_serious(browser: Any, server: Server, shots: Path, sc
     page, wrong = visit.page, []
     for name, box in EVERY.items():
         tab(page, name)
-        picture(page, box)
+        page.locator(f"{box} img").first.wait_for()
         for size, (width, height) in SIZES.items():
             page.set_viewport_size({"width": width, "height": height})
             wrong += [f"{name}, {size}: {one}" for one in page.evaluate(SERIOUS)]
@@ -135,13 +135,14 @@ def test_a_picture_of_conditional_goes_on_with_model_and_class(visit: Watched) -
     choose(page, "#conditional-model", "tiny-conditional-gan")
     page.locator("#conditional-rows .thumbnail-item").nth(8).locator("text=cross").wait_for(state="attached")
     page.locator("#conditional-rows .thumbnail-item").nth(9).click()
-    page.wait_for_function("document.querySelector('#conditional-picked-seed textarea, #conditional-picked-seed input')"
-                           "?.value == '1'")  # fmt: skip
+    second = str(int(value(page, "#conditional-seed")) + 1)
+    picked = "document.querySelector('#conditional-picked-seed textarea, #conditional-picked-seed input')"
+    page.wait_for_function(f"{picked}?.value == '{second}'")
     picture(page, "#conditional-picked")
     page.locator("#conditional-send").click()
-    page.locator("#interpolate-status", has_text="to seed 1").wait_for()
+    page.locator("#interpolate-status", has_text=f"to seed {second}").wait_for()
     assert value(page, "#interpolate-model") == "tiny-conditional-gan"
-    assert value(page, "#interpolate-class") == "cross" and value(page, "#interpolate-seeds").endswith(", 1")
+    assert value(page, "#interpolate-class") == "cross" and value(page, "#interpolate-seeds").endswith(f", {second}")
 
 
 def test_the_photo_in_every_style_follows_an_upload(visit: Watched, tmp_path: Path) -> None:
