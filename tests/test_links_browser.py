@@ -96,8 +96,9 @@ def test_two_visitors_at_once(browser: Any, server: Server, shots: Path, tmp_pat
     one.wall(WALL)
     two.wall(Generate(model=MODEL, seed=500, count=4))
     Image.radial_gradient("L").convert("RGB").resize((90, 70)).save(tmp_path / "secret.png")
+    before = one.page.evaluate("window.ganhub.now")
     one.page.get_by_role("tab", name="Style", exact=True).click()
-    one.picture("#style-painting")  # what the tab opens with
+    one.page.wait_for_function("before => window.ganhub.now !== before", arg=before)  # what the tab opens with
     one.page.locator("#style-content button[aria-label='Remove Image']").click()
     one.page.locator("#style-content input[type=file]").set_input_files(tmp_path / "secret.png")
     one.page.locator("#style-content img").wait_for()
