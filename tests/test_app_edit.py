@@ -318,5 +318,3 @@ def test_without_a_model_the_tab_says_what_to_do(have: bool, models: Path, monke
     parts = {part["props"].get("elem_id"): part["props"] for part in page.get_config_file()["components"]}
     assert parts["edit-empty"]["visible"] is not have and parts["edit-room"]["visible"] is have
     assert bool(tab.scripts) is have and "Nothing to edit yet" in parts["edit-empty"]["value"]
-    del page, tab, parts
-    gc.collect()  # Gradio leaves the event loops of its locks to the collector, which would speak up in another test

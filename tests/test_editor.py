@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import gc
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,7 +33,6 @@ from ganhub.models import get_architecture
 from ganhub.nn.random import uniform
 
 NOBODYS, STYLE = "cd" * 32, get_architecture("fast-style").tiny().style_names[0]
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # Gradio leaves an event loop to the collector
 WALL = Generate(model="tiny-stylegan2", seed=3, count=4, truncation=0.7)
 
 
@@ -51,8 +49,6 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
         with gr.Blocks():
             tabs = {tab.name: tab.build(bench) for tab in list_tabs() if tab.able()}
         yield Desk(bench, tabs, {name: name.title() for name in tabs})
-        del bench, tabs
-        gc.collect()  # here, where its warnings are expected, and not in another file
 
 
 @pytest.fixture
