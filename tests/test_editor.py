@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import gc
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
@@ -276,6 +278,18 @@ def test_the_timeline_and_its_preview(desk: Desk) -> None:
     for text, says in (("3", timeline.FEW), ("", timeline.FEW), ("3 (crcle), 4", "Did you mean"), ("3, x", "no seed")):
         boxes[1] = text
         assert says in list(timeline.look(desk.bench, None, 0, *boxes))[-1][2]
+
+
+def test_an_older_preview_is_not_shown_over_a_newer_one(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on, film = threading.Event(), timeline.asking(Interpolate(model="tiny-dcgan", seeds=(3, 4)))
+    monkeypatch.setattr(timeline, "drawn", lambda bench, boxes, report: go_on.wait(60) and ([], "look.gif"))
+    visitor = SimpleNamespace(session_hash="one")
+    older, newer = (timeline.look(desk.bench, visitor, 0, *film) for _ in range(2))
+    nothing = tuple(gr.skip() for _ in range(3))
+    assert next(older) == next(newer) == nothing
+    go_on.set()
+    assert all(told == nothing for told in older), "it ended well, but another one was asked for since"
+    assert list(newer)[-1][1:] == ("look.gif", "")
 
 
 # ---- files

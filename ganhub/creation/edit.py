@@ -97,6 +97,11 @@ class Edit(Creation, verb="edit"):
         """What edits begin from, in words."""
         return "photo" if self.photo else f"seed {self.seed}"
 
+    @property
+    def projects(self) -> bool:
+        """Whether a photo has to be found in the model, which takes minutes."""
+        return bool(self.photo or self.mix_photo)
+
     def make(self, library: Library, inputs: Inputs, on_step: OnStep) -> Result:
         start, photo = self._start(library, inputs, on_step)
         other = self._other()._start(library, inputs, on_step)[0] if self._other() and self.mixed != NOTHING else None

@@ -15,6 +15,7 @@ from ganhub.app import menus
 from ganhub.app.declared import Bench
 from ganhub.app.gpu import render
 from ganhub.app.jobs import Report, Stopped
+from ganhub.app.shield import address_of
 from ganhub.creation import Creation, Edit, Generate, Interpolate, checks, limits, marks
 from ganhub.creation.edit import NOTHING
 from ganhub.creation.generate import Wanted
@@ -58,10 +59,14 @@ def look(bench: Bench, request: gr.Request, place: int, *boxes: Any) -> Iterator
     """The pins' pictures, the film small and moving, and in a sentence what is missing."""
     try:
         job = bench.jobs.start(
-            parts.visitor(request, "timeline"), lambda report: drawn(bench, boxes, report), lane="film"
-        )
+            parts.visitor(request, "timeline"), lambda report: drawn(bench, boxes, report), lane="film",
+            who=address_of(request),
+        )  # fmt: skip
         for _ in job:
             yield tuple(parts.keep(3))  # so that whoever leaves ends it
+        job.thread.join()
+        if job.replaced:  # a newer look is on its way
+            return
         pins, moving = job.result()
     except Stopped:
         return
