@@ -115,6 +115,7 @@ def made_again(desk: Desk, creation: Creation, keep: Memory | None = None) -> Ou
         ),
         Edit(model="tiny-stylegan2", seed=5, directions=(("pca:1", 1.5),), mixed="fine", mix_seed=8),
         Edit(model="tiny-stylegan2", photo=NOBODYS, steps=20, size=1024),
+        Edit(model="tiny-stylegan2", seed=5, steps=20, size=1024, mixed="coarse+fine", mix_photo=NOBODYS),
         Style(model="tiny-fast-style", photo=NOBODYS, styles=((STYLE, 1.0),), size=256, opaque=True, style_size=512),
         Translate(model="tiny-pix2pix", photo=NOBODYS, size=1024, opaque=True),
         Restore(photo=NOBODYS, upscaler="tiny-srgan", size=1024, opaque=True),
