@@ -271,21 +271,22 @@ def test_the_timeline_and_its_preview(desk: Desk) -> None:
     film = Interpolate(model="tiny-conditional-gan", seeds=(3, 4), labels=("ring", ""), frames=96, fps=24)
     pins, _ = timeline.drawn(desk.bench, timeline.asking(film), lambda *step: None)
     assert [words for _, words in pins] == ["3 ring", "4"] and all(Path(file).is_file() for file, _ in pins)
-    *_, (_, moving, hint) = timeline.look(desk.bench, None, 0, *timeline.asking(film))
+    *_, (shown, moving, hint) = timeline.look(desk.bench, None, *timeline.asking(film))
+    assert isinstance(shown, list), "pictures alone: the pin that was clicked meanwhile stays the chosen one"
     with Image.open(moving) as gif:
         frames = [frame.info["duration"] for frame in ImageSequence.Iterator(gif)]
         assert max(gif.size) <= timeline.LOOK_SIDE and sum(frames) == pytest.approx(4000, rel=0.05) and hint == ""
     boxes = list(timeline.asking(film))
     for text, says in (("3", timeline.FEW), ("", timeline.FEW), ("3 (crcle), 4", "Did you mean"), ("3, x", "no seed")):
         boxes[1] = text
-        assert says in list(timeline.look(desk.bench, None, 0, *boxes))[-1][2]
+        assert says in list(timeline.look(desk.bench, None, *boxes))[-1][2]
 
 
 def test_an_older_preview_is_not_shown_over_a_newer_one(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     go_on, film = threading.Event(), timeline.asking(Interpolate(model="tiny-dcgan", seeds=(3, 4)))
     monkeypatch.setattr(timeline, "drawn", lambda bench, boxes, report: go_on.wait(60) and ([], "look.gif"))
     visitor = SimpleNamespace(session_hash="one")
-    older, newer = (timeline.look(desk.bench, visitor, 0, *film) for _ in range(2))
+    older, newer = (timeline.look(desk.bench, visitor, *film) for _ in range(2))
     nothing = tuple(gr.skip() for _ in range(3))
     assert next(older) == next(newer) == nothing
     go_on.set()

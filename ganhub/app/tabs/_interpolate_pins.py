@@ -55,7 +55,7 @@ def asking(film: Interpolate) -> tuple[Any, ...]:
 # ---- a small look, while pins are moved
 
 
-def look(bench: Bench, request: gr.Request, place: int, *boxes: Any) -> Iterator[tuple]:
+def look(bench: Bench, request: gr.Request, *boxes: Any) -> Iterator[tuple]:
     """The pins' pictures, the film small and moving, and in a sentence what is missing."""
     try:
         job = bench.jobs.start(
@@ -73,16 +73,15 @@ def look(bench: Bench, request: gr.Request, place: int, *boxes: Any) -> Iterator
     except GanhubError as error:  # while somebody types, it is no error yet
         yield gr.skip(), gr.skip(), html.escape(parts.told(str(error)))
         return
-    chosen = min(int(place or 0), len(pins) - 1) if pins else None
-    yield gr.Gallery(pins, selected_index=chosen), moving, "" if moving else FEW
+    yield pins, moving, "" if moving else FEW
 
 
-def look_once(bench: Bench, request: gr.Request, there: Any, place: int, *boxes: Any) -> Iterator[tuple]:
+def look_once(bench: Bench, request: gr.Request, there: Any, *boxes: Any) -> Iterator[tuple]:
     """The same where nothing is shown yet."""
     if there:
         yield tuple(parts.keep(3))
     else:
-        yield from look(bench, request, place, *boxes)
+        yield from look(bench, request, *boxes)
 
 
 def drawn(bench: Bench, boxes: Sequence[Any], report: Report) -> tuple[list[tuple[str, str]], str | None]:
