@@ -29,7 +29,7 @@ from ganhub.app.shield import own_folder
 from ganhub.app.tabs import _interpolate_pins as timeline
 from ganhub.app.tabs import edit as edit_tab
 from ganhub.app.tabs import evolve as evolve_tab
-from ganhub.creation import Creation, Edit, Generate, Interpolate, Point, Project, Restore, Style, Translate
+from ganhub.creation import Creation, Edit, Evolve, Generate, Interpolate, Point, Project, Restore, Style, Translate
 from ganhub.creation.permalink import from_code, to_code
 from ganhub.errors import ConfigError, GanhubError
 from ganhub.models import get_architecture
@@ -375,6 +375,23 @@ def test_the_card(desk: Desk) -> None:
     assert pure[0] > 0.9 and pure[1] < 0.5
     grey = card.compose([torch.zeros(1, 1, 5, 300)], "x" * 300, "y" * 3000)
     assert grey.shape == (1, 3, card.HEIGHT, card.WIDTH)
+
+
+@pytest.mark.parametrize("creation", [
+    Edit(model="tiny-stylegan2", photo=NOBODYS), Edit(model="tiny-stylegan2", mixed="fine", mix_photo=NOBODYS),
+    Evolve(model="tiny-dcgan", scores="similarity=1", target=NOBODYS),
+], ids=lambda one: next(iter(one.digests().values())))  # fmt: skip
+def test_the_card_says_before_of_the_photo_that_was_changed(
+    desk: Desk, photo: str, creation: Creation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not of one whose styles were taken, or that was searched for."""
+    keep, pairs = Memory(), []
+    compose = card.compose
+    monkeypatch.setattr(card, "compose", lambda *given, pair, **more: pairs.append(pair) or compose(*given, **more))
+    creation = Creation.from_dict(json.loads(creation.to_json().replace(NOBODYS, keep.add_photo(photo))))
+    code = keep.keep(Outcome(creation, [photo]))
+    leaving.share(desk, {"code": code, "link": "https://somewhere.example"}, keep)
+    assert pairs == [bool(getattr(creation, "photo", ""))]
 
 
 def test_chance_is_not_the_same_twice(desk: Desk) -> None:
