@@ -152,10 +152,10 @@ def read_entry(name: str, folder: Path) -> Entry:
     fields = hub.read_config(folder)
     model_class = get_architecture(fields.pop("architecture", ""))
     fields.pop("ganhub_version", None)
-    return Entry(name, folder, model_class, model_class.Config.from_dict(fields), **_said_of(folder))
+    return Entry(name, folder, model_class, model_class.Config.from_dict(fields), **_facts_of(folder))
 
 
-def _said_of(folder: Path) -> dict[str, Any]:
+def _facts_of(folder: Path) -> dict[str, Any]:
     """What a folder's metrics.json says of the model beside its numbers, as far as it does and it can be used."""
     try:
         metrics = cards.read_metrics(folder)

@@ -19,10 +19,11 @@ import pytest
 from gradio_client import Client, handle_file
 from PIL import Image
 
-from ganhub.app.api import lane_of
+from ganhub.app.api import lane_of, require_allowed
 from ganhub.app.shield import Limits
-from ganhub.creation import Creation, Edit, Generate, Interpolate, LocalLibrary, Style, read_creation, render
+from ganhub.creation import Creation, Edit, Generate, Inputs, Interpolate, LocalLibrary, Style, read_creation, render
 from ganhub.creation.schema import field_texts, kinds, schema_of
+from ganhub.errors import ConfigError
 from ganhub.images import load_image, save_image, to_uint8
 from ganhub.nn.random import uniform
 from tests.app_server import ROOT, Server, refusal, wait_until
@@ -206,6 +207,17 @@ def test_lanes_are_by_what_the_work_takes() -> None:
     assert lane_of(Style(model="fast-style", photo=photo, styles=(("waves", 1),))) == "photo"
     assert lane_of(Style(model="gatys", photo=photo, styles=((photo, 1),))) == "slow"
     assert lane_of(Edit(model="a")) == "photo" and lane_of(Edit(model="a", photo=photo)) == "slow"
+    assert lane_of(Edit(model="a", mix_photo=photo)) == "slow"
+
+
+def test_the_other_photo_of_a_mix_has_the_limits_of_a_photo(tmp_path: Path) -> None:
+    Image.new("RGB", (1500, 20), "red").save(tmp_path / "wide.png")
+    inputs, limits = Inputs(), Limits()
+    asked = Edit(model="a", mixed="fine", mix_photo=inputs.add(tmp_path / "wide.png"), size=1024)
+    require_allowed(asked, inputs, limits)
+    for wrong, says in ((replace(asked, steps=401), "steps must be"), (replace(asked, size=0), "set size to 1024")):
+        with pytest.raises(ConfigError, match=says):
+            require_allowed(wrong, inputs, limits)
 
 
 def endless(photo: Path) -> dict[str, Any]:

@@ -294,9 +294,11 @@ def test_a_creation_fills_the_form(named: Bench) -> None:
         Edit(model="named", photo="0" * 64, steps=50, size=1024),
         Edit(model="named"),
     ):
-        of_photo, model, label, seed, photo, steps, *edits_ = boxes.fill(creation, {"0" * 64: "photo.png"})
+        of_photo, model, label, seed, photo, steps, *edits_, other, of_other = boxes.fill(
+            creation, {"0" * 64: "photo.png"}
+        )
         assert len(edits_) == SLIDERS + CHANGES + 6 and of_photo is bool(creation.photo)
-        assert photo == ("photo.png" if of_photo else None)
+        assert photo == ("photo.png" if of_photo else None) and (other, of_other) == (None, False)
         start_ = {"photo": creation.photo, "size": 1024, "steps": steps} if of_photo else {"seed": seed}
         again = Edit(model=model, label=boxes.asked_class(label), **start_, **boxes.asked_edits(*edits_))
         assert again == creation

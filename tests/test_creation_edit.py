@@ -158,13 +158,15 @@ def test_styles_of_another_photo_are_projected_once(
     del projections[:]
     photo.unlink()
     other.unlink()  # neither is needed again, also after nothing was mixed
-    for again in (replace(first, mixed="nothing"), replace(first, directions=(("pca:0", 1.0),)), first):
+    without = replace(first, mixed="nothing", mix_photo="")  # a slider that was moved while the other photo was found
+    for again in (replace(first, mixed="nothing"), replace(first, directions=(("pca:0", 1.0),)), without, first):
         last = render(again, library, inputs=inputs)
     assert not projections and torch.equal(last.pictures, made.pictures) and len(inputs.kept) == 2
     with pytest.raises(ConfigError, match="The other photo is not here"):
         render(replace(first, mix_photo="0" * 64), library, inputs=inputs)
-    render(Edit(model="named", seed=3), library, inputs=inputs)
-    assert len(inputs.kept) == 1, "what is of no use any more is dropped"
+    for seed in range(3, 8):
+        render(Edit(model="named", seed=seed), library, inputs=inputs)
+    assert len(inputs.kept) == 3, "what is of no use any more is dropped"
 
 
 def test_directions_in_words() -> None:

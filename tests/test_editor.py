@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
@@ -26,7 +28,7 @@ from ganhub.app.shield import own_folder
 from ganhub.app.tabs import _interpolate_pins as timeline
 from ganhub.app.tabs import edit as edit_tab
 from ganhub.app.tabs import evolve as evolve_tab
-from ganhub.creation import Creation, Edit, Generate, Interpolate, Point, Project, Restore, Style, Translate
+from ganhub.creation import Creation, Edit, Evolve, Generate, Interpolate, Point, Project, Restore, Style, Translate
 from ganhub.creation.permalink import from_code, to_code
 from ganhub.errors import ConfigError, GanhubError
 from ganhub.models import get_architecture
@@ -109,6 +111,7 @@ def made_again(desk: Desk, creation: Creation, keep: Memory | None = None) -> Ou
         ),
         Edit(model="tiny-stylegan2", seed=5, directions=(("pca:1", 1.5),), mixed="fine", mix_seed=8),
         Edit(model="tiny-stylegan2", photo=NOBODYS, steps=20, size=1024),
+        Edit(model="tiny-stylegan2", seed=5, steps=20, size=1024, mixed="coarse+fine", mix_photo=NOBODYS),
         Style(model="tiny-fast-style", photo=NOBODYS, styles=((STYLE, 1.0),), size=256, opaque=True, style_size=512),
         Translate(model="tiny-pix2pix", photo=NOBODYS, size=1024, opaque=True),
         Restore(photo=NOBODYS, upscaler="tiny-srgan", size=1024, opaque=True),
@@ -264,14 +267,27 @@ def test_the_timeline_and_its_preview(desk: Desk) -> None:
     film = Interpolate(model="tiny-conditional-gan", seeds=(3, 4), labels=("ring", ""), frames=96, fps=24)
     pins, _ = timeline.drawn(desk.bench, timeline.asking(film), lambda *step: None)
     assert [words for _, words in pins] == ["3 ring", "4"] and all(Path(file).is_file() for file, _ in pins)
-    *_, (_, moving, hint) = timeline.look(desk.bench, None, 0, *timeline.asking(film))
+    *_, (shown, moving, hint) = timeline.look(desk.bench, None, *timeline.asking(film))
+    assert isinstance(shown, list), "pictures alone: the pin that was clicked meanwhile stays the chosen one"
     with Image.open(moving) as gif:
         frames = [frame.info["duration"] for frame in ImageSequence.Iterator(gif)]
         assert max(gif.size) <= timeline.LOOK_SIDE and sum(frames) == pytest.approx(4000, rel=0.05) and hint == ""
     boxes = list(timeline.asking(film))
     for text, says in (("3", timeline.FEW), ("", timeline.FEW), ("3 (crcle), 4", "Did you mean"), ("3, x", "no seed")):
         boxes[1] = text
-        assert says in list(timeline.look(desk.bench, None, 0, *boxes))[-1][2]
+        assert says in list(timeline.look(desk.bench, None, *boxes))[-1][2]
+
+
+def test_an_older_preview_is_not_shown_over_a_newer_one(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on, film = threading.Event(), timeline.asking(Interpolate(model="tiny-dcgan", seeds=(3, 4)))
+    monkeypatch.setattr(timeline, "drawn", lambda bench, boxes, report: go_on.wait(60) and ([], "look.gif"))
+    visitor = SimpleNamespace(session_hash="one")
+    older, newer = (timeline.look(desk.bench, visitor, *film) for _ in range(2))
+    nothing = tuple(gr.skip() for _ in range(3))
+    assert next(older) == next(newer) == nothing
+    go_on.set()
+    assert all(told == nothing for told in older), "it ended well, but another one was asked for since"
+    assert list(newer)[-1][1:] == ("look.gif", "")
 
 
 # ---- files
@@ -355,6 +371,23 @@ def test_the_card(desk: Desk) -> None:
     assert pure[0] > 0.9 and pure[1] < 0.5
     grey = card.compose([torch.zeros(1, 1, 5, 300)], "x" * 300, "y" * 3000)
     assert grey.shape == (1, 3, card.HEIGHT, card.WIDTH)
+
+
+@pytest.mark.parametrize("creation", [
+    Edit(model="tiny-stylegan2", photo=NOBODYS), Edit(model="tiny-stylegan2", mixed="fine", mix_photo=NOBODYS),
+    Evolve(model="tiny-dcgan", scores="similarity=1", target=NOBODYS),
+], ids=lambda one: next(iter(one.digests().values())))  # fmt: skip
+def test_the_card_says_before_of_the_photo_that_was_changed(
+    desk: Desk, photo: str, creation: Creation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not of one whose styles were taken, or that was searched for."""
+    keep, pairs = Memory(), []
+    compose = card.compose
+    monkeypatch.setattr(card, "compose", lambda *given, pair, **more: pairs.append(pair) or compose(*given, **more))
+    creation = Creation.from_dict(json.loads(creation.to_json().replace(NOBODYS, keep.add_photo(photo))))
+    code = keep.keep(Outcome(creation, [photo]))
+    leaving.share(desk, {"code": code, "link": "https://somewhere.example"}, keep)
+    assert pairs == [bool(getattr(creation, "photo", ""))]
 
 
 def test_chance_is_not_the_same_twice(desk: Desk) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
 from types import SimpleNamespace
@@ -17,6 +18,7 @@ from ganhub.app.drawings import Drawings
 from ganhub.app.jobs import Jobs, Stopped
 from ganhub.app.lanes import Lanes, QueueFull
 from ganhub.app.library import Library
+from ganhub.app.shield import disk
 from ganhub.app.tabs import evolve, restore, translate
 from ganhub.models import get_architecture
 from tests.app_server import wait_until
@@ -42,6 +44,18 @@ def test_a_slow_job_never_stands_before_a_quick_one():
     assert quick.result() == "done" and begun == ["slow0"]
     go.set()
     assert [job.result() for job in slow] == ["slow0", "slow1", "slow2"] == begun, "in the order in which they came"
+
+
+def test_a_job_that_gets_no_thread_gives_its_place_back(monkeypatch: pytest.MonkeyPatch):
+    def none_left(thread):
+        raise RuntimeError("can't start new thread")
+
+    jobs, work = Jobs(Lanes({"film": 1})), lambda report: "done"
+    with monkeypatch.context() as patch, pytest.raises(QueueFull, match="try again in a minute"):
+        patch.setattr(threading.Thread, "start", none_left)
+        jobs.start(("visitor", "tab"), work, lane="film", files=["photo.png"])
+    assert os.path.realpath("photo.png") not in disk._held
+    assert jobs.start(("visitor", "tab"), work, lane="film").result() == "done"
 
 
 def test_those_in_line_are_told_their_place_and_move_up():

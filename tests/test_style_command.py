@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -16,6 +17,7 @@ from ganhub import images
 from ganhub.apply import styling
 from ganhub.cli import cli, main
 from ganhub.cli.style import _weighted
+from ganhub.creation import Inputs, LocalLibrary, Style
 from ganhub.images import video
 from ganhub.models.arbitrary_style import ArbitraryStyle
 from ganhub.models.fast_style import FastStyle
@@ -63,6 +65,18 @@ def profile() -> bytes:
     """A profile that is not sRGB, though its colours are much alike: sRGB's primaries under another name."""
     made = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     return made.replace("sRGB".encode("utf-16-be"), "xRGB".encode("utf-16-be")).replace(b"sRGB built", b"xRGB built")
+
+
+def test_a_film_has_strokes_of_the_size_of_a_photo(place: Path) -> None:
+    """Also where the size goes by the photo's, which is 1 for a small one."""
+    video.save_video(scene(1), "still.gif", fps=5)
+    inputs = Inputs("still.gif")
+    plain = Style(model="fast", photo=inputs.add("still.gif"), styles=((FastStyle.tiny().style_names[0], 1.0),))
+    usual, wide, twice = (
+        next(replace(plain, **fields).film(LocalLibrary(), inputs, smoothing=0).frames)
+        for fields in ({}, {"strokes": 2}, {"scale": 2})
+    )
+    assert wide.equal(twice) and not wide.equal(usual)
 
 
 def test_one_photo_is_what_paint_makes_of_it(place: Path) -> None:

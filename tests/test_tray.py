@@ -213,6 +213,7 @@ def test_results_in_words() -> None:
     assert in_words(Generate(model="m", seed=4, likeness=0.8, around=2)) == "m, seed 4, near seed 2"
     assert in_words(Style(model="m", photo=PHOTO, styles=(("waves", 1.0), (PHOTO, 1.0)))) == "m, your photo, waves"
     assert in_words(Restore(photo=PHOTO, cleaner="a", upscaler="b")) == "a, b, your photo"
+    assert in_words(Interpolate(model="m", seeds=(1, 2, 3), labels=("", "cat", ""))) == "m, seeds 1, 2, 3, cat"
 
 
 # ---- Creations that come from another one
@@ -237,6 +238,12 @@ def test_new_seeds_change_chance_and_nothing_else(creation: Creation) -> None:
             if lock and "photo" not in before:
                 assert one.get("seed") == before.get("seed")
                 assert one.get("seeds", [0])[0] == before.get("seeds", [0])[0]
+
+
+def test_a_surprise_mixes_with_a_new_seed_and_no_longer_with_a_photo() -> None:
+    mixed = Edit(model="m", seed=3, mixed="fine", mix_photo=PHOTO)
+    again = [vary.new_seeds(mixed, random.Random(n), lock=True) for n in range(5)]
+    assert not any(one.mix_photo for one in again) and len({one.mix_seed for one in again}) == 5
 
 
 def test_a_surprise_takes_another_named_style() -> None:

@@ -136,10 +136,13 @@ def test_pictures_of_the_tray_become_a_film_and_a_mix(visit: Visit) -> None:
     assert visit.picture("#interpolate-look").startswith(b"GIF89a")
     visit.drag(1, "#interpolate-timeline")
     page.wait_for_function(value, arg="9, 7")  # it is there already, so it moves to the end
+    chosen = "#interpolate-pins .thumbnail-item{}.selected .caption-label"
+    page.locator(chosen.format(":nth-child(1)")).wait_for()
     page.locator("#interpolate-pins .thumbnail-item").nth(1).click()
     page.locator("#interpolate-which", has_text="Pin 2 of 2: seed 7").wait_for()
     page.locator("#interpolate-earlier").click()
     page.wait_for_function(value, arg="7, 9")
+    page.locator(chosen.format(":nth-child(1)"), has_text="7").wait_for()
     page.locator("#interpolate-duration input[type=number]").fill("3")
     page.locator("#interpolate-duration input[type=number]").press("Tab")
     page.wait_for_function(value, arg="7 x3, 9")

@@ -210,7 +210,7 @@ def require_allowed(creation: Creation, inputs: Inputs, limits: Limits) -> None:
         height, width = getattr(entry.config, "size", (1, 1)) if entry else (2048, 2048)
         if (pixels := height * width) * creation.frames > limits.film:
             raise ConfigError(f"{creation.frames} frames of this size do not fit: ask for {limits.film // pixels}.")
-    descends = isinstance(creation, Project) or isinstance(creation, Edit) and creation.photo
+    descends = isinstance(creation, Project) or isinstance(creation, Edit) and creation.projects
     if descends and creation.steps > limits.steps:
         raise ConfigError(f"steps must be at most {limits.steps} here, not {creation.steps}.")
     if isinstance(creation, Project) and creation.network != "vgg-lite":  # the others would be fetched

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from ganhub.app import shield
-from ganhub.app.lanes import Lanes, Ticket
+from ganhub.app.lanes import FULL, Lanes, QueueFull, Ticket
 from ganhub.durations import in_words
 from ganhub.errors import GanhubError
 
@@ -110,7 +110,11 @@ class Job(Generic[T]):
         self._error: BaseException | None = None
         self._began, self._finished, self._ended, self._breathed = time.monotonic(), 0.0, False, 0.0
         self.thread = threading.Thread(target=self._run, name="ganhub-job", daemon=True)
-        self.thread.start()
+        try:
+            self.thread.start()
+        except RuntimeError as error:  # the system has no thread left
+            self._give_back()
+            raise QueueFull(FULL) from error
 
     @property
     def done(self) -> bool:
@@ -225,14 +229,18 @@ class Job(Generic[T]):
         except BaseException as error:  # handed to whoever asks for the result
             self._error = error
         self._finished = time.monotonic()
-        shield.let_go(self._held)
-        if self._ticket is not None:
-            self._ticket.leave()
+        self._give_back()
         with self._changed:
             self._ended, callbacks = True, self._on_end
             self._changed.notify_all()
         for callback in callbacks:
             callback()
+
+    def _give_back(self) -> None:
+        """Give the files and the place in line back."""
+        shield.let_go(self._held)
+        if self._ticket is not None:
+            self._ticket.leave()
 
     def _wait_in_line(self) -> None:
         """Until the turn of this job comes; Stopped where nobody wants it any more."""

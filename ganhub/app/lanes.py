@@ -114,7 +114,7 @@ def lane_of(creation: Creation) -> str:
     if isinstance(creation, Style):
         return lane_of_style(creation.model)
     if isinstance(creation, Edit):
-        return "slow" if creation.photo else "photo"
+        return "slow" if creation.projects else "photo"
     return "photo" if creation.verb in ("translate", "restore", "inpaint", "point") else "slow"
 
 

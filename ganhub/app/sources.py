@@ -73,11 +73,14 @@ def with_digests(fields: dict[str, Any], pictures: set[str], inputs: Inputs) -> 
 def require_small(creation: Creation, inputs: Inputs, side: int) -> None:
     """Refuse a photo that would be worked on at more pixels than this page allows."""
     size = getattr(creation, "size", None)
-    if not isinstance(size, int) or 0 < size <= side or not getattr(creation, "photo", ""):
+    if not isinstance(size, int) or 0 < size <= side:
         return
-    longest = max(images.open_image(inputs.find(creation.photo, "photo")).size)
-    if longest > side:
-        raise ConfigError(f"The photo is {longest} pixels long; here at most {side} are: set size to {side} or less.")
+    for digest in filter(None, (getattr(creation, name, "") for name in ("photo", "mix_photo"))):
+        longest = max(images.open_image(inputs.find(digest, "photo")).size)
+        if longest > side:
+            raise ConfigError(
+                f"The photo is {longest} pixels long; here at most {side} are: set size to {side} or less."
+            )
 
 
 def _decoded(text: str, name: str) -> bytes:

@@ -26,6 +26,7 @@ MIXES = (NOTHING, *PARTS, "coarse+middle", "coarse+fine", "middle+fine", "coarse
 MOST_CHANGES = 64  # directions of one picture
 COUNT = 8  # principal directions that are computed together
 MOST = 256  # directions of a model that are remembered
+STARTS = 2  # points of W that are kept beside those of the newest edit
 KINDS = {"pca": "Change", "sefa": "Other change"}  # of a direction's name -> in words
 _directions: WeakKeyDictionary[StyleGenerator, dict[str, Direction]] = WeakKeyDictionary()
 
@@ -97,11 +98,18 @@ class Edit(Creation, verb="edit"):
         """What edits begin from, in words."""
         return "photo" if self.photo else f"seed {self.seed}"
 
+    @property
+    def projects(self) -> bool:
+        """Whether a photo has to be found in the model, which takes minutes."""
+        return bool(self.photo or self.mix_photo)
+
     def make(self, library: Library, inputs: Inputs, on_step: OnStep) -> Result:
         start, photo = self._start(library, inputs, on_step)
         other = self._other()._start(library, inputs, on_step)[0] if self._other() and self.mixed != NOTHING else None
         wanted = (self._unedited(), self._other())
-        inputs.kept = {key: kept for key, kept in inputs.kept.items() if key[0] in wanted}  # it stays small
+        others = [key for key in list(inputs.kept) if key[0] not in wanted]
+        for key in others[:-STARTS]:  # it stays small; the newest may be of another job, which is at work now
+            inputs.kept.pop(key, None)
         generator = library.open(self.model, StyleGenerator)
         w, notes = self._move(generator, start, other)
         picture = generator.from_w(w, noise=start.noise)
@@ -109,7 +117,7 @@ class Edit(Creation, verb="edit"):
         return Result(pictures=picture, photo=photo, text=start.text, tensors=tensors, notes=notes)
 
     def require_inputs(self, inputs: Inputs) -> None:
-        kept = [start for start, _ in inputs.kept]
+        kept = [start for start, _ in list(inputs.kept)]
         for one in (self._unedited(), self._other()):
             if one is not None and one not in kept:
                 for digest in one.digests():
@@ -131,8 +139,8 @@ class Edit(Creation, verb="edit"):
         """What edits begin from, computed once for the same inputs, as that of a photo takes minutes; and its picture,
         None where it was computed before."""
         key = (self._unedited(), library.revision(self.model))
-        if key in inputs.kept:
-            return inputs.kept[key], None
+        if (kept := inputs.kept.get(key)) is not None:
+            return kept, None
         start = self._project(library, inputs, on_step) if self.photo else self._sample(library, on_step)
         inputs.kept[key] = replace(start, picture=None)
         return start, start.picture
@@ -180,7 +188,7 @@ class Edit(Creation, verb="edit"):
 def kept_start(creation: Edit, inputs: Inputs) -> Start | None:
     """What the edits of a Creation began from, where it was computed with these inputs."""
     plain = creation._unedited()
-    return next((kept for (start, _), kept in inputs.kept.items() if start == plain), None)
+    return next((kept for (start, _), kept in list(inputs.kept.items()) if start == plain), None)
 
 
 def details_of(model: str, names: Sequence[str], library: Library) -> str:

@@ -73,8 +73,8 @@ class Interpolate(Creation, verb="interpolate"):
         """What :func:`ganhub.latents.frames_of` takes as label."""
         if not any(label != "" for label in self.labels):
             return self.label
-        known = max(1, generator.config.num_classes)
-        usual = [seed % known if self.label is None else self.label for seed in self.seeds]
+        count = max(1, generator.config.num_classes)
+        usual = [seed % count if self.label is None else self.label for seed in self.seeds]
         return [own if label == "" else label for label, own in zip(self.labels, usual, strict=True)]
 
     def make(self, library: Library, inputs: Inputs, on_step: OnStep) -> Result:

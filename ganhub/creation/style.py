@@ -112,15 +112,16 @@ class Style(OfPhoto, verb="style"):
             raise ImageError(f"{film.path.name} holds no frames: choose another film.")
         longest = max(first.shape[-2:])
         shrunk = most if most is not None and longest > most else 0
-        size = tuple(max(1, round(side * shrunk / longest)) for side in first.shape[-2:])
+        size = [max(1, round(side * shrunk / longest)) if shrunk else side for side in first.shape[-2:]]
+        scale = styling.usual_scale(stylizer, *size) if self.scale is None else self.scale
 
         def sized() -> Iterator[Tensor]:
             for number, frame in enumerate(chain([first], frames)):
                 if on_step is not None:
                     on_step(number, film.count, None)
-                yield images.resize(frame, size) if shrunk else frame
+                yield images.resize(frame, tuple(size)) if shrunk else frame
 
-        options = {**self.options(stylizer, inputs), "scale": self.scale and self.scale * self.strokes}
+        options = {**self.options(stylizer, inputs), "scale": scale * self.strokes}
         painted = styling.paint_frames(stylizer, sized(), smoothing=smoothing, **options)
         return PaintedFilm(painted, film.fps, film.sound, shrunk)
 

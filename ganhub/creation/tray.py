@@ -81,7 +81,8 @@ def in_words(creation: Creation) -> str:
     if fields.get("likeness"):
         parts.append(f"near seed {fields['around']}")
     names = [name for name, _ in fields.get("styles", ()) if len(name) < 64]
-    return ", ".join([*parts, *names[:2], *map(str, fields.get("labels", ())[:3])])
+    labels = [str(label) for label in fields.get("labels", ()) if label != ""]  # "" of a pin: that of the film
+    return ", ".join([*parts, *names[:2], *labels[:3]])
 
 
 def file_stem(creation: Creation) -> str:

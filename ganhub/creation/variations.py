@@ -51,7 +51,8 @@ def new_seeds(creation: Creation, chance: random.Random, *, lock: bool = False, 
         return replace(creation, seeds=(*kept, *fresh))
     if isinstance(creation, Edit):
         if lock or creation.photo:
-            return replace(creation, mixed=chance.choice([mix for mix in MIXES if mix != NOTHING]), mix_seed=seed)
+            mixed = chance.choice([mix for mix in MIXES if mix != NOTHING])
+            return replace(creation, mixed=mixed, mix_seed=seed, mix_photo="")
         return replace(creation, seed=seed)
     if isinstance(creation, Style):
         others = [name for name in styles if name != creation.styles[0][0]]

@@ -121,8 +121,8 @@ def written(named: Sequence[NamedDirection], names: Collection[str]) -> str:
     """What :func:`write_named` writes of directions of these names, whatever their capitals, without where they are
     from and what was measured; "" where none is here."""
     wanted = {name.casefold() for name in names}
-    told = ("name", "vector", "reference", "deviation", "layers", "classes")
-    rows = [{k: v for k, v in _plain(one).items() if k in told} for one in named if one.name.casefold() in wanted]
+    fields = ("name", "vector", "reference", "deviation", "layers", "classes")
+    rows = [{k: v for k, v in _plain(one).items() if k in fields} for one in named if one.name.casefold() in wanted]
     return json.dumps(sorted(rows, key=lambda row: (row["name"], row.get("classes", ())))) if rows else ""
 
 

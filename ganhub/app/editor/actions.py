@@ -127,7 +127,7 @@ def style_names(model: str) -> Sequence[str]:
 
 def target_of(desk: Desk, ask: Ask, memory: Memory) -> Creation:
     """The Creation that a press of a button asks for."""
-    creation, action = permalink.read(ask.get("code", "")), ask.get("action", "open")
+    creation, action = permalink.read(ask.get("code", "")), str(ask.get("action", "open"))
     chance = random.SystemRandom()
     if action == "open":
         return creation
@@ -195,7 +195,7 @@ def go_from(desk: Desk, action: str, pick: Callable[..., Creation], memory: Memo
 
 def choose_tab(desk: Desk, ask: Any, memory: Memory | None) -> Any:
     """Go to a tab."""
-    tab = ask.get("tab") if isinstance(ask, Mapping) else None
+    tab = str(ask.get("tab")) if isinstance(ask, Mapping) else None
     return gr.Tabs(selected=tab) if tab in desk.tabs else gr.skip()
 
 

@@ -267,7 +267,8 @@ def share(desk: Desk, ask: Any, memory: Memory | None) -> tuple[Any, Any, Any, M
     code, link = _asked(ask, "code"), _asked(ask, "link")[:300]
     outcome = outcome_of(desk.bench, memory, code)
     pictures = list(_read(outcome.files[:CARD_PICTURES]))
-    before = list(_read(list(memory.photos_of(outcome.creation).values())[:1]))
+    photo = memory.photos_of(outcome.creation).get(getattr(outcome.creation, "photo", ""))
+    before = list(_read([photo])) if photo else []
     title = in_words(outcome.creation)
     shown = before + pictures[:1] if before else pictures
     drawn = card.compose(shown, title, link, pair=bool(before), pixels="pixels" in _look(outcome))

@@ -99,7 +99,8 @@ def fill(creation: Edit, photos: Mapping[str, str]) -> tuple[Any, ...]:
         bool(creation.photo), creation.model, ANY if creation.label is None else creation.label, creation.seed,
         photos.get(creation.photo), steps, [name for name, _ in named], *next(amounts),
         [name for name, _ in unnamed], *next(amounts), mixed, creation.mix_seed, creation.truncation,
-        SAME if creation.mix_label is None else creation.mix_label,
+        SAME if creation.mix_label is None else creation.mix_label, photos.get(creation.mix_photo),
+        bool(creation.mix_photo),
     )  # fmt: skip
 
 

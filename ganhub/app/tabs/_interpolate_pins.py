@@ -15,6 +15,7 @@ from ganhub.app import menus
 from ganhub.app.declared import Bench
 from ganhub.app.gpu import render
 from ganhub.app.jobs import Report, Stopped
+from ganhub.app.shield import address_of
 from ganhub.creation import Creation, Edit, Generate, Interpolate, checks, limits, marks
 from ganhub.creation.edit import NOTHING
 from ganhub.creation.generate import Wanted
@@ -54,30 +55,33 @@ def asking(film: Interpolate) -> tuple[Any, ...]:
 # ---- a small look, while pins are moved
 
 
-def look(bench: Bench, request: gr.Request, place: int, *boxes: Any) -> Iterator[tuple]:
+def look(bench: Bench, request: gr.Request, *boxes: Any) -> Iterator[tuple]:
     """The pins' pictures, the film small and moving, and in a sentence what is missing."""
     try:
         job = bench.jobs.start(
-            parts.visitor(request, "timeline"), lambda report: drawn(bench, boxes, report), lane="film"
-        )
+            parts.visitor(request, "timeline"), lambda report: drawn(bench, boxes, report), lane="film",
+            who=address_of(request),
+        )  # fmt: skip
         for _ in job:
             yield tuple(parts.keep(3))  # so that whoever leaves ends it
+        job.thread.join()
+        if job.replaced:  # a newer look is on its way
+            return
         pins, moving = job.result()
     except Stopped:
         return
     except GanhubError as error:  # while somebody types, it is no error yet
         yield gr.skip(), gr.skip(), html.escape(parts.told(str(error)))
         return
-    chosen = min(int(place or 0), len(pins) - 1) if pins else None
-    yield gr.Gallery(pins, selected_index=chosen), moving, "" if moving else FEW
+    yield pins, moving, "" if moving else FEW
 
 
-def look_once(bench: Bench, request: gr.Request, there: Any, place: int, *boxes: Any) -> Iterator[tuple]:
+def look_once(bench: Bench, request: gr.Request, there: Any, *boxes: Any) -> Iterator[tuple]:
     """The same where nothing is shown yet."""
     if there:
         yield tuple(parts.keep(3))
     else:
-        yield from look(bench, request, place, *boxes)
+        yield from look(bench, request, *boxes)
 
 
 def drawn(bench: Bench, boxes: Sequence[Any], report: Report) -> tuple[list[tuple[str, str]], str | None]:

@@ -69,7 +69,7 @@ def build(bench: Bench) -> Built:
     have = bool(zoo.entries(StyleGenerator))
     at = SimpleNamespace(
         start=gr.State(None), names=gr.State([]), unnamed_now=gr.State(list(FIRST)), outcome=gr.State(None),
-        of_photo=gr.State(False),
+        of_photo=gr.State(False), of_other=gr.State(False),
     )  # fmt: skip
     with gr.Row(elem_classes="split"):
         with gr.Column(scale=1, min_width=290, elem_classes="asked"):
@@ -124,7 +124,7 @@ def connect(bench: Bench, at: SimpleNamespace, have: bool) -> Built:
     connect_edits(bench, at, edits)
     connect_boxes(bench, at)
     scripts = (press_once("edit", "pair", button="take"),) if have else ()
-    boxes = [at.of_photo, at.model, at.label, at.seed, at.photo, at.steps, *edits]
+    boxes = [at.of_photo, at.model, at.label, at.seed, at.photo, at.steps, *edits, at.mix_photo, at.of_other]
     form = Form(takes, fill, boxes, (parts.calm(start_from_form, bench), boxes, outputs))
     mixing = (parts.calm(mix_in, bench), [at.start, *boxes], outputs)
     opened = (lambda: gr.Accordion(open=True), None, at.mix)
@@ -247,11 +247,12 @@ def start(
         pinned = replace(asked, revision=plain.revision)
         begun = render(plain, bench.library, on_step, inputs=inputs)
         name = f"{asked.model}-{asked.source}"
-        mark = None if asked.photo else marks.mark_of(plain, bench.library)  # the photo is nobody's picture but theirs
+        own = replace(plain, mix_label=None, mix_photo="")
+        mark = None if asked.photo else marks.mark_of(own, bench.library)  # the photo is nobody's picture but theirs
         before = parts.save_png(begun.photo, name, mark)
         session = Session(plain, inputs, before, photos)
         creation, left_out = fitting(generator, pinned, kept_start(plain, inputs).label)
-        shown = saved(bench, session, creation, render(creation, bench.library, inputs=inputs))
+        shown = saved(bench, session, creation, render(creation, bench.library, on_step, inputs=inputs))
         outcome = Outcome(creation, [shown[2]], photos=photos_of(session, creation))
         return session, *shown, outcome, f"{html.escape(begun.text)} {left_out}".strip()
 
@@ -294,12 +295,34 @@ def start_from_photo(bench: Bench, request: gr.Request, model, label, photo, ste
     yield from start(bench, asked, inputs, request, {digest: photo})
 
 
-def start_from_form(bench: Bench, request: gr.Request, of_photo, model, label, seed, photo, steps, *edits) -> Iterator:
-    """Edit what a Creation that was filled in starts from."""
-    if of_photo:
+def start_from_form(bench: Bench, request: gr.Request, of_photo, model, label, seed, photo, steps, *rest) -> Iterator:
+    """Edit what a Creation that was filled in starts from.
+
+    Args:
+        rest: The edits, another photo, and whether styles are taken from it.
+    """
+    *edits, other, of_other = rest
+    if of_other:
+        yield from start_mixed(bench, request, of_photo, model, label, seed, photo, steps, other, *edits)
+    elif of_photo:
         yield from start_from_photo(bench, request, model, label, photo, steps, *edits)
     else:
         yield from start_from_seed(bench, request, model, label, seed, *edits)
+
+
+def start_mixed(
+    bench: Bench, request: gr.Request, of_photo, model, label, seed, photo, steps, other, *edits
+) -> Iterator[tuple]:
+    """Edit the picture of a seed or a photo, mixed with another photo."""
+    inputs, how_many = Inputs(), checks.whole("How long to look", steps, *STEPS[:2])
+    given = {"mix_photo": parts.picture_file("other photo", other)}
+    given |= {"photo": parts.picture_file("photo", photo)} if of_photo else {}
+    named = {name: inputs.add(file) for name, file in given.items()}
+    asked = Edit(
+        model=menus.menu_name(model), seed=0 if of_photo else seed, label=asked_class(label), size=MAX_SIDE,
+        steps=how_many, **named, **asked_edits(*edits),
+    )  # fmt: skip
+    yield from start(bench, asked, inputs, request, {named[name]: file for name, file in given.items()})
 
 
 @with_edits
@@ -332,13 +355,13 @@ def find_other(bench: Bench, request: gr.Request, session: Session | None, photo
     yield from followed(bench, request, work, "slow", more=2)
 
 
-@with_edits
 def mix_in(
-    bench: Bench, request: gr.Request, session: Session | None, of_photo, model, label, seed, photo, steps, *edits
+    bench: Bench, request: gr.Request, session: Session | None, of_photo, model, label, seed, photo, steps, *rest
 ) -> Iterator[tuple]:
     """Mix the picture that was put into the form into what is edited; without that, begin to edit first."""
+    edits = rest[:-2]  # a photo there is not found yet
     if session is None:
-        yield from start_from_form(bench, request, of_photo, model, label, seed, photo, steps, *edits)
+        yield from start_from_form(bench, request, of_photo, model, label, seed, photo, steps, *edits, None, False)
         return
     session = replace(session, creation=replace(session.creation, mix_photo=""))
     creation = edited(session, edits)

@@ -118,7 +118,7 @@ def pinned(bench: Bench, at: SimpleNamespace) -> None:
             at.pins = gr.Gallery(
                 label="Pins of the film: click one to change it", show_label=False, columns=8, height="auto",
                 allow_preview=False, format="png", buttons=[], elem_id="interpolate-pins", interactive=False,
-                elem_classes=parts.look_of(at.model.value, *PINS), object_fit="contain",
+                selected_index=0, elem_classes=parts.look_of(at.model.value, *PINS), object_fit="contain",
             )  # fmt: skip
             at.hint = gr.HTML(elem_id="interpolate-hint", elem_classes="hint", container=False, padding=False)
             at.which = gr.HTML(elem_id="interpolate-which", elem_classes="hint", container=False, padding=False)
@@ -145,7 +145,10 @@ def connect_pins(bench: Bench, at: SimpleNamespace) -> None:
         at.model, at.seeds, at.label, at.frames, at.film, at.loop, at.easing, at.truncation, at.fps, at.even, at.space
     ]  # fmt: skip
     quick = {"queue": False, **parts.PRIVATE}
-    facts = (parts.calm(chosen, bench.library), [at.seeds, at.model, at.place], [at.which, at.pin_label, at.duration])
+    facts = (
+        parts.calm(chosen, bench.library), [at.seeds, at.model, at.place],
+        [at.which, at.pin_label, at.duration, at.pins],
+    )  # fmt: skip
     at.pins.select(parts.calm(clicked), None, at.place, **quick).then(*facts, **quick)
     for button, by in ((at.earlier, -1), (at.later, 1)):
         button.click(
@@ -162,9 +165,9 @@ def connect_pins(bench: Bench, at: SimpleNamespace) -> None:
     looked = [at.pins, at.look, at.hint]
     gr.on(
         [box.change for box in at.inputs if box is not at.film], parts.calm(timeline.look, bench),
-        [at.place, *at.inputs], looked, trigger_mode="always_last", **parts.PRIVATE,
+        at.inputs, looked, trigger_mode="always_last", **parts.PRIVATE,
     )  # fmt: skip
-    at.first_look = (parts.calm(timeline.look_once, bench), [at.pins, at.place, *at.inputs], looked)
+    at.first_look = (parts.calm(timeline.look_once, bench), [at.pins, *at.inputs], looked)
 
 
 def connect(bench: Bench, at: SimpleNamespace) -> Built:
@@ -266,9 +269,9 @@ def clicked(event: gr.SelectData) -> int:
     return parts.example(range(MAX_PINS), event.index)
 
 
-def chosen(library: Library, seeds: str, model: str, place: int) -> tuple[str, str, float]:
-    """The chosen pin in words, its class, and how long the way to the next lasts."""
-    return timeline.choose(seeds, menus.classes_of(library, model), place)
+def chosen(library: Library, seeds: str, model: str, place: int) -> tuple[str, str, float, gr.Gallery]:
+    """The chosen pin in words, its class, how long the way to the next lasts, and the mark on its picture."""
+    return *timeline.choose(seeds, menus.classes_of(library, model), place), gr.Gallery(selected_index=place)
 
 
 def class_menu(library: Library, name: str) -> gr.Dropdown:
