@@ -66,7 +66,7 @@ def zoo() -> str:
         "# The model zoo",
         "Trained by this project on open data, except where a model's limits say so. A sheet of samples shows seeds 0 "
         "to 63, or the same photos for each model, not curated. The name of a model is all that is needed: "
-        '`AutoModel.from_pretrained("stylegan2-monet")`. Its folder is what lies on the Hub, and its card has all '
+        '`AutoModel.from_pretrained("stylegan2-avatars")`. Its folder is what lies on the Hub, and its card has all '
         "numbers. A model of level show is worth looking at; one of level study is here to learn from. "
         "[benchmarks/RESULTS.md](../benchmarks/RESULTS.md) has the commands that measure them, and the "
         "targets that were missed. [families.md](families.md) lists the architectures.",

@@ -2,7 +2,7 @@
 
 from ganhub.creation import Generate, LocalLibrary, render
 
-wall = Generate(model="stylegan2-landscapes", seed=7, count=16, truncation=0.8)
+wall = Generate(model="stylegan2-avatars", seed=7, count=16, truncation=0.8)
 pictures = render(wall, LocalLibrary()).pictures  # [16, 3, 64, 64] in [-1, 1]
 assert Generate.from_dict(wall.to_dict()) == wall
 """
