@@ -31,6 +31,25 @@ MARKS = [
 ]
 
 
+def open_tab(page: Any, name: str) -> None:
+    """Click a tab, in a narrow window in the menu that keeps some of them.
+
+    While the page fills, its tabs are measured anew, which closes the menu: it is then opened again, as one would.
+    """
+    from playwright.sync_api import TimeoutError as Late
+
+    tab, more = page.get_by_role("tab", name=name, exact=True), page.locator(".overflow-menu")
+    for _ in range(WAIT // 3000):
+        entry = tab if tab.is_visible() or not more.is_visible() else more.get_by_text(name, exact=True)
+        try:
+            if entry is not tab and not entry.is_visible():
+                more.locator("> button").click(timeout=3000)
+            return entry.click(timeout=3000)
+        except Late:
+            continue
+    raise AssertionError(f"the tab {name} cannot be clicked")
+
+
 class Watched:
     """One page of a browser context of its own."""
 

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from tests.app_server import Server
-from tests.browser import MARKS, Watched
+from tests.browser import MARKS, Watched, open_tab
 
 pytest_plugins = ["tests.app_server", "tests.browser"]
 pytestmark = MARKS
@@ -30,11 +30,7 @@ class Visit(Watched):
         self.picture("#generate-wall")
 
     def tab(self, name: str) -> None:
-        tab, more = self.page.get_by_role("tab", name=name, exact=True), self.page.locator(".overflow-menu")
-        if not tab.is_visible() and more.is_visible():  # a narrow window keeps some tabs in a menu
-            more.locator("> button").click()
-            tab = more.get_by_text(name, exact=True)
-        tab.click()
+        open_tab(self.page, name)
 
     def picture(self, box: str, other_than: str | None = None, tag: str = "img") -> str:
         """Address of the first picture in a box, once it is loaded and another one than before."""

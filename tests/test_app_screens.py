@@ -14,7 +14,7 @@ from PIL import Image
 
 from ganhub.app.tabs import generate
 from tests.app_server import Server
-from tests.browser import MARKS, Watched
+from tests.browser import MARKS, Watched, open_tab
 
 pytest_plugins = ["tests.app_server", "tests.browser"]
 pytestmark = MARKS
@@ -33,14 +33,6 @@ SHIFTS = """window.shift = 0; new PerformanceObserver((list) => { for (const one
 SERIOUS = """async () => (await axe.run(document, {resultTypes: ["violations"]})).violations
   .filter(({impact}) => ["serious", "critical"].includes(impact))
   .flatMap(({id, nodes}) => nodes.map(({html}) => `${id}: ${html.slice(0, 150)}`))"""
-
-
-def tab(page: Any, name: str) -> None:
-    place, more = page.get_by_role("tab", name=name, exact=True), page.locator(".overflow-menu")
-    if not place.is_visible() and more.is_visible():
-        more.locator("> button").click()
-        place = more.get_by_text(name, exact=True)
-    place.click()
 
 
 def picture(page: Any, box: str, other_than: str | None = None) -> str:
@@ -86,7 +78,7 @@ def test_every_tab_has_its_picture_above_the_fold(browser: Any, server: Server, 
     page.wait_for_timeout(1000)
     assert page.evaluate("window.shift") < 0.1
     for name, box in BOXES.items():
-        tab(page, name)
+        open_tab(page, name)
         picture(page, box)
         place = page.locator(box).bounding_box()
         assert place["y"] + min(place["height"], 200) <= height, f"{name}: its picture begins at {place['y']}"
@@ -101,7 +93,7 @@ def test_axe_finds_nothing_serious(browser: Any, server: Server, shots: Path, sc
     visit = Watched(browser, server.url, shots, script=AXE.read_text("utf-8"), color_scheme=scheme)
     page, wrong = visit.page, []
     for name, box in EVERY.items():
-        tab(page, name)
+        open_tab(page, name)
         page.locator(f"{box} img").first.wait_for()
         for size, (width, height) in SIZES.items():
             page.set_viewport_size({"width": width, "height": height})
@@ -113,7 +105,7 @@ def test_axe_finds_nothing_serious(browser: Any, server: Server, shots: Path, sc
 
 def test_surprise_me_draws_new_seeds_unless_the_seed_is_kept(visit: Watched) -> None:
     page = visit.page
-    tab(page, "Generate")
+    open_tab(page, "Generate")
     first, seed = picture(page, "#generate-wall"), value(page, "#generate-seed")
     page.locator("#generate-surprise").click()
     picture(page, "#generate-wall", first)
@@ -130,7 +122,7 @@ def test_surprise_me_draws_new_seeds_unless_the_seed_is_kept(visit: Watched) -> 
 
 def test_a_picture_of_conditional_goes_on_with_model_and_class(visit: Watched) -> None:
     page = visit.page
-    tab(page, "Conditional")
+    open_tab(page, "Conditional")
     picture(page, "#conditional-rows")
     choose(page, "#conditional-model", "tiny-conditional-gan")
     page.locator("#conditional-rows .thumbnail-item").nth(8).locator("text=cross").wait_for(state="attached")
@@ -147,7 +139,7 @@ def test_a_picture_of_conditional_goes_on_with_model_and_class(visit: Watched) -
 
 def test_the_photo_in_every_style_follows_an_upload(visit: Watched, tmp_path: Path) -> None:
     page = visit.page
-    tab(page, "Style")
+    open_tab(page, "Style")
     choose(page, "#style-model", "tiny-fast-style")
     page.locator("#style-looks", has_text="dots").wait_for()
     page.wait_for_function("document.querySelectorAll('#style-looks img').length == 2", polling=100)
@@ -165,7 +157,7 @@ def test_the_photo_in_every_style_follows_an_upload(visit: Watched, tmp_path: Pa
 
 def test_an_example_lies_on_the_canvas_and_another_model_takes_its_own(visit: Watched) -> None:
     page = visit.page
-    tab(page, "Translate")
+    open_tab(page, "Translate")
     first = picture(page, "#translate-made")
     page.locator("#translate-sketches button").nth(2).click()
     drawn = picture(page, "#translate-made", first)
@@ -183,7 +175,7 @@ def test_an_example_lies_on_the_canvas_and_another_model_takes_its_own(visit: Wa
 
 def test_a_photo_of_mine_is_restored(visit: Watched, tmp_path: Path) -> None:
     page = visit.page
-    tab(page, "Restore")
+    open_tab(page, "Restore")
     before = picture(page, "#restore-made")
     upload = tmp_path / "old.png"
     Image.linear_gradient("L").resize((64, 48)).save(upload)
@@ -197,7 +189,7 @@ def test_a_photo_of_mine_is_restored(visit: Watched, tmp_path: Path) -> None:
 
 def test_an_error_says_what_kind_it_is(visit: Watched) -> None:
     page = visit.page
-    tab(page, "Generate")
+    open_tab(page, "Generate")
     page.locator("#generate-seed input").fill("-5")
     page.locator("#generate-run").click()
     toast = page.locator("[data-testid=toast-body]").filter(has_text="seed must be from 0")

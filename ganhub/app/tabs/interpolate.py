@@ -166,7 +166,7 @@ def connect_pins(bench: Bench, at: SimpleNamespace) -> None:
     gr.on(
         [box.change for box in at.inputs if box is not at.film], parts.calm(timeline.look, bench),
         at.inputs, looked, trigger_mode="always_last", **parts.PRIVATE,
-    )  # fmt: skip
+    ).then(marked, at.place, at.pins, **quick)  # fmt: skip
     at.first_look = (parts.calm(timeline.look_once, bench), [at.pins, *at.inputs], looked)
 
 
@@ -271,7 +271,12 @@ def clicked(event: gr.SelectData) -> int:
 
 def chosen(library: Library, seeds: str, model: str, place: int) -> tuple[str, str, float, gr.Gallery]:
     """The chosen pin in words, its class, how long the way to the next lasts, and the mark on its picture."""
-    return *timeline.choose(seeds, menus.classes_of(library, model), place), gr.Gallery(selected_index=place)
+    return *timeline.choose(seeds, menus.classes_of(library, model), place), marked(place)
+
+
+def marked(place: int) -> gr.Gallery:
+    """The mark on the chosen pin's picture, which new pictures take away."""
+    return gr.Gallery(selected_index=place)
 
 
 def class_menu(library: Library, name: str) -> gr.Dropdown:
