@@ -15,8 +15,8 @@ from PIL import Image
 
 from ganhub.app.tabs.style import LOOK
 from tests.app_server import Server
-from tests.browser import MARKS, Watched
-from tests.test_app_screens import picture, tab
+from tests.browser import MARKS, Watched, open_tab
+from tests.test_app_screens import picture
 from tests.tour import HEIGHT, WIDTH, Tour
 
 pytest_plugins = ["tests.app_server", "tests.browser"]
@@ -94,7 +94,7 @@ def edit(page: Any, tour: Tour) -> None:
 
 def breed(page: Any, tour: Tour) -> None:
     page.evaluate("window.scrollTo(0, 0)")
-    tab(page, "Evolve")
+    open_tab(page, "Evolve")
     picture(page, "#evolve-wall")
     quiet(page)
     tour.say("Evolve: click the ones you like, and breed them.", 900)
@@ -109,7 +109,7 @@ def breed(page: Any, tour: Tour) -> None:
 
 
 def style(page: Any, tour: Tour) -> None:
-    tab(page, "Style")
+    open_tab(page, "Style")
     picture(page, "#style-painting")
     page.locator("#style-status", has_text="Painted in").wait_for()
     page.wait_for_function(f"document.querySelector('#style-looks img')?.naturalWidth === {LOOK}")
