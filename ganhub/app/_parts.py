@@ -25,7 +25,7 @@ from ganhub.app.declared import Bench
 from ganhub.app.drawings import file_name, result_folder
 from ganhub.app.jobs import Job, Jobs, Progress, Report
 from ganhub.app.lanes import CORES
-from ganhub.app.shield import address_of, raw_editor
+from ganhub.app.shield import FAILED, address_of, raw_editor
 from ganhub.creation import Creation, Inputs, marks
 from ganhub.errors import ConfigError, GanhubError
 from ganhub.images import provenance
@@ -39,7 +39,6 @@ NO_PICTURE = "Click a picture of the wall first."
 MAX_SENTENCE = 600  # characters of an error that a visitor reads
 NO_MEMORY = "There is not enough memory for this: ask for fewer or smaller pictures."
 UNEXPECTED = "Something went wrong here. The server's log says what; please try again."
-FAILED = "That did not work"  # the title of every other error
 TITLES = {NO_MEMORY: "Too large", UNEXPECTED: "Sorry"}
 # Of a path that begins at the root, without the last name.
 FOLDERS = re.compile(r"(?<![\w/:.~-])/(?:[^\s'\"<>:;,/]+/)+")

@@ -18,14 +18,14 @@ from ganhub.app.shield.editors import raw_editor
 from ganhub.app.shield.gate import Shield
 from ganhub.app.shield.heads import bound_heads
 from ganhub.app.shield.limits import Limits
-from ganhub.app.shield.payload import check_files, is_upload
+from ganhub.app.shield.payload import FAILED, check_files, is_upload
 from ganhub.app.shield.queue import Twin, guard_queue
 from ganhub.app.shield.sessions import keep_sessions_small
 from ganhub.app.shield.visitors import address_of
 
 __all__ = [
-    "Limits", "Shield", "Twin", "address_of", "guard", "hold", "is_upload", "let_go", "middleware", "own_folder",
-    "raw_editor", "results_place",
+    "FAILED", "Limits", "Shield", "Twin", "address_of", "guard", "hold", "is_upload", "let_go", "middleware",
+    "own_folder", "raw_editor", "results_place",
 ]  # fmt: skip
 
 

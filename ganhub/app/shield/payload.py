@@ -22,6 +22,7 @@ LARGEST = 2**63  # what the answer's encoder can write
 BASE64 = re.compile(r"[A-Za-z0-9+/=]*")
 SURROGATE = re.compile("[\ud800-\udfff]")  # half of a character, which no answer can quote
 DATA_URL = "data:image/"
+FAILED = "That did not work"  # the title of an error that has none of its own
 UNFIT = "A value of this call is of another type than its component takes: load the page anew, and try again."
 NO_UPLOAD = "A file of the request is no upload: upload it first."
 
@@ -111,10 +112,10 @@ def check_files(app: gr.Blocks) -> None:
 
     async def preprocess_data(block_fn: Any, inputs: list[Any], *args: Any, **kwargs: Any) -> Any:
         if not all(is_upload(path) for path in all_paths(inputs)):
-            raise gr.Error(NO_UPLOAD, title="That did not work", print_exception=False)
+            raise gr.Error(NO_UPLOAD, title=FAILED, print_exception=False)
         if len(inputs) < (count := len(block_fn.inputs)):
             sentence = f"This takes {count} values, not {len(inputs)}: /gradio_api/info lists them."
-            raise gr.Error(sentence, title="That did not work", print_exception=False)
+            raise gr.Error(sentence, title=FAILED, print_exception=False)
         return await inner(block_fn, inputs, *args, **kwargs)
 
     app.preprocess_data = _calm(preprocess_data)
@@ -132,6 +133,6 @@ def _calm(process: Callable[..., Awaitable[T]]) -> Callable[..., Awaitable[T]]:
             raise
         except Exception as error:
             log.warning("A component cannot use a value: %s %.300r", type(error).__name__, str(error))
-            raise gr.Error(UNFIT, title="That did not work", print_exception=False) from error
+            raise gr.Error(UNFIT, title=FAILED, print_exception=False) from error
 
     return calmly
