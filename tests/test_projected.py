@@ -13,7 +13,7 @@ from ganhub.errors import ConfigError
 from ganhub.losses.adversarial import score_statistics
 from ganhub.models import get_architecture
 from ganhub.nn import features
-from ganhub.nn.projected import LAYERS, ProjectedDiscriminator, _deviation
+from ganhub.nn.projected import LAYERS, ProjectedDiscriminator, _differences
 from ganhub.objectives import Batch, ProjectedObjective
 
 
@@ -195,16 +195,21 @@ def test_with_classes_pictures_are_compared_within_their_class():
     motif = torch.stack([one, other, one, other, other])  # one picture for each class: of the batch, they differ
     varied = torch.stack([one, other, other, one, other])
 
-    def deepest(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def deepest(images: Tensor, labels: Tensor) -> tuple[Tensor, list[float]]:
         x = discriminator.features(images)[-1]
-        return tuple(value[:, 0] for value in _deviation(x, labels))
+        difference, comparable = _differences(x, labels)
+        assert difference.shape == x.shape
+        return difference, comparable.flatten().tolist()
 
     assert (deepest(motif, labels)[0] < 1e-3).all()
     found, comparable = deepest(varied, labels)
-    assert (found[:4] > 1e-2).all() and found[0] == found[2] and found[1] == found[3]
-    assert comparable.tolist() == [1, 1, 1, 1, 0], "the odd one has no partner"
-    assert deepest(motif, torch.tensor([0, 1, 0, 1, 2]))[1].tolist() == [1, 1, 1, 1, 0]
-    assert deepest(motif[:4], torch.tensor([0, 0, 0, 1]))[1].tolist() == [1, 1, 0, 0], "partners of two classes"
+    x = discriminator.features(varied)[-1]
+    for i, j in ((0, 2), (2, 0), (1, 3), (3, 1)):
+        torch.testing.assert_close(found[i], (x[i] - x[j]).abs())
+    assert comparable == [1, 1, 1, 1, 0], "the odd one has no partner"
+    assert deepest(motif, torch.tensor([0, 1, 0, 1, 2]))[1] == [1, 1, 1, 1, 0]
+    found, comparable = deepest(motif[:4], torch.tensor([0, 0, 0, 1]))
+    assert comparable == [1, 1, 0, 0] and not found[2:].any(), "partners of two classes"
     # Without a partner of its class, a picture is judged alone.
     with torch.no_grad():
         discriminator.heads[-1].notice.bias.fill_(5.0)

@@ -21,7 +21,6 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from ganhub.errors import ConfigError
 from ganhub.images import on_white
-from ganhub.nn.equalised import minibatch_deviation
 from ganhub.nn.features import MIN_SIDE, Frozen, feature_network
 from ganhub.nn.random import normal
 
@@ -160,8 +159,9 @@ class Head(nn.Module):
             arXiv:1802.05637, equation 3) at each position.
         read: Add a linear layer that reads the class from the map, positions told apart (AC-GAN, Odena et al. 2017). It
             has no spectral norm: bounded scores are never sure of a class, and teach the generator next to nothing.
-        compare: Let the head see how different the pictures of a batch, or of a class, are (Karras et al. 2018,
-            section 3): a generator that repeats one motif gives itself away.
+        compare: Let the head see where and how a picture differs from another one of its class, as PacGAN's
+            discriminator does (Lin et al. 2018, arXiv:1712.04086): a generator that repeats one motif, or gives all
+            pictures of a class one background, gives itself away.
         full_size: One 3x3 convolution more, before the map is made smaller.
     """
 
@@ -183,7 +183,7 @@ class Head(nn.Module):
             shrink += [nn.AvgPool2d(2), _Layer(width), nn.LeakyReLU(0.2)]
         self.shrink = nn.Sequential(*shrink)
         self.last = _Layer(width)
-        self.notice = nn.Linear(1, width, bias=num_classes > 0) if compare else None
+        self.notice = spectral_norm(nn.Conv2d(width, width, 1)) if compare else None
         self.score = spectral_norm(nn.Conv2d(width, 1, 1))
         self.embed = spectral_norm(nn.Embedding(num_classes, width)) if num_classes else None
         self.read = nn.Linear(width * LOGITS**2, num_classes) if read and num_classes else None
@@ -194,9 +194,8 @@ class Head(nn.Module):
         x = self.shrink(x)
         y = self.last(x)
         if self.notice is not None:
-            # An odd number of channels is slow, so the new channel has a weight of its own: it is the same everywhere.
-            found, comparable = _deviation(x, labels)
-            y = y + (self.notice(found) * comparable)[:, :, None, None].to(y.dtype)
+            difference, comparable = _differences(x, labels)
+            y = y + self.notice(difference) * comparable
         x = F.leaky_relu(y, 0.2)
         logits = self.score(x).flatten(1)
         if self.embed is not None:
@@ -206,24 +205,22 @@ class Head(nn.Module):
         return logits, self.read(F.adaptive_avg_pool2d(x, LOGITS).flatten(1))
 
 
-def _deviation(x: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor | float]:
-    """How different the pictures of a group are, [N, 1]: four of the batch or, with classes, two of one class.
+def _differences(x: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
+    """How each picture differs from another one of its class, |x_i - x_j| [N, C, h, w], and whether there is one.
 
-    And whether that says anything, [N, 1] of 0 or 1: with classes, a picture may have no other of its class beside it,
-    and pictures of different classes differ whatever the generator does: one motif for each class would pass.
+    The second is [N, 1, 1, 1] of 0 or 1; where it is 0, so is the difference: pictures of two classes differ whatever
+    the generator does. Without labels all are of one class.
     """
-    if labels is None:
-        return minibatch_deviation(x)[:, -1, 0, 0].unsqueeze(1), 1.0
-    half = len(x) // 2
-    order = labels.argsort(stable=True)
-    paired = torch.cat([order[0 : 2 * half : 2], order[1 : 2 * half : 2], order[2 * half :]])  # i with i + half
-    one, other = paired[:half], paired[half : 2 * half]
-    deviation = minibatch_deviation(x[paired[: 2 * half]], group=2)[:, -1, 0, 0] if half else x.new_zeros(0)
-    alike = (labels[one] == labels[other]).to(x.dtype).repeat(2)
-    odd = x.new_zeros(len(x) - 2 * half)  # has nobody to differ from
-    both = torch.stack([torch.cat([deviation, odd]), torch.cat([alike, odd])])
-    deviation, alike = torch.empty_like(both).index_copy(1, paired, both)
-    return deviation.unsqueeze(1), alike.unsqueeze(1)
+    order = torch.arange(len(x), device=x.device) if labels is None else labels.argsort(stable=True)
+    one, other = order[: len(x) // 2 * 2].view(-1, 2).unbind(1)
+    alike = torch.ones_like(one) if labels is None else labels[one] == labels[other]
+    alike = alike.to(x.dtype)[:, None, None, None]
+    difference = (x[one] - x[other]).abs() * alike
+    both = torch.cat([one, other])
+    return (
+        torch.zeros_like(x).index_copy(0, both, difference.repeat(2, 1, 1, 1)),
+        x.new_zeros(len(x), 1, 1, 1).index_copy(0, both, alike.repeat(2, 1, 1, 1)),
+    )
 
 
 class _Layer(nn.Module):
