@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -352,6 +354,31 @@ def test_visitors_at_the_same_time(hub_server, tmp_path: Path) -> None:
     assert all(there.parent.parent.name == f"models--someone--{name}" for name, there in answers)
     kept = [path for path in (tmp_path / "v").glob("models--*") if list(path.glob("snapshots/*/config.json"))]
     assert 1 <= len(kept) <= 2
+
+
+def test_room_is_made_while_another_download_renames_its_files(tmp_path: Path) -> None:
+    """The client writes the name of a branch beside its place and moves it there: a scan may miss it in between."""
+    refs = tmp_path / "models--someone--busy" / "refs"
+    refs.mkdir(parents=True)
+    (refs.parent / "snapshots").mkdir()
+    stop = threading.Event()
+
+    def rename() -> None:
+        for i in itertools.count():
+            if stop.wait(0.0002):
+                return
+            (refs / f"main.{i}.tmp").write_text("0" * 40)
+            (refs / f"main.{i}.tmp").replace(refs / "main")
+
+    thread = threading.Thread(target=rename)
+    thread.start()
+    try:
+        for _ in range(300):
+            visitors._evict(tmp_path, 90_000, "someone/b", "0" * 40)
+    finally:
+        stop.set()
+        thread.join()
+    assert (refs / "main").read_text() == "0" * 40
 
 
 def test_visitors_never_reach_local_folders(hub_server, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,18 +9,24 @@ from __future__ import annotations
 import os
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ganhub.errors import HubError
 from ganhub.hub import is_repo_id
 from ganhub.hub.downloads import Repository, Watch
 from ganhub.hub.folder import clipped
 
+if TYPE_CHECKING:
+    from huggingface_hub import HFCacheInfo
+
 AT_ONCE = 8  # downloads
 WAITING = 32  # requests that wait for their turn; one more is refused
 LOOK = 0.2  # seconds between two looks at whether the visitor is still there
+LOOKS = 100  # at a cache in which files come and go
 _changed = threading.Condition()
 _busy: dict[tuple[Path, str], int] = {}  # (cache, repository) at work -> bytes that it has been given room for
 _waiting: list[str] = []
@@ -117,11 +123,9 @@ def _evict(cache: Path, allowed: int, repo_id: str, sha: str) -> None:
 
     Of ``repo_id`` itself, commits other than ``sha`` always go: one that changes often must not grow.
     """
-    from huggingface_hub import scan_cache_dir
-
     if not cache.is_dir():
         return
-    info = scan_cache_dir(cache)
+    info = _scanned(cache)
     doomed = [r.commit_hash for repo in info.repos if repo.repo_id == repo_id for r in repo.revisions]
     doomed = [commit for commit in doomed if commit != sha]
     others = sorted((repo for repo in info.repos if (cache, repo.repo_id) not in _busy), key=lambda r: r.last_accessed)
@@ -137,6 +141,17 @@ def _evict(cache: Path, allowed: int, repo_id: str, sha: str) -> None:
         info.delete_revisions(*doomed).execute()
     for name in gone:
         shutil.rmtree(_locks(cache, name), ignore_errors=True)
+
+
+def _scanned(cache: Path) -> HFCacheInfo:
+    """What the cache holds. Other downloads rename their files meanwhile: where one is gone, look again."""
+    from huggingface_hub import scan_cache_dir
+
+    for _ in range(LOOKS):
+        with suppress(FileNotFoundError):
+            return scan_cache_dir(cache)
+        time.sleep(0.01)
+    raise HubError("Too many models are being fetched from the Hub just now: try again in a minute.")
 
 
 def _drop_parts(cache: Path, repo_id: str) -> None:
