@@ -94,7 +94,7 @@ def test_features_are_a_random_u_net_over_the_network_s():
     discriminator, x = ProjectedDiscriminator((32, 32), width=4, layers=LAYERS[:2]), pictures()
     trunk = features.feature_network("vgg-lite").body.trunk(x, LAYERS[:2])
     shallow, deep = (
-        torch.einsum("oc,nchw->nohw", getattr(discriminator, f"across{i}")[:, :, 0, 0], of_layer)
+        torch.einsum("oc,nchw->nohw", getattr(discriminator, f"across{i}")[:, :, 0, 0], F.avg_pool2d(of_layer, 2))
         for i, of_layer in enumerate(trunk.values())
     )
     up = F.interpolate(F.conv2d(deep, discriminator.up1, padding=1), scale_factor=2, mode="bilinear")
@@ -169,11 +169,16 @@ def test_the_pixel_head_sees_transparency_and_flat_colours_as_they_are():
     torch.manual_seed(0)
     plain = ProjectedDiscriminator((32, 32), 4, width=4)
     more = ProjectedDiscriminator((32, 32), 4, width=4, pixel_head=True)
-    assert len(more.heads) == len(plain.heads) + 1 and more.pixels.shape == (4, 4, 1, 1)
+    assert len(more.heads) == len(plain.heads) + 1
     assert "pixels" not in plain.state_dict() and "pixels" in more.state_dict()
     assert not more.pixels.requires_grad and "pixels" not in dict(more.named_parameters())
     x = pictures(channels=4)
-    torch.testing.assert_close(more.features(x)[-1], torch.einsum("oc,nchw->nohw", more.pixels[:, :, 0, 0], x))
+    patches = F.pixel_unshuffle(x, 2)  # 2 x 2 pixels of 4 channels
+    torch.testing.assert_close(more.features(x)[-1], torch.einsum("oc,nchw->nohw", more.pixels.flatten(1), patches))
+    odd = ProjectedDiscriminator((17, 18), 4, width=4, pixel_head=True)
+    assert odd.features(x[:, :, :17, :18])[-1].shape[2:] == (9, 9)
+    wide = ProjectedDiscriminator((32, 32), 4, width=16, pixel_head=True)
+    assert torch.linalg.matrix_rank(wide.pixels.flatten(1)) == 16, "nothing is lost"
     hazy = x.clone()
     hazy[:, 3] = x[:, 3] * 0.9  # alpha a little off everywhere
     change = (more(x)[-1] - more(hazy)[-1]).abs().max()

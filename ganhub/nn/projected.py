@@ -44,8 +44,8 @@ class ProjectedDiscriminator(nn.Module):
         network: A name that :func:`ganhub.nn.features.feature_network` knows.
         layers: Its layers to judge by.
         width: Channels of the shallowest scale's mixture and head; the deeper ones have twice as many.
-        pixel_head: Add a last head that judges the picture itself, RGB or RGBA as it is, in a fixed random mixture of
-            its channels. It is not mixed with the features.
+        pixel_head: Add a last head that judges the picture itself, RGB or RGBA as it is: each 2 x 2 of its pixels in a
+            fixed random mixture that loses nothing. It is not mixed with the features.
         read_classes: Let each head also say which class it sees.
 
     Raises:
@@ -96,15 +96,15 @@ class ProjectedDiscriminator(nn.Module):
             self.register_buffer(f"across{i}", across * (1 if i == last else math.sqrt(0.5)))
             if i:
                 self.register_buffer(f"up{i}", torch.randn(widths[i - 1], out, 3, 3) / math.sqrt(18 * out))
-            side = min(features.shape[2:])
-            self.heads.append(Head(out, _halvings(side), num_classes, read=read_classes, compare=i >= last - 1))
+            halvings = _halvings(min(features.shape[2:]))
+            self.heads.append(Head(out, halvings, num_classes, read=read_classes, compare=i >= last - 1))
+        self.halved = [len(head.shrink) > 0 for head in self.heads]
         self.pixels: Tensor | None
-        self.register_buffer("pixels", torch.randn(width, channels, 1, 1) / math.sqrt(channels) if pixel_head else None)
+        self.register_buffer(
+            "pixels", torch.randn(width, channels, 2, 2) / math.sqrt(4 * channels) if pixel_head else None
+        )
         if pixel_head:
-            side = min(size)
-            self.heads.append(
-                Head(width, _halvings(side), num_classes, read=read_classes, compare=True, full_size=True)
-            )
+            self.heads.append(Head(width, _halvings(min(size)), num_classes, read=read_classes, compare=True))
 
     def _look(self, images: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
         """The network's features of RGB images in the images' own dtype, whatever autocast says."""
@@ -116,7 +116,8 @@ class ProjectedDiscriminator(nn.Module):
     def features(self, images: Tensor) -> list[Tensor]:
         """Mixed features of each scale, shallowest first, then the mixed pixels for their head, [N, C, h, w] each.
 
-        Nothing here learns.
+        Nothing here learns. Each has half the size of what it is made of, unless that is as small as the heads' logits:
+        a head would halve it first, and to halve before mixing is the same at a quarter of the cost.
 
         Args:
             images: [N, C, H, W] in [-1, 1].
@@ -124,7 +125,7 @@ class ProjectedDiscriminator(nn.Module):
         device = images.device.type
         if torch.is_autocast_enabled(device):
             images = images.to(torch.get_autocast_dtype(device))
-        pixels = [] if self.pixels is None else [F.conv2d(images, self.pixels.to(images.dtype))]
+        pixels = [] if self.pixels is None else [_mix_pixels(images, self.pixels.to(images.dtype))]
         alpha = (images[:, 3:] + 1) / 2 if images.shape[1] == 4 else None
         images = on_white(images)
         with torch.autocast(device, enabled=False):  # which would pad in float32
@@ -132,6 +133,7 @@ class ProjectedDiscriminator(nn.Module):
             return self._mix(list(maps.values()), alpha) + pixels
 
     def _mix(self, maps: list[Tensor], alpha: Tensor | None) -> list[Tensor]:
+        maps = [F.avg_pool2d(x, 2) if halved else x for x, halved in zip(maps, self.halved, strict=True)]
         if alpha is not None:
             maps = [torch.cat([x, F.adaptive_avg_pool2d(alpha, x.shape[2:])], dim=1) for x in maps]
         mixed = [F.conv2d(x, getattr(self, f"across{i}").to(x.dtype)) for i, x in enumerate(maps)]
@@ -154,7 +156,7 @@ class Head(nn.Module):
 
     Args:
         width: C.
-        halvings: How often the map is averaged to half its size, a 3x3 convolution after each.
+        halvings: How many 3x3 convolutions come before the last one, the map averaged to half its size between two.
         num_classes: Adds the projection <embed(y), h> of "cGANs with Projection Discriminator" (Miyato and Koyama 2018,
             arXiv:1802.05637, equation 3) at each position.
         read: Add a linear layer that reads the class from the map, positions told apart (AC-GAN, Odena et al. 2017). It
@@ -162,7 +164,6 @@ class Head(nn.Module):
         compare: Let the head see where and how a picture differs from another one of its class, as PacGAN's
             discriminator does (Lin et al. 2018, arXiv:1712.04086): a generator that repeats one motif, or gives all
             pictures of a class one background, gives itself away.
-        full_size: One 3x3 convolution more, before the map is made smaller.
     """
 
     def __init__(
@@ -173,15 +174,13 @@ class Head(nn.Module):
         *,
         read: bool = False,
         compare: bool = False,
-        full_size: bool = False,
     ) -> None:
         super().__init__()
-        self.first = _Layer(width) if full_size else None
         shrink: list[nn.Module] = []
         for _ in range(halvings):
             # Averaged first: a strided 4x4 convolution is several times dearer on small maps.
             shrink += [nn.AvgPool2d(2), _Layer(width), nn.LeakyReLU(0.2)]
-        self.shrink = nn.Sequential(*shrink)
+        self.shrink = nn.Sequential(*shrink[1:])  # what comes in is halved already
         self.last = _Layer(width)
         self.notice = spectral_norm(nn.Conv2d(width, width, 1)) if compare else None
         self.score = spectral_norm(nn.Conv2d(width, 1, 1))
@@ -189,8 +188,6 @@ class Head(nn.Module):
         self.read = nn.Linear(width * LOGITS**2, num_classes) if read and num_classes else None
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        if self.first is not None:
-            x = F.leaky_relu(self.first(x), 0.2)
         x = self.shrink(x)
         y = self.last(x)
         if self.notice is not None:
@@ -202,7 +199,9 @@ class Head(nn.Module):
             logits = logits + torch.einsum("nchw,nc->nhw", x, self.embed(labels).to(x.dtype)).flatten(1)
         if self.read is None:
             return logits, logits[:, :0]
-        return logits, self.read(F.adaptive_avg_pool2d(x, LOGITS).flatten(1))
+        if x.shape[2:] != (LOGITS, LOGITS):
+            x = F.adaptive_avg_pool2d(x, LOGITS)
+        return logits, self.read(x.flatten(1))
 
 
 def _differences(x: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -235,7 +234,15 @@ class _Layer(nn.Module):
         self.conv = spectral_norm(nn.Conv2d(width, width, 3, padding=1))
 
     def forward(self, x: Tensor) -> Tensor:
-        return 2 * self.conv(x)
+        return F.conv2d(x, 2 * self.conv.weight, 2 * self.conv.bias, padding=1)
+
+
+def _mix_pixels(images: Tensor, mixture: Tensor) -> Tensor:
+    """2 x 2 pixels of images [N, C, H, W] by a mixture [width, C, 2, 2]; the last row is repeated where H is odd."""
+    height, width = images.shape[2:]
+    if height % 2 or width % 2:
+        images = F.pad(images, (0, width % 2, 0, height % 2), mode="replicate")
+    return F.conv2d(images, mixture, stride=2)
 
 
 def _halvings(side: int) -> int:
