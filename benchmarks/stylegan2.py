@@ -15,19 +15,25 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+import tomllib
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from ganhub.models.stylegan2 import Discriminator, StyledConv, StyleGAN2, StyleGAN2Config, StyleGAN2Objective
 from ganhub.models.stylegan2 import StyleGAN2ObjectiveConfig as ObjectiveConfig
 from ganhub.nn.precision import has_bf16
+from ganhub.nn.projected import ProjectedDiscriminator
+from ganhub.nn.projected import _Layer as Layer
 from ganhub.nn.resample import TAPS
 from ganhub.objectives import Batch
+from ganhub.objectives.projected import ProjectedObjective
 
 CHANNELS = 256  # of the convolution that stands for the machine's best: 3x3, 64 x 64 pixels, batch 8
 SMALL = dict(image_size=64, latent_dim=256, style_dim=256, mapping_layers=4, channel_base=4096, max_channels=256,
@@ -88,7 +94,7 @@ def textbook_synthesis(model: StyleGAN2, w: Tensor, noise: Tensor) -> Tensor:
 
 
 class TextbookModel(nn.Module):
-    """A StyleGAN2 whose pictures are made the textbook way; everything else is the model's."""
+    """A StyleGAN2 whose pictures are made the textbook way."""
 
     def __init__(self, model: StyleGAN2) -> None:
         super().__init__()
@@ -115,9 +121,6 @@ class TextbookDiscriminator(Discriminator):
         x = torch.cat([x, deviation.view(-1, 1, 1, 1).expand(-1, 1, *x.shape[2:])], 1)
         x = F.leaky_relu(self.last(x), 0.2)
         return self.score(F.leaky_relu(self.features(x.flatten(1)), 0.2) * math.sqrt(2)).squeeze(1)
-
-
-# Timing
 
 
 def in_turns(functions: dict[str, Callable[[], object]], turns: int) -> dict[str, float]:
@@ -270,6 +273,87 @@ def training(batch: int, steps: int) -> list[str]:
     ]
 
 
+class FullSize(ProjectedDiscriminator):
+    """As the paper puts it: features and pixels are mixed at their own size, and each head halves its map first."""
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.first_halving, self.halved = self.halved, [False] * len(self.halved)
+        if self.pixels is not None:  # each pixel by itself, and one 3x3 layer more at full size
+            self.pixels = self.pixels[:, :, :1, :1] * 2
+            self.full_size = Layer(self.pixels.shape[0])
+
+    def features(self, images: Tensor) -> list[Tensor]:
+        dtype = torch.bfloat16 if torch.is_autocast_enabled("cpu") else images.dtype
+        images, pixels, self.pixels = images.to(dtype), self.pixels, None
+        mixed = super().features(images)
+        self.pixels = pixels
+        return mixed if pixels is None else [*mixed, F.conv2d(images, pixels.to(dtype))]
+
+    def judge(self, features: Sequence[Tensor], labels: Tensor | None = None) -> tuple[list[Tensor], list[Tensor]]:
+        maps = list(features)
+        if self.pixels is not None:
+            maps[-1] = F.leaky_relu(self.full_size(maps[-1]), 0.2)
+        first = [*self.first_halving, True][: len(maps)]
+        halved = [F.avg_pool2d(x, 2) if halve else x for x, halve in zip(maps, first, strict=True)]
+        return super().judge(halved, labels)
+
+
+def projected_step(recipe: Path, *, full_size: bool) -> tuple[Callable[[], None], int]:
+    """One turn of each player of a show-piece's recipe, on noise, and its batch size."""
+    torch.manual_seed(0)
+    tables = tomllib.loads(recipe.read_text(encoding="utf-8"))
+    del tables["model"]["architecture"]
+    model = StyleGAN2(StyleGAN2Config(**tables["model"])).to(memory_format=torch.channels_last).train()
+    del tables["objective"]["name"]
+    game = ProjectedObjective(model, ProjectedObjective.Config(**tables["objective"]))
+    c, width = model.config, game.config.width
+    if full_size:
+        game.discriminator = FullSize(c.size, c.channels, c.num_classes, width=width, pixel_head=True,
+                                      read_classes=game.config.class_weight > 0)  # fmt: skip
+    game.to(memory_format=torch.channels_last).train()
+    players = {"generator": list(model.parameters()), "discriminator": list(game.discriminator.parameters())}
+    optimisers = {name: torch.optim.Adam(p, lr=1e-3, betas=(0.0, 0.99), fused=True) for name, p in players.items()}
+    batch = tables["train"]["batch_size"]
+    images = torch.rand(batch, c.channels, *c.size).mul_(2).sub_(1).contiguous(memory_format=torch.channels_last)
+    labels = torch.arange(batch) % c.num_classes
+
+    def run() -> None:
+        for phase in game.phases():
+            for name, parameters in players.items():
+                for parameter in parameters:
+                    parameter.requires_grad_(name == phase.player)
+            optimisers[phase.player].zero_grad(set_to_none=True)
+            with torch.autocast("cpu", torch.bfloat16, enabled=has_bf16(torch.device("cpu"))):
+                loss = phase.loss(Batch(images=images, labels=labels, seeds=torch.arange(batch)))["loss"]
+            loss.backward()
+            optimisers[phase.player].step()
+
+    return run, batch
+
+
+def projected(turns: int) -> list[str]:
+    """Pictures a second of the show-pieces' training step, and the share of the machine's rate."""
+    native = torch.bfloat16 if has_bf16(torch.device("cpu")) else torch.float32
+    lines = [
+        "| recipe | full size: images/s | ganhub: images/s | ratio | G operations a picture | share of the rate |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name in ("stylegan2_heroes", "stylegan2_avatars"):
+        recipe = Path(__file__).resolve().parents[1] / f"training/recipes/{name}.toml"
+        (before, batch), (now, _) = projected_step(recipe, full_size=True), projected_step(recipe, full_size=False)
+        with FlopCounterMode(display=False) as counter:
+            now()
+        best = in_turns({"conv": best_convolution(native), "before": before, "now": now}, turns)
+        rate = 2 * 9 * CHANNELS**2 * 64 * 64 * 8 / best["conv"]
+        work = counter.get_total_flops()
+        lines.append(
+            f"| {name} | {batch / best['before']:.1f} | {batch / best['now']:.1f} | "
+            f"{best['before'] / best['now']:.2f} | {work / batch / 1e9:.2f} | {work / best['now'] / rate:.0%} |"
+        )
+    return [f"The projected training step, {torch.get_num_threads()} thread(s):", "", *lines, ""]
+
+
 def start(size: int) -> list[str]:
     """CPU time of loading a saved model and of its first picture."""
     with tempfile.TemporaryDirectory() as folder:
@@ -290,7 +374,7 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--steps", type=int, default=16)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--only", choices=("generation", "training", "start"))
+    parser.add_argument("--only", choices=("generation", "training", "projected", "start"))
     parser.add_argument("--peak", choices=("fast", "textbook"), help=argparse.SUPPRESS)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
@@ -306,6 +390,8 @@ def main() -> None:
         print("\n".join(generation(args.size, args.batch, args.turns)), flush=True)
     if args.only in (None, "training"):
         print("\n".join(training(4 * args.batch, args.steps)), flush=True)
+    if args.only in (None, "projected"):
+        print("\n".join(projected(args.turns)), flush=True)
 
 
 if __name__ == "__main__":
