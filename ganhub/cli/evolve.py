@@ -21,7 +21,7 @@ from ganhub.creation.search.state import load_state, save_state
 from ganhub.creation.search.wall import MOST
 from ganhub.files import write_atomically
 
-NAMES = ", ".join(one.name for one in list_scores())
+NAMES = ", ".join(one.usage for one in list_scores())
 STATE = "search.json"
 WALL, PLOT, LATENTS = "wall.png", "progress.svg", "latents.safetensors"
 SHOWN = 160  # pixels of a side on the wall, about

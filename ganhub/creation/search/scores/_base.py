@@ -45,6 +45,11 @@ class Score:
     function: Callable[..., Tensor]
     needs: tuple[str, ...]
 
+    @property
+    def usage(self) -> str:
+        """How it is written: ``contrast``, ``wish:NAME``."""
+        return f"{self.name}:NAME" if "direction" in self.needs else self.name
+
     def __call__(self, seen: Mapping[str, Any]) -> Tensor:
         return self.function(**{name: seen[name] for name in self.needs})
 
@@ -88,7 +93,8 @@ def get_score(name: str) -> Score:
         shown = checks.shown(name)
         raise ConfigError(f"There is no score '{shown}'.{nearest(shown, _SCORES)} Known: {', '.join(_SCORES)}.")
     if ("direction" in named.needs) != bool(rest.strip()) or bool(colon) != bool(rest.strip()):
-        advice = f"write {kind}:NAME, as in {kind}:pca:0" if "direction" in named.needs else f"write {kind} alone"
+        example = f", as in {kind}:pca:0" if "direction" in named.needs else " alone"
+        advice = f"write {named.usage}{example}"
         raise ConfigError(f"'{checks.shown(name)}' is no score: {advice}.")
     return named
 
