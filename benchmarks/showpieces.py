@@ -7,8 +7,10 @@
 Protocol: 5,000 samples, seeds 0 to 4,999, truncation 1, classes in the proportions of the held-out pictures. Real are
 the pictures that the recipe's ``data.holdout`` kept out of training; "real" figures are those of one half of them
 against the other. Class and attributes are read by one convolutional network with a head for each, trained on the
-training pictures alone (its accuracy on held-out ones is stated); the shares that it reads in samples are compared with
-those that it reads in held-out pictures of the same classes (total variation: half the sum of the differences).
+training pictures alone (its accuracy on held-out ones is stated; ``--reader FILE`` keeps it, so that several runs are
+read by the same one); the shares that it reads in samples are compared with those that it reads in held-out pictures of
+the same classes (total variation: half the sum of the differences), and once more class by class, the mean of which
+shows what shares over all classes hide: one background for each class.
 Within-class distance: mean Euclidean distance between two pictures of a class, in pixels, transparent parts on white.
 Precision, recall and kernel distance: features of efficientnet-lite0, k = 3. Near-copies: ganhub.metrics.memorisation.
 """
@@ -17,7 +19,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -36,7 +37,7 @@ from ganhub.metrics.manifold import manifold  # noqa: E402
 from ganhub.metrics.memorisation import memorisation, worst_pairs  # noqa: E402
 from ganhub.metrics.scores import intra_class_diversity  # noqa: E402
 from ganhub.trainer import read_recipe  # noqa: E402
-from training.picture_reader import answers, read, right, train_reader  # noqa: E402
+from training.picture_reader import Labels, Reader, answers, open_reader, read, right, train_reader  # noqa: E402
 
 ATTRIBUTES = ("hair_colour", "skin", "background", "glasses", "beard", "mood")
 
@@ -54,24 +55,46 @@ def half_transparent(pictures: Tensor) -> float:
     return ((alpha > 0.05) & (alpha < 0.95)).float().mean().item()
 
 
-def measure(model, training: Pictures, held: Pictures, n: int, epochs: int, say: Callable[[str], None]) -> dict:
-    """All figures as {name: {"samples": ..., "real": ...}}, and the pictures for a look."""
-    names = [name for name in ATTRIBUTES if held.captions and name in held.captions.names]
+def within_classes(first: Tensor, second: Tensor, classes: tuple[Tensor, Tensor]) -> float:
+    """Mean over the classes of the total variation within each."""
+    each = [variation(first[classes[0] == c], second[classes[1] == c]) for c in classes[0].unique()]
+    return sum(each) / len(each)
+
+
+def shares(found: Labels, own: Labels, asked: Tensor, known: Labels, name: str) -> dict[str, tuple[float, float]]:
+    """How far the shares of an attribute are off: over all classes in which it is known, and class by class."""
+    there = known[name] >= 0
+    real, classes = own[name][there], known["class"][there]
+    asked_for = torch.isin(asked, classes.unique())
+    samples, half = found[name][asked_for], len(real) // 2
+    asked = asked[asked_for]
+    halves = classes[:half], classes[half:]
+    return {
+        f"{name}: total variation (read right: {right(own[name], known[name]):.3f})": (
+            variation(samples, real), variation(real[:half], real[half:]),
+        ),
+        f"{name}: the same class by class": (
+            within_classes(samples, real, (asked, classes)), within_classes(real[:half], real[half:], halves),
+        ),
+    }  # fmt: skip
+
+
+def attributes_of(held: Pictures) -> list[str]:
+    """Those that are measured, as far as the pictures have them."""
+    return [name for name in ATTRIBUTES if held.captions and name in held.captions.names]
+
+
+def measure(model, reader: Reader, training: Pictures, held: Pictures, n: int) -> dict:
+    """All figures as {name: (samples, real)}, and the pictures for a look."""
+    names = attributes_of(held)
     real, known = answers(held, 0, len(held), names)
     asked = known["class"].repeat(n // len(real) + 1)[:n]
     samples = torch.cat([model.sample(len(part), label=part, seed=i * 250) for i, part in enumerate(asked.split(250))])
     half = len(real) // 2
-    reader = train_reader(training, names, epochs, say)
     found, own = read(reader, samples), read(reader, real)
     result = {"class read right": (right(found["class"], asked), right(own["class"], known["class"]))}
     for name in names:
-        accuracy = right(own[name], known[name])
-        seen = {k: v[known[name] >= 0] for k, v in own.items()}
-        asked_for = torch.isin(asked, known["class"][known[name] >= 0].unique())  # classes in which it is known at all
-        result[f"{name}: total variation (read right: {accuracy:.3f})"] = (
-            variation(found[name][asked_for], seen[name]),
-            variation(seen[name][: len(seen[name]) // 2], seen[name][len(seen[name]) // 2 :]),
-        )
+        result |= shares(found, own, asked, known, name)
     flat, flat_real = on_white(samples).flatten(1), on_white(real).flatten(1)
     spread = intra_class_diversity(flat_real, known["class"])
     result["within-class distance over the data's"] = intra_class_diversity(flat, asked) / spread, 1.0
@@ -98,6 +121,7 @@ def main() -> None:
     parser.add_argument("--captions", default="", help="overrides data.captions")
     parser.add_argument("--n", type=int, default=5000)
     parser.add_argument("--epochs", type=int, default=3, help="of the network that reads classes and attributes")
+    parser.add_argument("--reader", default="", help="a .safetensors: read where it is there, else written")
     parser.add_argument("--json", action="store_true", help="write the figures into MODEL/metrics.json and its card")
     arguments = parser.parse_args()
 
@@ -111,7 +135,12 @@ def main() -> None:
         recipe = read_recipe(arguments.recipe, [*overrides, f"data.part={part}"])
         size = {"height": c.size[0], "width": c.size[1], "channels": c.channels}
         parts.append(open_data(recipe.data, **size, labelled=True))
-    measured = measure(model, *parts, arguments.n, arguments.epochs, say)
+    training, held = parts
+    reader = open_reader(
+        arguments.reader, held, attributes_of(held),
+        lambda: train_reader(training, attributes_of(held), arguments.epochs, say),
+    )  # fmt: skip
+    measured = measure(model, reader, training, held, arguments.n)
     print(f"| {Path(arguments.model).name} | samples | real |\n|---|---:|---:|")
     for name, (samples, real) in measured["figures"].items():
         print(f"| {name} | {samples:.4f} | {real:.4f} |")

@@ -29,7 +29,7 @@ import argparse
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -43,7 +43,7 @@ sys.path[:0] = [str(ROOT)]
 from ganhub import AutoModel, hub  # noqa: E402
 from ganhub.console import in_sentences  # noqa: E402
 from ganhub.data import Pictures, open_data  # noqa: E402
-from ganhub.errors import ConfigError, DataError  # noqa: E402
+from ganhub.errors import ConfigError  # noqa: E402
 from ganhub.models import StyleGenerator  # noqa: E402
 from ganhub.models._named import NamedDirection, with_named, write_named  # noqa: E402
 from ganhub.trainer import read_recipe  # noqa: E402
@@ -51,9 +51,7 @@ from training.picture_reader import (  # noqa: E402
     Points,
     Reader,
     Studio,
-    load_reader,
-    questions_of,
-    save_reader,
+    open_reader,
     train_reader,
 )
 
@@ -328,19 +326,6 @@ def open_part(part: str, arguments: argparse.Namespace, model: StyleGenerator) -
     overrides = [f"data.path={arguments.data}", f"data.captions={arguments.captions}", f"data.part={part}"]
     recipe = read_recipe(arguments.recipe, overrides)
     return open_data(recipe.data, height=c.size[0], width=c.size[1], channels=c.channels, labelled=True)
-
-
-def open_reader(path: str, held: Pictures, names: Sequence[str], learn: Callable[[], Reader]) -> Reader:
-    """The reader of a file, or a new one, which is kept there."""
-    if path and Path(path).is_file():
-        reader = load_reader(path)
-        if reader.questions != {name: tuple(values) for name, values in questions_of(held, names).items()}:
-            raise DataError(f"{path} reads other classes or attributes than these pictures have: name another file.")
-        return reader
-    reader = learn()
-    if path:
-        save_reader(reader, path)
-    return reader
 
 
 def main() -> None:

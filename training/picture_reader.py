@@ -132,6 +132,23 @@ def load_reader(path: str | Path) -> Reader:
     return reader.to(memory_format=torch.channels_last).eval()
 
 
+def open_reader(path: str, held: Pictures, names: Sequence[str], learn: Callable[[], Reader]) -> Reader:
+    """The reader of a file, or a new one, which is kept there.
+
+    Raises:
+        DataError: The file's reader answers other questions than these pictures ask.
+    """
+    if path and Path(path).is_file():
+        reader = load_reader(path)
+        if reader.questions != {name: tuple(values) for name, values in questions_of(held, names).items()}:
+            raise DataError(f"{path} reads other classes or attributes than these pictures have: name another file.")
+        return reader
+    reader = learn()
+    if path:
+        save_reader(reader, path)
+    return reader
+
+
 # ---- pictures of a generator
 
 
