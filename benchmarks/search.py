@@ -1,6 +1,6 @@
 """What each search algorithm reaches after equally many pictures, beside random search.
 
-    python benchmarks/search.py wgan-gp-emoji --seeds 10
+    python benchmarks/search.py wgan-gp-heroes --seeds 10
 
 For each score and algorithm: the best score among 500 pictures, as mean and standard error over seeds. Every seed mixes
 other seeds of the model, and all algorithms begin with the same random pictures. "beats": its mean is higher than that
@@ -28,7 +28,7 @@ APART = 1000  # between two searches, so that they mix different seeds
 def main() -> None:
     """Print the table, in Markdown."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("model", nargs="?", default="wgan-gp-emoji")
+    parser.add_argument("model", nargs="?", default="wgan-gp-heroes")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--generations", type=int, default=25)
     parser.add_argument("--population", type=int, default=20)

@@ -88,7 +88,7 @@ def test_models_stand_under_their_level(folder: Path) -> None:
     page = about.run({})
     own, study = page.index("Your own"), page.index("To learn from")
     assert page.index("Worth looking at") < page.index("<h4>stylegan2-heroes ") < own < page.index("<h4>tiny ") < study
-    assert study < page.index("<h4>wgan-gp-emoji ")
+    assert study < page.index("<h4>wgan-gp-heroes ")
 
 
 def test_numbers_are_short(folder: Path) -> None:

@@ -59,7 +59,7 @@ def paragraphs(block: str) -> list[str]:
 OWN = {
     "dcgan_landscapes": ["data.path={mine}/shells", "data.holdout=0.34"],
     "conditional_gan_mnist": ["data.path={mine}/shells", "model.num_classes=3"],
-    "wgan_gp_emoji": ["data.path={mine}/shells", "data.only=kind-1/*"],
+    "wgan_gp_heroes": ["data.path={mine}/shells", "data.only=kind-1/*"],
     "srgan_clean": ["data.path={mine}/shells", "data.size=16", "data.zoom=1"],
     "pix2pix_sketch2emoji": [
         "data.path={mine}/pairs", "data.other.path={mine}/pairs", "data.only=before/*", "data.other.only=after/*",
@@ -73,7 +73,7 @@ OWN = {
 READ = {
     "dcgan_landscapes": "6 pictures from the folder shells; a share of 0.34 was held out, not among them.",
     "conditional_gan_mnist": "9 pictures from the folder shells; 3 classes (kind-0, kind-1, kind-2).",
-    "wgan_gp_emoji": "3 pictures from the folder shells; of them those whose names match kind-1/*.",
+    "wgan_gp_heroes": "3 pictures from the folder shells; of them those whose names match kind-1/*.",
     "srgan_clean": "9 pictures from the folder shells.",
     "pix2pix_sketch2emoji": "9 pictures from the folder pairs; of them those whose names match before/*. Each with "
     "the one of the same name of 9 pictures from the folder pairs; of them those whose names match after/*.",

@@ -117,7 +117,7 @@ class ProjectedDiscriminator(nn.Module):
         """Mixed features of each scale, shallowest first, then the mixed pixels for their head, [N, C, h, w] each.
 
         Nothing here learns. Each has half the size of what it is made of, unless that is as small as the heads' logits:
-        a head would halve it first, and to halve before mixing is the same at a quarter of the cost.
+        a head would halve it first, and to halve before mixing costs a quarter.
 
         Args:
             images: [N, C, H, W] in [-1, 1].
