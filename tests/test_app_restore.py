@@ -152,7 +152,9 @@ class TestBrowser:
         canvas = page.locator("#restore-photo canvas").first
         canvas.wait_for()
         restored = "document.querySelector('#restore-made img[src*=restored]')"
-        page.wait_for_function(f"{restored} && {restored}.naturalWidth")  # of the photo that the tab opens with
+        page.wait_for_function("document.querySelector('#restore-made img[src*=photo]')?.naturalWidth")
+        assert page.evaluate(f"{restored} === null"), "the photo that the tab opens with stands there at once"
+        page.wait_for_function(f"{restored} && {restored}.naturalWidth")
         first = page.evaluate(f"{restored}.src")
         page.wait_for_timeout(1000)
         box = canvas.bounding_box()
@@ -163,7 +165,9 @@ class TestBrowser:
         page.mouse.up()
         page.wait_for_timeout(300)
         page.locator("#restore-run").click()
-        page.wait_for_function(f"before => {restored}.src !== before && {restored}.naturalWidth", arg=first)
+        page.wait_for_function(
+            f"before => {restored} && {restored}.src !== before && {restored}.naturalWidth", arg=first
+        )
         pictures = [page.request.get(image.get_attribute("src")).body()
                     for image in page.locator("#restore-made img").all()]  # fmt: skip
         before, after = (load_image(picture) for picture in sorted(pictures, key=len))

@@ -176,6 +176,7 @@ def test_an_example_lies_on_the_canvas_and_another_model_takes_its_own(visit: Wa
 def test_a_photo_of_mine_is_restored(visit: Watched, tmp_path: Path) -> None:
     page = visit.page
     open_tab(page, "Restore")
+    page.locator("#restore-status", has_text=" pixels, in ").wait_for()
     before = picture(page, "#restore-made")
     upload = tmp_path / "old.png"
     Image.linear_gradient("L").resize((64, 48)).save(upload)

@@ -14,7 +14,7 @@ from ganhub import images, zoo
 from ganhub.app import _parts as parts
 from ganhub.app.declared import ASSETS, Bench, Built, Form, Outcome, Tab, press_once, take_the_brush
 from ganhub.app.gpu import render
-from ganhub.app.jobs import Report
+from ganhub.app.jobs import Job, Report
 from ganhub.apply import restoring
 from ganhub.creation import Creation, Inputs, Restore, checks, marks
 from ganhub.errors import ConfigError
@@ -106,12 +106,16 @@ def connect(bench: Bench, at: SimpleNamespace) -> Built:
 
 def run(bench: Bench, photo: Any, steps: list[str], cleaner: str, inpainter: str, colourist: str, upscaler: str,
         request: gr.Request) -> Iterator[tuple]:  # fmt: skip
-    """The restored photo of a form's values: before and after, the same as :class:`Outcome`, and a sentence."""
+    """The restored photo of a form's values: before and after, with a look after each step, the :class:`Outcome`, and a
+    sentence."""
     asked = [checks.one_of("A step", step, STEPS) for step in parts.name_list("Steps", steps)]
     names = dict(zip(STEPS, (cleaner, inpainter, colourist, upscaler), strict=True))
+    so_far = SimpleNamespace(before="", steps=0, look=None, mark=None)  # the photo's file; models done, and their work
 
     def work(report: Report) -> tuple[tuple[str, str], Outcome, str, str]:
         inputs, (given, mask) = Inputs(), read(photo)
+        so_far.before = parts.save_png(given, "photo")
+        report(0, 0, given)
         wanted = [step for step in STEPS if step in asked and (step != "fill" or mask is not None)]
         if missing := [STEPS[step][0] for step in wanted if not names[step]]:
             raise ConfigError(f"There is no model for '{missing[0]}'. Choose one from the menu, or leave the step out.")
@@ -120,7 +124,14 @@ def run(bench: Bench, photo: Any, steps: list[str], cleaner: str, inpainter: str
             photo=inputs.add(opened(photo)), size=MOST, opaque=True, **models,
             mask="" if mask is None else inputs.add(parts.save_png(mask, "mask")),
         )  # fmt: skip
-        made = render(creation, bench.library, lambda step, steps, look: report(step, steps), inputs=inputs).pictures
+        so_far.mark = marks.mark_of(creation, bench.library, inputs=inputs, shows="early")
+
+        def on_step(step: int, steps: int, far: Tensor | None) -> None:
+            if far is not None and step < steps:
+                so_far.steps, so_far.look = step, far
+            report(step, steps, so_far.look)  # with each tile again: one that came too soon after another is not shown
+
+        made = render(creation, bench.library, on_step, inputs=inputs).pictures
         mark = marks.mark_of(creation, bench.library, inputs=inputs)
         height, width = made.shape[-2:]
         before = images.resize(given, (height, width)).clamp(-1, 1)
@@ -130,7 +141,18 @@ def run(bench: Bench, photo: Any, steps: list[str], cleaner: str, inpainter: str
         made = Outcome(creation, pair[1:], photos=parts.digests(inputs, creation))
         return pair, made, f"{width} x {height} pixels", known
 
-    job = yield from parts.follow(bench, "restore", request, work, noun="Step", outputs=2, stopped="Stopped.")
+    def look(far: Tensor) -> tuple:
+        return (so_far.before, images.to_pil(far)), gr.skip()
+
+    def stopped(job: Job) -> tuple:
+        if not so_far.steps:
+            return *parts.keep(2), "Stopped."
+        path = parts.save_png(so_far.look, "restored-early", so_far.mark)
+        return (so_far.before, path), gr.skip(), "Stopped. This is how far it came."
+
+    job = yield from parts.follow(
+        bench, "restore", request, work, noun="Step", outputs=2, stopped=stopped, look=look
+    )  # fmt: skip
     if job:
         pair, made, size, known = job.result()
         yield pair, made, f"{size}, in {job.seconds:.1f} s. Download it at its upper right.{known}"
