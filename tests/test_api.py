@@ -19,6 +19,7 @@ import pytest
 from gradio_client import Client, handle_file
 from PIL import Image
 
+from ganhub.app import _parts as parts
 from ganhub.app.api import lane_of, require_allowed
 from ganhub.app.shield import Limits
 from ganhub.creation import Creation, Edit, Generate, Inputs, Interpolate, LocalLibrary, Style, read_creation, render
@@ -321,3 +322,10 @@ def test_the_curl_examples_run(number: int, server: Server, tmp_path: Path) -> N
     answer = json.loads(text)
     look = (answer if isinstance(answer, list) else answer["data"])[0]
     assert httpx.get(look["url"], trust_env=False).content.startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("caption", [None, "", "seed x", "seed -1", "seed 1 2", 7.5, ["seed 1"]])
+def test_a_forged_caption_of_a_wall_is_a_sentence(caption: object) -> None:
+    assert parts.seed_clicked([("a.png", "seed 7")], 0) == ("a.png", 7)
+    with pytest.raises(ConfigError, match="is no seed|Give 1 to 1 seeds"):
+        parts.seed_clicked([("a.png", caption)], 0)

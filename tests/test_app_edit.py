@@ -19,6 +19,7 @@ from ganhub.app import Library
 from ganhub.app.declared import Bench
 from ganhub.app.drawings import Drawings
 from ganhub.app.jobs import Jobs
+from ganhub.app.shield.limits import PRIVATE, Limits
 from ganhub.app.tabs import _edit_boxes as boxes
 from ganhub.app.tabs._edit_layout import CHANGES, SLIDERS, menu
 from ganhub.app.tabs.edit import build
@@ -264,10 +265,13 @@ def test_a_person_keeps_a_name(named: Bench, tmp_path: Path) -> None:
             boxes.keep_name(named, session, which, name)
 
 
-@pytest.mark.parametrize("private", [False, True])
-def test_only_a_private_page_lets_names_be_kept(private: bool, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("said, private", [("1", True), ("Yes", True), ("", False), ("0", False), ("publik", False)])
+def test_only_a_private_page_lets_names_be_kept(
+    said: str, private: bool, models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("GANHUB_MODELS", str(models))
-    monkeypatch.setenv("GANHUB_PRIVATE", "1" if private else "")
+    monkeypatch.setenv("GANHUB_PRIVATE", said)
+    assert (Limits.from_environment() == PRIVATE) is private
     with gr.Blocks(analytics_enabled=False) as page:
         build(Bench(Library(), Jobs(), Drawings()))
     ids = {part["props"].get("elem_id") for part in page.get_config_file()["components"]}

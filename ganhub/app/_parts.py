@@ -26,7 +26,7 @@ from ganhub.app.drawings import file_name, result_folder
 from ganhub.app.jobs import Job, Jobs, Progress, Report
 from ganhub.app.lanes import CORES
 from ganhub.app.shield import FAILED, address_of, raw_editor
-from ganhub.creation import Creation, Inputs, marks
+from ganhub.creation import Creation, Inputs, checks, marks
 from ganhub.errors import ConfigError, GanhubError
 from ganhub.images import provenance
 from ganhub.images.provenance import Mark
@@ -122,6 +122,12 @@ def example(items: Sequence[T], index: Any) -> T:
     if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index < len(items):
         raise ConfigError("There is no such picture or example here: load the page anew, and click one.")
     return items[index]
+
+
+def seed_clicked(wall: Sequence[tuple[str, Any]] | None, index: Any) -> tuple[str, int]:
+    """The file of the picture that was clicked on a wall, and the seed that stands under it."""
+    path, caption = example(wall or (), index)
+    return path, checks.read_seeds(str(caption).removeprefix("seed "), least=1, most=1)[0]
 
 
 def name_list(name: str, value: Any) -> list[str]:

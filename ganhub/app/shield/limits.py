@@ -78,7 +78,7 @@ class Limits:
         ``$GANHUB_LIMIT_FRAMES`` and the like set one of them, ``$GANHUB_DISK_MB`` the disk's. What is no whole number
         above 0 is not heeded.
         """
-        base = PRIVATE if os.environ.get("GANHUB_PRIVATE", "") not in ("", "0") else cls()
+        base = PRIVATE if is_private() else cls()
         named = {field.name: _whole(f"GANHUB_LIMIT_{field.name.upper()}") for field in dataclasses.fields(cls)}
         if megabytes := _whole("GANHUB_DISK_MB"):
             named["disk"] = megabytes * MB
@@ -91,6 +91,11 @@ PRIVATE = Limits(
     pictures=4096, frames=10_000, film=10_000 * 512 * 512, side=16_384, steps=10_000, searched=200_000,
     seconds=86_400,
 )  # fmt: skip
+
+
+def is_private() -> bool:
+    """Whether ``$GANHUB_PRIVATE`` says that the page is for people one trusts: 1, on, yes or true."""
+    return os.environ.get("GANHUB_PRIVATE", "").strip().lower() in ("1", "on", "yes", "true")
 
 
 def _whole(variable: str) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import inspect
-import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -22,6 +21,7 @@ from ganhub.app.declared import Addition, Bench, Built, Form, Outcome, Tab, pres
 from ganhub.app.gpu import render
 from ganhub.app.jobs import Report
 from ganhub.app.lanes import lane_of
+from ganhub.app.shield.limits import is_private
 from ganhub.app.tabs._edit_boxes import (
     MAX_SIDE,
     NOT_YET,
@@ -46,7 +46,6 @@ from ganhub.errors import ConfigError
 from ganhub.models import StyleGenerator
 
 NEW_SEEDS = 1_000_000  # "Surprise me" takes one below
-PRIVATE = "GANHUB_PRIVATE"  # "1": whoever opens the page may keep names in the models' folders
 # Fields of the edits as the endpoints name them, in the order of the components.
 EDITS = (
     "directions", *(f"amount_{i + 1}" for i in range(SLIDERS)), "changes", *(f"change_{i + 1}" for i in range(CHANGES)),
@@ -76,7 +75,7 @@ def build(bench: Bench) -> Built:
             beginning(bench, at)
         with gr.Column(scale=3, min_width=320, elem_classes="shown"):
             with gr.Column(visible=have, elem_id="edit-room") as at.room:
-                changing(at, os.environ.get(PRIVATE) == "1", menus.classes_of(bench.library, at.model.value))
+                changing(at, is_private(), menus.classes_of(bench.library, at.model.value))
             at.empty = gr.HTML(EMPTY, visible=not have, container=False, elem_id="edit-empty")
     return connect(bench, at, have)
 

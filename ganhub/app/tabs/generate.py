@@ -158,11 +158,10 @@ def pick(
     pictures: list[tuple[str, str]] | None, outcome: Outcome | None, event: gr.SelectData
 ) -> tuple[str, str, Outcome | None]:
     """The picture that was clicked, its seed, and the same as :class:`Outcome`."""
-    path, caption = parts.example(pictures or (), event.index)
-    seed = caption.removeprefix("seed ")
+    path, seed = parts.seed_clicked(pictures, event.index)
     # The wall itself is gone where one was picked before: model and settings of both are the same.
-    one = outcome and Outcome(replace(outcome.creation, seed=int(seed), count=1), [path])
-    return path, seed, one
+    one = outcome and Outcome(replace(outcome.creation, seed=seed, count=1), [path])
+    return path, str(seed), one
 
 
 def picked_one(outcome: Outcome | None, seed: Any) -> Generate:

@@ -261,7 +261,7 @@ def suggest(bench: Bench, model: str, shown: list | None = None) -> list[tuple[s
 
 def add(seeds: str, pictures: list[tuple[str, str]] | None, event: gr.SelectData) -> str:
     """The pins and the seed of the picture that was clicked."""
-    return timeline.added(seeds, parts.example(pictures or (), event.index)[1].removeprefix("seed "))
+    return timeline.added(seeds, parts.seed_clicked(pictures, event.index)[1])
 
 
 def clicked(event: gr.SelectData) -> int:
