@@ -73,7 +73,8 @@ OWN = {
 READ = {
     "dcgan_landscapes": "6 pictures from the folder shells; a share of 0.34 was held out, not among them.",
     "conditional_gan_mnist": "9 pictures from the folder shells; 3 classes (kind-0, kind-1, kind-2).",
-    "wgan_gp_heroes": "3 pictures from the folder shells; of them those whose names match kind-1/*.",
+    "wgan_gp_heroes": "3 pictures from the folder shells; of them those whose names match kind-1/*; a share of 0.1 was "
+    "held out, not among them.",
     "srgan_clean": "9 pictures from the folder shells.",
     "pix2pix_sketch2emoji": "9 pictures from the folder pairs; of them those whose names match before/*. Each with "
     "the one of the same name of 9 pictures from the folder pairs; of them those whose names match after/*.",
