@@ -116,10 +116,7 @@ def run(bench: Bench, photo: Any, steps: list[str], cleaner: str, inpainter: str
         inputs, (given, mask) = Inputs(), read(photo)
         so_far.before = parts.save_png(given, "photo")
         report(0, 0, given)
-        wanted = [step for step in STEPS if step in asked and (step != "fill" or mask is not None)]
-        if missing := [STEPS[step][0] for step in wanted if not names[step]]:
-            raise ConfigError(f"There is no model for '{missing[0]}'. Choose one from the menu, or leave the step out.")
-        models = {STEPS[step][1]: names[step] for step in wanted}
+        models = models_of(asked, names, filling=mask is not None)
         creation = Restore(
             photo=inputs.add(opened(photo)), size=MOST, opaque=True, **models,
             mask="" if mask is None else inputs.add(parts.save_png(mask, "mask")),
@@ -156,6 +153,14 @@ def run(bench: Bench, photo: Any, steps: list[str], cleaner: str, inpainter: str
     if job:
         pair, made, size, known = job.result()
         yield pair, made, f"{size}, in {job.seconds:.1f} s. Download it at its upper right.{known}"
+
+
+def models_of(asked: list[str], names: Mapping[str, str], *, filling: bool) -> dict[str, str]:
+    """The models of the steps that are done, by their fields of :class:`Restore`."""
+    wanted = [step for step in STEPS if step in asked and (step != "fill" or filling)]
+    if missing := [STEPS[step][0] for step in wanted if not names[step]]:
+        raise ConfigError(f"There is no model for '{missing[0]}'. Choose one from the menu, or leave the step out.")
+    return {STEPS[step][1]: names[step] for step in wanted}
 
 
 def takes(creation: Creation) -> bool:
