@@ -45,7 +45,8 @@ class ProjectedDiscriminator(nn.Module):
         layers: Its layers to judge by.
         width: Channels of the shallowest scale's mixture and head; the deeper ones have twice as many.
         pixel_head: Add a last head that judges the picture itself, RGB or RGBA as it is: each 2 x 2 of its pixels in a
-            fixed random mixture that loses nothing. It is not mixed with the features.
+            fixed random mixture (which loses nothing if ``width`` is 4 x channels or more). It is not mixed with the
+            features.
         read_classes: Let each head also say which class it sees.
 
     Raises:
