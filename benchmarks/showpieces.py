@@ -18,6 +18,7 @@ Precision, recall and kernel distance: features of efficientnet-lite0, k = 3. Ne
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from pathlib import Path
 
@@ -43,7 +44,9 @@ ATTRIBUTES = ("hair_colour", "skin", "background", "glasses", "beard", "mood")
 
 
 def variation(first: Tensor, second: Tensor) -> float:
-    """Total variation between the shares of the values of two lists."""
+    """Total variation between the shares of the values of two lists; nan where one of them is empty."""
+    if not len(first) or not len(second):
+        return math.nan
     most = int(max(first.max(), second.max())) + 1
     shares = [torch.bincount(x, minlength=most) / len(x) for x in (first, second)]
     return (shares[0] - shares[1]).abs().sum().item() / 2
@@ -56,9 +59,10 @@ def half_transparent(pictures: Tensor) -> float:
 
 
 def within_classes(first: Tensor, second: Tensor, classes: tuple[Tensor, Tensor]) -> float:
-    """Mean over the classes of the total variation within each."""
-    each = [variation(first[classes[0] == c], second[classes[1] == c]) for c in classes[0].unique()]
-    return sum(each) / len(each)
+    """Mean of the total variation within each class that both have; nan where there is none."""
+    both = set(classes[0].tolist()) & set(classes[1].tolist())
+    each = [variation(first[classes[0] == c], second[classes[1] == c]) for c in both]
+    return sum(each) / len(each) if each else math.nan
 
 
 def shares(found: Labels, own: Labels, asked: Tensor, known: Labels, name: str) -> dict[str, tuple[float, float]]:

@@ -213,6 +213,9 @@ def test_with_classes_pictures_are_compared_within_their_class():
         torch.testing.assert_close(found[i], (x[i] - x[j]).abs())
     assert comparable == [1, 1, 1, 1, 0], "the odd one has no partner"
     assert deepest(motif, torch.tensor([0, 1, 0, 1, 2]))[1] == [1, 1, 1, 1, 0]
+    assert deepest(motif, torch.tensor([0, 1, 1, 2, 2]))[1] == [0, 1, 1, 1, 1], (
+        "one without a partner moves nobody else"
+    )
     found, comparable = deepest(motif[:4], torch.tensor([0, 0, 0, 1]))
     assert comparable == [1, 1, 0, 0] and not found[2:].any(), "partners of two classes"
     # Without a partner of its class, a picture is judged alone.

@@ -140,8 +140,11 @@ def open_reader(path: str, held: Pictures, names: Sequence[str], learn: Callable
     """
     if path and Path(path).is_file():
         reader = load_reader(path)
-        if reader.questions != {name: tuple(values) for name, values in questions_of(held, names).items()}:
-            raise DataError(f"{path} reads other classes or attributes than these pictures have: name another file.")
+        asked = {name: tuple(values) for name, values in questions_of(held, names).items()}
+        if reader.questions != asked or reader.channels != held.batch(0, 1).images.shape[1]:
+            raise DataError(
+                f"{path} reads other classes or attributes than these pictures have, or other channels: name another."
+            )
         return reader
     reader = learn()
     if path:

@@ -208,19 +208,19 @@ class Head(nn.Module):
 def _differences(x: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
     """How each picture differs from another one of its class, |x_i - x_j| [N, C, h, w], and whether there is one.
 
-    The second is [N, 1, 1, 1] of 0 or 1; where it is 0, so is the difference: pictures of two classes differ whatever
-    the generator does. Without labels all are of one class.
+    Those of a class are paired, and an odd one is left over. The second is [N, 1, 1, 1] of 0 or 1; where it is 0, so is
+    the difference: pictures of two classes differ whatever the generator does. Without labels all are of one class.
     """
-    order = torch.arange(len(x), device=x.device) if labels is None else labels.argsort(stable=True)
-    one, other = order[: len(x) // 2 * 2].view(-1, 2).unbind(1)
-    alike = torch.ones_like(one) if labels is None else labels[one] == labels[other]
-    alike = alike.to(x.dtype)[:, None, None, None]
-    difference = (x[one] - x[other]).abs() * alike
-    both = torch.cat([one, other])
-    return (
-        torch.zeros_like(x).index_copy(0, both, difference.repeat(2, 1, 1, 1)),
-        x.new_zeros(len(x), 1, 1, 1).index_copy(0, both, alike.repeat(2, 1, 1, 1)),
-    )
+    place = torch.arange(len(x), device=x.device)
+    order = place if labels is None else labels.argsort(stable=True)
+    classes = torch.zeros_like(place) if labels is None else labels[order]
+    rank = place - torch.searchsorted(classes, classes)  # within the class
+    beside = torch.where(rank % 2 == 0, place + 1, place - 1).clamp(max=max(len(x) - 1, 0))
+    alike = ((classes == classes[beside]) & (beside != place)).to(x.dtype)
+    partner, comparable = torch.empty_like(place), torch.empty_like(alike)
+    partner[order], comparable[order] = order[beside], alike
+    comparable = comparable[:, None, None, None]
+    return (x - x[partner]).abs() * comparable, comparable
 
 
 class _Layer(nn.Module):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -110,7 +111,7 @@ def run(bench: Bench, photo: Any, steps: list[str], cleaner: str, inpainter: str
     sentence."""
     asked = [checks.one_of("A step", step, STEPS) for step in parts.name_list("Steps", steps)]
     names = dict(zip(STEPS, (cleaner, inpainter, colourist, upscaler), strict=True))
-    so_far = SimpleNamespace(before="", steps=0, look=None, mark=None)  # the photo's file; models done, and their work
+    so_far = SimpleNamespace(before="", steps=0, look=None, creation=None)  # the photo's file; models done, their work
 
     def work(report: Report) -> tuple[tuple[str, str], Outcome, str, str]:
         inputs, (given, mask) = Inputs(), read(photo)
@@ -121,7 +122,7 @@ def run(bench: Bench, photo: Any, steps: list[str], cleaner: str, inpainter: str
             photo=inputs.add(opened(photo)), size=MOST, opaque=True, **models,
             mask="" if mask is None else inputs.add(parts.save_png(mask, "mask")),
         )  # fmt: skip
-        so_far.mark = marks.mark_of(creation, bench.library, inputs=inputs, shows="early")
+        so_far.creation = creation
 
         def on_step(step: int, steps: int, far: Tensor | None) -> None:
             if far is not None and step < steps:
@@ -144,7 +145,9 @@ def run(bench: Bench, photo: Any, steps: list[str], cleaner: str, inpainter: str
     def stopped(job: Job) -> tuple:
         if not so_far.steps:
             return *parts.keep(2), "Stopped."
-        path = parts.save_png(so_far.look, "restored-early", so_far.mark)
+        undone = list(so_far.creation.steps())[so_far.steps :]
+        done = replace(so_far.creation, **dict.fromkeys(undone, ""))  # no credit to models that did nothing
+        path = parts.save_png(so_far.look, "restored-early", marks.mark_of(done, bench.library, shows="early"))
         return (so_far.before, path), gr.skip(), "Stopped. This is how far it came."
 
     job = yield from parts.follow(
