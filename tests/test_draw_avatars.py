@@ -156,3 +156,18 @@ def test_node_draws_the_same_portrait_for_the_same_number_and_lines_without_colo
     assert tuple(a[0, 0, 0]) == (255, 255, 255) and words.attributes("toon-head", parts[0])["background"] == "white"
     assert np.ptp(a.astype(int), axis=-1).max() > 30 and np.ptp(c.astype(int), axis=-1).max() == 0, "grey lines"
     assert c.min() < 80 and (c > 200).mean() > 0.5
+
+
+def test_hints_are_dabs_of_the_picture_s_own_colours():
+    pictures = np.zeros((60, 32, 32, 3), np.uint8)
+    pictures[:, :, :16], pictures[:, :, 16:] = (250, 0, 0), (0, 0, 250)
+    drawings = np.full_like(pictures, 255)
+    drawings[:, 10] = 0  # a black line
+    plain = drawings.copy()
+    draw_avatars.add_hints(drawings, pictures, seed=0)
+    dabbed = (drawings != plain).any(3)
+    assert 0.5 < dabbed.any((1, 2)).mean() < 0.85  # two in three
+    assert (drawings[dabbed] == pictures[dabbed]).all()  # on white: the colour that lies there
+    again = plain.copy()
+    draw_avatars.add_hints(again, pictures, seed=0)
+    assert (again == drawings).all()

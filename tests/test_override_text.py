@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ganhub.cli._inputs import data_config
+from ganhub.cli._inputs import data_config, split_overrides
 from ganhub.config import apply_override
 from ganhub.errors import ConfigError
 from ganhub.trainer.recipe import TABLES, make_recipe
@@ -35,3 +35,8 @@ def test_quotes_are_those_of_toml_and_numbers_stay_numbers():
 def test_a_value_holds_no_table():
     with pytest.raises(ConfigError, match="data.path holds a value of its own, no table"):
         data_config("x", ["data.path.more=1"])
+
+
+def test_overrides_of_inner_tables_are_no_place_with_pictures():
+    inner = "data.other.path=other.npz"
+    assert split_overrides(["pictures", "data.flip=true", inner]) == (["pictures"], ["data.flip=true", inner])

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from ganhub.errors import ConfigError
 from ganhub.losses.adversarial import score_statistics
 from ganhub.models import get_architecture
-from ganhub.nn import features
+from ganhub.nn import features, projected
 from ganhub.nn.projected import LAYERS, ProjectedDiscriminator, _differences
 from ganhub.objectives import Batch, ProjectedObjective
 
@@ -173,16 +173,32 @@ def test_the_pixel_head_sees_transparency_and_flat_colours_as_they_are():
     assert "pixels" not in plain.state_dict() and "pixels" in more.state_dict()
     assert not more.pixels.requires_grad and "pixels" not in dict(more.named_parameters())
     x = pictures(channels=4)
-    patches = F.pixel_unshuffle(x, 2)  # 2 x 2 pixels of 4 channels
+    patches = F.pixel_unshuffle(projected._with_steps(x), 2)  # 2 x 2 pixels of 4 channels and their steps
     torch.testing.assert_close(more.features(x)[-1], torch.einsum("oc,nchw->nohw", more.pixels.flatten(1), patches))
     odd = ProjectedDiscriminator((17, 18), 4, width=4, pixel_head=True)
     assert odd.features(x[:, :, :17, :18])[-1].shape[2:] == (9, 9)
-    wide = ProjectedDiscriminator((32, 32), 4, width=16, pixel_head=True)
-    assert torch.linalg.matrix_rank(wide.pixels.flatten(1)) == 16, "nothing is lost"
+    wide = ProjectedDiscriminator((32, 32), 4, width=48, pixel_head=True)
+    assert torch.linalg.matrix_rank(wide.pixels.flatten(1)) == 48, "nothing is lost"
     hazy = x.clone()
     hazy[:, 3] = x[:, 3] * 0.9  # alpha a little off everywhere
     change = (more(x)[-1] - more(hazy)[-1]).abs().max()
     assert change > 1e-3
+
+
+def test_faint_steps_are_made_loud():
+    x = torch.zeros(1, 1, 2, 3)
+    x[0, 0, 0, 1], x[0, 0, 1, 2] = projected.FAINT, 1.0
+    seen = projected._with_steps(x)
+    full = 1 / (1 + projected.FAINT)
+    torch.testing.assert_close(seen[:, :1], x)
+    torch.testing.assert_close(seen[0, 1], torch.tensor([[0.5, -0.5, 0.0], [0.0, full, 0.0]]))  # to the right
+    torch.testing.assert_close(seen[0, 2], torch.tensor([[0.0, -0.5, full], [0.0, 0.0, 0.0]]))  # to the lower one
+    stained = torch.zeros(1, 3, 32, 32)
+    stained[:, :, 8:16, 8:16] = 0.02
+    torch.manual_seed(0)
+    head = ProjectedDiscriminator((32, 32), width=36, pixel_head=True).eval()
+    apart = (head.features(stained)[-1] - head.features(torch.zeros(1, 3, 32, 32))[-1]).abs().max()
+    assert apart > 5 * 0.02  # the pixels alone would differ by about as much as they do
 
 
 def test_the_deepest_heads_notice_that_pictures_repeat():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import math
 
 import pytest
@@ -239,6 +240,20 @@ def test_the_fast_path_is_near_the_exact_one(monkeypatch):
     fast = model.float().from_w(w, noise=noise)
     assert fast.dtype == torch.float32
     assert 1e-4 < (fast - exact).abs().mean() < 2 / 255  # of a range of 2; float32 would be nearer than 1e-4
+
+
+def test_alpha_is_there_or_not():
+    model = varied(StyleGAN2(config(channels=4))).eval()
+    plain = model.sample(4)
+    model.config = dataclasses.replace(model.config, alpha_gain=3.0)
+    sharp = model.sample(4)
+    torch.testing.assert_close(sharp[:, :3], plain[:, :3])
+    inside = plain[:, 3].abs() < 1  # what sample() has not clipped
+    torch.testing.assert_close(sharp[:, 3][inside], torch.tanh(3 * plain[:, 3][inside]), atol=1e-5, rtol=1e-4)
+    coloured = StyleGAN2(config(alpha_gain=3.0))
+    assert coloured.sample(2).shape[1] == 3  # nothing to sharpen
+    with pytest.raises(ConfigError, match="alpha_gain must be 0"):
+        config(alpha_gain=-1.0)
 
 
 def test_prepared_weights_never_outlive_a_change():

@@ -3,11 +3,13 @@
     npm install --prefix training
     python training/draw_avatars.py --out avatars-64.npz
     python training/draw_avatars.py --out avatars-64.npz --lines    # their line drawings too: pairs for pix2pix
+    python training/draw_avatars.py --out portraits-128.npz --lines --hints --side 128 --count 500 --seed 5000
 
 The result is an .npz with x [N, 64, 64, 3] uint8, y [N] (style) and names [8]; beside it ``avatars-64-captions.json``
 for ``data.captions``: styles, caption_en, caption_zh and attributes, in the order of the pictures. ``--lines`` adds
 ``avatars-64-lines.npz`` of the same order: black lines on white. What a style draws in black stays black there; where
-it has no outlines, its areas get some.
+it has no outlines, its areas get some. With ``--hints`` two drawings in three also get one to eight short strokes in
+the colours that lie there, so that a network learns to take a colour that somebody dabs on.
 
 Portrait i of a style is DiceBear's of the seed "STYLE-(i + seed)"; then all are shuffled by the seed. A seed beyond
 all counts, such as 5,000, draws new portraits. Seed 0 draws the 40,000 portraits again that stylegan2-avatars learned
@@ -126,7 +128,31 @@ def captions(described: list[tuple[str, avatar_words.Parts]]) -> dict[str, list]
     return {"styles": list(STYLES), "caption_en": english, "caption_zh": chinese, "attributes": known}
 
 
-def pack(parts: Path, out: Path, seed: int, count: int, side: int, lines: bool) -> list[Path]:
+def dab(drawing: np.ndarray, picture: np.ndarray, random: np.random.Generator) -> None:
+    """Paint one short stroke of the picture's own colour onto its line drawing, both [side, side, 3]."""
+    side = len(drawing)
+    y, x = random.integers(0, side, 2)
+    angle, length, radius = random.uniform(0, np.pi), random.uniform(0, side / 8), random.uniform(side / 64, side / 24)
+    rows, columns = np.ogrid[:side, :side]
+    along = np.clip((columns - x) * np.cos(angle) + (rows - y) * np.sin(angle), -length, length)
+    far = np.hypot(columns - x - along * np.cos(angle), rows - y - along * np.sin(angle))
+    alike = np.abs(picture.astype(int) - picture[y, x]).max(2) < 24  # a stroke stays within what it colours
+    stroke = (far <= radius) & alike
+    if random.random() < 0.5:  # under the lines, as with a marker, or over them
+        drawing[stroke] = np.minimum(drawing[stroke], picture[y, x])
+    else:
+        drawing[stroke] = picture[y, x]
+
+
+def add_hints(drawings: np.ndarray, pictures: np.ndarray, seed: int) -> None:
+    """Dab colours onto two drawings in three."""
+    random = np.random.default_rng(seed)
+    for drawing, picture in zip(drawings, pictures, strict=True):
+        for _ in range(random.integers(1, 9) if random.random() < 2 / 3 else 0):
+            dab(drawing, picture, random)
+
+
+def pack(parts: Path, out: Path, seed: int, count: int, side: int, lines: bool, hints: bool = False) -> list[Path]:
     """Shuffle the portraits by the seed; write pictures, captions and, if asked, line drawings. The files' paths."""
     order = np.random.default_rng(seed).permutation(len(STYLES) * count)
     y, names = np.repeat(np.arange(len(STYLES)), count)[order], np.array(STYLES)
@@ -139,6 +165,8 @@ def pack(parts: Path, out: Path, seed: int, count: int, side: int, lines: bool) 
     if lines:
         written.append(out.with_name(f"{out.stem}-lines.npz"))
         drawings, _ = collect(parts, seed, count, side, lines=True)
+        if hints:
+            add_hints(drawings, x, seed)
         np.savez_compressed(written[-1], x=drawings[order], y=y, names=names)
     return written
 
@@ -161,14 +189,17 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seed", type=whole(0, 10**9), default=0, help="number of each style's first portrait")
     parser.add_argument("--side", type=whole(16, 512), default=64, help="pixels")
     parser.add_argument("--lines", action="store_true", help="draw the line drawing of each, too")
+    parser.add_argument("--hints", action="store_true", help="dab some colours onto the line drawings")
     parser.add_argument("--parts", type=Path, help="folder for what is drawn so far; default: OUT with .parts")
     asked = parser.parse_args(arguments)
     if asked.out.suffix != ".npz":
         parser.error(f"--out must end in .npz, and {asked.out} does not")
+    if asked.hints and not asked.lines:
+        parser.error("--hints goes onto line drawings: add --lines")
     parts = asked.parts or asked.out.with_name(f"{asked.out.stem}.parts")
     what = (asked.seed, asked.count, asked.side, asked.lines)
     draw(parts, *what)
-    for path in pack(parts, asked.out, *what):
+    for path in pack(parts, asked.out, *what, hints=asked.hints):
         print(f"{path}: {len(STYLES) * asked.count:,} portraits")
     print(f"{parts} is not needed any more, unless for more portraits.")
     print(__doc__[__doc__.index("The designs") :].strip())

@@ -39,7 +39,7 @@ def place(text: str | Path) -> Path:
 
 def split_overrides(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     """Tell names of models from ``table.key=value``."""
-    overrides = [text for text in arguments if re.match(r"\w+\.\w+=", text)]
+    overrides = [text for text in arguments if re.match(r"\w+(\.\w+)+=", text)]
     return [text for text in arguments if text not in overrides], overrides
 
 

@@ -27,6 +27,7 @@ from ganhub.nn.random import normal
 LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 SMALLEST = 2  # a layer whose map has fewer places on a side tells a head nothing about places
 PROBE_STREAM = 0xA00  # keeps what the probe draws apart from what else is drawn of the same seeds
+FAINT = 0.05  # a difference between two pixels, of 2 from black to white, that the head on the pixels sees half as loud
 LOGITS = 4  # heads shrink their maps towards so many logits on the shorter side
 
 
@@ -102,7 +103,7 @@ class ProjectedDiscriminator(nn.Module):
         self.halved = [len(head.shrink) > 0 for head in self.heads]
         self.pixels: Tensor | None
         self.register_buffer(
-            "pixels", torch.randn(width, channels, 2, 2) / math.sqrt(4 * channels) if pixel_head else None
+            "pixels", torch.randn(width, 3 * channels, 2, 2) / math.sqrt(12 * channels) if pixel_head else None
         )
         if pixel_head:
             self.heads.append(Head(width, _halvings(min(size)), num_classes, read=read_classes, compare=True))
@@ -124,9 +125,10 @@ class ProjectedDiscriminator(nn.Module):
             images: [N, C, H, W] in [-1, 1].
         """
         device = images.device.type
+        seen = None if self.pixels is None else _with_steps(images)
         if torch.is_autocast_enabled(device):
             images = images.to(torch.get_autocast_dtype(device))
-        pixels = [] if self.pixels is None else [_mix_pixels(images, self.pixels.to(images.dtype))]
+        pixels = [] if seen is None else [_mix_pixels(seen.to(images.dtype), self.pixels.to(images.dtype))]
         alpha = (images[:, 3:] + 1) / 2 if images.shape[1] == 4 else None
         images = on_white(images)
         with torch.autocast(device, enabled=False):  # which would pad in float32
@@ -236,6 +238,18 @@ class _Layer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.conv2d(x, 2 * self.conv.weight, 2 * self.conv.bias, padding=1)
+
+
+def _with_steps(images: Tensor) -> Tensor:
+    """Images [N, C, H, W] -> [N, 3 C, H, W]: beside each pixel its steps to the right and to the lower one, faint ones
+    made loud.
+
+    Layers under spectral norm can't: to them, a stain of a hundredth on a flat ground looks like a flat ground.
+    """
+    right = F.pad(images[..., 1:] - images[..., :-1], (0, 1))
+    down = F.pad(images[..., 1:, :] - images[..., :-1, :], (0, 0, 0, 1))
+    steps = torch.cat([right, down], dim=1)
+    return torch.cat([images, steps / (steps.abs() + FAINT)], dim=1)
 
 
 def _mix_pixels(images: Tensor, mixture: Tensor) -> Tensor:
