@@ -22,8 +22,8 @@ M = TypeVar("M", bound=Model)
 # Which model a menu opens with, where these are here; the others follow by name, and studies come last.
 FEATURED = (
     "stylegan2-avatars", "stylegan2-heroes", "stylegan2-monet", "stylegan2-landscapes", "conditional-gan-mnist",
-    "conditional-gan-glyphs", "fast-style", "arbitrary-style", "adain", "gatys", "pix2pix-sketch2emoji",
-    "cut-monet", "cut-song-ming", "srgan-x4",
+    "conditional-gan-glyphs", "fast-style", "arbitrary-style", "adain", "gatys", "pix2pix-portraits",
+    "pix2pix-sketch2emoji", "cut-monet", "cut-song-ming", "srgan-x4",
 )  # fmt: skip
 STUDY = "study"  # the level of a model that is here to learn from
 # The usual models for a task, best first.
@@ -36,7 +36,8 @@ USUAL = {
 # What a visitor of a Space needs to find every tab at work, in the order of the menus.
 SPACE = (
     "stylegan2-avatars", "stylegan2-heroes", "conditional-gan-mnist", "stylegan2-monet", "stylegan2-landscapes",
-    "fast-style", "arbitrary-style", "pix2pix-sketch2emoji", "cut-monet", "srgan-x4", "srgan-clean", "inpainting",
+    "fast-style", "arbitrary-style", "pix2pix-portraits", "pix2pix-sketch2emoji", "cut-monet", "srgan-x4",
+    "srgan-clean", "inpainting",
 )  # fmt: skip
 WORDS = ("draws", "level", "takes")  # of metrics.json
 MAX_WORDS = 200  # characters of each
@@ -52,7 +53,8 @@ class Entry:
     Attributes:
         draws: What it draws, in a plain sentence; "" where nobody has written one.
         level: "show", or "study" where it is here to learn from; "" is for a person's own.
-        takes: "drawing" or "photo": what a translator turns into something else; "" where nobody has said.
+        takes: What a translator turns into something else: "drawing", "coloured drawing" (with dabs of colour that it
+            has learnt from) or "photo"; "" where nobody has said.
         first_seed: Where forms begin, so that a visitor sees a good picture first; 0 where nobody has chosen.
     """
 

@@ -20,7 +20,7 @@ from ganhub.errors import ConfigError
 from ganhub.models import Translator
 
 CANVAS = 512  # pixels a side
-SKETCHES = ("face", "house", "fish", "mug", "star", "flower", "balloon", "mushroom")
+SKETCHES = ("woman", "man", "face", "house", "fish", "mug", "star", "flower", "balloon", "mushroom", "forever", "tree")
 PHOTOS = ("mountains", "harbour")
 DRAWINGS = [str(ASSETS / f"sketch-{name}.png") for name in SKETCHES]
 VIEWS = [str(ASSETS / f"{name}.jpg") for name in PHOTOS]
@@ -111,7 +111,8 @@ def run(bench: Bench, model: str, canvas: Any, request: gr.Request) -> Iterator[
         raise ConfigError("The canvas is empty: draw something, or upload a picture.")
     inputs = Inputs()
     name = menus.menu_name(model)
-    dabs = shelves(name) == (True, False)  # of a model that takes drawings, and no photos
+    entry = zoo.entry_of(name)
+    dabs = entry is not None and entry.takes == "drawing"  # of one that takes no photos, and no dabs itself
     creation = Translate(model=name, photo=inputs.add(drawn), size=MOST, opaque=True, dabs=dabs)
 
     def work(report: Report) -> tuple[tuple[str, str], Outcome]:
@@ -152,7 +153,7 @@ def shelves(model: Any) -> tuple[bool, bool]:
     """Whether a model turns drawings into something, and whether it does photos; of one nobody has said, both."""
     entry = zoo.entry_of(model)
     kind = entry.takes if entry else ""
-    return kind != "photo", kind != "drawing"
+    return kind != "photo", kind not in ("drawing", "coloured drawing")
 
 
 def examples_for(model: Any) -> list[str]:

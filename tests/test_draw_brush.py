@@ -1,0 +1,61 @@
+"""The pairs of training/draw_brush.py: the middle of a stroke, black on white, and what a font lacks."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import ImageFont
+
+TRAINING = Path(__file__).resolve().parent.parent / "training"
+spec = importlib.util.spec_from_file_location("draw_brush", TRAINING / "draw_brush.py")
+draw_brush = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(draw_brush)
+
+
+def test_the_line_is_the_middle_of_the_stroke(monkeypatch):
+    monkeypatch.setattr(draw_brush, "BENT", (0.0, 7.0))
+    ink = np.zeros((64, 64), np.float32)
+    ink[20:31, 8:56] = 1  # its middle is row 25
+    line = draw_brush.lines_of(ink, 1.0, np.random.default_rng(0))
+    rows = np.flatnonzero(line[:, 32] > 0.05)
+    assert 1 <= len(rows) <= 5 and abs(np.average(rows, weights=line[rows, 32]) - 25) <= 0.5
+    assert line[:, 2].max() == 0 and line[40:].max() == 0
+
+
+def test_lines_stray_a_little_and_the_seed_decides_how():
+    ink = np.zeros((128, 128), np.float32)
+    ink[60:71, 10:118] = 1
+    one, again, other = (draw_brush.lines_of(ink, 1.0, np.random.default_rng(seed)) for seed in (0, 0, 1))
+    assert (one == again).all() and (one != other).any()
+    middles = [np.average(np.arange(128), weights=one[:, x]) for x in range(20, 108) if one[:, x].sum() > 0.3]
+    assert 0.2 < np.std(middles) < 6
+
+
+def test_ink_becomes_black_on_white():
+    ink = np.zeros((8, 8), np.float32)
+    ink[:4, :4] = 1
+    ink[4:6, 4:6] = 0.5
+    small = draw_brush.smaller(ink, 4)
+    assert small.shape == (4, 4, 3) and small.dtype == np.uint8
+    assert small[0, 0].tolist() == [0] * 3 and small[3, 0].tolist() == [255] * 3 and small[2, 2].tolist() == [128] * 3
+
+
+def test_what_a_font_lacks_is_left_out():
+    font = ImageFont.load_default(40)
+    assert draw_brush.written(font, "H", 64, np.zeros(2)).max() > 0.9
+    assert draw_brush.written(font, "\u9f98", 64, np.zeros(2)) is None  # a box stands for it
+
+
+def test_only_chinese_characters_of_files_that_are_there(tmp_path):
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "ma-shan-zheng-4-400-normal.woff2").touch()
+    ranges = {"[4]": "U+4e00-4e02, U+41,U+9f98", "[5]": "U+4e10"}
+    (tmp_path / "unicode.json").write_text(json.dumps(ranges), "utf-8")
+    [(path, held)] = draw_brush.characters(tmp_path)
+    assert path.name == "ma-shan-zheng-4-400-normal.woff2" and held == "\u4e00\u4e01\u4e02\u9f98"
+    with pytest.raises(SystemExit, match="npm install"):
+        next(draw_brush.characters(tmp_path / "nowhere"))
