@@ -45,10 +45,10 @@ def parts(tmp_path) -> Path:
     """Blocks of flat pictures: red is the style, green the portrait's number, blue 200 in line drawings."""
     backgrounds = list(words.BACKGROUNDS)
     for s, style in enumerate(draw_avatars.STYLES):
-        for lines in (False, True):
-            path = draw_avatars.block_path(tmp_path, style, 0, COUNT, SIDE, lines)
+        for kind in ("", "lines"):
+            path = draw_avatars.block_path(tmp_path, style, 0, COUNT, SIDE, kind)
             x = np.zeros((COUNT, SIDE, SIDE, 3), np.uint8)
-            x[..., 0], x[..., 1], x[..., 2] = s, np.arange(COUNT)[:, None, None], 200 * lines
+            x[..., 0], x[..., 1], x[..., 2] = s, np.arange(COUNT)[:, None, None], 200 * bool(kind)
             x.tofile(f"{path}.rgb")
             said = [{**PORTRAITS[style], "primaryBackgroundColor": f"#{backgrounds[i]}"} for i in range(COUNT)]
             Path(f"{path}.jsonl").write_text("".join(json.dumps(one) + "\n" for one in said), "utf-8")
@@ -84,12 +84,12 @@ def test_the_same_seed_packs_the_same_arrays_and_another_seed_needs_other_portra
 def test_only_blocks_that_are_not_whole_are_drawn_again(parts, monkeypatch):
     asked = []
     monkeypatch.setattr(draw_avatars, "draw_block", lambda path, *_: asked.append(path.name))
-    draw_avatars.draw(parts, 0, COUNT, SIDE, lines=True)
+    draw_avatars.draw(parts, 0, COUNT, SIDE, ["", "lines"])
     assert asked == []
     pixels = parts / f"dylan-{SIDE}-0-{COUNT}.rgb"
     pixels.write_bytes(pixels.read_bytes()[:-1])
     (parts / f"micah-lines-{SIDE}-0-{COUNT}.jsonl").write_text('{"hair": "tur', "utf-8")
-    draw_avatars.draw(parts, 0, COUNT, SIDE, lines=True)
+    draw_avatars.draw(parts, 0, COUNT, SIDE, ["", "lines"])
     assert asked == [f"dylan-{SIDE}-0-{COUNT}", f"micah-lines-{SIDE}-0-{COUNT}"]
 
 
@@ -130,7 +130,7 @@ def test_numbers_out_of_range_are_refused_before_anything_is_drawn(wrong, tmp_pa
 def test_a_machine_without_node_is_told_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(SystemExit, match="node is not there: install Node.js"):
-        draw_avatars.draw_block(tmp_path / "block", "dylan", 0, 1, SIDE, False)
+        draw_avatars.draw_block(tmp_path / "block", "dylan", 0, 1, SIDE, "")
 
 
 @pytest.mark.skipif(not shutil.which("node"), reason="node is not there")
@@ -138,7 +138,7 @@ def test_missing_packages_are_named(tmp_path, monkeypatch):
     shutil.copy(TRAINING / "draw_avatars.mjs", tmp_path)
     monkeypatch.setattr(draw_avatars, "HERE", tmp_path)
     with pytest.raises(SystemExit, match="npm install --prefix training"):
-        draw_avatars.draw_block(tmp_path / "block", "dylan", 0, 1, SIDE, False)
+        draw_avatars.draw_block(tmp_path / "block", "dylan", 0, 1, SIDE, "")
 
 
 @pytest.mark.skipif(
@@ -146,8 +146,8 @@ def test_missing_packages_are_named(tmp_path, monkeypatch):
     reason="needs node and  npm install --prefix training",
 )
 def test_node_draws_the_same_portrait_for_the_same_number_and_lines_without_colour(tmp_path):
-    for name, first, lines in (("a", 5, False), ("b", 4, False), ("c", 5, True)):
-        draw_avatars.draw_block(tmp_path / name, "toon-head", first, 6, 32, lines)
+    for name, first, kind in (("a", 5, ""), ("b", 4, ""), ("c", 5, "lines")):
+        draw_avatars.draw_block(tmp_path / name, "toon-head", first, 6, 32, kind)
     (a, parts), (b, _), (c, drawn) = (
         draw_avatars.read_block(tmp_path / name, count, 32) for name, count in (("a", 1), ("b", 2), ("c", 1))
     )
@@ -158,16 +158,19 @@ def test_node_draws_the_same_portrait_for_the_same_number_and_lines_without_colo
     assert c.min() < 80 and (c > 200).mean() > 0.5
 
 
-def test_hints_are_dabs_of_the_picture_s_own_colours():
-    pictures = np.zeros((60, 32, 32, 3), np.uint8)
-    pictures[:, :, :16], pictures[:, :, 16:] = (250, 0, 0), (0, 0, 250)
+def test_hints_are_dabs_of_what_is_not_as_usual():
+    usual = np.zeros((40, 32, 32, 3), np.uint8)
+    usual[:, :, :16], usual[:, :, 16:] = (250, 0, 0), (0, 0, 250)
+    pictures = usual.copy()
+    pictures[20:, :, 16:] = (0, 200, 0)  # the second half of the pictures has another right side
     drawings = np.full_like(pictures, 255)
     drawings[:, 10] = 0  # a black line
     plain = drawings.copy()
-    draw_avatars.add_hints(drawings, pictures, seed=0)
+    draw_avatars.add_hints(drawings, pictures, usual, seed=0)
     dabbed = (drawings != plain).any(3)
-    assert 0.75 < dabbed.any((1, 2)).mean() < 1  # nine in ten
+    assert dabbed[20:, :, 16:].any((1, 2)).all()
+    assert 0 < dabbed[:20].any((1, 2)).mean() < 1  # some have dabs of what is usual
     assert (drawings[dabbed] == pictures[dabbed]).all()  # on white: the colour that lies there
     again = plain.copy()
-    draw_avatars.add_hints(again, pictures, seed=0)
+    draw_avatars.add_hints(again, pictures, usual, seed=0)
     assert (again == drawings).all()

@@ -1,7 +1,8 @@
 // Draws portraits of one style for draw_avatars.py, which calls it:
 //
-//     node draw_avatars.mjs STYLE FIRST LAST SIDE OUT [lines]
+//     node draw_avatars.mjs STYLE FIRST LAST SIDE OUT [lines|partly|usual]
 //
+// "lines" are line drawings, "usual" portraits in the usual colours of USUAL, "partly" those of which half are usual.
 // Writes OUT.rgb, for each number from FIRST to LAST - 1 side x side x 3 bytes, and OUT.jsonl, its parts and colours.
 
 import { writeFileSync } from 'node:fs';
@@ -17,6 +18,10 @@ const OPTIONS = {
   lorelei: { glassesProbability: 25 },
   'open-peeps': { maskProbability: 0 },
 };
+const SKINS = ['ffdbb4', 'edb98a', 'd08b5b', 'ae5d29', '694d3d'];
+const USUAL = [[/^(skin|base)/, 'edb98a'], [/^(hair|headContrast)/, 'a55728'], [/^(clothing|clothes|shirt)/, '4f8fd9'],
+  [/^glasses/, '3b4060'], [/^earring/, 'f4d150'], [/^eyeShadow/, 'ffffff']];
+const USUAL_BACKGROUND = 'b6e3f4';
 const OUTLINED = ['adventurer', 'lorelei', 'open-peeps']; // the other styles have areas of colour without an outline
 const SHAPES = /<(mask|defs|metadata)\b.*?<\/\1>|<(?:path|circle|ellipse|rect|g)\b[^>]*>/gs; // or what only serves them
 const SHADE = /\b(?:fill-)?opacity="0?\.|mix-blend-mode|fill="url/;
@@ -31,6 +36,27 @@ function colourless(style) {
   const colours = Object.entries(style.schema.properties).filter(([name]) => name.endsWith('Color'));
   const free = colours.filter(([, property]) => property.default?.length > 1);
   return Object.fromEntries(free.map(([name]) => [name, ['ffffff']]));
+}
+
+/** A coin, always the same for one number and one text. */
+function coin(number, text) {
+  let hash = 2166136261;
+  for (const letter of `${number}-${text}`) hash = Math.imul(hash ^ letter.charCodeAt(0), 16777619);
+  return (hash >>> 13) & 1;
+}
+
+/** Options that give each free colour its usual value: all of them, or those that a coin decides. */
+function usual(name, style, number, all) {
+  const chosen = {};
+  for (const [property, schema] of Object.entries(style.schema.properties)) {
+    const paper = name === 'lorelei' && property === 'skinColor'; // white as it comes
+    const colour = USUAL.find(([pattern]) => pattern.test(property) && property.endsWith('Color'))?.[1];
+    if (!colour || !(paper || schema.default?.length > 1)) continue;
+    if (all || coin(number, property)) chosen[property] = [colour];
+    else if (paper) chosen[property] = SKINS;
+  }
+  if (all || coin(number, 'background')) chosen.backgroundColor = [USUAL_BACKGROUND];
+  return chosen;
 }
 
 function dark(colour) {
@@ -74,15 +100,16 @@ function render(svg, side) {
   return rgb;
 }
 
-const [name, first, last, side, out, lines] = process.argv.slice(2);
+const [name, first, last, side, out, kind] = process.argv.slice(2);
 const style = collection[name.replace(/-(.)/g, (_, letter) => letter.toUpperCase())];
 const pictures = [];
 const parts = [];
 for (let number = Number(first); number < Number(last); number++) {
   const options = { ...OPTIONS[name], seed: `${name}-${number}`, backgroundColor: [background(number)] };
+  if (kind === 'partly' || kind === 'usual') Object.assign(options, usual(name, style, number, kind === 'usual'));
   const avatar = createAvatar(style, options);
   let svg = avatar.toString();
-  if (lines) {
+  if (kind === 'lines') {
     const plain = createAvatar(style, { ...options, ...colourless(style), backgroundColor: [] }).toString();
     const size = Number(plain.match(/viewBox="0 0 (\d+)/)[1]);
     const drawing = toLines(plain, OUTLINED.includes(name) ? 0 : (0.8 * size) / Number(side));

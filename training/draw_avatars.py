@@ -3,13 +3,16 @@
     npm install --prefix training
     python training/draw_avatars.py --out avatars-64.npz
     python training/draw_avatars.py --out avatars-64.npz --lines    # their line drawings too: pairs for pix2pix
-    python training/draw_avatars.py --out portraits-128.npz --lines --hints --side 128 --count 500 --seed 5000
+    python training/draw_avatars.py --out portraits-128.npz --hints --side 128 --count 500 --seed 5000
 
 The result is an .npz with x [N, 64, 64, 3] uint8, y [N] (style) and names [8]; beside it ``avatars-64-captions.json``
 for ``data.captions``: styles, caption_en, caption_zh and attributes, in the order of the pictures. ``--lines`` adds
 ``avatars-64-lines.npz`` of the same order: black lines on white. What a style draws in black stays black there; where
-it has no outlines, its areas get some. With ``--hints`` nine drawings in ten also get four to fourteen short strokes
-in the colours that lie there, so that a network learns to take a colour that somebody dabs on.
+it has no outlines, its areas get some.
+
+``--hints`` writes pairs for pix2pix-portraits instead: line drawings with dabs of colour, and portraits. What nobody
+dabs has its usual colour (``USUAL`` in draw_avatars.mjs), so that there is one right answer; of each portrait, half of
+the colours are others, and the drawing has dabs of these.
 
 Portrait i of a style is DiceBear's of the seed "STYLE-(i + seed)"; then all are shuffled by the seed. A seed beyond
 all counts, such as 5,000, draws new portraits. Seed 0 draws the 40,000 portraits again that stylegan2-avatars learned
@@ -34,7 +37,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +51,7 @@ STYLES = tuple(avatar_words.LOOKS)
 BLOCK = 250  # portraits that one call of node draws: about 10 seconds, 3 MB
 MOST = 100_000  # of one style; more are hardly new
 MINUTES = 10  # that a block may take
+HINTED = ("partly", "usual", "lines")  # kinds of drawings that --hints takes
 
 
 def blocks(seed: int, count: int) -> Iterator[tuple[int, int]]:
@@ -56,9 +60,9 @@ def blocks(seed: int, count: int) -> Iterator[tuple[int, int]]:
         yield first, min(first + BLOCK, seed + count)
 
 
-def block_path(parts: Path, style: str, first: int, last: int, side: int, lines: bool) -> Path:
-    """Where a block lies, without its suffix."""
-    return parts / f"{style}{'-lines' if lines else ''}-{side}-{first}-{last}"
+def block_path(parts: Path, style: str, first: int, last: int, side: int, kind: str) -> Path:
+    """Where a block of a kind (see draw_avatars.mjs) lies, without its suffix."""
+    return parts / f"{style}{f'-{kind}' if kind else ''}-{side}-{first}-{last}"
 
 
 def read_block(path: Path, count: int, side: int) -> tuple[np.ndarray, list[avatar_words.Parts]] | None:
@@ -74,10 +78,10 @@ def read_block(path: Path, count: int, side: int) -> tuple[np.ndarray, list[avat
     return (x, lines) if len(lines) == count else None
 
 
-def draw_block(path: Path, style: str, first: int, last: int, side: int, lines: bool) -> None:
+def draw_block(path: Path, style: str, first: int, last: int, side: int, kind: str) -> None:
     """Let node draw a block."""
     numbers = [str(number) for number in (first, last, side)]
-    command = ["node", str(HERE / "draw_avatars.mjs"), style, *numbers, str(path.resolve()), *["lines"] * lines]
+    command = ["node", str(HERE / "draw_avatars.mjs"), style, *numbers, str(path.resolve()), *[kind] * bool(kind)]
     try:
         subprocess.run(command, check=True, capture_output=True, text=True, timeout=60 * MINUTES)
     except FileNotFoundError:
@@ -91,10 +95,9 @@ def draw_block(path: Path, style: str, first: int, last: int, side: int, lines: 
         raise SystemExit(f"error: node could not draw {path.name}: {said}") from None
 
 
-def draw(parts: Path, seed: int, count: int, side: int, lines: bool) -> None:
+def draw(parts: Path, seed: int, count: int, side: int, kinds: Sequence[str]) -> None:
     """Draw the blocks that are not there yet; say how it goes."""
     parts.mkdir(parents=True, exist_ok=True)
-    kinds = [False, True] if lines else [False]
     wanted = [(style, *block, kind) for style in STYLES for block in blocks(seed, count) for kind in kinds]
     drawn, began = 0, time.monotonic()
     for at, (style, first, last, kind) in enumerate(wanted, start=1):
@@ -107,12 +110,12 @@ def draw(parts: Path, seed: int, count: int, side: int, lines: bool) -> None:
         print(f"{at:,} of {len(wanted):,} blocks, {style}, {speed:.0f} pictures/s", flush=True)
 
 
-def collect(parts: Path, seed: int, count: int, side: int, lines: bool) -> tuple[np.ndarray, list]:
+def collect(parts: Path, seed: int, count: int, side: int, kind: str) -> tuple[np.ndarray, list]:
     """x [8 count, side, side, 3], style after style, and (style, parts) of each."""
     x, described = [], []
     for style in STYLES:
         for first, last in blocks(seed, count):
-            path = block_path(parts, style, first, last, side, lines)
+            path = block_path(parts, style, first, last, side, kind)
             if (block := read_block(path, last - first, side)) is None:
                 raise SystemExit(f"error: {path}.rgb and .jsonl are missing or not whole: run the same command again.")
             x.append(block[0])
@@ -128,13 +131,9 @@ def captions(described: list[tuple[str, avatar_words.Parts]]) -> dict[str, list]
     return {"styles": list(STYLES), "caption_en": english, "caption_zh": chinese, "attributes": known}
 
 
-def dab(drawing: np.ndarray, picture: np.ndarray, random: np.random.Generator) -> None:
-    """Paint one short stroke of the picture's own colour onto its line drawing, both [side, side, 3]."""
-    side = len(drawing)
-    y, x = random.integers(0, side, 2)
-    figure = np.argwhere((picture != picture[0, 0]).any(2))  # what is not the background, as a rule
-    if len(figure) and random.random() < 0.7:
-        y, x = figure[random.integers(len(figure))]
+def dab(drawing: np.ndarray, picture: np.ndarray, place: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Paint one short stroke of the picture's own colour onto its line drawing; where that colour is [side, side]."""
+    side, (y, x) = len(drawing), place
     angle, length, radius = random.uniform(0, np.pi), random.uniform(0, side / 8), random.uniform(side / 64, side / 24)
     rows, columns = np.ogrid[:side, :side]
     along = np.clip((columns - x) * np.cos(angle) + (rows - y) * np.sin(angle), -length, length)
@@ -145,32 +144,54 @@ def dab(drawing: np.ndarray, picture: np.ndarray, random: np.random.Generator) -
         drawing[stroke] = np.minimum(drawing[stroke], picture[y, x])
     else:
         drawing[stroke] = picture[y, x]
+    return alike
 
 
-def add_hints(drawings: np.ndarray, pictures: np.ndarray, seed: int) -> None:
-    """Dab four to fourteen colours onto nine drawings in ten."""
+def add_hints(drawings: np.ndarray, pictures: np.ndarray, usual: np.ndarray, seed: int) -> None:
+    """Dab onto each drawing every colour in which its picture is not as usual, and up to three others."""
     random = np.random.default_rng(seed)
-    for drawing, picture in zip(drawings, pictures, strict=True):
-        for _ in range(random.integers(4, 15) if random.random() < 0.9 else 0):
-            dab(drawing, picture, random)
+    for drawing, picture, plain in zip(drawings, pictures, usual, strict=True):
+        other = np.abs(picture.astype(int) - plain).max(2) > 24
+        for _ in range(12):
+            if other.mean() < 0.003:
+                break
+            other &= ~dab(drawing, picture, random.permutation(np.argwhere(other))[0], random)
+        for _ in range(random.integers(4)):
+            dab(drawing, picture, random.integers(0, len(drawing), 2), random)
 
 
-def pack(parts: Path, out: Path, seed: int, count: int, side: int, lines: bool, hints: bool = False) -> list[Path]:
-    """Shuffle the portraits by the seed; write pictures, captions and, if asked, line drawings. The files' paths."""
+def order_of(seed: int, count: int) -> dict[str, np.ndarray]:
+    """How portraits are shuffled, and what goes with x into each file."""
     order = np.random.default_rng(seed).permutation(len(STYLES) * count)
-    y, names = np.repeat(np.arange(len(STYLES)), count)[order], np.array(STYLES)
-    x, described = collect(parts, seed, count, side, lines=False)
-    np.savez_compressed(out, x=x[order], y=y, names=names)
+    return {"order": order, "y": np.repeat(np.arange(len(STYLES)), count)[order], "names": np.array(STYLES)}
+
+
+def pack(parts: Path, out: Path, seed: int, count: int, side: int, lines: bool) -> list[Path]:
+    """Shuffle the portraits by the seed; write pictures, captions and, if asked, line drawings. The files' paths."""
+    labels = order_of(seed, count)
+    order = labels.pop("order")
+    x, described = collect(parts, seed, count, side, "")
+    np.savez_compressed(out, x=x[order], **labels)
     words = out.with_name(f"{out.stem}-captions.json")
     text = json.dumps(captions([described[i] for i in order]), ensure_ascii=False, separators=(",", ":"))
     words.write_text(text, "utf-8")
     written = [out, words]
     if lines:
         written.append(out.with_name(f"{out.stem}-lines.npz"))
-        drawings, _ = collect(parts, seed, count, side, lines=True)
-        if hints:
-            add_hints(drawings, x, seed)
-        np.savez_compressed(written[-1], x=drawings[order], y=y, names=names)
+        drawings, _ = collect(parts, seed, count, side, "lines")
+        np.savez_compressed(written[-1], x=drawings[order], **labels)
+    return written
+
+
+def pack_hints(parts: Path, out: Path, seed: int, count: int, side: int) -> list[Path]:
+    """Write portraits and their line drawings with dabs, shuffled by the seed; the files' paths."""
+    labels = order_of(seed, count)
+    order = labels.pop("order")
+    pictures, usual, drawings = (collect(parts, seed, count, side, kind)[0][order] for kind in HINTED)
+    add_hints(drawings, pictures, usual, seed)
+    written = [out, out.with_name(f"{out.stem}-lines.npz")]
+    for path, x in zip(written, (pictures, drawings), strict=True):
+        np.savez_compressed(path, x=x, **labels)
     return written
 
 
@@ -192,17 +213,16 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seed", type=whole(0, 10**9), default=0, help="number of each style's first portrait")
     parser.add_argument("--side", type=whole(16, 512), default=64, help="pixels")
     parser.add_argument("--lines", action="store_true", help="draw the line drawing of each, too")
-    parser.add_argument("--hints", action="store_true", help="dab some colours onto the line drawings")
+    parser.add_argument("--hints", action="store_true", help="pairs of drawings with dabs, and portraits")
     parser.add_argument("--parts", type=Path, help="folder for what is drawn so far; default: OUT with .parts")
     asked = parser.parse_args(arguments)
     if asked.out.suffix != ".npz":
         parser.error(f"--out must end in .npz, and {asked.out} does not")
-    if asked.hints and not asked.lines:
-        parser.error("--hints goes onto line drawings: add --lines")
     parts = asked.parts or asked.out.with_name(f"{asked.out.stem}.parts")
-    what = (asked.seed, asked.count, asked.side, asked.lines)
-    draw(parts, *what)
-    for path in pack(parts, asked.out, *what, hints=asked.hints):
+    what = (asked.seed, asked.count, asked.side)
+    draw(parts, *what, HINTED if asked.hints else ["", *["lines"] * asked.lines])
+    written = pack_hints(parts, asked.out, *what) if asked.hints else pack(parts, asked.out, *what, asked.lines)
+    for path in written:
         print(f"{path}: {len(STYLES) * asked.count:,} portraits")
     print(f"{parts} is not needed any more, unless for more portraits.")
     print(__doc__[__doc__.index("The designs") :].strip())
