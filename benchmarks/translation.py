@@ -3,13 +3,15 @@
     GANHUB_SHARED=... python benchmarks/translation.py --pairs pix2pix-sketch2emoji --data openmoji-line2color-128.zip
     GANHUB_SHARED=... python benchmarks/translation.py --pairs pix2pix-noto2twemoji --data emoji-noto-64.zip \\
         --other emoji-twemoji-64.zip
+    python benchmarks/translation.py --pairs pix2pix-portraits --holdout 0.1 --data portraits-128-lines.npz \\
+        --other portraits-128.npz
     GANHUB_SHARED=... python benchmarks/translation.py --unpaired cyclegan-monet --photos photos-256.zip \\
         --paintings monet-256.zip
 
 Pairs: the share that the recipe holds out. L1 is the mean absolute difference of colours, in 255ths, over the pixels
 where sketch and drawing differ by more than 8; beside "copy the picture" and "paint the class mean", the mean drawing
-of the training pairs of the same group. Kernel distance (efficientnet-lite0) between what is made and the drawings.
-Canvas to picture: a drawing of 512 x 512, read from its file, translated, and written, on two threads.
+of the training pairs of the same group (of all, in an .npz). Kernel distance (efficientnet-lite0) between what is made
+and the drawings. Canvas to picture: a drawing of 512 x 512, read from its file, translated, and written, on two threads.
 
 Unpaired: photos that no model was trained with, translated, against the held-out paintings: kernel distances, and
 content as the relative squared distance of vgg-lite's relu4_1 to the photo, beside that to another photo.
@@ -74,22 +76,20 @@ def pairs(name: str, data: str, other: str | None, holdout: float, sheet: Path |
     model = AutoModel.from_pretrained(name).to(memory_format=torch.channels_last)
     sides = {}
     for part in ("training", "holdout"):
-        config = DataConfig(path=data, holdout=holdout, part=part, pairing="name", labels="file", other=wanted, **given)
+        own = {"labels": "file"} if zipfile.is_zipfile(data) and not data.endswith(".npz") else {}
+        config = DataConfig(path=data, holdout=holdout, part=part, pairing="name", other=wanted, **own, **given)
         size = model.config.image_size
-        pictures = open_data(config, height=size, width=size, channels=3, labelled=True)
+        pictures = open_data(config, height=size, width=size, channels=3, labelled=bool(own))
         batch = pictures.batch(0, len(pictures))
-        names = [pictures.class_names[label] for label in batch.labels.tolist()]
-        sides[part] = batch.images, batch.other.images, names
-    with zipfile.ZipFile(data) as archive:
-        rows = csv.DictReader(io.StringIO(archive.read("metadata.csv").decode()))
-        groups = {Path(row["file_name"]).stem: row["label"] for row in rows}
+        names = [pictures.class_names[label] for label in batch.labels.tolist()] if own else [""] * len(pictures)
+        sides[part] = batch.images, batch.other.images, groups_of(data, names) if own else names
     members = defaultdict(list)
-    for colour, stem in zip(sides["training"][1], sides["training"][2], strict=True):
-        members[groups[Path(stem).stem]].append(colour)
+    for colour, group in zip(sides["training"][1], sides["training"][2], strict=True):
+        members[group].append(colour)
     means = {group: torch.stack(drawings).mean(0) for group, drawings in members.items()}
-    line, colour, names = sides["holdout"]
+    line, colour, groups = sides["holdout"]
     there = ((line - colour).abs().amax(1, keepdim=True) > DIFFER).expand_as(line)
-    rows = {"copy the picture": line, "paint the class mean": torch.stack([means[groups[Path(n).stem]] for n in names]),
+    rows = {"copy the picture": line, "paint the class mean": torch.stack([means[group] for group in groups]),
             name: translated(model, line)}  # fmt: skip
     print(f"\n| {len(line)} held-out pairs | L1, of 255 | kernel distance |\n|---|---|---|")
     for label, made in rows.items():
@@ -103,6 +103,14 @@ def pairs(name: str, data: str, other: str | None, holdout: float, sheet: Path |
     if sheet:
         images.save_grid(torch.stack([line[:24], rows[name][:24], colour[:24]], 1).flatten(0, 1), sheet, columns=12)
     print(f"\ncanvas to picture: {canvas(model, line[0]) * 1000:.0f} ms")
+
+
+def groups_of(data: str, names: list[str]) -> list[str]:
+    """The category of each picture of a zip, by its metadata.csv."""
+    with zipfile.ZipFile(data) as archive:
+        rows = csv.DictReader(io.StringIO(archive.read("metadata.csv").decode()))
+        groups = {Path(row["file_name"]).stem: row["label"] for row in rows}
+    return [groups[Path(name).stem] for name in names]
 
 
 def canvas(model: Translator, drawing: Tensor) -> float:
