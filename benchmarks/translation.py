@@ -93,7 +93,8 @@ def pairs(name: str, data: str, other: str | None, holdout: float, sheet: Path |
             name: translated(model, line)}  # fmt: skip
     print(f"\n| {len(line)} held-out pairs | L1, of 255 | kernel distance |\n|---|---|---|")
     for label, made in rows.items():
-        error, far = (made - colour).abs()[there].mean().item() * 127.5, distance(made, colour)
+        error = (made - colour).abs()[there].mean().item() * 127.5
+        far = distance(made, colour) if len(made.unique(dim=0)) > 1 else "always one picture"
         print(f"| {label} | {error:.2f} | {far} |", flush=True)
     if record:
         how = (f"{len(line)} pairs kept out of training; L1 of 255 over the pixels where the two differ; "
