@@ -53,8 +53,8 @@ class Entry:
     Attributes:
         draws: What it draws, in a plain sentence; "" where nobody has written one.
         level: "show", or "study" where it is here to learn from; "" is for a person's own.
-        takes: What a translator turns into something else: "drawing", "coloured drawing" (with dabs of colour that it
-            has learnt from) or "photo"; "" where nobody has said.
+        takes: What a translator turns into something else: "drawing" (black lines; dabs of colour are taken off and
+            laid on again), "coloured drawing" (which it is shown as it is) or "photo"; "" where nobody has said.
         first_seed: Where forms begin, so that a visitor sees a good picture first; 0 where nobody has chosen.
     """
 

@@ -112,7 +112,7 @@ def run(bench: Bench, model: str, canvas: Any, request: gr.Request) -> Iterator[
     inputs = Inputs()
     name = menus.menu_name(model)
     entry = zoo.entry_of(name)
-    dabs = entry is not None and entry.takes == "drawing"  # of one that takes no photos, and no dabs itself
+    dabs = entry is not None and entry.takes == "drawing"  # it has learnt black lines alone
     creation = Translate(model=name, photo=inputs.add(drawn), size=MOST, opaque=True, dabs=dabs)
 
     def work(report: Report) -> tuple[tuple[str, str], Outcome]:
