@@ -4,14 +4,14 @@
     python benchmarks/cures.py avatars-64.npz --captions avatars-64-captions.zip --out runs/cures --only base fade
 
 Protocol: ``training/recipes/stylegan2_avatars.toml`` at 32 pixels with half its channels, from scratch, one seed, each
-cure by itself on top of it, 40,000 pictures. Figures: 1,000 samples (seeds from 0) beside the pictures kept out of
+cure by itself on top of it, 20,000 pictures. Figures: 1,000 samples (seeds from 0) beside the pictures kept out of
 training, as in ``benchmarks/showpieces.py``; one reader for all, which is trained first and kept in --out. What has a
 figure is skipped: more cures go on in the same folder.
 
 Cures that are settings of the library are settings here. The others live in this file alone:
 
 * fade: "Collapse by Conditioning" (Shahbazi et al. 2022, arXiv:2201.06578). Neither player knows the labels for the
-  first 10,000 pictures; then they come in linearly, until 25,000.
+  first 5,000 pictures; then they come in linearly, until 12,000.
 * noisy-twins: "NoisyTwins" (Rangwani et al. 2023, arXiv:2304.05866). Noise on the class embedding, and the Barlow twins
   loss on the two w of one latent under two such noises.
 * fake-twins: our reading of what "HP-GAN" (arXiv:2602.03039) calls FakeTwins: the Barlow twins loss on the feature
@@ -45,7 +45,7 @@ from ganhub.trainer import Trainer, read_recipe  # noqa: E402
 from training.picture_reader import answers, open_reader, read, right, train_reader  # noqa: E402
 
 BASE = (
-    "model.image_size=32", "model.channel_base=1024", "train.cooldown=10000", "train.grid_every=10000",
+    "model.image_size=32", "model.channel_base=1024", "train.cooldown=5000", "train.grid_every=10000",
     "train.checkpoint_every=10000", "train.watch=false",
     "train.learning_rate={generator=2e-3,discriminator=1e-3}",
 )  # fmt: skip
@@ -56,7 +56,7 @@ CURES = {
     "no-steps": ((), "without faint steps"),
     "no-pixels": (("objective.pixel_head=false",), "without the head on the pixels"),
     "fast-generator": (("train.learning_rate={generator=3e-3,discriminator=5e-4}",), "rates of 3e-3 and 5e-4"),
-    "fade": (('objective.name="fade"',), "labels come in between 10,000 and 25,000 pictures"),
+    "fade": (('objective.name="fade"',), "labels come in between 5,000 and 12,000 pictures"),
     "noisy-twins": (('objective.name="noisy-twins"',), "NoisyTwins: noise of 0.25, weight 0.01, off-diagonal 0.05"),
     "fake-twins": (('objective.name="fake-twins"',), "FakeTwins, weight 0.01, off-diagonal 0.05"),
     "read-classes": (("objective.class_weight=0.2",), "heads that also read the class, weight 0.2"),
@@ -72,7 +72,7 @@ CURES = {
     "r1-5": ((OWN % ("5.0", ""), *OWN_RATES), "the same, R1 of 5"),
     "r1-5-ada": ((OWN % ("5.0", "ada"), *OWN_RATES), "the same with adaptive augmentation"),
 }  # fmt: skip
-FADE = 10_000, 25_000  # pictures between which labels come in
+FADE = 5_000, 12_000  # pictures between which labels come in
 NOISE, TWIN_WEIGHT, OFF_DIAGONAL = 0.25, 0.01, 0.05
 
 
@@ -176,7 +176,7 @@ def main() -> None:
     parser.add_argument("--captions", required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--only", nargs="*", choices=list(CURES), default=list(CURES))
-    parser.add_argument("--pictures", type=int, default=40_000)
+    parser.add_argument("--pictures", type=int, default=20_000)
     parser.add_argument("--n", type=int, default=1000)
     arguments = parser.parse_args()
     data = [f"data.path={arguments.data}", f"data.captions={arguments.captions}"]

@@ -99,25 +99,11 @@ def fish() -> list[Line]:
     ]
 
 
-def mug() -> list[Line]:
-    """With a handle."""
-    return [
-        [(0.2, 0.3), (0.24, 0.82), (0.62, 0.82), (0.66, 0.3), (0.2, 0.3)],
-        arc(0.66, 0.54, 0.15, 0.16, -80, 95),
-    ]
-
-
 def flower() -> list[Line]:
     """Five petals and a leaf."""
     petals = [arc(0.5 + 0.17 * math.cos(a), 0.36 + 0.17 * math.sin(a), 0.1) for a in
               (k * math.tau / 5 - math.pi / 2 for k in range(5))]  # fmt: skip
     return [*petals, arc(0.5, 0.36, 0.085), [(0.5, 0.64), (0.5, 0.92)], arc(0.6, 0.8, 0.1, 0.05, 0, 360)]
-
-
-def balloon() -> list[Line]:
-    """On a string."""
-    return [arc(0.5, 0.38, 0.25, 0.29), [(0.5, 0.67), (0.46, 0.73), (0.54, 0.73), (0.5, 0.67)],
-            [(0.5, 0.73), (0.47, 0.82), (0.53, 0.95)]]  # fmt: skip
 
 
 def mushroom() -> list[Line]:
@@ -130,7 +116,7 @@ def mushroom() -> list[Line]:
     ]
 
 
-SKETCHES = (woman, man, face, house, fish, mug, star, flower, balloon, mushroom, forever, tree)
+SKETCHES = (woman, man, forever, house, fish, star, flower, mushroom, face, tree)
 THIN = (woman, man, forever, tree)
 NAMES = tuple(f"sketch-{draw.__name__}" for draw in SKETCHES)
 

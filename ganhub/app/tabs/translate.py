@@ -20,7 +20,19 @@ from ganhub.errors import ConfigError
 from ganhub.models import Translator
 
 CANVAS = 512  # pixels a side
-SKETCHES = ("woman", "man", "face", "house", "fish", "mug", "star", "flower", "balloon", "mushroom", "forever", "tree")
+# As many as a page of swatches holds.
+SKETCHES = (
+    "woman",
+    "man",
+    "forever",
+    "house",
+    "fish",
+    "star",
+    "flower",
+    "mushroom",
+    "face",
+    "tree",
+)
 PHOTOS = ("mountains", "harbour")
 DRAWINGS = [str(ASSETS / f"sketch-{name}.png") for name in SKETCHES]
 VIEWS = [str(ASSETS / f"{name}.jpg") for name in PHOTOS]
