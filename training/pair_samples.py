@@ -3,7 +3,7 @@
     python training/pair_samples.py model_cards/pix2pix-sketch2emoji DATA/openmoji-line2color-128.zip
     python training/pair_samples.py model_cards/pix2pix-noto2twemoji DATA/emoji-noto-64.zip DATA/emoji-twemoji-64.zip
 
-With one collection its folders line/ and color/ are the two sides. The first twenty-four, not chosen.
+With one collection its folders line/ and color/ are the two sides. The first ones, not chosen.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ganhub import AutoModel  # noqa: E402
 from ganhub.data import DataConfig, open_data  # noqa: E402
 from ganhub.images.small import save_sheet  # noqa: E402
 
-COUNT, COLUMNS = 24, 12
+COLUMNS = 12
 
 
 def main() -> None:
@@ -29,6 +29,7 @@ def main() -> None:
     parser.add_argument("model", type=Path)
     parser.add_argument("data", nargs="+", help="one collection with line/ and color/, or two")
     parser.add_argument("--holdout", type=float, default=0.15, help="the recipe's")
+    parser.add_argument("--count", type=int, default=24, help="pairs; 12 where pictures are rich in colours")
     arguments = parser.parse_args()
     model, one = AutoModel.from_pretrained(arguments.model), len(arguments.data) == 1
     size = model.config.image_size
@@ -36,7 +37,7 @@ def main() -> None:
         path=arguments.data[0], only="line/*" if one else "", holdout=arguments.holdout, part="holdout", pairing="name",
         other={"path": arguments.data[-1], **({"only": "color/*"} if one else {})},
     )  # fmt: skip
-    batch = open_data(config, height=size, width=size, channels=3, labelled=False).batch(0, COUNT)
+    batch = open_data(config, height=size, width=size, channels=3, labelled=False).batch(0, arguments.count)
     rows = torch.stack([batch.images, model.translate(batch.images), batch.other.images], 1).flatten(0, 1)
     save_sheet(rows, arguments.model / "samples.png", columns=COLUMNS)
 
