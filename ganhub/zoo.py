@@ -23,7 +23,7 @@ M = TypeVar("M", bound=Model)
 FEATURED = (
     "stylegan2-avatars", "stylegan2-heroes", "stylegan2-monet", "stylegan2-landscapes", "conditional-gan-mnist",
     "conditional-gan-glyphs", "fast-style", "arbitrary-style", "adain", "gatys", "pix2pix-portraits",
-    "pix2pix-sketch2emoji", "cut-monet", "cut-song-ming", "srgan-x4",
+    "pix2pix-brush", "pix2pix-sketch2emoji", "cut-monet", "cut-song-ming", "srgan-x4",
 )  # fmt: skip
 STUDY = "study"  # the level of a model that is here to learn from
 # The usual models for a task, best first.
@@ -36,10 +36,11 @@ USUAL = {
 # What a visitor of a Space needs to find every tab at work, in the order of the menus.
 SPACE = (
     "stylegan2-avatars", "stylegan2-heroes", "conditional-gan-mnist", "stylegan2-monet", "stylegan2-landscapes",
-    "fast-style", "arbitrary-style", "pix2pix-portraits", "pix2pix-sketch2emoji", "cut-monet", "srgan-x4",
-    "srgan-clean", "inpainting",
+    "fast-style", "arbitrary-style", "pix2pix-portraits", "pix2pix-brush", "pix2pix-sketch2emoji", "cut-monet",
+    "srgan-x4", "srgan-clean", "inpainting",
 )  # fmt: skip
 WORDS = ("draws", "level", "takes")  # of metrics.json
+TAKES = DRAWING, COLOURED, PHOTO = "drawing", "coloured drawing", "photo"  # what "takes" may say of a translator
 MAX_WORDS = 200  # characters of each
 MAX_FIRST_SEED = 10_000  # short, so that it can be said
 PIXEL_ART = 48  # pixels a side at most

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import ImageFont
+
+from ganhub.images.lettering import glyph
 
 TRAINING = Path(__file__).resolve().parent.parent / "training"
 spec = importlib.util.spec_from_file_location("draw_brush", TRAINING / "draw_brush.py")
@@ -45,9 +46,13 @@ def test_ink_becomes_black_on_white():
 
 
 def test_what_a_font_lacks_is_left_out():
-    font = ImageFont.load_default(40)
-    assert draw_brush.written(font, "H", 64, np.zeros(2)).max() > 0.9
-    assert draw_brush.written(font, "\u9f98", 64, np.zeros(2)) is None  # a box stands for it
+    ink = glyph("H", None, 40, 64)
+    assert ink.max() > 0.9 and ink.min() == 0
+    rows, columns = (ink > 0.5).nonzero().unbind(1)
+    assert abs((rows.min() + rows.max()) / 2 - 31.5) <= 1 and abs((columns.min() + columns.max()) / 2 - 31.5) <= 1
+    moved = glyph("H", None, 40, 64, (5, -3))
+    assert (moved.roll((3, -5), (0, 1)) == ink).all()
+    assert glyph("\u9f98", None, 40, 64) is None  # a box stands for it
 
 
 def test_only_chinese_characters_of_files_that_are_there(tmp_path):

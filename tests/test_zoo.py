@@ -33,7 +33,7 @@ def test_every_published_model_says_what_it_draws_and_its_level(root: Path) -> N
     for folder in (path for path in (root / "model_cards").iterdir() if path.is_dir()):
         metrics = cards.read_metrics(folder)
         assert re.fullmatch(r"[A-Z].{10,100}\.", metrics["draws"]), folder.name
-        assert metrics["level"] in ("show", "study") and metrics.get("takes", "photo") in ("photo", "drawing")
+        assert metrics["level"] in ("show", "study") and metrics.get("takes", zoo.PHOTO) in zoo.TAKES
     entry = zoo.entry_of("stylegan2-heroes")
     assert entry.card == "https://huggingface.co/ganhub/stylegan2-heroes" and entry.in_menu == entry.name
     assert zoo.entry_of("mlp-gan-mnist").in_menu == "mlp-gan-mnist (study)"

@@ -14,17 +14,20 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import distance_transform_edt, gaussian_filter, map_coordinates
 from skimage.morphology import skeletonize
 
+sys.path[:0] = [str(Path(__file__).resolve().parent.parent)]
+
+from ganhub.images.lettering import glyph  # noqa: E402
+
 PACKAGE = Path(__file__).resolve().parent / "node_modules" / "@fontsource" / "ma-shan-zheng"
 CHARACTERS = 0x4E00, 0x9FFF  # the block of Chinese characters in Unicode
-NOBODYS = "\U0010fffd"  # no font has it: what is drawn for it is drawn for all that a font lacks
 WIDE = 2  # pixels of the drawing for one of the result
 SIZES = 0.62, 0.95  # of a character, as a share of the side
 BENT = 1.2, 7.0  # how far lines stray, in pixels of 128, and over which distance
@@ -46,17 +49,6 @@ def characters(package: Path) -> Iterator[tuple[Path, str]]:
         path = package / "files" / f"ma-shan-zheng-{name.strip('[]')}-400-normal.woff2"
         if held and path.exists():
             yield path, "".join(held)
-
-
-def written(font: ImageFont.FreeTypeFont, character: str, side: int, shift: np.ndarray) -> np.ndarray | None:
-    """Ink [side, side] in [0, 1], the character in the middle but for a shift; None where the font has none."""
-    box = font.getbbox(character)
-    if bytes(font.getmask(character)) == bytes(font.getmask(NOBODYS)):
-        return None
-    canvas = Image.new("L", (side, side))
-    corner = [(side - box[i] - box[i + 2]) / 2 + shift[i] for i in (0, 1)]
-    ImageDraw.Draw(canvas).text(tuple(corner), character, fill=255, font=font)
-    return np.asarray(canvas, np.float32) / 255
 
 
 def lines_of(ink: np.ndarray, scale: float, random: np.random.Generator) -> np.ndarray:
@@ -81,13 +73,14 @@ def pairs(package: Path, side: int, limit: int, seed: int) -> tuple[np.ndarray, 
     """Brush and lines, each [N, side, side, 3], shuffled."""
     random, brush, lines = np.random.default_rng(seed), [], []
     for path, held in characters(package):
-        fonts = [ImageFont.truetype(str(path), int(share * side * WIDE)) for share in np.linspace(*SIZES, 6)]
+        sizes = [int(share * side * WIDE) for share in np.linspace(*SIZES, 6)]
         for character in held:
-            for font in (fonts[random.integers(3)], fonts[3 + random.integers(3)]):
-                ink = written(font, character, side * WIDE, random.uniform(-0.04, 0.04, 2) * side * WIDE)
+            for size in (sizes[random.integers(3)], sizes[3 + random.integers(3)]):
+                shift = random.uniform(-0.04, 0.04, 2) * side * WIDE
+                ink = glyph(character, path, size, side * WIDE, (shift[0], shift[1]))
                 if ink is not None and ink.any():
-                    brush.append(smaller(ink, side))
-                    lines.append(smaller(lines_of(ink, WIDE * side / 128, random), side))
+                    brush.append(smaller(ink.numpy(), side))
+                    lines.append(smaller(lines_of(ink.numpy(), WIDE * side / 128, random), side))
         print(f"{len(brush):,} pairs", flush=True)
         if limit and len(brush) >= limit:
             break

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
@@ -15,6 +17,7 @@ from ganhub.images.tensors import on_white, resize
 from ganhub.images.writing import to_pil
 
 Colour = tuple[int, int, int]
+NOBODYS = "\U0010fffd"  # no font has it: what is drawn for it is drawn for all that a font lacks
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,32 @@ def _within(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
     while text and font.getlength(f"{text}…") > width:
         text = text[:-1]
     return f"{text}…"
+
+
+def glyph(
+    character: str, font: Path | None, size: int, side: int, shift: tuple[float, float] = (0, 0)
+) -> Tensor | None:  # fmt: skip
+    """A character of a font, ink [side, side] in [0, 1], in the middle but for a shift to the right and down in pixels.
+
+    Args:
+        font: A font's file; None takes the one that comes with Pillow.
+        size: Of the character, in pixels.
+
+    Returns:
+        None where the font lacks the character.
+    """
+    opened = _font(font, size)
+    if bytes(opened.getmask(character)) == bytes(opened.getmask(NOBODYS)):
+        return None
+    box, canvas = opened.getbbox(character), Image.new("L", (side, side))
+    corner = [(side - box[i] - box[i + 2]) / 2 + shift[i] for i in (0, 1)]
+    ImageDraw.Draw(canvas).text((corner[0], corner[1]), character, fill=255, font=opened)
+    return (from_pil(canvas, channels=1)[0, 0] + 1) / 2
+
+
+@lru_cache(maxsize=16)
+def _font(path: Path | None, size: int) -> ImageFont.FreeTypeFont:
+    return ImageFont.load_default(size) if path is None else ImageFont.truetype(str(path), size)
 
 
 def encode_thumbnail(image: Tensor, *, side: int = 128, max_bytes: int = 3_000) -> bytes:

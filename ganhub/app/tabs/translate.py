@@ -124,7 +124,7 @@ def run(bench: Bench, model: str, canvas: Any, request: gr.Request) -> Iterator[
     inputs = Inputs()
     name = menus.menu_name(model)
     entry = zoo.entry_of(name)
-    dabs = entry is not None and entry.takes == "drawing"  # it has learnt black lines alone
+    dabs = entry is not None and entry.takes == zoo.DRAWING  # it has learnt black lines alone
     creation = Translate(model=name, photo=inputs.add(drawn), size=MOST, opaque=True, dabs=dabs)
 
     def work(report: Report) -> tuple[tuple[str, str], Outcome]:
@@ -165,7 +165,7 @@ def shelves(model: Any) -> tuple[bool, bool]:
     """Whether a model turns drawings into something, and whether it does photos; of one nobody has said, both."""
     entry = zoo.entry_of(model)
     kind = entry.takes if entry else ""
-    return kind != "photo", kind not in ("drawing", "coloured drawing")
+    return kind != zoo.PHOTO, kind not in (zoo.DRAWING, zoo.COLOURED)
 
 
 def examples_for(model: Any) -> list[str]:
