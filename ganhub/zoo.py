@@ -40,7 +40,7 @@ SPACE = (
     "srgan-x4", "srgan-clean", "inpainting",
 )  # fmt: skip
 WORDS = ("draws", "level", "takes")  # of metrics.json
-TAKES = DRAWING, COLOURED, PHOTO = "drawing", "coloured drawing", "photo"  # what "takes" may say of a translator
+TAKES = DRAWING, WRITING, PHOTO = "drawing", "writing", "photo"  # what "takes" may say of a translator
 MAX_WORDS = 200  # characters of each
 MAX_FIRST_SEED = 10_000  # short, so that it can be said
 PIXEL_ART = 48  # pixels a side at most
@@ -54,8 +54,8 @@ class Entry:
     Attributes:
         draws: What it draws, in a plain sentence; "" where nobody has written one.
         level: "show", or "study" where it is here to learn from; "" is for a person's own.
-        takes: What a translator turns into something else: "drawing" (black lines; dabs of colour are taken off and
-            laid on again), "coloured drawing" (which it is shown as it is) or "photo"; "" where nobody has said.
+        takes: What a translator turns into something else: "drawing" (whose dabs of colour are taken off and laid on
+            again), "writing" or "photo"; "" where nobody has said.
         first_seed: Where forms begin, so that a visitor sees a good picture first; 0 where nobody has chosen.
     """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import replace
 
 import pytest
@@ -14,7 +15,7 @@ from ganhub.losses.adversarial import score_statistics
 from ganhub.models import get_architecture
 from ganhub.nn import features, projected
 from ganhub.nn.projected import LAYERS, ProjectedDiscriminator, _differences
-from ganhub.objectives import Batch, ProjectedObjective
+from ganhub.objectives import Batch, ProjectedObjective, get_objective
 
 
 def pictures(n: int = 4, channels: int = 3, height: int = 32, width: int = 32) -> Tensor:
@@ -342,3 +343,38 @@ def test_the_heads_learn_to_tell_stripes_from_what_the_generator_makes():
         numbers["loss"].backward()
         optimizer.step()
     assert numbers["real_sign"] == 1 and numbers["loss"] < 0.8 * first
+
+
+def test_every_cure_of_the_benchmark_is_a_recipe_and_takes_a_step(monkeypatch):
+    """Those that live in the benchmark alone have losses with gradients."""
+    cures = importlib.import_module("benchmarks.cures")
+    monkeypatch.setattr(projected, "_differences", projected._differences)  # one of them lays a hand on it
+    for name, (overrides, _) in cures.CURES.items():
+        recipe = cures.recipe_of(name, ["data.path=x", *cures.BASE, *overrides])
+        tables = {key: value for key, value in recipe.objective.items() if key != "name"}
+        assert get_objective(recipe.objective["name"]).Config.from_dict(tables)
+    config = replace(get_architecture("stylegan2").tiny().config, image_size=32, num_classes=2)
+    for name in ("fade", "noisy-twins", "fake-twins"):
+        kind = get_objective(name)
+        model = get_architecture("stylegan2")(config)
+        objective = kind(model, kind.Config(width=4, layers=("relu1_1", "relu2_1"), augment=""))
+        objective.at(8_000)
+        batch = Batch(images=pictures(4, 3, 32, 32), labels=torch.tensor([0, 1, 0, 1]), seeds=torch.arange(4))
+        loss = objective.generator_loss(batch)["loss"]
+        loss.backward()
+        assert loss.isfinite() and all(
+            parameter.grad.isfinite().all() for parameter in model.parameters() if parameter.grad is not None
+        )
+        assert objective.discriminator_loss(batch)["loss"].isfinite()
+
+
+def test_twins_are_alike_when_they_are_one_and_apart_when_they_repeat_themselves():
+    cures = importlib.import_module("benchmarks.cures")
+    x = torch.linalg.qr(torch.randn(64, 8, dtype=torch.float64))[0].float()
+    x = x - x.mean(0)
+    same, other = cures.twins(x, x), cures.twins(x, torch.randn(64, 8))
+    repeated = cures.twins(x[:, :1].repeat(1, 8), x[:, :1].repeat(1, 8))
+    assert same < 0.02 * other
+    # correlation of 63/64 everywhere: 8 on the diagonal, 56 beside it
+    expected = cures.TWIN_WEIGHT * (8 * (1 / 64) ** 2 + cures.OFF_DIAGONAL * 56 * (63 / 64) ** 2)
+    assert repeated.item() == pytest.approx(expected, rel=0.02)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import json
 import math
 
 import pytest
@@ -250,10 +251,24 @@ def test_alpha_is_there_or_not():
     torch.testing.assert_close(sharp[:, :3], plain[:, :3])
     inside = plain[:, 3].abs() < 1  # what sample() has not clipped
     torch.testing.assert_close(sharp[:, 3][inside], torch.tanh(3 * plain[:, 3][inside]), atol=1e-5, rtol=1e-4)
-    coloured = StyleGAN2(config(alpha_gain=3.0))
-    assert coloured.sample(2).shape[1] == 3  # nothing to sharpen
-    with pytest.raises(ConfigError, match="alpha_gain must be 0"):
+    coloured = StyleGAN2(config()).eval()
+    usual = coloured.sample(2)
+    coloured.config = dataclasses.replace(coloured.config, alpha_gain=3.0)
+    assert torch.equal(coloured.sample(2), usual)  # nothing to sharpen
+    with pytest.raises(ConfigError, match="alpha_gain"):
         config(alpha_gain=-1.0)
+
+
+def test_alpha_gain_is_saved_learns_and_is_off_in_older_folders(tmp_path):
+    model = varied(StyleGAN2(config(channels=4, alpha_gain=3.0)))
+    model.make(range(2))[:, 3].sum().backward()
+    assert model.blocks[-1].to_picture.weight.grad[3].abs().sum() > 0
+    folder = model.eval().save_pretrained(tmp_path / "sharp")
+    assert torch.allclose(AutoModel.from_pretrained(folder).sample(2), model.sample(2), atol=1e-5)
+    written = json.loads((folder / "config.json").read_text("utf-8"))
+    del written["alpha_gain"]
+    (folder / "config.json").write_text(json.dumps(written), "utf-8")
+    assert AutoModel.from_pretrained(folder).config.alpha_gain == 0
 
 
 def test_prepared_weights_never_outlive_a_change():

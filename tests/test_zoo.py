@@ -34,6 +34,8 @@ def test_every_published_model_says_what_it_draws_and_its_level(root: Path) -> N
         metrics = cards.read_metrics(folder)
         assert re.fullmatch(r"[A-Z].{10,100}\.", metrics["draws"]), folder.name
         assert metrics["level"] in ("show", "study") and metrics.get("takes", zoo.PHOTO) in zoo.TAKES
+        title = re.search(r"^# (.+)$", (folder / "README.md").read_text("utf-8"), re.M)
+        assert title.group(1) == folder.name
     entry = zoo.entry_of("stylegan2-heroes")
     assert entry.card == "https://huggingface.co/ganhub/stylegan2-heroes" and entry.in_menu == entry.name
     assert zoo.entry_of("mlp-gan-mnist").in_menu == "mlp-gan-mnist (study)"
@@ -100,3 +102,15 @@ def test_lists_name_published_models_and_no_other_list_does(root: Path) -> None:
         for match in quoted.finditer(re.sub(r'""".*?"""', "", path.read_text("utf-8"), flags=re.DOTALL))
     ]
     assert wrong == []
+
+
+def test_translators_get_examples_of_what_they_take() -> None:
+    from ganhub.app.tabs import translate
+
+    assert translate.shelves("pix2pix-brush") == translate.shelves("pix2pix-portraits") == (True, False)
+    assert translate.shelves("cut-monet") == (False, True)
+    assert translate.examples_for("pix2pix-brush") == translate.WRITINGS
+    assert translate.examples_for("pix2pix-portraits") == translate.DRAWINGS
+    assert translate.examples_for("cut-monet") == translate.VIEWS
+    assert all(Path(path).is_file() for path in {*translate.WRITINGS, *translate.DRAWINGS, *translate.VIEWS})
+    assert set(translate.WRITINGS) <= set(translate.DRAWINGS)

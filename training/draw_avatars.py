@@ -11,8 +11,9 @@ for ``data.captions``: styles, caption_en, caption_zh and attributes, in the ord
 it has no outlines, its areas get some.
 
 ``--hints`` writes pairs for pix2pix-portraits instead: line drawings with dabs of colour, and portraits. What nobody
-dabs has its usual colour (``USUAL`` in draw_avatars.mjs), so that there is one right answer; of each portrait, half of
-the colours are others, and the drawing has dabs of these.
+dabs has its usual colour (``USUAL`` in draw_avatars.mjs), so that there is nearly always one right answer; about half
+of a portrait's colours are others, and the drawing has dabs of these, but for areas of a few pixels and for white,
+which a dab on white paper does not show.
 
 Portrait i of a style is DiceBear's of the seed "STYLE-(i + seed)"; then all are shuffled by the seed. A seed beyond
 all counts, such as 5,000, draws new portraits. Seed 0 draws the 40,000 portraits again that stylegan2-avatars learned
@@ -148,7 +149,7 @@ def dab(drawing: np.ndarray, picture: np.ndarray, place: np.ndarray, random: np.
 
 
 def add_hints(drawings: np.ndarray, pictures: np.ndarray, usual: np.ndarray, seed: int) -> None:
-    """Dab onto each drawing every colour in which its picture is not as usual, and up to three others."""
+    """Dab onto each drawing the colours in which its picture is not as usual, tiny areas left out, and others."""
     random = np.random.default_rng(seed)
     for drawing, picture, plain in zip(drawings, pictures, usual, strict=True):
         other = np.abs(picture.astype(int) - plain).max(2) > 24

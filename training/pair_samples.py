@@ -2,6 +2,7 @@
 
     python training/pair_samples.py model_cards/pix2pix-sketch2emoji DATA/openmoji-line2color-128.zip
     python training/pair_samples.py model_cards/pix2pix-noto2twemoji DATA/emoji-noto-64.zip DATA/emoji-twemoji-64.zip
+    python training/pair_samples.py model_cards/pix2pix-brush brush-128-lines.npz brush-128.npz --holdout 0.1
 
 With one collection its folders line/ and color/ are the two sides. The first ones, not chosen.
 """

@@ -17,7 +17,7 @@ from ganhub.images.tensors import on_white, resize
 from ganhub.images.writing import to_pil
 
 Colour = tuple[int, int, int]
-NOBODYS = "\U0010fffd"  # no font has it: what is drawn for it is drawn for all that a font lacks
+MISSING = "\U0010fffd"  # no font has it: what is drawn for it is drawn for all that a font lacks
 
 
 @dataclass(frozen=True)
@@ -70,10 +70,10 @@ def glyph(
         size: Of the character, in pixels.
 
     Returns:
-        None where the font lacks the character.
+        None where the font lacks the character; a space has no ink.
     """
     opened = _font(font, size)
-    if bytes(opened.getmask(character)) == bytes(opened.getmask(NOBODYS)):
+    if bytes(opened.getmask(character)) == bytes(opened.getmask(MISSING)):
         return None
     box, canvas = opened.getbbox(character), Image.new("L", (side, side))
     corner = [(side - box[i] - box[i + 2]) / 2 + shift[i] for i in (0, 1)]

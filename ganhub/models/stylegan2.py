@@ -66,7 +66,7 @@ class StyleGAN2Config(MappedConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.require_range(0, 4096, "image_width")
-        self.require(0 <= self.alpha_gain <= 100, "alpha_gain must be 0 (off) to 100.")
+        self.require_range(0, 100, "alpha_gain")
         self.require_range(1, 8192, "max_channels", "discriminator_max_channels")
         self.require_range(8, 2**20, "channel_base", "discriminator_channel_base")
         oblong_pyramid(*self.size)

@@ -253,7 +253,7 @@ def _with_steps(images: Tensor) -> Tensor:
 
 
 def _mix_pixels(images: Tensor, mixture: Tensor) -> Tensor:
-    """2 x 2 pixels of images [N, C, H, W] by a mixture [width, C, 2, 2]; the last row is repeated where H is odd."""
+    """2 x 2 pixels of maps [N, C, H, W] by a mixture [width, C, 2, 2]; the last row is repeated where H is odd."""
     height, width = images.shape[2:]
     if height % 2 or width % 2:
         images = F.pad(images, (0, width % 2, 0, height % 2), mode="replicate")

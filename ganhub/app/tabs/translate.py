@@ -34,6 +34,7 @@ SKETCHES = (
     "tree",
 )
 PHOTOS = ("mountains", "harbour")
+WRITINGS = [str(ASSETS / f"sketch-{name}.png") for name in ("forever", "tree")]
 DRAWINGS = [str(ASSETS / f"sketch-{name}.png") for name in SKETCHES]
 VIEWS = [str(ASSETS / f"{name}.jpg") for name in PHOTOS]
 BRUSHES = ["#000000", "#ffffff", "#d2573b", "#e8b730", "#4f9d4a", "#3b6fd2", "#8a5a3c"]
@@ -124,7 +125,7 @@ def run(bench: Bench, model: str, canvas: Any, request: gr.Request) -> Iterator[
     inputs = Inputs()
     name = menus.menu_name(model)
     entry = zoo.entry_of(name)
-    dabs = entry is not None and entry.takes == zoo.DRAWING  # it has learnt black lines alone
+    dabs = entry is not None and entry.takes == zoo.DRAWING  # it is shown lines alone
     creation = Translate(model=name, photo=inputs.add(drawn), size=MOST, opaque=True, dabs=dabs)
 
     def work(report: Report) -> tuple[tuple[str, str], Outcome]:
@@ -165,11 +166,14 @@ def shelves(model: Any) -> tuple[bool, bool]:
     """Whether a model turns drawings into something, and whether it does photos; of one nobody has said, both."""
     entry = zoo.entry_of(model)
     kind = entry.takes if entry else ""
-    return kind != zoo.PHOTO, kind not in (zoo.DRAWING, zoo.COLOURED)
+    return kind != zoo.PHOTO, kind not in (zoo.DRAWING, zoo.WRITING)
 
 
 def examples_for(model: Any) -> list[str]:
     """The examples of the kind that a model takes."""
+    entry = zoo.entry_of(model)
+    if entry and entry.takes == zoo.WRITING:
+        return WRITINGS
     return DRAWINGS if shelves(model)[0] else VIEWS
 
 
