@@ -10,8 +10,9 @@
 
 Pairs: the share that the recipe holds out. L1 is the mean absolute difference of colours, in 255ths, over the pixels
 where sketch and drawing differ by more than 8; beside "copy the picture" and "paint the class mean", the mean drawing
-of the training pairs of the same group (of all, where there are none). Kernel distance (efficientnet-lite0) between what
-is made and the drawings. Canvas to picture: a drawing of 512 x 512, read from its file, translated, written, on two threads.
+of the training pairs of the same group (of all, where there are none). Kernel distance (efficientnet-lite0) between
+what is made and the drawings. Canvas to picture: a drawing of 512 x 512, read from its file, translated, written, on
+two threads.
 
 Unpaired: photos that no model was trained with, translated, against the held-out paintings: kernel distances, and
 content as the relative squared distance of vgg-lite's relu4_1 to the photo, beside that to another photo.

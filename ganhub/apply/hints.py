@@ -2,8 +2,8 @@
 
 A network that colours line drawings is shown black lines on white alone: it was never taught dabs, or spreads them in
 part only. So the dabs are taken off before it sees the drawing, and its result is painted over: from each dab its
-colour flows until it meets a line, as paint from a bucket does. Where two dabs lie in one area, each place takes that of
-the nearer one. What the network made lighter or darker there stays so.
+colour flows until it meets a line, as paint from a bucket does. Where two dabs lie in one area, each place takes that
+of the nearer one. What the network made lighter or darker there stays so.
 """
 
 from __future__ import annotations
