@@ -64,3 +64,26 @@ def test_only_chinese_characters_of_files_that_are_there(tmp_path):
     assert path.name == "ma-shan-zheng-4-400-normal.woff2" and held == "\u4e00\u4e01\u4e02\u9f98"
     with pytest.raises(SystemExit, match="npm install"):
         next(draw_brush.characters(tmp_path / "nowhere"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--side", "0"], "not a whole number from 16"),
+        (["--limit", "-1"], "not a whole number from 0"),
+        (["--out", "a.zip"], "must end in .npz"),
+        (["--out", "nowhere/a.npz"], "make it first"),
+    ],
+)
+def test_what_cannot_be_is_said_before_anything_is_drawn(arguments, says, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["draw_brush.py", *arguments])
+    with pytest.raises(SystemExit):
+        draw_brush.main()
+    assert says in capsys.readouterr().err
+
+
+def test_a_font_without_chinese_is_a_sentence(tmp_path):
+    (tmp_path / "unicode.json").write_text("{}", "utf-8")
+    with pytest.raises(SystemExit, match="install it again"):
+        draw_brush.pairs(tmp_path, 32, 0, 0)

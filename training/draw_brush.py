@@ -25,6 +25,7 @@ from skimage.morphology import skeletonize
 sys.path[:0] = [str(Path(__file__).resolve().parent.parent)]
 
 from ganhub.images.lettering import glyph  # noqa: E402
+from training.draw_avatars import whole  # noqa: E402
 
 PACKAGE = Path(__file__).resolve().parent / "node_modules" / "@fontsource" / "ma-shan-zheng"
 CHARACTERS = 0x4E00, 0x9FFF  # the block of Chinese characters in Unicode
@@ -84,6 +85,8 @@ def pairs(package: Path, side: int, limit: int, seed: int) -> tuple[np.ndarray, 
         print(f"{len(brush):,} pairs", flush=True)
         if limit and len(brush) >= limit:
             break
+    if not brush:
+        raise SystemExit(f"error: no Chinese character of the font is in {package}: install it again.")
     order = random.permutation(len(brush))[: limit or None]
     return np.stack(brush)[order], np.stack(lines)[order]
 
@@ -92,12 +95,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("brush-128.npz"))
     parser.add_argument("--font", type=Path, default=PACKAGE, help="the unpacked npm package")
-    parser.add_argument("--side", type=int, default=128, help="pixels")
-    parser.add_argument("--limit", type=int, default=0, help="pairs; 0: all")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--side", type=whole(16, 512), default=128, help="pixels")
+    parser.add_argument("--limit", type=whole(0, 10**6), default=0, help="pairs; 0: all")
+    parser.add_argument("--seed", type=whole(0, 10**9), default=0)
     asked = parser.parse_args()
     if asked.out.suffix != ".npz":
         parser.error(f"--out must end in .npz, and {asked.out} does not")
+    if not asked.out.resolve().parent.is_dir():
+        parser.error(f"the folder of {asked.out} is not there: make it first")
     brush, lines = pairs(asked.font, asked.side, asked.limit, asked.seed)
     np.savez_compressed(asked.out, x=brush)
     np.savez_compressed(asked.out.with_name(f"{asked.out.stem}-lines.npz"), x=lines)
