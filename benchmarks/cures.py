@@ -47,7 +47,6 @@ from training.picture_reader import answers, open_reader, read, right, train_rea
 BASE = (
     "model.image_size=32", "model.channel_base=1024", "train.cooldown=5000", "train.grid_every=10000",
     "train.checkpoint_every=10000", "train.watch=false",
-    "train.learning_rate={generator=2e-3,discriminator=1e-3}",
 )  # fmt: skip
 OWN = ("train.learning_rate=2e-3", "model.discriminator_channel_base=1024")
 CURES = {
@@ -68,8 +67,8 @@ CURES = {
         "Projected GAN's own settings: rates 2e-3, batch 64, cutout, z of 64, two mapping layers",
     ),
     "r1-0.5": (OWN, "StyleGAN2's own discriminator, R1 of 0.5"),
-    "r1-5": (OWN, "the same, R1 of 5"),
-    "r1-5-ada": (OWN, "the same with adaptive augmentation"),
+    "r1-5": (OWN, "StyleGAN2's own discriminator, R1 of 5"),
+    "r1-5-ada": (OWN, "StyleGAN2's own discriminator, R1 of 5, adaptive augmentation"),
 }  # fmt: skip
 OBJECTIVES = {  # what takes the place of the recipe's whole table
     "r1-0.5": {"name": "stylegan2", "path_weight": 0.0, "r1_gamma": 0.5, "augment": ""},
@@ -78,6 +77,7 @@ OBJECTIVES = {  # what takes the place of the recipe's whole table
 }
 FADE = 5_000, 12_000  # pictures between which labels come in
 NOISE, TWIN_WEIGHT, OFF_DIAGONAL = 0.25, 0.01, 0.05
+FAINT = projected.FAINT
 
 
 def twins(first: Tensor, second: Tensor) -> Tensor:
@@ -155,12 +155,15 @@ class FakeTwins(ProjectedObjective, name="fake-twins"):
 
 
 def run(name: str, data: list[str], out: Path, pictures: int) -> float:
-    """Train one cure; the minutes it took."""
-    projected.FAINT = 1e9 if name == "no-steps" else 0.05
+    """Train one cure; the minutes that this call took. A run that is stopped ends the benchmark, to go on later."""
+    projected.FAINT = 1e9 if name == "no-steps" else FAINT
     overrides = [*data, *BASE, f"train.images={pictures}", *CURES[name][0]]
     recipe = recipe_of(name, overrides)
     began = time.monotonic()
-    Trainer(recipe, out).run()
+    trainer = Trainer(recipe, out)
+    trainer.run()
+    if trainer.images_seen < trainer.train.images:
+        raise SystemExit(f"{name} stopped after {trainer.images_seen:,} pictures; the same command goes on.")
     return (time.monotonic() - began) / 60
 
 

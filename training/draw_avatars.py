@@ -161,16 +161,15 @@ def add_hints(drawings: np.ndarray, pictures: np.ndarray, usual: np.ndarray, see
             dab(drawing, picture, random.integers(0, len(drawing), 2), random)
 
 
-def order_of(seed: int, count: int) -> dict[str, np.ndarray]:
-    """How portraits are shuffled, and what goes with x into each file."""
+def shuffled(seed: int, count: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """The order of the portraits, and what goes with x into each file."""
     order = np.random.default_rng(seed).permutation(len(STYLES) * count)
-    return {"order": order, "y": np.repeat(np.arange(len(STYLES)), count)[order], "names": np.array(STYLES)}
+    return order, {"y": np.repeat(np.arange(len(STYLES)), count)[order], "names": np.array(STYLES)}
 
 
 def pack(parts: Path, out: Path, seed: int, count: int, side: int, lines: bool) -> list[Path]:
     """Shuffle the portraits by the seed; write pictures, captions and, if asked, line drawings. The files' paths."""
-    labels = order_of(seed, count)
-    order = labels.pop("order")
+    order, labels = shuffled(seed, count)
     x, described = collect(parts, seed, count, side, "")
     np.savez_compressed(out, x=x[order], **labels)
     words = out.with_name(f"{out.stem}-captions.json")
@@ -186,8 +185,7 @@ def pack(parts: Path, out: Path, seed: int, count: int, side: int, lines: bool) 
 
 def pack_hints(parts: Path, out: Path, seed: int, count: int, side: int) -> list[Path]:
     """Write portraits and their line drawings with dabs, shuffled by the seed; the files' paths."""
-    labels = order_of(seed, count)
-    order = labels.pop("order")
+    order, labels = shuffled(seed, count)
     pictures, usual, drawings = (collect(parts, seed, count, side, kind)[0][order] for kind in HINTED)
     add_hints(drawings, pictures, usual, seed)
     written = [out, out.with_name(f"{out.stem}-lines.npz")]

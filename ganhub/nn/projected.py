@@ -45,9 +45,9 @@ class ProjectedDiscriminator(nn.Module):
         network: A name that :func:`ganhub.nn.features.feature_network` knows.
         layers: Its layers to judge by.
         width: Channels of the shallowest scale's mixture and head; the deeper ones have twice as many.
-        pixel_head: Add a last head that judges the picture itself, RGB or RGBA as it is: each 2 x 2 of its pixels in a
-            fixed random mixture (which loses nothing if ``width`` is 4 x channels or more). It is not mixed with the
-            features.
+        pixel_head: Add a last head that judges the picture itself, RGB or RGBA as it is: each 2 x 2 of its pixels, with
+            their steps to their neighbours, in a fixed random mixture (which loses nothing if ``width`` is 12 x
+            channels or more). It is not mixed with the features.
         read_classes: Let each head also say which class it sees.
 
     Raises:

@@ -35,7 +35,7 @@ class ProjectedConfig(BaseConfig):
         pairing: "hinge", the paper's loss, or "relativistic": each real picture against a fake one, position by
             position (Jolicoeur-Martineau 2018), so that no mode is a resting place.
         width: Channels of the shallowest head.
-        pixel_head: One more head on the pixels themselves, which sees flat colours and transparency.
+        pixel_head: One more head on the pixels themselves, which sees flat colours, transparency and faint stains.
         augment: DiffAugment policy, or "ada"; the paper adds ",cutout".
         class_weight: Weight of the cross-entropy of the heads' class scores in models with classes, for real pictures
             in the discriminator's turn and fake ones in the generator's (AC-GAN, Odena et al. 2017, arXiv:1610.09585,

@@ -21,18 +21,7 @@ from ganhub.models import Translator
 
 CANVAS = 512  # pixels a side
 # As many as a page of swatches holds.
-SKETCHES = (
-    "woman",
-    "man",
-    "forever",
-    "house",
-    "fish",
-    "star",
-    "flower",
-    "mushroom",
-    "face",
-    "tree",
-)
+SKETCHES = ("woman", "man", "forever", "house", "fish", "star", "flower", "mushroom", "face", "tree")
 PHOTOS = ("mountains", "harbour")
 WRITINGS = [str(ASSETS / f"sketch-{name}.png") for name in ("forever", "tree")]
 DRAWINGS = [str(ASSETS / f"sketch-{name}.png") for name in SKETCHES]
