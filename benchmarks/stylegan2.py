@@ -279,8 +279,8 @@ class FullSize(ProjectedDiscriminator):
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
         self.first_halving, self.halved = self.halved, [False] * len(self.halved)
-        if self.pixels is not None:  # each pixel by itself, and one 3x3 layer more at full size
-            self.pixels = self.pixels[:, :, :1, :1] * 2
+        if self.pixels is not None:  # each pixel by itself, without its steps, and one 3x3 layer more at full size
+            self.pixels = self.pixels[:, : self.pixels.shape[1] // 3, :1, :1] * 2
             self.full_size = Layer(self.pixels.shape[0])
 
     def features(self, images: Tensor) -> list[Tensor]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -378,3 +379,12 @@ def test_twins_are_alike_when_they_are_one_and_apart_when_they_repeat_themselves
     # correlation of 63/64 everywhere: 8 on the diagonal, 56 beside it
     expected = cures.TWIN_WEIGHT * (8 * (1 / 64) ** 2 + cures.OFF_DIAGONAL * 56 * (63 / 64) ** 2)
     assert repeated.item() == pytest.approx(expected, rel=0.02)
+
+
+@pytest.mark.parametrize("full_size", [False, True])
+def test_the_benchmark_of_speed_takes_a_step_in_both_forms(full_size):
+    benchmark = importlib.import_module("benchmarks.stylegan2")
+    recipe = Path(benchmark.__file__).parents[1] / "training" / "recipes" / "stylegan2_heroes.toml"
+    step, batch = benchmark.projected_step(recipe, full_size=full_size)
+    step()
+    assert batch == 32
