@@ -58,6 +58,7 @@ CURES = {
     "noisy-twins": (('objective.name="noisy-twins"',), "NoisyTwins: noise of 0.25, weight 0.01, off-diagonal 0.05"),
     "fake-twins": (('objective.name="fake-twins"',), "FakeTwins, weight 0.01, off-diagonal 0.05"),
     "read-classes": (("objective.class_weight=0.2",), "heads that also read the class, weight 0.2"),
+    "palette": (("model.palette=16",), "16 colours for each picture, which pixels mix by a softmax"),
     "mode-seeking": (("objective.mode_seeking=0.1",), "mode seeking, weight 0.1"),
     "projected-gan": (
         (

@@ -35,6 +35,7 @@ from ganhub.nn.random import normal
 from ganhub.nn.resample import blur, downsample, upsample
 from ganhub.objectives import AdversarialConfig, AdversarialObjective, Batch, Phase
 
+PALETTE_GAIN = 4.0  # of the votes for a colour: layers learn differences of one, a pixel is sure from about five
 PATH_STREAM = 0x9A7  # keeps what the path length draws apart from z and noise of the same seeds
 
 Prepared = tuple[Tensor, Tensor]  # of a layer: see StyledConv.prepare
@@ -53,6 +54,9 @@ class StyleGAN2Config(MappedConfig):
         alpha_gain: Of pictures with transparency: alpha a becomes tanh(alpha_gain a), so that a pixel is there or not,
             as in sprites and emoji, and no haze is left in between; 3 is plenty. 0 leaves alpha as it is, for smoke
             and glass.
+        palette: Colours of a picture; 0 is the paper's generator, whose pixels have any colour. Otherwise w chooses so
+            many colours for each picture, and each pixel mixes them by a softmax: flat areas are flat, edges are sharp.
+            For drawings, sprites and emoji, 16 or 32.
     """
 
     image_size: int = 256
@@ -62,11 +66,13 @@ class StyleGAN2Config(MappedConfig):
     discriminator_channel_base: int = 16_384
     discriminator_max_channels: int = 512
     alpha_gain: float = 0.0
+    palette: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.require_range(0, 4096, "image_width")
         self.require_range(0, 100, "alpha_gain")
+        self.require_range(0, 256, "palette")
         self.require_range(1, 8192, "max_channels", "discriminator_max_channels")
         self.require_range(8, 2**20, "channel_base", "discriminator_channel_base")
         oblong_pyramid(*self.size)
@@ -142,6 +148,21 @@ class ToPicture(nn.Module):
         return picture + _per_channel(self.bias, picture)
 
 
+class Palette(nn.Module):
+    """Pixels pick colours: votes [N, K, H, W] and w [N, style_dim] -> [N, channels, H, W]. Not of the paper; ours."""
+
+    def __init__(self, colours: int, channels: int, style_dim: int) -> None:
+        super().__init__()
+        self.style = EqualisedLinear(style_dim, colours * channels)
+        nn.init.normal_(self.style.bias, std=0.5)  # colours differ from the first step
+
+    def forward(self, votes: Tensor, w: Tensor) -> Tensor:
+        with torch.autocast(w.device.type, enabled=False):
+            colours = self.style(w).view(len(w), votes.shape[1], -1)
+            shares = torch.softmax(PALETTE_GAIN * votes.to(w.dtype), dim=1)
+            return torch.einsum("nkhw,nkc->nchw", shares, colours)
+
+
 def _per_channel(vector: Tensor, like: Tensor) -> Tensor:
     """[C] or [N, C] in the type of ``like`` and in a shape that multiplies it."""
     return vector.to(like.dtype).view(-1, vector.shape[-1], 1, 1)
@@ -155,7 +176,7 @@ class Block(nn.Module):
         c, width = config, config.channels_of(doubling)
         self.first = StyledConv(c.channels_of(doubling - 1), width, c.style_dim, up=True) if doubling else None
         self.second = StyledConv(width, width, c.style_dim)
-        self.to_picture = ToPicture(width, c.channels, c.style_dim)
+        self.to_picture = ToPicture(width, c.palette or c.channels, c.style_dim)
 
 
 class DiscriminatorBlock(nn.Module):
@@ -246,6 +267,7 @@ class StyleGAN2(PreparesWeights, MappedGenerator, architecture="stylegan2"):
         height, width, doublings = c.base
         self.constant = nn.Parameter(torch.randn(1, c.channels_of(0), height, width))
         self.blocks = nn.ModuleList(Block(c, n) for n in range(doublings + 1))
+        self.palette = Palette(c.palette, c.channels, c.style_dim) if c.palette else None
         self.noise_shapes = [(height << n, width << n) for n in range(doublings + 1) for _ in range(2 if n else 1)]
 
     @property
@@ -265,6 +287,8 @@ class StyleGAN2(PreparesWeights, MappedGenerator, architecture="stylegan2"):
             x = block.second(x, w[:, 2 * n], next(maps), next(weights))
             share = block.to_picture(x, w[:, 2 * n + 1]).to(w.dtype)
             picture = share if picture is None else upsample(picture) + share
+        if self.palette is not None:
+            picture = self.palette(picture, w[:, -1])
         if picture.shape[1] == 4 and (gain := self.config.alpha_gain):
             picture = torch.cat([picture[:, :3], torch.tanh(gain * picture[:, 3:])], dim=1)
         return picture
@@ -288,9 +312,9 @@ class StyleGAN2(PreparesWeights, MappedGenerator, architecture="stylegan2"):
         """The affine maps from w to the styles of each layer, L matrices [channels, style_dim]."""
         weights = []
         for block, following in zip_longest(self.blocks, self.blocks[1:]):
-            # A block's picture and the next block's first convolution share a style.
-            shared = [block.to_picture, *([following.first] if following else [])]
-            for parts in ([block.second], shared):
+            # A block's picture and the next block's first convolution share a style; the last one's, the palette.
+            after = following.first if following else self.palette
+            for parts in ([block.second], [block.to_picture, *([after] if after is not None else [])]):
                 weights.append(torch.cat([part.style.weight * part.style.scale for part in parts]).detach())
         return weights
 

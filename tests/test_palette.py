@@ -1,0 +1,110 @@
+"""Pixels that pick colours (StyleGAN2's ``palette``), and teaching such a generator what another draws."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from ganhub import AutoModel
+from ganhub.errors import ConfigError
+from ganhub.models.stylegan2 import PALETTE_GAIN, Palette, StyleGAN2, StyleGAN2Config
+from training import teach_generator
+
+
+def build(**changes) -> StyleGAN2:
+    torch.manual_seed(0)
+    return StyleGAN2(StyleGAN2Config.from_dict({**StyleGAN2.tiny().config.to_dict(), **changes}))
+
+
+def test_each_pixel_is_the_mixture_of_the_palette_that_its_votes_say():
+    torch.manual_seed(0)
+    palette, votes, w = Palette(5, 3, 8).double(), torch.randn(2, 5, 4, 4).double(), torch.randn(2, 8).double()
+    made = palette(votes, w)
+    for n in range(2):
+        colours = (palette.style.weight @ w[n] / 8**0.5 + palette.style.bias).view(5, 3)
+        for y in range(4):
+            for x in range(4):
+                shares = torch.exp(PALETTE_GAIN * votes[n, :, y, x])
+                torch.testing.assert_close(made[n, :, y, x], (shares / shares.sum()) @ colours)
+
+
+def test_where_pixels_are_sure_an_area_is_flat_and_has_one_of_the_colours():
+    torch.manual_seed(0)
+    palette, w = Palette(4, 3, 8), torch.randn(1, 8)
+    chosen = torch.randint(4, (1, 6, 6))
+    votes = 5.0 * torch.nn.functional.one_hot(chosen, 4).permute(0, 3, 1, 2) + 0.2 * torch.randn(1, 4, 6, 6)
+    colours = palette.style(w).view(4, 3)
+    torch.testing.assert_close(palette(votes, w).permute(0, 2, 3, 1), colours[chosen], atol=1e-4, rtol=0)
+
+
+def test_without_a_palette_the_weights_are_those_of_the_paper():
+    assert not [name for name in build().state_dict() if "palette" in name]
+    assert build().blocks[-1].to_picture.weight.shape[0] == 3
+    assert build(palette=7).blocks[-1].to_picture.weight.shape[0] == 7
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_a_palette_is_saved_and_everything_learns(tmp_path, channels):
+    model = build(palette=6, channels=channels, alpha_gain=3.0).train()
+    model.make(range(4)).square().sum().backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in model.palette.parameters())
+    assert all(block.to_picture.weight.grad.abs().sum() > 0 for block in model.blocks)
+    folder = model.eval().save_pretrained(tmp_path / "model")
+    again = AutoModel.from_pretrained(folder)
+    assert again.config.palette == 6 and again.sample(2).shape == (2, channels, 16, 16)
+    torch.testing.assert_close(again.sample(2), model.sample(2), atol=1e-5, rtol=0)
+    settings = json.loads((folder / "config.json").read_text("utf-8"))
+    del settings["palette"]  # a folder from before has none
+    assert StyleGAN2Config.from_dict({k: v for k, v in settings.items() if not k.startswith("_")
+                                      and k in StyleGAN2Config().to_dict()}).palette == 0  # fmt: skip
+
+
+def test_the_last_layer_of_w_steers_the_colours_and_directions_see_it():
+    model = build(palette=6).eval()
+    w, noise = model.per_layer(model.to_w(model.latent(range(2)))).clone(), model.noise(range(2))
+    weights = model.style_weights()
+    assert len(weights) == model.layers
+    assert weights[-1].shape[0] == model.blocks[-1].to_picture.weight.shape[1] + 6 * 3
+    other = w.clone()
+    other[:, -1] = other[:, -1].flip(0)
+    assert (model.from_w(w, noise=noise) - model.from_w(other, noise=noise)).abs().mean() > 1e-3
+
+
+@pytest.mark.parametrize("wrong", [-1, 257, 1.5, "16"])
+def test_what_is_no_palette_is_a_sentence(wrong):
+    with pytest.raises(ConfigError, match="palette"):
+        StyleGAN2Config.from_dict({"palette": wrong})
+
+
+def test_a_generator_learns_what_another_draws(tmp_path, monkeypatch, capsys):
+    teacher = build(num_classes=2).eval()
+    with torch.no_grad():
+        for block in teacher.blocks:
+            block.to_picture.weight.mul_(4)
+    teacher.save_pretrained(tmp_path / "teacher")
+    monkeypatch.setattr("sys.argv", ["teach_generator.py", str(tmp_path / "teacher"), "--set", "palette=8",
+                                     "--pictures", "6400", "--rate", "0.01", "--out", str(tmp_path / "new")])  # fmt: skip
+    teach_generator.main()
+    new = AutoModel.from_pretrained(tmp_path / "new")
+    assert new.config.palette == 8 and new.config.num_classes == 2
+    assert new.constant.shape == teacher.constant.shape
+    untaught = teach_generator.student_of(teacher, {"palette": 8}).eval()
+    wanted = teacher.sample(32, label=1)
+    after, before = ((model.sample(32, label=1) - wanted).abs().mean() for model in (new, untaught))
+    assert after < 0.6 * before
+    assert "difference" in capsys.readouterr().out
+
+
+def test_settings_that_cannot_be_taught_are_one_sentence(tmp_path, monkeypatch):
+    build().save_pretrained(tmp_path / "teacher")
+    for text, said in (("pallete=8", "pallete"), ("image_size=32", "same size"), ("palette", "NAME=VALUE")):
+        monkeypatch.setattr(
+            "sys.argv",
+            ["teach_generator.py", str(tmp_path / "teacher"), "--set", text, "--out", str(tmp_path / "new")],
+        )
+        with pytest.raises(SystemExit) as stopped:
+            teach_generator.main()
+        assert said in str(stopped.value)
+        assert not (tmp_path / "new").exists()
