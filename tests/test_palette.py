@@ -84,8 +84,8 @@ def test_a_generator_learns_what_another_draws(tmp_path, monkeypatch, capsys):
         for block in teacher.blocks:
             block.to_picture.weight.mul_(4)
     teacher.save_pretrained(tmp_path / "teacher")
-    monkeypatch.setattr("sys.argv", ["teach_generator.py", str(tmp_path / "teacher"), "--set", "palette=8",
-                                     "--pictures", "6400", "--rate", "0.01", "--out", str(tmp_path / "new")])  # fmt: skip
+    command = f"teach_generator.py {tmp_path}/teacher --set palette=8 --pictures 6400 --rate 0.01 --out {tmp_path}/new"
+    monkeypatch.setattr("sys.argv", command.split())
     teach_generator.main()
     new = AutoModel.from_pretrained(tmp_path / "new")
     assert new.config.palette == 8 and new.config.num_classes == 2

@@ -27,7 +27,6 @@ from ganhub.errors import ConfigError, GanhubError  # noqa: E402
 from ganhub.models import StyleGenerator  # noqa: E402
 from ganhub.nn.precision import has_bf16  # noqa: E402
 
-
 SAME = ("image_size", "image_width", "channels", "num_classes", "latent_dim")  # or the same seeds are other pictures
 
 
