@@ -3,10 +3,10 @@
     python benchmarks/cures.py avatars-64.npz --captions avatars-64-captions.zip --out runs/cures
     python benchmarks/cures.py avatars-64.npz --captions avatars-64-captions.zip --out runs/cures --only base fade
 
-Protocol: ``training/recipes/stylegan2_avatars.toml`` at 32 pixels, channel_base halved, from scratch, one seed, each
-cure by itself on top of it, 20,000 pictures. Figures: 1,000 samples (seeds from 0) beside the pictures kept out of
-training, as in ``benchmarks/showpieces.py``; one reader for all, which is trained first and kept in --out. What has a
-figure is skipped: more cures go on in the same folder.
+Protocol: ``training/recipes/stylegan2_avatars.toml`` at 32 pixels, channel_base halved, no palette, from scratch, one
+seed, each cure by itself on top of it, 20,000 pictures. Figures: 1,000 samples (seeds from 0) beside the pictures kept
+out of training, as in ``benchmarks/showpieces.py``; one reader for all, which is trained first and kept in --out. What
+has a figure is skipped: more cures go on in the same folder.
 
 Cures that are settings of the library are settings here. The others live in this file alone:
 
@@ -45,8 +45,8 @@ from ganhub.trainer import Recipe, Trainer, make_recipe, read_recipe  # noqa: E4
 from training.picture_reader import answers, open_reader, read, right, train_reader  # noqa: E402
 
 BASE = (
-    "model.image_size=32", "model.channel_base=1024", "train.cooldown=5000", "train.grid_every=10000",
-    "train.checkpoint_every=10000", "train.watch=false",
+    "model.image_size=32", "model.channel_base=1024", "model.palette=0", "train.cooldown=5000",
+    "train.grid_every=10000", "train.checkpoint_every=10000", "train.watch=false",
 )  # fmt: skip
 OWN = ("train.learning_rate=2e-3", "model.discriminator_channel_base=1024")
 CURES = {
@@ -59,6 +59,8 @@ CURES = {
     "fake-twins": (('objective.name="fake-twins"',), "FakeTwins, weight 0.01, off-diagonal 0.05"),
     "read-classes": (("objective.class_weight=0.2",), "heads that also read the class, weight 0.2"),
     "palette": (("model.palette=16",), "16 colours for each picture, which pixels mix by a softmax"),
+    "palette-32": (("model.palette=32",), "32 colours for each picture"),
+    "palette-twins": (("model.palette=16", 'objective.name="noisy-twins"'), "16 colours and NoisyTwins"),
     "mode-seeking": (("objective.mode_seeking=0.1",), "mode seeking, weight 0.1"),
     "projected-gan": (
         (

@@ -1,4 +1,4 @@
-"""Pixels that pick colours (StyleGAN2's ``palette``), and teaching such a generator what another draws."""
+"""Pixels that pick colours: StyleGAN2's ``palette``, in closed form and on the way through a run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import torch
 from ganhub import AutoModel
 from ganhub.errors import ConfigError
 from ganhub.models.stylegan2 import PALETTE_GAIN, Palette, StyleGAN2, StyleGAN2Config
-from training import teach_generator
+from ganhub.trainer import make_recipe
+from ganhub.trainer.prepare import build_model
 
 
 def build(**changes) -> StyleGAN2:
@@ -78,33 +79,35 @@ def test_what_is_no_palette_is_a_sentence(wrong):
         StyleGAN2Config.from_dict({"palette": wrong})
 
 
-def test_a_generator_learns_what_another_draws(tmp_path, monkeypatch, capsys):
-    teacher = build(num_classes=2).eval()
-    with torch.no_grad():
-        for block in teacher.blocks:
-            block.to_picture.weight.mul_(4)
-    teacher.save_pretrained(tmp_path / "teacher")
-    command = f"teach_generator.py {tmp_path}/teacher --set palette=8 --pictures 6400 --rate 0.01 --out {tmp_path}/new"
-    monkeypatch.setattr("sys.argv", command.split())
-    teach_generator.main()
-    new = AutoModel.from_pretrained(tmp_path / "new")
-    assert new.config.palette == 8 and new.config.num_classes == 2
-    assert new.constant.shape == teacher.constant.shape
-    untaught = teach_generator.student_of(teacher, {"palette": 8}).eval()
-    wanted = teacher.sample(32, label=1)
-    after, before = ((model.sample(32, label=1) - wanted).abs().mean() for model in (new, untaught))
-    assert after < 0.6 * before
-    assert "difference" in capsys.readouterr().out
+def started(init, **changes) -> tuple[StyleGAN2, list[str]]:
+    said: list[str] = []
+    model = {"architecture": "stylegan2", **StyleGAN2.tiny().config.to_dict(), **changes}
+    tables = {"model": model, "train": {"init": str(init)}, "data": {"path": "nowhere"}}
+    return build_model(make_recipe(tables), said.append), said
 
 
-def test_settings_that_cannot_be_taught_are_one_sentence(tmp_path, monkeypatch):
-    build().save_pretrained(tmp_path / "teacher")
-    for text, said in (("pallete=8", "pallete"), ("image_size=32", "same size"), ("palette", "NAME=VALUE")):
-        monkeypatch.setattr(
-            "sys.argv",
-            ["teach_generator.py", str(tmp_path / "teacher"), "--set", text, "--out", str(tmp_path / "new")],
-        )
-        with pytest.raises(SystemExit) as stopped:
-            teach_generator.main()
-        assert said in str(stopped.value)
-        assert not (tmp_path / "new").exists()
+def test_a_run_may_give_published_weights_a_palette(tmp_path):
+    old = build()
+    old.save_pretrained(tmp_path / "old")
+    new, said = started(tmp_path / "old", palette=8)
+    assert new.config.palette == 8 and new.sample(2).shape == (2, 3, 16, 16)
+    assert said == ["palette was 0 and is 8 now: layers whose size depends on it start untrained."]
+    before, after = old.state_dict(), new.state_dict()
+    kept = {name for name in after if name in before and torch.equal(before[name], after[name])}
+    assert set(after) - kept == {
+        name for name in after if name.startswith("palette") or name.endswith(("to_picture.weight", "to_picture.bias"))
+    }
+    same, said = started(tmp_path / "old")
+    assert not said and all(torch.equal(x, before[name]) for name, x in same.state_dict().items())
+
+
+def test_a_run_may_change_the_alpha_gain_and_nothing_else(tmp_path):
+    old = build(channels=4)
+    old.save_pretrained(tmp_path / "old")
+    new, said = started(tmp_path / "old", channels=4, alpha_gain=3.0)
+    assert new.config.alpha_gain == 3 and len(said) == 1
+    assert all(torch.equal(x, old.state_dict()[name]) for name, x in new.state_dict().items())
+    with pytest.raises(ConfigError, match="trained with style_dim = 8, the recipe asks for 16"):
+        started(tmp_path / "old", channels=4, style_dim=16)
+    with pytest.raises(ConfigError, match="palette must be from 0 to 256"):
+        started(tmp_path / "old", channels=4, palette=300)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from ganhub import AutoModel
@@ -126,6 +127,17 @@ def test_what_cannot_be_trained(here: Path, arguments: tuple, says: str, capsys,
 # --- auto: what is seen, and what is chosen for it ----------------------------------------
 
 
+def paint_flat(folder: Path, count: int, *, grey: bool = False) -> Path:
+    """Drawings: a box of one colour on another."""
+    folder.mkdir()
+    for number in range(count):
+        picture = torch.full((3, 48, 48), 0.5) if grey else torch.tensor([0.5, number / 20 - 1, -0.3]).repeat(48, 48, 1)
+        picture = picture if grey else picture.permute(2, 0, 1).clone()
+        picture[:, 8:30, 8 : 30 + number % 10] = -0.7 if grey else torch.tensor([-0.7, 0.2, 0.9])[:, None, None]
+        save_image(picture, folder / f"{number:03d}.png")
+    return folder
+
+
 def test_auto_sees_colours_sizes_and_transparency(tmp_path: Path) -> None:
     found = auto.look_at(str(paint(tmp_path / "a", 20, (70, 100))))
     assert (found.count, found.sides, found.grey, found.alpha, found.classes) == (20, (70, 100), False, False, {})
@@ -133,6 +145,10 @@ def test_auto_sees_colours_sizes_and_transparency(tmp_path: Path) -> None:
     assert auto.look_at(str(paint(tmp_path / "b", 20, (30, 30), channels=1))).grey
     assert auto.look_at(str(paint(tmp_path / "c", 20, (30, 30), channels=4))).alpha
     assert auto.look_at(str(paint(tmp_path / "d", 20, (30, 60)))).halves
+    assert found.flat < 0.1 and not found.drawn
+    drawn = auto.look_at(str(paint_flat(tmp_path / "e", 20)))
+    assert drawn.flat > 0.9 and drawn.drawn and "drawn in flat colours" in drawn.sentence()
+    assert not auto.look_at(str(paint_flat(tmp_path / "f", 20, grey=True))).drawn
     (tmp_path / "a" / "000.png").write_bytes(b"broken")
     found = auto.look_at(str(tmp_path / "a"))
     assert len(found.unread) == 1 and "1 of 20 looked at cannot be read" in found.sentence()
@@ -177,6 +193,10 @@ PAIRS = "pix2pix_sketch2emoji"
         (SMALL, "dcgan_landscapes", ["model.channels=1"], "Small grey"),
         (dict(count=400, sides=(99, 99), sides_of_pairs=("A", "B")), PAIRS, ['data.only="A/*"'], "A to B"),
         (dict(count=400, sides=(99, 198), halves=True), PAIRS, ["data.half=left"], "left half"),
+        (dict(count=300, sides=(64, 64), flat=0.8), "stylegan2_landscapes", ["model.palette=32"], "flat colours"),
+        (dict(count=300, sides=(64, 64), flat=0.4), "stylegan2_monet", ["model.image_size=64"], "quickest"),
+        (dict(count=345, sides=(90, 90), classes=CLASSES, flat=0.6), "stylegan2_emoji", ["model.palette=32"], "flat"),
+        (dict(SMALL, flat=0.9), "dcgan_landscapes", ["model.channels=1"], "Small grey"),
         (dict(count=216, sides=(99, 300), wide=3.0, alpha=True), "stylegan2_monet", ["data.flip=true"], "oblong"),
     ],
 )  # fmt: skip

@@ -259,6 +259,7 @@ class StyleGAN2(PreparesWeights, MappedGenerator, architecture="stylegan2"):
     Config = StyleGAN2Config
     paper = "Analyzing and Improving the Image Quality of StyleGAN (Karras et al. 2020, arXiv:1912.04958)"
     default_objective = "projected"  # the paper's own is "stylegan2"; benchmarks/RESULTS.md has both
+    renewable = frozenset({"palette", "alpha_gain"})
     config: StyleGAN2Config
 
     def __init__(self, config: StyleGAN2Config | None = None) -> None:

@@ -27,6 +27,8 @@ LOOKED_AT = 64  # pictures that are opened
 FEWEST = 16
 SMALL = 48  # a shorter side below this, in pixels: small pictures
 PER_CLASS = 20  # pictures that a class needs to be learnt
+FLAT = 0.5  # share of neighbouring pixels that are alike, from which pictures are drawings
+PALETTE = 32  # colours of such a picture
 FEW = 1000  # pictures, below which published weights are a better start than noise
 # Pictures that the lengths of the recipes were measured with.
 USUAL = {
@@ -54,6 +56,8 @@ class Overview:
         wide: Width by height of the picture in the middle.
         grey: Whether all that were opened are grey.
         alpha: Whether some are transparent somewhere.
+        flat: Share of neighbouring pixels that are alike in the picture in the middle, from 0 to 1: about 0.2 of photos
+            and paintings, 0.6 and more of drawings, sprites and emoji.
         sides_of_pairs: The two folders of pairs, input first; () where there are none.
         halves: Whether each picture is twice as wide as it is high, a pair side by side.
         unread: "name: reason" of those that could not be opened.
@@ -66,15 +70,23 @@ class Overview:
     wide: float = 1.0
     grey: bool = False
     alpha: bool = False
+    flat: float = 0.0
     sides_of_pairs: tuple[str, ...] = ()
     halves: bool = False
     unread: tuple[str, ...] = ()
+
+    @property
+    def drawn(self) -> bool:
+        """Whether the pictures are drawings in flat colours: sprites, emoji, cartoons."""
+        return self.flat >= FLAT and not self.grey
 
     def sentence(self) -> str:
         """What was found, in one sentence."""
         short, long = self.sides
         parts = [f"{short} pixels a side" if short == long else f"in the middle of them {short} by {long} pixels"]
         parts += ["grey" if self.grey else "in colour", "some transparent" if self.alpha else "none transparent"]
+        if self.drawn:
+            parts.append("drawn in flat colours")
         if self.sides_of_pairs:
             parts.append(f"pairs in the folders {' and '.join(self.sides_of_pairs)}")
         elif self.halves:
@@ -145,8 +157,15 @@ def _seen(pictures: list[Tensor]) -> dict:
         "wide": float(middle([width / height for height, width in sizes])),
         "grey": all(bool((picture[:3].amax(0) - picture[:3].amin(0)).max() < 0.02) for picture in pictures),
         "alpha": any(picture.shape[0] == 4 and bool((picture[3] < 1).any()) for picture in pictures),
+        "flat": float(middle([_alike(picture) for picture in pictures])),
         "halves": all(width == 2 * height for height, width in sizes),
     }
+
+
+def _alike(picture: Tensor) -> float:
+    """Share of neighbouring pixels of [C, H, W] that differ by two of 255 at most in each channel."""
+    steps = [picture.diff(dim=side).abs().amax(0) for side in (1, 2) if picture.shape[side] > 1]
+    return sum(float((step < 2.5 / 127.5).float().mean()) for step in steps) / max(len(steps), 1)
 
 
 def _sides_of_pairs(source: Source) -> tuple[str, ...]:
@@ -187,7 +206,7 @@ def choose(overview: Overview) -> Choice:
     if small and overview.grey:
         reasons.append("Small grey pictures without classes: DCGAN, at 32 pixels and one channel.")
         return _finish(overview, "dcgan_landscapes", side, reasons, overview.count, ["model.channels=1"])
-    if overview.count < FEW and not small and _at_hand(START):
+    if overview.count < FEW and not small and not overview.drawn and _at_hand(START):
         reasons.append(f"Fewer than {FEW:,} pictures in colour: they are learnt quickest from {START}.")
         return _finish(overview, "stylegan2_monet", side, reasons, overview.count, [f"train.init={START}"])
     reasons.append("Pictures in colour without classes: StyleGAN2 with a projected discriminator, from noise.")
@@ -227,6 +246,9 @@ def _finish(overview: Overview, name: str, side: int, reasons: list[str], count:
     reasons = [*reasons, f"{side} x {side} pixels, {crops}, {'mirrored' if colour else 'not mirrored'}, "
                          f"{'a fifth held out to measure with' if count >= 200 else 'none held out'}; "
                          f"{images:,} pictures long."]  # fmt: skip
+    if overview.drawn and name.startswith("stylegan2"):
+        overrides.append(f"model.palette={PALETTE}")
+        reasons.append(f"Drawings in flat colours: pixels pick from {PALETTE} colours that each picture has.")
     if overview.alpha:
         reasons.append("Transparent parts are laid on white (data.background=black, or another colour, changes that).")
     if not 0.5 <= overview.wide <= 2:

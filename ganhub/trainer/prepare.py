@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from ganhub.config import nearest
+from ganhub.config import BaseConfig, nearest
 from ganhub.data.pictures import Pictures, open_data
 from ganhub.errors import ConfigError
 from ganhub.models import Model, get_architecture
@@ -53,7 +53,7 @@ def prepare(
     check_batch(train.batch_size, train.accumulate, processes)
     torch.manual_seed(train.seed % 2**64)
 
-    model = build_model(recipe)
+    model = build_model(recipe, say)
     needs = model.needs(recipe.data.size or ANY_SIDE)
     data = data or open_data(recipe.data, **needs)
     for remark in data.remarks():
@@ -92,8 +92,8 @@ def _begin_record(device: torch.device, processes: int, bf16: bool, init: str) -
     }
 
 
-def build_model(recipe: Recipe) -> Model:
-    """The model of the recipe, untrained or from ``train.init``."""
+def build_model(recipe: Recipe, say: Callable[[str], None] = print) -> Model:
+    """The model of the recipe, untrained or from ``train.init``; ``say`` takes what starts untrained there."""
     fields = dict(recipe.model)
     architecture = fields.pop("architecture", None)
     if not recipe.train.init:
@@ -104,16 +104,30 @@ def build_model(recipe: Recipe) -> Model:
     model = Model.from_pretrained(recipe.train.init)
     if architecture not in (None, model.architecture):
         raise ConfigError(f"train.init holds a {model.architecture}, the recipe asks for a {architecture}.")
-    held = model.config.to_dict()
+    held, anew = model.config.to_dict(), False
     for key, value in fields.items():
         if key not in held:
             raise ConfigError(f"[model] has no field '{key}'.{nearest(key, held)}")
         if key.startswith("discriminator"):  # of the adversary, which starts from scratch where it does not fit
             held[key] = value
         elif list(value) != held[key] if isinstance(value, list) else value != held[key]:
-            raise ConfigError(f"train.init was trained with {key} = {held[key]!r}, the recipe asks for {value!r}.")
-    model.config = type(model.config).from_dict(held)
+            if key not in model.renewable:
+                raise ConfigError(f"train.init was trained with {key} = {held[key]!r}, the recipe asks for {value!r}.")
+            say(f"{key} was {held[key]!r} and is {value!r} now: layers whose size depends on it start untrained.")
+            held[key], anew = value, True
+    config = type(model.config).from_dict(held)
+    if anew:
+        return _renewed(model, config)
+    model.config = config
     return model
+
+
+def _renewed(model: Model, config: BaseConfig) -> Model:
+    """A model of another config with the weights of ``model`` that have the same name and shape."""
+    new = type(model).build(config)
+    own, given = new.state_dict(), model.state_dict()
+    new.load_state_dict(own | {name: x for name, x in given.items() if name in own and own[name].shape == x.shape})
+    return new
 
 
 def _build_objective(recipe: Recipe, model: Model) -> BaseObjective:
