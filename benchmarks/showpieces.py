@@ -32,6 +32,7 @@ from ganhub import AutoModel, images  # noqa: E402
 from ganhub.data import Pictures, open_data  # noqa: E402
 from ganhub.hub import cards  # noqa: E402
 from ganhub.images import on_white  # noqa: E402
+from ganhub.images.colour import flatness  # noqa: E402
 from ganhub.metrics import extractor  # noqa: E402
 from ganhub.metrics.distances import kernel_distance  # noqa: E402
 from ganhub.metrics.manifold import manifold  # noqa: E402
@@ -104,6 +105,7 @@ def measure(model, reader: Reader, training: Pictures, held: Pictures, n: int) -
     result["within-class distance over the data's"] = intra_class_diversity(flat, asked) / spread, 1.0
     if samples.shape[1] == 4:
         result["half-transparent share of alpha"] = half_transparent(samples), half_transparent(real)
+    result["neighbouring pixels alike"] = tuple(flatness(x).mean().item() for x in (samples, real))
     network = extractor()
     features = [torch.cat([network(on_white(part)) for part in x.split(64)]) for x in (samples, real)]
     mine, theirs = manifold(features[1], features[0]), manifold(features[1][:half], features[1][half:])

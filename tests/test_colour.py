@@ -94,3 +94,18 @@ def test_sentences():
         keep_colours(noise(1), noise(2), "hue")
     with pytest.raises(ConfigError, match="of one size"):
         keep_colours(noise(1), noise(2, 10, 10))
+
+
+def test_flatness_counts_neighbours_that_are_alike():
+    flat, rough = torch.full((3, 5, 7), 0.3), noise(0)[0]
+    assert colour.flatness(flat) == 1 and colour.flatness(rough) < 0.01
+    half = torch.zeros(1, 4, 6)
+    half[..., 3:] = 1.0  # 4 of the 4 * 5 + 3 * 6 steps cross the edge
+    assert colour.flatness(half) == pytest.approx(1 - 4 / 38)
+    faint = torch.arange(8.0).view(1, 1, 8) / 127.5  # one of 255 each
+    assert colour.flatness(faint) == 1 and colour.flatness(3 * faint) == 0
+    one_channel = torch.zeros(3, 1, 2)
+    one_channel[2, 0, 1] = 1.0
+    assert colour.flatness(one_channel) == 0
+    assert colour.flatness(torch.zeros(2, 3, 1, 1)).tolist() == [1, 1]
+    assert colour.flatness(torch.stack([flat, flat * 0])).shape == (2,)

@@ -20,6 +20,7 @@ from ganhub.data.config import DataConfig
 from ganhub.data.opening import open_source
 from ganhub.data.sources import Source
 from ganhub.errors import ConfigError, DataError, GanhubError
+from ganhub.images.colour import flatness
 from ganhub.trainer.recipe import read_recipe
 from ganhub.trainer.shelf import list_recipes
 
@@ -157,15 +158,9 @@ def _seen(pictures: list[Tensor]) -> dict:
         "wide": float(middle([width / height for height, width in sizes])),
         "grey": all(bool((picture[:3].amax(0) - picture[:3].amin(0)).max() < 0.02) for picture in pictures),
         "alpha": any(picture.shape[0] == 4 and bool((picture[3] < 1).any()) for picture in pictures),
-        "flat": float(middle([_alike(picture) for picture in pictures])),
+        "flat": float(middle([flatness(picture) for picture in pictures])),
         "halves": all(width == 2 * height for height, width in sizes),
     }
-
-
-def _alike(picture: Tensor) -> float:
-    """Share of neighbouring pixels of [C, H, W] that differ by two of 255 at most in each channel."""
-    steps = [picture.diff(dim=side).abs().amax(0) for side in (1, 2) if picture.shape[side] > 1]
-    return sum(float((step < 2.5 / 127.5).float().mean()) for step in steps) / max(len(steps), 1)
 
 
 def _sides_of_pairs(source: Source) -> tuple[str, ...]:
