@@ -59,6 +59,7 @@ CURES = {
     "fake-twins": (('objective.name="fake-twins"',), "FakeTwins, weight 0.01, off-diagonal 0.05"),
     "read-classes": (("objective.class_weight=0.2",), "heads that also read the class, weight 0.2"),
     "palette": (("model.palette=16",), "16 colours for each picture, which pixels mix by a softmax"),
+    "palette-no-pixels": (("model.palette=16", "objective.pixel_head=false"), "16 colours, no head on the pixels"),
     "palette-32": (("model.palette=32",), "32 colours for each picture"),
     "palette-twins": (("model.palette=16", 'objective.name="noisy-twins"'), "16 colours and NoisyTwins"),
     "mode-seeking": (("objective.mode_seeking=0.1",), "mode seeking, weight 0.1"),
