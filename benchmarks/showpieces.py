@@ -105,7 +105,7 @@ def measure(model, reader: Reader, training: Pictures, held: Pictures, n: int) -
     result["within-class distance over the data's"] = intra_class_diversity(flat, asked) / spread, 1.0
     if samples.shape[1] == 4:
         result["half-transparent share of alpha"] = half_transparent(samples), half_transparent(real)
-    result["neighbouring pixels alike"] = tuple(flatness(x).mean().item() for x in (samples, real))
+    result["neighbouring pixels alike"] = tuple(flatness(on_white(x)).mean().item() for x in (samples, real))
     network = extractor()
     features = [torch.cat([network(on_white(part)) for part in x.split(64)]) for x in (samples, real)]
     mine, theirs = manifold(features[1], features[0]), manifold(features[1][:half], features[1][half:])

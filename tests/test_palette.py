@@ -10,7 +10,7 @@ import torch
 from ganhub import AutoModel
 from ganhub.errors import ConfigError
 from ganhub.models.stylegan2 import PALETTE_GAIN, Palette, StyleGAN2, StyleGAN2Config
-from ganhub.trainer import make_recipe
+from ganhub.trainer import identity, make_recipe
 from ganhub.trainer.prepare import build_model
 
 
@@ -56,24 +56,38 @@ def test_a_palette_is_saved_and_everything_learns(tmp_path, channels):
     again = AutoModel.from_pretrained(folder)
     assert again.config.palette == 6 and again.sample(2).shape == (2, channels, 16, 16)
     torch.testing.assert_close(again.sample(2), model.sample(2), atol=1e-5, rtol=0)
+
+
+def test_a_folder_from_before_has_no_palette(tmp_path):
+    old = build().eval()
+    folder = old.save_pretrained(tmp_path / "old")
     settings = json.loads((folder / "config.json").read_text("utf-8"))
-    del settings["palette"]  # a folder from before has none
-    assert StyleGAN2Config.from_dict({k: v for k, v in settings.items() if not k.startswith("_")
-                                      and k in StyleGAN2Config().to_dict()}).palette == 0  # fmt: skip
+    del settings["palette"], settings["alpha_gain"]
+    (folder / "config.json").write_text(json.dumps(settings), "utf-8")
+    again = AutoModel.from_pretrained(folder)
+    assert again.config.palette == 0
+    torch.testing.assert_close(again.sample(2), old.sample(2), atol=1e-5, rtol=0)
 
 
 def test_the_last_layer_of_w_steers_the_colours_and_directions_see_it():
     model = build(palette=6).eval()
-    w, noise = model.per_layer(model.to_w(model.latent(range(2)))).clone(), model.noise(range(2))
     weights = model.style_weights()
     assert len(weights) == model.layers
     assert weights[-1].shape[0] == model.blocks[-1].to_picture.weight.shape[1] + 6 * 3
+    with torch.no_grad():  # w steers the votes through their style alone
+        for block in model.blocks:
+            block.to_picture.style.weight.zero_()
+    w, noise = model.per_layer(model.to_w(model.latent(range(2)))).clone(), model.noise(range(2))
     other = w.clone()
     other[:, -1] = other[:, -1].flip(0)
-    assert (model.from_w(w, noise=noise) - model.from_w(other, noise=noise)).abs().mean() > 1e-3
+    made, changed = (model.from_w(points, noise=noise) for points in (w, other))
+    assert (changed - made).abs().mean() > 1e-3
+    model.palette.style.weight.data.zero_()  # without it nothing else listens to the last layer of w
+    still = [model.from_w(points, noise=noise) for points in (w, other)]
+    torch.testing.assert_close(still[0], still[1], atol=1e-6, rtol=0)
 
 
-@pytest.mark.parametrize("wrong", [-1, 257, 1.5, "16"])
+@pytest.mark.parametrize("wrong", [-1, 1, 65, 1.5, "16"])
 def test_what_is_no_palette_is_a_sentence(wrong):
     with pytest.raises(ConfigError, match="palette"):
         StyleGAN2Config.from_dict({"palette": wrong})
@@ -86,17 +100,21 @@ def started(init, **changes) -> tuple[StyleGAN2, list[str]]:
     return build_model(make_recipe(tables), said.append), said
 
 
-def test_a_run_may_give_published_weights_a_palette(tmp_path):
+@pytest.mark.parametrize("palette", [8, 3])  # 3: votes have the shape that colours had
+def test_a_run_may_give_published_weights_a_palette(tmp_path, palette):
     old = build()
     old.save_pretrained(tmp_path / "old")
-    new, said = started(tmp_path / "old", palette=8)
-    assert new.config.palette == 8 and new.sample(2).shape == (2, 3, 16, 16)
-    assert said == ["palette was 0 and is 8 now: layers whose size depends on it start untrained."]
+    new, said = started(tmp_path / "old", palette=palette)
+    assert new.config.palette == palette and new.sample(2).shape == (2, 3, 16, 16)
+    assert said == [
+        f"palette was 0 in train.init and is {palette} now: the layers that depend on it start untrained, and named "
+        "directions are left out."
+    ]
     before, after = old.state_dict(), new.state_dict()
     kept = {name for name in after if name in before and torch.equal(before[name], after[name])}
-    assert set(after) - kept == {
-        name for name in after if name.startswith("palette") or name.endswith(("to_picture.weight", "to_picture.bias"))
-    }
+    untrained = {name for name in after if name.startswith("palette") or name.endswith("to_picture.weight")}
+    assert untrained.isdisjoint(kept)
+    assert kept >= {name for name in before if "to_picture.weight" not in name and "to_picture.bias" not in name}
     same, said = started(tmp_path / "old")
     assert not said and all(torch.equal(x, before[name]) for name, x in same.state_dict().items())
 
@@ -105,9 +123,22 @@ def test_a_run_may_change_the_alpha_gain_and_nothing_else(tmp_path):
     old = build(channels=4)
     old.save_pretrained(tmp_path / "old")
     new, said = started(tmp_path / "old", channels=4, alpha_gain=3.0)
-    assert new.config.alpha_gain == 3 and len(said) == 1
+    assert new.config.alpha_gain == 3 and not said
     assert all(torch.equal(x, old.state_dict()[name]) for name, x in new.state_dict().items())
     with pytest.raises(ConfigError, match="trained with style_dim = 8, the recipe asks for 16"):
         started(tmp_path / "old", channels=4, style_dim=16)
-    with pytest.raises(ConfigError, match="palette must be from 0 to 256"):
+    with pytest.raises(ConfigError, match="palette must be 0 or from 2 to 64"):
         started(tmp_path / "old", channels=4, palette=300)
+
+
+def test_a_checkpoint_from_before_had_no_palette():
+    held = {
+        "model": {"architecture": "stylegan2", "image_size": 16}, "objective": {"name": "projected"},
+        "train": {"seed": 0, "init": ""}, "data": {"settings": {}, "classes": [], "count": 1, "names": "", "sample": [],
+                                                   "other": None},
+    }  # fmt: skip
+    for palette, differs in ((0, []), (8, ["another [model] (palette was 0 and is 8 now)"])):
+        now = {**held, "model": {"architecture": "stylegan2", "image_size": 16, "palette": palette}}
+        assert identity.compare(held, now)[0] == differs
+    unknown = {**held, "model": {"architecture": "no such family", "image_size": 16}}
+    assert identity.compare(unknown, unknown) == ([], [])

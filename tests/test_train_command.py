@@ -11,12 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from typer.testing import CliRunner
 
 from ganhub import AutoModel
 from ganhub.cli import cli, main
 from ganhub.errors import ConfigError, DataError
 from ganhub.images import save_image
+from ganhub.images.colour import flatness
 from ganhub.nn.random import uniform
 from ganhub.trainer import Trainer, auto, estimate, make_recipe, shelf
 
@@ -149,6 +151,12 @@ def test_auto_sees_colours_sizes_and_transparency(tmp_path: Path) -> None:
     drawn = auto.look_at(str(paint_flat(tmp_path / "e", 20)))
     assert drawn.flat > 0.9 and drawn.drawn and "drawn in flat colours" in drawn.sentence()
     assert not auto.look_at(str(paint_flat(tmp_path / "f", 20, grey=True))).drawn
+    large = F.interpolate(uniform([0], 3, 9, 9) * 2 - 1, size=(900, 900), mode="bicubic").clamp(-1, 1)[0]
+    assert flatness(large) > 0.9, "a smooth photo: at its own size neighbours are alike"
+    assert flatness(auto._small(large)) < 0.3
+    sprite = torch.cat([uniform([0], 3, 48, 48)[0] * 2 - 1, -torch.ones(1, 48, 48)])  # noise that nobody sees
+    sprite[:, 20:30, 20:30] = torch.tensor([0.5, 0.2, -0.3, 1.0])[:, None, None]
+    assert flatness(sprite) < 0.1 and flatness(auto._small(sprite)) > 0.9
     (tmp_path / "a" / "000.png").write_bytes(b"broken")
     found = auto.look_at(str(tmp_path / "a"))
     assert len(found.unread) == 1 and "1 of 20 looked at cannot be read" in found.sentence()
@@ -196,6 +204,7 @@ PAIRS = "pix2pix_sketch2emoji"
         (dict(count=300, sides=(64, 64), flat=0.8), "stylegan2_landscapes", ["model.palette=32"], "flat colours"),
         (dict(count=300, sides=(64, 64), flat=0.4), "stylegan2_monet", ["model.image_size=64"], "quickest"),
         (dict(count=345, sides=(90, 90), classes=CLASSES, flat=0.6), "stylegan2_emoji", ["model.palette=32"], "flat"),
+        (dict(count=300, sides=(64, 64), flat=0.9, grey=True), "stylegan2_monet", ["data.flip=true"], "quickest"),
         (dict(SMALL, flat=0.9), "dcgan_landscapes", ["model.channels=1"], "Small grey"),
         (dict(count=216, sides=(99, 300), wide=3.0, alpha=True), "stylegan2_monet", ["data.flip=true"], "oblong"),
     ],
@@ -205,9 +214,19 @@ def test_auto_chooses_by_its_rules(found: dict, recipe: str, has: list[str], say
     choice = auto.choose(auto.Overview(path="pictures", **found))
     assert choice.recipe == recipe and set(has) <= set(choice.overrides), choice
     assert says in " ".join(choice.reasons), choice.reasons
+    assert ("model.palette=32" in choice.overrides) == (
+        found.get("flat", 0) > 0.5 and recipe.startswith("stylegan2") and not found.get("grey", False)
+    )
     ready = shelf.own_recipe(choice.recipe, "pictures", choice.overrides)
     AutoModel.from_config(ready.model)
     assert 1000 <= ready.train.images <= 4 * 450_000 and ready.train.cooldown <= ready.train.images
+
+
+def test_auto_leaves_the_palette_of_weights_that_somebody_names(tmp_path: Path) -> None:
+    path = str(paint_flat(tmp_path / "drawn", 20))
+    for started in (False, True):
+        found, choice = auto.auto_recipe(path, started=started)
+        assert found.drawn and ("model.palette=32" in choice.overrides) != started
 
 
 def test_auto_trains_longer_on_more_pictures() -> None:

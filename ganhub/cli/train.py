@@ -83,7 +83,7 @@ def start(recipe: str, data: str | None, overrides: Sequence[str], out: str | Pa
 def _choose(data: str, overrides: Sequence[str], out: Path) -> tuple[str, list[str]]:
     from ganhub.trainer.auto import auto_recipe
 
-    found, choice = auto_recipe(data)
+    found, choice = auto_recipe(data, started=any(text.startswith("train.init=") for text in overrides))
     changed = list({text.partition("=")[0]: text for text in [*choice.overrides, *overrides]}.values())
     if speaks_first():
         say(found.sentence(), err=True)

@@ -28,7 +28,8 @@ def luminance(picture: Tensor) -> Tensor:
 def flatness(pictures: Tensor) -> Tensor:
     """Share of neighbouring pixels that differ by 2/255 at most in each channel: [..., C, H, W] in [-1, 1] -> [...].
 
-    About 0.2 of photos and paintings, 0.6 and more of drawings, sprites and emoji; 1 of a single pixel.
+    The smaller a picture, the better it tells: at 64 pixels less than 0.4 of photos and paintings, 0.6 and more of
+    drawings, sprites and emoji. Lay transparent pictures on a ground first. A single pixel has 1.
     """
     steps = [pictures.diff(dim=side).abs().amax(-3) for side in (-2, -1)]
     height, width = pictures.shape[-2:]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import reprlib
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -42,8 +43,8 @@ class Model(nn.Module):
     pipeline_tag: ClassVar[str] = ""  # the Hub's name of what the verb does
     caption: ClassVar[str] = "Samples, not curated"  # of the card's samples.png
     default_objective: ClassVar[str] = ""
-    # Settings that a run may change with train.init: layers whose size depends on them start untrained.
-    renewable: ClassVar[frozenset[str]] = frozenset()
+    # What a run may change in weights it starts from: setting -> parts of the names of tensors that start untrained.
+    renewable: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     watched: ClassVar[bool] = False  # whether a run looks out for collapse: it draws pictures from seeds alone
 
     def __init_subclass__(cls, *, architecture: str = "", **kwargs: Any) -> None:

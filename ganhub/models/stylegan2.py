@@ -54,9 +54,9 @@ class StyleGAN2Config(MappedConfig):
         alpha_gain: Of pictures with transparency: alpha a becomes tanh(alpha_gain a), so that a pixel is there or not,
             as in sprites and emoji, and no haze is left in between; 3 is plenty. 0 leaves alpha as it is, for smoke
             and glass.
-        palette: Colours of a picture; 0 is the paper's generator, whose pixels have any colour. Otherwise w chooses so
-            many colours for each picture, and each pixel mixes them by a softmax: flat areas are flat, edges are sharp.
-            For drawings, sprites and emoji, 16 or 32.
+        palette: Colours of a picture, from 2 to 64: w chooses them for each picture, and each pixel mixes them by a
+            softmax, so that flat areas are flat and edges are sharp. For drawings, sprites and emoji: 16 or 32. With 0,
+            the paper's generator, a pixel has any colour.
     """
 
     image_size: int = 256
@@ -72,7 +72,7 @@ class StyleGAN2Config(MappedConfig):
         super().__post_init__()
         self.require_range(0, 4096, "image_width")
         self.require_range(0, 100, "alpha_gain")
-        self.require_range(0, 256, "palette")
+        self.require(self.palette in (0, *range(2, 65)), f"palette must be 0 or from 2 to 64, not {self.palette!r}.")
         self.require_range(1, 8192, "max_channels", "discriminator_max_channels")
         self.require_range(8, 2**20, "channel_base", "discriminator_channel_base")
         oblong_pyramid(*self.size)
@@ -259,7 +259,7 @@ class StyleGAN2(PreparesWeights, MappedGenerator, architecture="stylegan2"):
     Config = StyleGAN2Config
     paper = "Analyzing and Improving the Image Quality of StyleGAN (Karras et al. 2020, arXiv:1912.04958)"
     default_objective = "projected"  # the paper's own is "stylegan2"; benchmarks/RESULTS.md has both
-    renewable = frozenset({"palette", "alpha_gain"})
+    renewable = {"palette": ("to_picture.weight", "to_picture.bias", "palette."), "alpha_gain": ()}
     config: StyleGAN2Config
 
     def __init__(self, config: StyleGAN2Config | None = None) -> None:

@@ -10,7 +10,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from torch import Tensor
@@ -20,6 +20,7 @@ from ganhub.data.config import DataConfig
 from ganhub.data.opening import open_source
 from ganhub.data.sources import Source
 from ganhub.errors import ConfigError, DataError, GanhubError
+from ganhub.images import on_white, resize
 from ganhub.images.colour import flatness
 from ganhub.trainer.recipe import read_recipe
 from ganhub.trainer.shelf import list_recipes
@@ -29,6 +30,7 @@ FEWEST = 16
 SMALL = 48  # a shorter side below this, in pixels: small pictures
 PER_CLASS = 20  # pictures that a class needs to be learnt
 FLAT = 0.5  # share of neighbouring pixels that are alike, from which pictures are drawings
+SEEN = 64  # pixels of the shorter side, at which that is measured
 PALETTE = 32  # colours of such a picture
 FEW = 1000  # pictures, below which published weights are a better start than noise
 # Pictures that the lengths of the recipes were measured with.
@@ -57,8 +59,8 @@ class Overview:
         wide: Width by height of the picture in the middle.
         grey: Whether all that were opened are grey.
         alpha: Whether some are transparent somewhere.
-        flat: Share of neighbouring pixels that are alike in the picture in the middle, from 0 to 1: about 0.2 of photos
-            and paintings, 0.6 and more of drawings, sprites and emoji.
+        flat: Share of neighbouring pixels that are alike, from 0 to 1, in the picture in the middle, laid on white and
+            shrunk to 64 pixels: see :func:`ganhub.images.colour.flatness`.
         sides_of_pairs: The two folders of pairs, input first; () where there are none.
         halves: Whether each picture is twice as wide as it is high, a pair side by side.
         unread: "name: reason" of those that could not be opened.
@@ -150,7 +152,7 @@ def _classes(path: str, channels: int) -> dict[str, int]:
 
 
 def _seen(pictures: list[Tensor]) -> dict:
-    """Sizes, grey, transparency and halves of opened pictures, each [C, H, W] in [-1, 1]."""
+    """Sizes, grey, transparency, flatness and halves of opened pictures, each [C, H, W] in [-1, 1]."""
     middle: Callable[[list], float] = lambda values: sorted(values)[len(values) // 2]  # noqa: E731
     sizes = [tuple(picture.shape[-2:]) for picture in pictures]
     return {
@@ -158,9 +160,15 @@ def _seen(pictures: list[Tensor]) -> dict:
         "wide": float(middle([width / height for height, width in sizes])),
         "grey": all(bool((picture[:3].amax(0) - picture[:3].amin(0)).max() < 0.02) for picture in pictures),
         "alpha": any(picture.shape[0] == 4 and bool((picture[3] < 1).any()) for picture in pictures),
-        "flat": float(middle([flatness(picture) for picture in pictures])),
+        "flat": float(middle([flatness(_small(picture)) for picture in pictures])),
         "halves": all(width == 2 * height for height, width in sizes),
     }
+
+
+def _small(picture: Tensor) -> Tensor:
+    """[C, H, W] on white, its shorter side 64 pixels or fewer: in large photos neighbours are alike, too."""
+    whole = on_white(picture[None])
+    return (resize(whole, SEEN) if min(whole.shape[-2:]) > SEEN else whole)[0]
 
 
 def _sides_of_pairs(source: Source) -> tuple[str, ...]:
@@ -265,8 +273,11 @@ def _at_hand(name: str) -> bool:
     return True
 
 
-def auto_recipe(path: str) -> tuple[Overview, Choice]:
+def auto_recipe(path: str, *, started: bool = False) -> tuple[Overview, Choice]:
     """Look at pictures and choose a recipe for them; see :func:`look_at` and :func:`choose`.
+
+    Args:
+        started: Whether somebody names weights to start from, which have a palette already or none.
 
     Raises:
         DataError: See :func:`look_at`. ConfigError: The recipes that come with ganhub are missing.
@@ -274,4 +285,4 @@ def auto_recipe(path: str) -> tuple[Overview, Choice]:
     overview = look_at(path)
     if not list_recipes():
         raise ConfigError("ganhub's recipes are missing: install the package again, or name a recipe file.")
-    return overview, choose(overview)
+    return overview, choose(replace(overview, flat=0.0) if started else overview)

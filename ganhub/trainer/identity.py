@@ -18,8 +18,8 @@ from torch.nn import functional as F
 from ganhub.data.pictures import Pictures
 from ganhub.data.sources import Entry, Stream
 from ganhub.errors import ConfigError, GanhubError
-from ganhub.models import Model
-from ganhub.objectives import BaseObjective
+from ganhub.models import Model, get_architecture
+from ganhub.objectives import BaseObjective, get_objective
 from ganhub.trainer.recipe import TrainConfig
 
 SAMPLE = 16  # pictures of a collection whose contents are looked at
@@ -82,13 +82,23 @@ def compare(held: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[list[str],
     """What differs between the fingerprints of a checkpoint and a run: (what cannot be applied, what is applied)."""
     refused = []
     for table in ("model", "objective"):
-        if changes := _changes(held[table], now[table], held[table].keys() & now[table].keys()):
+        before = {**_defaults(table, held[table]), **held[table]}  # a setting that is newer than the checkpoint was off
+        if changes := _changes(before, now[table], before.keys() & now[table].keys()):
             refused.append(f"another [{table}] ({'; '.join(changes)})")
     old, new = ({**one["train"], "init": Path(one["train"]["init"]).name} for one in (held, now))
     refused += [f"train.{change}" for change in _changes(old, new, FIXED)]
     applied = [f"train.{change}" for change in _changes(old, new, TOLD)]
     beside = _compare_data(held["data"], now["data"], "data")
     return refused + beside[0], applied + beside[1]
+
+
+def _defaults(table: str, held: Mapping[str, Any]) -> dict[str, Any]:
+    """What the settings of a checkpoint's model or objective are where nobody sets them."""
+    try:
+        known = get_architecture(held["architecture"]) if table == "model" else get_objective(held["name"])
+        return known.Config.from_dict({}).to_dict()
+    except GanhubError:  # a family that is not here, or one that has no defaults: then what both name is compared
+        return {}
 
 
 def _compare_data(held: Mapping[str, Any], now: Mapping[str, Any], table: str) -> tuple[list[str], list[str]]:

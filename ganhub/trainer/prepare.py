@@ -104,7 +104,7 @@ def build_model(recipe: Recipe, say: Callable[[str], None] = print) -> Model:
     model = Model.from_pretrained(recipe.train.init)
     if architecture not in (None, model.architecture):
         raise ConfigError(f"train.init holds a {model.architecture}, the recipe asks for a {architecture}.")
-    held, anew = model.config.to_dict(), False
+    held, untrained, changes = model.config.to_dict(), [], []
     for key, value in fields.items():
         if key not in held:
             raise ConfigError(f"[model] has no field '{key}'.{nearest(key, held)}")
@@ -113,20 +113,23 @@ def build_model(recipe: Recipe, say: Callable[[str], None] = print) -> Model:
         elif list(value) != held[key] if isinstance(value, list) else value != held[key]:
             if key not in model.renewable:
                 raise ConfigError(f"train.init was trained with {key} = {held[key]!r}, the recipe asks for {value!r}.")
-            say(f"{key} was {held[key]!r} and is {value!r} now: layers whose size depends on it start untrained.")
-            held[key], anew = value, True
+            if parts := model.renewable[key]:
+                untrained.extend(parts)
+                changes.append(f"{key} was {held[key]!r} in train.init and is {value!r} now")
+            held[key] = value
     config = type(model.config).from_dict(held)
-    if anew:
-        return _renewed(model, config)
+    if untrained:
+        say(f"{', '.join(changes)}: the layers that depend on it start untrained, and named directions are left out.")
+        return _renewed(model, config, untrained)
     model.config = config
     return model
 
 
-def _renewed(model: Model, config: BaseConfig) -> Model:
-    """A model of another config with the weights of ``model`` that have the same name and shape."""
+def _renewed(model: Model, config: BaseConfig, untrained: list[str]) -> Model:
+    """A model of another config with the weights of ``model``, but for tensors with one of these in their names."""
     new = type(model).build(config)
-    own, given = new.state_dict(), model.state_dict()
-    new.load_state_dict(own | {name: x for name, x in given.items() if name in own and own[name].shape == x.shape})
+    given = {name: x for name, x in model.state_dict().items() if not any(part in name for part in untrained)}
+    new.load_state_dict(new.state_dict() | given)
     return new
 
 
