@@ -338,7 +338,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=2, help="of the network that reads class and attributes")
     parser.add_argument("--seeds", type=int, default=2400, help="that directions are learned from")
     parser.add_argument("--fresh", type=int, default=4000, help="seeds from which those for measuring are taken")
-    parser.add_argument("--steps", type=int, default=40, help="of the descent, for each direction; 100 for models with a palette")
+    parser.add_argument("--steps", type=int, default=40, help="of each descent; 100 for models with a palette")
     parser.add_argument("--only", nargs="*", default=[], help="names of the attributes; all without it")
     parser.add_argument("--minutes", type=float, default=7, help="after which no other direction is begun")
     parser.add_argument("--dry", action="store_true", help="write nothing into the model's folder")
