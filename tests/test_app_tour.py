@@ -74,7 +74,7 @@ def edit(page: Any, tour: Tour) -> None:
     picture(page, "#edit-pair")
     quiet(page)
     tour.say("Edit it: a slider for each thing that the model can change.", 900)
-    handle = page.locator("[id^=edit-amount]:visible", has_text="hair").first.locator("input[type=range]")
+    handle = page.locator("[id^=edit-amount]:visible", has_text="background").first.locator("input[type=range]")
     handle.scroll_into_view_if_needed()
     box = handle.bounding_box()
     level, start = box["y"] + box["height"] / 2, box["x"] + box["width"] / 2
