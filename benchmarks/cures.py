@@ -3,10 +3,10 @@
     python benchmarks/cures.py avatars-64.npz --captions avatars-64-captions.zip --out runs/cures
     python benchmarks/cures.py avatars-64.npz --captions avatars-64-captions.zip --out runs/cures --only base fade
 
-Protocol: ``training/recipes/stylegan2_avatars.toml`` at 32 pixels, channel_base halved, no palette, from scratch, one
-seed, each cure by itself on top of it, 20,000 pictures. Figures: 1,000 samples (seeds from 0) beside the pictures kept
-out of training, as in ``benchmarks/showpieces.py``; one reader for all, which is trained first and kept in --out. What
-has a figure is skipped: more cures go on in the same folder.
+Protocol: ``training/recipes/stylegan2_avatars.toml`` at 32 pixels, channel_base halved, no palette, no R1, rates of
+2e-3 and 1e-3, from scratch, one seed, each cure by itself on top of it, 20,000 pictures. Figures: 1,000 samples (seeds
+from 0) beside the pictures kept out of training, as in ``benchmarks/showpieces.py``; one reader for all, which is
+trained first and kept in --out. What has a figure is skipped: more cures go on in the same folder.
 
 Cures that are settings of the library are settings here. The others live in this file alone:
 
@@ -16,6 +16,11 @@ Cures that are settings of the library are settings here. The others live in thi
   loss on the two w of one latent under two such noises.
 * fake-twins: our reading of what "HP-GAN" (arXiv:2602.03039) calls FakeTwins: the Barlow twins loss on the feature
   network's means of two augmentations of a generated picture, for the generator.
+* head-consistency: our reading of HP-GAN's discriminator consistency, among the heads of one network: the variance of
+  their scores of a generated picture, for the discriminator.
+* pair-seeking: mode seeking (Mao et al. 2019, arXiv:1903.05628, equation 4) between the pictures of one class in a
+  batch, which costs no other pictures; weight 0.2.
+* palette-sure: stylegan2.PALETTE_GAIN of 12 instead of 4, for pixels that take one colour rather than mix.
 """
 
 from __future__ import annotations
@@ -35,9 +40,11 @@ sys.path[:0] = [str(ROOT)]
 from benchmarks.showpieces import attributes_of, within_classes  # noqa: E402
 from ganhub import AutoModel  # noqa: E402
 from ganhub.data import open_data  # noqa: E402
+from ganhub.losses.adversarial import mode_seeking_loss  # noqa: E402
 from ganhub.metrics import extractor  # noqa: E402
 from ganhub.metrics.distances import kernel_distance  # noqa: E402
 from ganhub.metrics.scores import intra_class_diversity  # noqa: E402
+from ganhub.models import stylegan2  # noqa: E402
 from ganhub.nn import projected  # noqa: E402
 from ganhub.nn.ada import build_augment  # noqa: E402
 from ganhub.objectives import ProjectedObjective  # noqa: E402
@@ -46,7 +53,8 @@ from training.picture_reader import answers, open_reader, read, right, train_rea
 
 BASE = (
     "model.image_size=32", "model.channel_base=1024", "model.palette=0", "train.cooldown=5000",
-    "train.grid_every=10000", "train.checkpoint_every=10000", "train.watch=false",
+    "train.grid_every=10000", "train.checkpoint_every=10000", "train.watch=false", "objective.head_r1=0",
+    "train.learning_rate={generator=2e-3,discriminator=1e-3}",
 )  # fmt: skip
 OWN = ("train.learning_rate=2e-3", "model.discriminator_channel_base=1024")
 CURES = {
@@ -61,6 +69,22 @@ CURES = {
     "palette": (("model.palette=16",), "16 colours for each picture, which pixels mix by a softmax"),
     "palette-no-pixels": (("model.palette=16", "objective.pixel_head=false"), "16 colours, no head on the pixels"),
     "palette-32": (("model.palette=32",), "32 colours for each picture"),
+    "palette-r1": (("model.palette=16", "objective.head_r1=1"), "16 colours and R1 of the heads, 1"),
+    "palette-consistent": (
+        ("model.palette=16", 'objective.name="head-consistency"'),
+        "16 colours and heads that agree, weight 1",
+    ),
+    "palette-sure": (("model.palette=16",), "16 colours, votes three times as loud"),
+    "palette-slow": (
+        ("model.palette=16", "train.learning_rate={generator=2e-3,discriminator=5e-4}"),
+        "16 colours, rates of 2e-3 and 5e-4",
+    ),
+    "palette-seeking": (
+        ("model.palette=16", 'objective.name="pair-seeking"'),
+        "16 colours, mode seeking in pairs, 0.2",
+    ),
+    "palette-own": (("model.palette=16", *OWN), "16 colours, StyleGAN2's own discriminator, R1 of 5"),
+    "palette-colours": (("model.palette=16", "objective.colour_weight=4"), "16 colours, energy distance of colours, 4"),
     "palette-twins": (("model.palette=16", 'objective.name="noisy-twins"'), "16 colours and NoisyTwins"),
     "mode-seeking": (("objective.mode_seeking=0.1",), "mode seeking, weight 0.1"),
     "projected-gan": (
@@ -77,11 +101,13 @@ CURES = {
 OBJECTIVES = {  # what takes the place of the recipe's whole table
     "r1-0.5": {"name": "stylegan2", "path_weight": 0.0, "r1_gamma": 0.5, "augment": ""},
     "r1-5": {"name": "stylegan2", "path_weight": 0.0, "r1_gamma": 5.0, "augment": ""},
+    "palette-own": {"name": "stylegan2", "path_weight": 0.0, "r1_gamma": 5.0, "augment": ""},
     "r1-5-ada": {"name": "stylegan2", "path_weight": 0.0, "r1_gamma": 5.0, "augment": "ada"},
 }
 FADE = 5_000, 12_000  # pictures between which labels come in
 NOISE, TWIN_WEIGHT, OFF_DIAGONAL = 0.25, 0.01, 0.05
-FAINT = projected.FAINT
+SEEKING = 0.2
+FAINT, GAIN = projected.FAINT, stylegan2.PALETTE_GAIN
 
 
 def twins(first: Tensor, second: Tensor) -> Tensor:
@@ -139,17 +165,21 @@ class NoisyTwins(ProjectedObjective, name="noisy-twins"):
         return losses | {"loss": losses["loss"] + twins(*views)}
 
 
-class FakeTwins(ProjectedObjective, name="fake-twins"):
-    """Twins among the feature network's view of generated pictures."""
-
-    def __init__(self, model, config) -> None:
-        super().__init__(model, config)
-        self.views = build_augment("colour,translation,cutout")
+class Remembers(ProjectedObjective):
+    """Keeps the pictures of the generator's turn, as ``made``."""
 
     def _features(self, images, batch, stream=0):
         if stream and torch.is_grad_enabled():
             self.made = images
         return super()._features(images, batch, stream)
+
+
+class FakeTwins(Remembers, name="fake-twins"):
+    """Twins among the feature network's view of generated pictures."""
+
+    def __init__(self, model, config) -> None:
+        super().__init__(model, config)
+        self.views = build_augment("colour,translation,cutout")
 
     def generator_loss(self, batch):
         losses = super().generator_loss(batch)
@@ -158,8 +188,38 @@ class FakeTwins(ProjectedObjective, name="fake-twins"):
         return losses | {"loss": losses["loss"] + twins(*[x["relu4_1"].mean((2, 3)) for x in seen])}
 
 
+class PairSeeking(Remembers, name="pair-seeking"):
+    """Pictures of one class in a batch are driven apart."""
+
+    def generator_loss(self, batch):
+        losses = super().generator_loss(batch)
+        order = batch.labels.argsort(stable=True)
+        one, other = order[:-1], order[1:]
+        alike = batch.labels[one] == batch.labels[other]
+        one, other = one[alike], other[alike]
+        z = self.model.latent(batch.seeds)
+        sameness = mode_seeking_loss(self.made[one], self.made[other], z[one], z[other])
+        return losses | {"loss": losses["loss"] + SEEKING * sameness, "sameness": sameness.detach()}
+
+
+class HeadConsistency(ProjectedObjective, name="head-consistency"):
+    """Heads that agree on generated pictures."""
+
+    def discriminator_loss(self, batch):
+        self.apart = []
+        losses = super().discriminator_loss(batch)
+        return losses | {"loss": losses["loss"] + self.apart[1]}  # of real pictures first, of fake ones then
+
+    def _judge(self, features, labels):
+        logits, classes = super()._judge(features, labels)
+        if not features[0].requires_grad:
+            self.apart.append(torch.stack([x.mean(1) for x in logits]).var(0).mean())
+        return logits, classes
+
+
 def run(name: str, data: list[str], out: Path, pictures: int) -> float:
     """Train one cure; the minutes that this call took. A run that is stopped ends the benchmark, to go on later."""
+    stylegan2.PALETTE_GAIN = 12.0 if name == "palette-sure" else GAIN  # of training and of what is measured then
     projected.FAINT = 1e9 if name == "no-steps" else FAINT
     overrides = [*data, *BASE, f"train.images={pictures}", *CURES[name][0]]
     recipe = recipe_of(name, overrides)

@@ -300,13 +300,13 @@ class FullSize(ProjectedDiscriminator):
 
 
 def projected_step(recipe: Path, *, full_size: bool) -> tuple[Callable[[], None], int]:
-    """One turn of each player of a show-piece's recipe, on noise, and its batch size."""
+    """One turn of each player of a show-piece's recipe, without R1, on noise, and its batch size."""
     torch.manual_seed(0)
     tables = tomllib.loads(recipe.read_text(encoding="utf-8"))
     del tables["model"]["architecture"]
     model = StyleGAN2(StyleGAN2Config(**tables["model"])).to(memory_format=torch.channels_last).train()
     del tables["objective"]["name"]
-    game = ProjectedObjective(model, ProjectedObjective.Config(**tables["objective"]))
+    game = ProjectedObjective(model, ProjectedObjective.Config(**tables["objective"] | {"head_r1": 0.0}))
     c, width = model.config, game.config.width
     if full_size:
         game.discriminator = FullSize(c.size, c.channels, c.num_classes, width=width, pixel_head=True,

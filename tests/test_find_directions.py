@@ -113,7 +113,11 @@ def test_a_direction_changes_what_it_names_and_leaves_the_rest(tmp_path: Path) -
     assert found is not None
     value, step, measured = found.value, found.step, found.measured
     assert measured.changes >= 0.8 and measured.keeps["class"] == 1.0 and measured.keeps["blue"] >= 0.75
-    nothing = search.try_out(value, torch.zeros_like(step), search.without(fresh, value))
+    there = search.moved(points.w[:3], step, model.layers - 1)
+    assert torch.equal(there[:, :-1], model.per_layer(points.w[:3])[:, :-1]), "the last layer alone"
+    assert torch.allclose(there[:, -1], points.w[:3] + step)
+    assert torch.allclose(search.moved(points.w[:3], step, 0), model.per_layer(points.w[:3] + step))
+    nothing = search.try_out(value, torch.zeros_like(step), 0, search.without(fresh, value))
     assert nothing.changes == 0 and set(nothing.keeps.values()) == {1.0}
     counted = measured.kept["blue"][1]
     assert not counted[measured.labels == 1].any(), "the data knows no blue of the second class"
@@ -133,7 +137,7 @@ def test_menus_begin_with_the_best_of_each_attribute() -> None:
         rows = torch.arange(100)
         kept = {"class": (rows >= 0, rows >= 0)}
         value = script.Value(attribute, 0, word, (0,))
-        return script.Candidate(value, torch.zeros(2), script.Measured(rows * 0, rows < 100 * changed, kept))
+        return script.Candidate(value, torch.zeros(2), 0, script.Measured(rows * 0, rows < 100 * changed, kept))
 
     given = [
         found("hair", "red", 0.85),

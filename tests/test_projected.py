@@ -266,6 +266,33 @@ def test_losses_are_the_paper_s_with_equal_weight_for_each_head(pairing):
         assert numbers[name].item() == pytest.approx(value.item(), abs=1e-5)
 
 
+def test_r1_of_the_heads_is_the_square_of_each_head_s_slope():
+    """Beside slopes found by small steps, in double precision; each fourth step, of the discriminator alone."""
+    plain, objective = objective_of("conditional-gan"), objective_of("conditional-gan", head_r1=3.0)
+    assert len(plain.phases()) == 2 and not plain.second_order
+    assert [(p.player, p.every) for p in objective.phases()[2:]] == [("discriminator", 4)]
+    assert objective.second_order == {"discriminator"}
+    objective.discriminator.eval()  # the spectral norms stand still
+    batch = batch_for(objective, 2)
+    numbers = objective.r1_loss(batch)
+    numbers["loss"].backward()
+    assert any(p.grad is not None and p.grad.any() for p in objective.discriminator.parameters())
+    assert not any(p.grad is not None and p.grad.any() for p in objective.model.parameters())
+    heads, draws, steep = objective.discriminator.heads.double(), torch.Generator().manual_seed(0), []
+    for head, x in zip(heads, objective.discriminator.features(batch.images), strict=True):
+        x, squares = x.double(), []
+        for _ in range(60):  # the mean square of the slope along directions, times their number, is its square
+            way = torch.randn(x.shape, generator=draws, dtype=x.dtype)
+            ahead, behind = (head(x + sign * 1e-6 * way, batch.labels)[0].mean(1) for sign in (1, -1))
+            squares.append(((ahead - behind) / 2e-6).square().mean())
+        steep.append(torch.stack(squares).mean())
+    found = torch.stack(steep).mean().item()
+    assert numbers["r1"].item() == pytest.approx(found, rel=0.35)
+    assert numbers["loss"].item() == pytest.approx(numbers["r1"].item() * 3 / 2 * 4, rel=1e-5)
+    with pytest.raises(ConfigError, match="head_r1 must be 0"):
+        objective_of(head_r1=-1.0)
+
+
 def test_mode_seeking_adds_what_its_weight_says_and_asks_for_the_same_classes():
     objective = objective_of("conditional-gan", mode_seeking=0.5)
     objective.discriminator.eval()  # the spectral norms stand still
@@ -355,7 +382,7 @@ def test_every_cure_of_the_benchmark_is_a_recipe_and_takes_a_step(monkeypatch):
         tables = {key: value for key, value in recipe.objective.items() if key != "name"}
         assert get_objective(recipe.objective["name"]).Config.from_dict(tables)
     config = replace(get_architecture("stylegan2").tiny().config, image_size=32, num_classes=2)
-    for name in ("fade", "noisy-twins", "fake-twins"):
+    for name in ("fade", "noisy-twins", "fake-twins", "pair-seeking", "head-consistency"):
         kind = get_objective(name)
         model = get_architecture("stylegan2")(config)
         objective = kind(model, kind.Config(width=4, layers=("relu1_1", "relu2_1"), augment=""))

@@ -12,8 +12,9 @@ has both it and others:
    for Semantic Face Editing", Shen et al. 2020, arXiv:1907.10786, all of them at once).
 2. One step in W for all pictures is learned by gradient descent through generator and reader: the value shall be read,
    and the class and all other attributes as before (as in "On the steerability of generative adversarial networks",
-   Jahanian et al. 2020, arXiv:1907.07171, with the reader as the judge). Boundaries alone change much else along.
-3. Of some lengths of this step that one is chosen which does best on a few seeds that do not have the value yet, and
+   Jahanian et al. 2020, arXiv:1907.07171, with the reader as the judge). Boundaries alone change much else along. So
+   is another one for the last layer alone, which mixes colours and leaves shapes as they are.
+3. Of some lengths of both steps that one is chosen which does best on a few seeds that do not have the value yet, and
    the classes in which it works there; each other class gets a step of its own where time is left (--minutes).
 4. It is measured on up to 500 fresh seeds of its classes that do not have the value: the share that has it afterwards,
    and for the class and each other attribute, where the data knows it and the reader was sure before (a probability of
@@ -172,10 +173,11 @@ class Measured:
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """A step in W that gives a value, and what it did on fresh seeds."""
+    """A step in W that gives a value, from which layer on, and what it did on fresh seeds."""
 
     value: Value
     step: Tensor
+    start: int
     measured: Measured
 
 
@@ -209,7 +211,12 @@ class Search:
         known = True if name == "class" else self.shares[name].sum(1)[points.labels] > SHARE
         return points.sure[name] & known
 
-    def learn(self, value: Value, points: Points) -> Tensor:
+    def moved(self, w: Tensor, step: Tensor, start: int) -> Tensor:
+        """w [N, style_dim] -> w+ [N, L, style_dim] with a step in the layers from ``start`` on."""
+        there = torch.arange(self.studio.model.layers)[:, None] >= start
+        return self.studio.model.per_layer(w) + there * step
+
+    def learn(self, value: Value, start: int, points: Points) -> Tensor:
         """The step in W, [style_dim], that gives the value and leaves the rest as it is."""
         draws = torch.Generator().manual_seed(0)
         x = (self.effects[value.attribute, value.answer] / (2 * self.deviation)).requires_grad_()
@@ -218,7 +225,7 @@ class Search:
         for i in range(self.steps):
             adam.param_groups[0]["lr"] = RATE * (1 - i / self.steps)
             batch = points[torch.randint(len(points.seeds), (BATCH,), generator=draws)]
-            logits = self.studio.logits(batch.w + x * self.deviation, batch.seeds)
+            logits = self.studio.logits(self.moved(batch.w, x * self.deviation, start), batch.seeds)
             loss = F.cross_entropy(logits.pop(value.attribute), wanted) + 1e-4 * x.square().sum()
             for name, given in logits.items():
                 rows = self.counts(batch, name)
@@ -228,9 +235,9 @@ class Search:
             adam.step()
         return x.detach() * self.deviation
 
-    def try_out(self, value: Value, step: Tensor, points: Points) -> Measured:
+    def try_out(self, value: Value, step: Tensor, start: int, points: Points) -> Measured:
         """Move pictures by a step in W, and read them."""
-        after, _ = self.studio.look(points.w + step, points.seeds)
+        after, _ = self.studio.look(self.moved(points.w, step, start), points.seeds)
         others = [name for name in after if name != value.attribute]
         kept = {name: (after[name] == points.read[name], self.counts(points, name)) for name in others}
         return Measured(points.labels, after[value.attribute] == value.answer, kept)
@@ -241,15 +248,16 @@ class Search:
         inside = torch.isin(self.points.labels, torch.tensor(value.classes))
         if int(inside.sum()) - len(here.seeds) < FEW or not len(here.seeds):
             return None
-        learned = self.learn(value, here)
         few, more = here.first(self.few), here.first(self.more)
-        step = max((learned * length for length in LENGTHS), key=lambda step: self.try_out(value, step, few).margin)
-        tried = self.try_out(value, step, more)
+        learned = [(self.learn(value, start, here), start) for start in (0, self.studio.model.layers - 1)]
+        steps = [(step * length, start) for step, start in learned for length in LENGTHS]
+        step, start = max(steps, key=lambda one: self.try_out(value, *one, few).margin)
+        tried = self.try_out(value, step, start, more)
         parts = {label: tried.of([label]) for label in value.classes if (tried.labels == label).any()}
         good = tuple(label for label, part in parts.items() if part.margin >= 0)
         chosen = value.of(good) if good and tried.margin < 0 else value
         fresh = self.without(self.fresh, chosen).first(self.many)
-        return Candidate(chosen, step, self.try_out(chosen, step, fresh)) if len(fresh.seeds) else None
+        return Candidate(chosen, step, start, self.try_out(chosen, step, start, fresh)) if len(fresh.seeds) else None
 
     def find_all(self, values: Sequence[Value], until: float) -> list[Candidate]:
         """Those of all values, then of each class for which none works yet, until a time of ``time.monotonic``."""
@@ -283,8 +291,8 @@ def named(candidate: Candidate, model: StyleGenerator) -> NamedDirection:
     success = {"amount": AMOUNT, "seeds": len(measured.labels), "changed": measured.changes,
                "least kept": min(keeps.values()), **keeps}  # fmt: skip
     return NamedDirection(
-        candidate.value.name, (candidate.step / length).float(), "", float(length) / AMOUNT, (0, model.layers),
-        SOURCE, () if every else names_of(classes, model),
+        candidate.value.name, (candidate.step / length).float(), "", float(length) / AMOUNT,
+        (candidate.start, model.layers), SOURCE, () if every else names_of(classes, model),
         {key: round(float(number), 4) for key, number in success.items()},
     )  # fmt: skip
 
@@ -306,13 +314,16 @@ def in_turn(candidates: Sequence[Candidate]) -> list[Candidate]:
 
 def report(candidates: Sequence[Candidate], model: StyleGenerator) -> None:
     """Print a table, the best first."""
-    print("| direction | classes | seeds | changed | least kept | kept? |\n|---|---|---:|---:|---:|---|")
+    print(
+        "| direction | classes | from layer | seeds | changed | least kept | kept? |\n|---|---|---:|---:|---:|---:|---|"
+    )
     for one in sorted(candidates, key=lambda one: -one.measured.margin):
         measured, keeps = one.measured, one.measured.keeps
         worst, classes = min(keeps, key=keeps.__getitem__), ", ".join(names_of(one.value.classes, model))
         row = [
             one.value.name,
             classes,
+            one.start,
             len(measured.labels),
             f"{measured.changes:.3f}",
             f"{keeps[worst]:.3f} ({worst})",

@@ -56,6 +56,7 @@ class Trainer:
         self.bf16 = self.train.precision == "bf16" or (self.train.precision == "auto" and has_bf16(self.device))
         self.state, self.data = prepare(
             recipe, self.device, data=data, processes=self.world, bf16=self.bf16,
+            begins=not list_checkpoints(self.out / "checkpoints"),
             say=print if self.main and not quiet else lambda text: None,
         )  # fmt: skip
         self.model, self.objective, self.ema = self.state.model, self.state.objective, self.state.ema
@@ -160,15 +161,16 @@ class Trainer:
             return self._step()
         state, networks = self.state, (self.model, self.objective)
         # Until the first optimiser steps, running statistics are all that a step changes.
-        before = [(b, b.clone()) for network in networks for b in network.buffers()]
+        modules = [module for network in networks for module in network.modules()]
+        before = [(one, name, b, b.clone()) for one in modules for name, b in one.named_buffers(recurse=False)]
         drawn, random, self._turns = state.drawn, torch.get_rng_state(), 0
         try:
             return self._step()
         except ProcessDied as error:
             ignore_sigterm()
             if self.main and state.step and not self._turns:
-                for buffer, value in before:
-                    buffer.copy_(value)
+                for module, name, buffer, value in before:
+                    setattr(module, name, buffer.copy_(value))  # some put another tensor in its place
                 state.drawn = drawn
                 torch.set_rng_state(random)
                 self.save()

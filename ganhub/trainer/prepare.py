@@ -31,6 +31,7 @@ def prepare(
     data: Pictures | None = None,
     processes: int = 1,
     bf16: bool = False,
+    begins: bool = True,
     say: Callable[[str], None] = print,
 ) -> tuple[RunState, Pictures]:
     """Build everything that a recipe names.
@@ -40,7 +41,8 @@ def prepare(
         data: Pictures to use instead of those that the recipe names.
         processes: That train together, for the record.
         bf16: Whether the run computes in bfloat16, for the record.
-        say: Takes remarks on the pictures, a sentence each.
+        begins: Whether no checkpoint will take the place of these weights: what starts untrained is said.
+        say: Takes remarks on the pictures and on the start, a sentence each.
 
     Returns:
         The state before the first step, and the pictures.
@@ -53,7 +55,8 @@ def prepare(
     check_batch(train.batch_size, train.accumulate, processes)
     torch.manual_seed(train.seed % 2**64)
 
-    model = build_model(recipe, say)
+    say_of_start = say if begins else lambda text: None
+    model = build_model(recipe, say_of_start)
     needs = model.needs(recipe.data.size or ANY_SIDE)
     data = data or open_data(recipe.data, **needs)
     for remark in data.remarks():
@@ -64,7 +67,7 @@ def prepare(
     objective = _build_objective(recipe, model).to(device, memory_format=torch.channels_last)
     objective.check(needs["height"], needs["width"], data.paired)
     if train.init and not load_adversary(train.init, objective):
-        say(f"{train.init} holds no adversary that fits (training/): the adversary starts from scratch.")
+        say_of_start(f"{train.init} holds no adversary that fits (training/): the adversary starts from scratch.")
 
     optimizers = {
         player: torch.optim.Adam(
