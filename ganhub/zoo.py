@@ -74,6 +74,11 @@ class Entry:
         return f"{self.name} ({STUDY})" if self.level == STUDY else self.name
 
     @property
+    def takes_dabs(self) -> bool:
+        """Whether it turns line drawings into something, and dabs of colour between the lines are none of its lines."""
+        return self.takes == DRAWING
+
+    @property
     def card(self) -> str:
         """The address of its card on the Hub; "" for a person's own model, which may be nowhere but here."""
         return card_of(hub.repo_of(self.name) or "") if self.level else ""

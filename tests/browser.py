@@ -50,6 +50,14 @@ def open_tab(page: Any, name: str) -> None:
     raise AssertionError(f"the tab {name} cannot be clicked")
 
 
+def choose(page: Any, menu: str, name: str) -> None:
+    """Pick a model from a menu as one types."""
+    box = page.locator(f"{menu} input")
+    box.click()
+    box.fill(name)
+    box.press("Enter")
+
+
 class Watched:
     """One page of a browser context of its own."""
 

@@ -45,8 +45,8 @@ GROUPS = {
     "test_tray_browser": "tray", "test_links_browser": "tray",
 }  # fmt: skip
 LONGEST = (
-    "app", "test_trainer", "test_distributed", "test_judge_browser", "test_data", "test_gatys", "test_extractors",
-    "test_judge", "test_evaluate", "test_models",
+    "tray", "app", "test_app_screens", "test_trainer", "test_api_fuzz", "test_distributed", "test_app_translate",
+    "test_app_restore", "test_watchdog", "test_api", "test_judge_browser", "test_languages", "test_run_identity",
 )  # fmt: skip
 
 # They are imported by test files, and are plugins too: assertions in them explain themselves all the same.

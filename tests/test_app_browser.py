@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from tests.app_server import Server
-from tests.browser import MARKS, Watched, open_tab
+from tests.browser import MARKS, Watched, choose, open_tab
 
 pytest_plugins = ["tests.app_server", "tests.browser"]
 pytestmark = MARKS
@@ -46,10 +46,7 @@ class Visit(Watched):
         return self.page.eval_on_selector(f"{box} {tag}", "found => found.currentSrc || found.src")
 
     def choose(self, menu: str, name: str) -> None:
-        box = self.page.locator(f"{menu} input")
-        box.click()
-        box.fill(name)
-        box.press("Enter")
+        choose(self.page, menu, name)
 
     def style_network(self, name: str) -> None:
         """Choose a style network, and the smallest size: this is about the page, not the painting."""

@@ -5,6 +5,7 @@ axe-core (MPL-2.0, for tests alone): ``npm install --prefix tests``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from PIL import Image
 
 from ganhub.app.tabs import generate
 from tests.app_server import Server
-from tests.browser import MARKS, Watched, open_tab
+from tests.browser import MARKS, Watched, choose, open_tab
 
 pytest_plugins = ["tests.app_server", "tests.browser"]
 pytestmark = MARKS
@@ -52,13 +53,6 @@ def value(page: Any, box: str) -> str:
     return page.locator(f"{box} input, {box} textarea").first.input_value()
 
 
-def choose(page: Any, menu: str, name: str) -> None:
-    box = page.locator(f"{menu} input")
-    box.click()
-    box.fill(name)
-    box.press("Enter")
-
-
 @pytest.fixture(scope="module")
 def visit(browser: Any, server: Server, shots: Path) -> Iterator[Watched]:
     visit = Watched(browser, server.url, shots)
@@ -67,23 +61,52 @@ def visit(browser: Any, server: Server, shots: Path) -> Iterator[Watched]:
     visit.close()
 
 
-@pytest.mark.parametrize("size", list(SIZES))
-def test_every_tab_has_its_picture_above_the_fold(browser: Any, server: Server, shots: Path, size: str) -> None:
-    """By itself, without a scroll; the page holds still while it opens; and no tab is wider than the window."""
-    width, height = SIZES[size]
-    visit = Watched(browser, server.url, shots, script=SHIFTS, viewport={"width": width, "height": height})
+@pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
+def test_the_page_holds_still_while_it_opens(browser: Any, server: Server, shots: Path, size: tuple[int, int]) -> None:
+    visit = Watched(
+        browser, server.url, shots, script=SHIFTS, viewport=dict(zip(("width", "height"), size, strict=True))
+    )
+    picture(visit.page, "#generate-wall")
+    picture(visit.page, "#generate-picked")
+    visit.page.wait_for_timeout(1000)
+    assert visit.page.evaluate("window.shift") < 0.1
+    visit.close()
+
+
+def test_the_page_holds_still_when_the_wall_comes_late(browser: Any, server: Server, shots: Path) -> None:
+    """Gradio loads each kind of component by itself, in no fixed order; on a phone all lie in one column."""
+    phone = dict(zip(("width", "height"), SIZES["phone"], strict=True))
+    visit, late = Watched(browser, server.url, shots, script=SHIFTS, viewport=phone), []
+    visit.page.route(re.compile(r"/assets/Gallery-.*\.js"), lambda route: late.append(route))
+    visit.page.reload(wait_until="commit")
+    for one in ("#generate-run", "#generate-seed", "#generate-send"):
+        visit.page.locator(one).wait_for()
+    visit.page.wait_for_timeout(500)
+    assert late and not visit.page.locator("#generate-wall").count()
+    for route in late:
+        route.continue_()
+    picture(visit.page, "#generate-wall")
+    picture(visit.page, "#generate-picked")
+    assert visit.page.evaluate("window.shift") < 0.1
+    visit.close()
+
+
+def test_every_tab_has_its_picture_above_the_fold(browser: Any, server: Server, shots: Path) -> None:
+    """By itself, without a scroll; and no tab is wider than the window."""
+    visit = Watched(browser, server.url, shots)
     page = visit.page
-    picture(page, "#generate-wall")
-    picture(page, "#generate-picked")
-    page.wait_for_timeout(1000)
-    assert page.evaluate("window.shift") < 0.1
     for name, box in BOXES.items():
+        page.set_viewport_size(dict(zip(("width", "height"), SIZES["phone"], strict=True)))
         open_tab(page, name)
         picture(page, box)
-        place = page.locator(box).bounding_box()
-        assert place["y"] + min(place["height"], 200) <= height, f"{name}: its picture begins at {place['y']}"
-        visit.not_wider_than_the_window(name)
-        visit.shot(f"{name.lower()}-{size}")
+        for size, (width, height) in reversed(SIZES.items()):
+            page.set_viewport_size({"width": width, "height": height})
+            page.wait_for_timeout(300)
+            page.evaluate("window.scrollTo(0, 0)")
+            place = page.locator(box).bounding_box()
+            assert place["y"] + min(place["height"], 200) <= height, f"{name}: its picture begins at {place['y']}"
+            visit.not_wider_than_the_window(f"{name}, {size}:")
+            visit.shot(f"{name.lower()}-{size}")
     visit.close()
 
 

@@ -25,7 +25,7 @@ from ganhub.creation.reproduce import read_creation
 from ganhub.images import to_uint8
 from ganhub.models import get_architecture
 from tests.app_server import Server, refusal
-from tests.browser import MARKS, Watched
+from tests.browser import MARKS, WAIT, Watched
 
 pytest_plugins = ["tests.app_server", "tests.browser"]
 needs_pygmo = pytest.mark.skipif(
@@ -171,7 +171,10 @@ class Visit(Watched):
         )
 
     def says(self, text: str) -> None:
-        self.page.locator("#evolve-status", has_text=re.compile(text)).wait_for()
+        from playwright.sync_api import expect
+
+        status = self.page.locator("#evolve-status")
+        expect(status).to_contain_text(re.compile(text), timeout=WAIT)  # or else it tells what is there
 
     def sources(self) -> list[str]:
         return self.page.eval_on_selector_all("#evolve-wall img", "all => all.map(one => one.currentSrc)")

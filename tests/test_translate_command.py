@@ -11,7 +11,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from ganhub import AutoModel
-from ganhub.apply import translating
+from ganhub.apply import hints, translating
 from ganhub.cli import cli
 from ganhub.errors import ConfigError, ImageError
 from ganhub.images import load_image, resize, save_image
@@ -63,6 +63,27 @@ def test_files_folders_and_transparency(place):
                                  self_ensemble=True)  # fmt: skip
     assert (load_image("c.png") - made).abs().max() < 0.01
     run("upscale", "clear.png", "--model", "large", "--out", "b.jpg", says="transparency laid on white")
+
+
+def test_dabs_on_a_drawing_are_laid_on_what_the_network_made_of_its_lines(place, monkeypatch):
+    """As in the app, where its metrics.json says that it takes drawings; by name and by folder."""
+    drawing = torch.ones(1, 3, 48, 48)
+    drawing[..., 8:40, 8:10] = drawing[..., 8:40, 38:40] = drawing[..., 8:10, 8:40] = drawing[..., 38:40, 8:40] = -1
+    lines = drawing.clone()
+    drawing[:, 1:, 20:26, 20:26] = -1  # red
+    save_image(drawing, "dabbed.png")
+    model = AutoModel.from_pretrained("model_cards/drawn")
+    run("translate", "dabbed.png", "--model", "drawn", "--out", "before.png")
+    assert (load_image("before.png") - model.translate(drawing)).abs().max() < 0.01, "nobody says what it takes"
+    (place / "model_cards" / "drawn" / "metrics.json").write_text('{"takes": "drawing"}')
+    wanted = hints.coloured(model.translate(lines), drawing)
+    assert (wanted - model.translate(drawing)).abs().max() > 0.1
+    monkeypatch.setenv("HOME", str(place))
+    (place / "drawn").mkdir()  # of pictures: no model's folder
+    save_image(drawing, "drawn/dabbed.png")
+    for which in ("drawn", "model_cards/drawn", "~/model_cards/drawn"):
+        run("translate", "dabbed.png", "--model", which, "--out", "after.png", "--force")
+        assert (load_image("after.png") - wanted).abs().max() < 0.01
 
 
 def test_inpainting_fills_the_mask_s_hole_alone(place):

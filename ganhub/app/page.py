@@ -14,7 +14,7 @@ from ganhub import zoo
 from ganhub.app import _parts as parts
 from ganhub.app import api, languages
 from ganhub.app import tabs as declared
-from ganhub.app.declared import ASSETS, Bench, Built, Tab, script
+from ganhub.app.declared import ASSETS, Bench, Built, Tab, handler, script
 from ganhub.app.drawings import Drawings
 from ganhub.app.editor import build_tray
 from ganhub.app.gpu import is_lent
@@ -161,7 +161,7 @@ def launch_options() -> dict[str, Any]:
         "show_error": False,
         "state_session_capacity": limits.sessions,
         "i18n": languages.i18n(),
-        "head": languages.head(),
+        "head": languages.head() + f"<script>{handler('calls_in_turn')}</script>",
         "mcp_server": importlib.util.find_spec("mcp") is not None,  # of the extra `mcp`; a Space has it
         "max_threads": THREADS,
         "app_kwargs": {"middleware": middleware(limits)},

@@ -42,7 +42,7 @@ def digest_of(value: Any, name: str, inputs: Inputs) -> Any:
     if not value or (isinstance(value, str) and SHA256.fullmatch(value)):
         return value or ""
     if isinstance(value, str) and value.startswith("data:"):
-        return inputs.add(_decoded(value, name))
+        return inputs.add(decoded(value, name))
     if isinstance(value, str) and is_upload(value):
         with contextlib.suppress(OSError):  # it is used, so it is not the oldest
             os.utime(value)
@@ -83,7 +83,12 @@ def require_small(creation: Creation, inputs: Inputs, side: int) -> None:
             )
 
 
-def _decoded(text: str, name: str) -> bytes:
+def decoded(text: str, name: str) -> bytes:
+    """The bytes of a data URL.
+
+    Raises:
+        ConfigError: It is none of a picture; ``name`` is the field's, for the sentence.
+    """
     start = DATA_URL.match(text)
     try:
         if start:

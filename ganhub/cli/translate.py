@@ -9,11 +9,12 @@ from typing import Annotated
 
 import typer
 
-from ganhub import zoo
+from ganhub import hub, zoo
 from ganhub.cli import _files as files
 from ganhub.cli._inputs import place
 from ganhub.convert import SUFFIXES
 from ganhub.creation import Inpaint, Inputs, LocalLibrary, Translate, marks, render
+from ganhub.creation.library import is_foreign
 from ganhub.creation.photo import NO_PHOTO, OfPhoto, read_mask
 from ganhub.errors import ConfigError
 from ganhub.models import Inpainter, Translator
@@ -44,13 +45,15 @@ def translate(
 ) -> None:
     """Translate photos: sketch to picture, photo to painting, grey to colour, by what the model has learnt.
 
-    Transparency is kept where the suffix allows it; photos lie as they are meant to be seen.
+    Transparency is kept where the suffix allows it; photos lie as they are meant to be seen. For a model of line
+    drawings, dabs of colour between the lines colour what lies there, and the drawing is laid on white.
     """
     jobs, side = _planned(photos, out, force), files.side_of_tiles(tile)
     library = LocalLibrary(device)
     library.open(model, Translator)
-    options = {"model": model, "tile": side, "self_ensemble": self_ensemble}
-    _work(jobs, library, Translate(photo=NO_PHOTO, **options), Inputs(), "translated")
+    dabs = not is_foreign(model) and zoo.read_entry(model, hub.locate(model)).takes_dabs
+    plan = Translate(photo=NO_PHOTO, model=model, tile=side, self_ensemble=self_ensemble, opaque=dabs, dabs=dabs)
+    _work(jobs, library, plan, Inputs(), "translated")
 
 
 def upscale(

@@ -55,9 +55,10 @@ def _short(value: float) -> str:
 
 
 def shown(value: Any) -> str:
-    """Any value in at most 40 characters; neither a huge number nor a deep list is written out for it."""
+    """Any value in at most 40 characters of one line; neither a huge number nor a deep list is written out for it."""
     try:
-        return (value if isinstance(value, str) else reprlib.repr(value))[:40]
+        text = (value if isinstance(value, str) else reprlib.repr(value))[:40]
+        return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
     except (ValueError, RecursionError):
         return f"a huge {type(value).__name__}"
 

@@ -185,7 +185,7 @@ class Provenance:
             ) from error
         data = _table("the text", data)
         if data.get("format") != FORMAT or isinstance(data["format"], bool):
-            writer = checks.shown(data.get("ganhub", "no ganhub"))
+            writer = checks.shown(data.get("ganhub", "")) or "no ganhub"
             raise ConfigError(
                 f"What the file says of itself is in another format, written by {writer}, and this is ganhub "
                 f"{__version__}: upgrade ganhub."

@@ -9,7 +9,6 @@ beside it, in the subfolder "reverse".
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +17,7 @@ from ganhub.config import BaseConfig
 from ganhub.errors import ConfigError
 from ganhub.losses.adversarial import least_squares_loss, score_statistics
 from ganhub.models._unpaired import UnpairedObjective, UnpairedTranslator
+from ganhub.nn.memory import Memory
 from ganhub.nn.random import uniform
 from ganhub.objectives._base import Batch
 
@@ -34,16 +34,15 @@ class CycleGAN(UnpairedTranslator, architecture="cyclegan"):
     default_objective = "cycle"
 
 
-class ImagePool(nn.Module):
+class ImagePool(Memory):
     """The last fake pictures, of which a discriminator sees some again: section 4, after Shrivastava et al. 2016.
 
     Once it is full, each new picture takes, with probability 1/2, the place of an old one, which is returned instead.
     """
 
     def __init__(self, size: int) -> None:
-        super().__init__()
+        super().__init__("pictures")
         self.size = size
-        self.register_buffer("pictures", torch.empty(0))
 
     @torch.no_grad()
     def forward(self, fake: Tensor, seeds: Tensor) -> Tensor:
@@ -60,11 +59,6 @@ class ImagePool(nn.Module):
                 shown[k] = self.pictures[place]
                 self.pictures[place] = fake[k]
         return shown
-
-    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
-        if (saved := state_dict.get(prefix + "pictures")) is not None:
-            self.pictures = torch.empty_like(saved, device=self.pictures.device)  # of whatever length it had
-        super()._load_from_state_dict(state_dict, prefix, *rest)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,9 +29,9 @@ def build(bench: Bench) -> Built:
     """Lay the tab out; doors: "model", "seed" and "label" (of the click), "send" and "edit" (buttons)."""
     at = SimpleNamespace(outcome=gr.State(None), last=gr.State(None))
     with gr.Row(elem_classes="split"):
-        with gr.Column(scale=1, min_width=290, elem_classes="asked"):
+        with gr.Column(scale=1, min_width=290, elem_classes="asked", elem_id="generate-asked"):
             asked(bench, at)
-        with gr.Column(scale=3, min_width=320, elem_classes="shown"):
+        with gr.Column(scale=3, min_width=320, elem_classes="shown", elem_id="generate-shown"):
             shown(at)
     return connect(bench, at)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from types import SimpleNamespace
@@ -11,12 +12,14 @@ import gradio as gr
 
 from ganhub import images, zoo
 from ganhub.app import _parts as parts
-from ganhub.app import menus
-from ganhub.app.declared import ASSETS, Bench, Built, Form, Outcome, Tab, take_the_brush
+from ganhub.app import menus, sources
+from ganhub.app.declared import ASSETS, Bench, Built, Form, Outcome, Tab, handler, take_the_brush
 from ganhub.app.gpu import render
 from ganhub.app.jobs import Report
 from ganhub.creation import Creation, Inputs, Translate, marks
 from ganhub.errors import ConfigError
+from ganhub.images.codec import look_into
+from ganhub.images.lettering import as_lines
 from ganhub.models import Translator
 
 CANVAS = 512  # pixels a side
@@ -28,6 +31,8 @@ DRAWINGS = [str(ASSETS / f"sketch-{name}.png") for name in SKETCHES]
 VIEWS = [str(ASSETS / f"{name}.jpg") for name in PHOTOS]
 BRUSHES = ["#000000", "#ffffff", "#d2573b", "#e8b730", "#4f9d4a", "#3b6fd2", "#8a5a3c"]
 MOST = 1024  # long side of a picture that is translated here
+LETTER = 256  # pixels a side of what the browser draws of a typed character
+PEN = 9  # pixels that the lines of a typed character are wide
 SIDE = 470  # pixels that canvas and result are high
 
 
@@ -44,6 +49,11 @@ def build(bench: Bench) -> Built:
                 elem_classes="painting", slider_position=4,
             )  # fmt: skip
             kinds = shelves(at.model.value)
+            at.character = gr.Textbox(
+                label="Or type a character", placeholder="永", max_lines=1, submit_btn=True,
+                visible=writes(at.model.value), elem_id="translate-character",
+            )  # fmt: skip
+            at.typed = gr.Textbox(visible=False)  # what the browser's fonts make of it
             with gr.Column(visible=kinds[0]) as at.drawings_shelf:
                 at.drawings = parts.swatches("Or take one of these drawings", DRAWINGS, "translate-sketches")
             with gr.Column(visible=kinds[1]) as at.photos_shelf:
@@ -90,13 +100,17 @@ def connect(bench: Bench, at: SimpleNamespace) -> Built:
     at.idea.click(parts.calm(idea), [at.model, at.number], at.number, queue=False, **parts.PRIVATE).then(
         parts.calm(laid_idea), [at.model, at.number], at.canvas, **parts.PRIVATE
     ).then(None, **brush).then(parts.calm(of_an_idea, bench), [at.model, at.number], outputs, **parts.PRIVATE)
+    at.character.submit(
+        parts.calm(written), [at.character, at.typed], at.canvas, js=handler("write_character"), **parts.PRIVATE
+    ).success(None, **brush).then(translated, inputs, outputs, **in_line, **parts.PRIVATE)  # fmt: skip
     at.upload.upload(parts.calm(laid), at.upload, at.canvas, **parts.PRIVATE).then(None, **brush)
-    at.model.input(
-        parts.calm(lambda name: [gr.Column(visible=kind) for kind in shelves(name)]), at.model,
-        [at.drawings_shelf, at.photos_shelf], **parts.PRIVATE,
-    ).then(parts.calm(kept_or_first), [at.model, at.canvas], at.canvas, **parts.PRIVATE).then(
+    # However the model came: by hand, by a link or from the tray.
+    at.model.change(
+        parts.calm(what_is_shown), at.model, [at.drawings_shelf, at.photos_shelf, at.character], **parts.PRIVATE
+    )
+    at.model.input(parts.calm(kept_or_first), [at.model, at.canvas], at.canvas, **parts.PRIVATE).then(
         translated, inputs, outputs, **in_line, **parts.PRIVATE
-    )  # fmt: skip
+    )
     first = [at.model, at.pair]
     # The canvas goes first: the page asks one after the other, and once there is a result there is nothing to lay.
     openings = ((parts.calm(first_on_canvas), first, at.canvas), (parts.calm(opening, bench), first, outputs))
@@ -114,7 +128,7 @@ def run(bench: Bench, model: str, canvas: Any, request: gr.Request) -> Iterator[
     inputs = Inputs()
     name = menus.menu_name(model)
     entry = zoo.entry_of(name)
-    dabs = entry is not None and entry.takes == zoo.DRAWING  # it is shown lines alone
+    dabs = entry is not None and entry.takes_dabs
     creation = Translate(model=name, photo=inputs.add(drawn), size=MOST, opaque=True, dabs=dabs)
 
     def work(report: Report) -> tuple[tuple[str, str], Outcome]:
@@ -158,10 +172,20 @@ def shelves(model: Any) -> tuple[bool, bool]:
     return kind != zoo.PHOTO, kind not in (zoo.DRAWING, zoo.WRITING)
 
 
+def writes(model: Any) -> bool:
+    """Whether a model turns written characters into something."""
+    entry = zoo.entry_of(model)
+    return entry is not None and entry.takes == zoo.WRITING
+
+
+def what_is_shown(model: Any) -> list[Any]:
+    """Both shelves and the box for a character, shown where a model takes such."""
+    return [gr.update(visible=kind) for kind in (*shelves(model), writes(model))]
+
+
 def examples_for(model: Any) -> list[str]:
     """The examples of the kind that a model takes."""
-    entry = zoo.entry_of(model)
-    if entry and entry.takes == zoo.WRITING:
+    if writes(model):
         return WRITINGS
     return DRAWINGS if shelves(model)[0] else VIEWS
 
@@ -224,6 +248,22 @@ def kept_or_first(model: str, canvas: Any) -> dict[str, Any] | None:
     if fits and given.get("composite"):
         return given
     return laid_example(examples_for(model), 0)
+
+
+def written(character: str, picture: str) -> dict[str, Any]:
+    """A typed character on the canvas, as thin lines: from a data URL of it, black on white."""
+    if not character:
+        raise ConfigError("Type a character first.")
+    if not picture:
+        raise ConfigError(f"No font of this browser has “{character}”: draw it on the canvas.")
+    file = sources.decoded(picture, "picture")
+    if look_into(file, lambda one: max(one.size)) > LETTER:
+        raise ConfigError(f"The picture of a character is {LETTER} pixels a side at most: load the page anew.")
+    ink = (1 - images.load_image(io.BytesIO(file), channels=1)) / 2
+    if not (ink > 0.5).any():
+        raise ConfigError(f"“{character}” leaves nothing on the paper: type another character, or draw it.")
+    path = parts.save_png(as_lines(ink[0, 0], CANVAS, PEN), "character")
+    return {"background": None, "layers": [path], "composite": path}
 
 
 def laid(path: str) -> str:
