@@ -8,11 +8,15 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import time
 from collections.abc import Coroutine, Iterable, Iterator
 from typing import Any, TypeVar
 
 import gradio as gr
 
+from ganhub.app._parts import calm, follow, run_and_stop
+from ganhub.app.declared import Bench
+from ganhub.app.jobs import Jobs
 from ganhub.app.shield import Limits, Twin, guard, middleware, own_folder, raw_editor
 
 T = TypeVar("T")
@@ -40,6 +44,14 @@ def paths(routes: Iterable[Any]) -> Iterator[str]:
             yield route.path
 
 
+def told(bench: Bench, name: str, request: gr.Request) -> Iterator[tuple]:
+    """A job's result, of a call whose thread comes late where its name says so."""
+    time.sleep(1 if name == "late" else 0)
+    job = yield from follow(bench, "tab", request, lambda report: name, noun="Step", outputs=1, stopped="Stopped.")
+    if job:
+        yield job.result(), "done"
+
+
 def main(port: int) -> None:
     """Serve it, and print the paths of Gradio's routes as JSON."""
     own_folder()
@@ -47,6 +59,9 @@ def main(port: int) -> None:
         inputs = [gr.Image(type="filepath"), gr.Gallery(), raw_editor(gr.ImageEditor(layers=False)), gr.Textbox()]
         first = gr.Button().click(lambda *values: "quickly", inputs, inputs[3], api_name="all")
         second = gr.on([], lambda *values: "slowly", inputs, inputs[3], concurrency_id="x-slow")
+        bench, name = Bench(library=None, jobs=Jobs(), drawings=None), gr.Textbox()
+        gr.Button().click(calm(told, bench), name, [gr.Textbox(), gr.Textbox()], api_name="told", concurrency_limit=2)
+        run_and_stop("Run", bench.jobs, "tab")
     app.queue(api_open=False)
     guard(app, {first["id"]: Twin(second["id"], lambda data: data[3] == "slow")}, LIMITS)
     app.launch(

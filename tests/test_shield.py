@@ -354,6 +354,22 @@ def test_slow_calls_take_their_own_lane(served: SimpleNamespace) -> None:
     assert call(served, [None, None, None, "quick"])[1]["output"]["data"] == ["quickly"]
 
 
+@pytest.mark.parametrize("after, said", [("told", True), ("stop_tab", False)])
+def test_an_older_call_whose_thread_comes_late_says_nothing(served: SimpleNamespace, after: str, said: bool) -> None:
+    """On a busy machine the thread of a call may begin after a newer call was answered, or after Stop was pressed."""
+    ids = {one["api_name"]: one["id"] for one in served.client.get("/config").json()["dependencies"]}
+    body = {"session_hash": after, "data": ["late"], "fn_index": ids["told"]}
+    assert served.client.post(f"{API}/queue/join", json=body).status_code == 200
+    body |= {"data": ["newer"] if said else [], "fn_index": ids[after]}
+    newer = served.client.post(f"{API}/queue/join" if said else f"{API}/run/predict", json=body)
+    assert newer.status_code == 200
+    with served.client.stream("GET", f"{API}/queue/data", params={"session_hash": after}) as stream:
+        messages = [json.loads(line[6:]) for line in stream.iter_lines() if line.startswith("data: ")]
+    assert sum(one["msg"] == "process_completed" and one["success"] for one in messages) == 1 + said
+    texts = json.dumps([one["output"] for one in messages if "output" in one])
+    assert "late" not in texts and ("newer" in texts) == said
+
+
 def test_the_brush_over_http(served: SimpleNamespace) -> None:
     def send(index: Any) -> int:
         fields = {"component_id": str(served.canvas), "session_hash": "s1", "fn_name": "accept_blobs", "type": "layer",

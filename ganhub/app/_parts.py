@@ -25,7 +25,7 @@ from ganhub.app.declared import Bench
 from ganhub.app.drawings import file_name, result_folder
 from ganhub.app.jobs import Job, Jobs, Progress, Report
 from ganhub.app.lanes import CORES
-from ganhub.app.shield import FAILED, address_of, raw_editor
+from ganhub.app.shield import FAILED, address_of, raw_editor, turn_of
 from ganhub.creation import Creation, Inputs, checks, marks
 from ganhub.errors import ConfigError, GanhubError
 from ganhub.images import provenance
@@ -283,8 +283,9 @@ def follow(
         look: The values for an early look; they stay as they are without one.
         lane: Where the work waits for its turn, see :mod:`ganhub.app.lanes`.
     """
-    who = address_of(request)
-    job = bench.jobs.start(visitor(request, tab), work, lane=lane or LANES.get(tab, ""), who=who)
+    job = bench.jobs.start(
+        visitor(request, tab), work, lane=lane or LANES.get(tab, ""), who=address_of(request), turn=turn_of(request)
+    )
     seen = None
     for progress in job:
         if job.replaced:
@@ -323,7 +324,7 @@ def run_and_stop(label: str, jobs: Jobs, tab: str) -> tuple[gr.Button, gr.HTML]:
     status = gr.HTML(elem_id=f"{tab}-status", elem_classes="status", container=False)
 
     async def stop_work(request: gr.Request) -> str:
-        job = jobs.stop(visitor(request, tab))
+        job = jobs.stop(visitor(request, tab), turn=turn_of(request))
         if job is None:
             return "Nothing is running."
         # So that this does not overtake the last word of the work itself. In no thread: files are served by those.

@@ -25,6 +25,7 @@ BREATHE_EVERY = 0.02
 LOOK_EVERY = 0.75  # between two early looks: a page on a busy machine that gets more never comes to its own buttons
 WORD_FROM = 0.5  # and at the latest so long after one, however slow the work: the listener must be able to leave
 WORD_IN_LINE = 2.0  # the same for work that has not begun: of those there may be many
+MOST_TURNS = 4096  # visitors and tabs whose newest call is remembered
 LOOK_IN_LINE = 0.2  # between two looks at whether somebody who waits in line was told to stop
 
 
@@ -277,10 +278,11 @@ class Jobs:
     def __init__(self, lanes: Lanes | None = None, *, most: float = 0) -> None:
         self.lanes, self.most = lanes or Lanes(), most
         self._lock, self._newest = threading.Lock(), weakref.WeakValueDictionary()
+        self._turns: dict[tuple[str, str], int] = {}  # of the newest, also once it is gone
 
     def start(
         self, key: tuple[str, str], work: Callable[[Report], T], *, lane: str = "", who: str = "",
-        files: Collection[str] = (),
+        turn: int = 0, files: Collection[str] = (),
     ) -> Job[T]:  # fmt: skip
         """Start work; what the same visitor had running in the same tab is stopped, and replaced also where it
         has ended.
@@ -288,6 +290,8 @@ class Jobs:
         Args:
             lane: Where the work waits for its turn; "" begins at once.
             who: The visitor's address, which has so many places in line.
+            turn: A number that grows with each call. On a busy machine the thread of an older call may come here after
+                that of a newer one: then it is the older that is stopped and replaced.
             files: What it reads of the folder of uploads and results.
 
         Raises:
@@ -295,16 +299,34 @@ class Jobs:
         """
         job = Job(work, self.lanes.enter(lane, who) if lane else None, most=self.most, files=files)
         with self._lock:
-            before, self._newest[key] = self._newest.get(key), job
-        if before is not None:
-            before.replaced = True
-            before.stop()
+            if turn < self._turns.get(key, 0):
+                older = job
+            else:
+                older, self._newest[key] = self._newest.get(key), job
+                self._note_turn(key, turn)
+        if older is not None:
+            older.replaced = True
+            older.stop()
         return job
 
-    def stop(self, key: tuple[str, str]) -> Job | None:
-        """Tell a visitor's work in a tab to end; the job, or None when nothing was running."""
+    def _note_turn(self, key: tuple[str, str], turn: int) -> None:
+        self._turns.pop(key, None)
+        self._turns[key] = turn
+        while len(self._turns) > MOST_TURNS:
+            del self._turns[next(iter(self._turns))]
+
+    def stop(self, key: tuple[str, str], *, turn: int = 0) -> Job | None:
+        """Tell a visitor's work in a tab to end, also what was asked for before and has not begun.
+
+        Args:
+            turn: As that of :meth:`start`.
+
+        Returns:
+            The job, or None when nothing was running.
+        """
         with self._lock:
             job = self._newest.get(key)
+            self._note_turn(key, max(turn, self._turns.get(key, 0)))
         if job is None or job.done:
             return None
         job.stop()

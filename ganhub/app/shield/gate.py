@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import logging
 import re
@@ -61,6 +62,7 @@ class Shield:
         self.app, self.limits = app, limits or Limits.from_environment()
         self.visitors = Visitors(self.limits)
         self.listeners = Listeners(self.limits.unheard)
+        self._turns = itertools.count(1)
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Hand a request on, or answer it with a refusal."""
@@ -87,6 +89,7 @@ class Shield:
                 await send({"type": "http.response.body", "body": b""})
                 return
             scope["ganhub.address"] = who = address(scope)
+            scope["ganhub.turn"] = next(self._turns)
             with self.visitors.answering(who):
                 await self._hand_on(scope, receive, answer)
         except Refused as refusal:

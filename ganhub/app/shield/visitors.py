@@ -49,9 +49,18 @@ def address(scope: Scope) -> str:
 
 def address_of(request: Any) -> str:
     """The address of a listener's request, as the gate has noted it; "" where there is none."""
+    return _noted(request, "ganhub.address", "")
+
+
+def turn_of(request: Any) -> int:
+    """How many requests the gate had let pass when this one came: later ones have more; 0 where there is none."""
+    return _noted(request, "ganhub.turn", 0)
+
+
+def _noted(request: Any, name: str, otherwise: Any) -> Any:
     inner = getattr(request, "request", request)
     scope = getattr(inner, "scope", None) or {}
-    return scope.get("ganhub.address", "")
+    return scope.get(name, otherwise)
 
 
 def _told_address(scope: Scope) -> str:
