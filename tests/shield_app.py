@@ -52,6 +52,18 @@ def told(bench: Bench, name: str, request: gr.Request) -> Iterator[tuple]:
         yield job.result(), "done"
 
 
+def heavy(component: gr.Textbox) -> gr.Textbox:
+    """A component to whose value a look is given for a second before it leaves, where it says so."""
+    plain = component.postprocess
+
+    def postprocess(value: str | None) -> str | None:
+        time.sleep(1 if value == "heavy" else 0)
+        return plain(value)
+
+    component.postprocess = postprocess
+    return component
+
+
 def main(port: int) -> None:
     """Serve it, and print the paths of Gradio's routes as JSON."""
     own_folder()
@@ -60,7 +72,9 @@ def main(port: int) -> None:
         first = gr.Button().click(lambda *values: "quickly", inputs, inputs[3], api_name="all")
         second = gr.on([], lambda *values: "slowly", inputs, inputs[3], concurrency_id="x-slow")
         bench, name = Bench(library=None, jobs=Jobs(), drawings=None), gr.Textbox()
-        gr.Button().click(calm(told, bench), name, [gr.Textbox(), gr.Textbox()], api_name="told", concurrency_limit=2)
+        gr.Button().click(
+            calm(told, bench), name, [heavy(gr.Textbox()), gr.Textbox()], api_name="told", concurrency_limit=2
+        )
         run_and_stop("Run", bench.jobs, "tab")
     app.queue(api_open=False)
     guard(app, {first["id"]: Twin(second["id"], lambda data: data[3] == "slow")}, LIMITS)

@@ -25,7 +25,7 @@ from ganhub.app.declared import Bench
 from ganhub.app.drawings import file_name, result_folder
 from ganhub.app.jobs import Job, Jobs, Progress, Report
 from ganhub.app.lanes import CORES
-from ganhub.app.shield import FAILED, address_of, raw_editor, turn_of
+from ganhub.app.shield import FAILED, caller, raw_editor
 from ganhub.creation import Creation, Inputs, checks, marks
 from ganhub.errors import ConfigError, GanhubError
 from ganhub.images import provenance
@@ -283,17 +283,16 @@ def follow(
         look: The values for an early look; they stay as they are without one.
         lane: Where the work waits for its turn, see :mod:`ganhub.app.lanes`.
     """
-    job = bench.jobs.start(
-        visitor(request, tab), work, lane=lane or LANES.get(tab, ""), who=address_of(request), turn=turn_of(request)
-    )
+    job = bench.jobs.start(visitor(request, tab), work, lane=lane or LANES.get(tab, ""), **caller(request))
     seen = None
     for progress in job:
         if job.replaced:
-            continue
+            break
         fresh = look is not None and progress.preview is not None and progress.preview is not seen
         seen = progress.preview if fresh else seen
         yield *(look(seen) if fresh else keep(outputs)), bar(progress, noun)
-    job.thread.join()
+    if not job.replaced:
+        job.settle()
     if job.replaced:
         yield (*keep(outputs + 1),)
         return None
@@ -324,7 +323,7 @@ def run_and_stop(label: str, jobs: Jobs, tab: str) -> tuple[gr.Button, gr.HTML]:
     status = gr.HTML(elem_id=f"{tab}-status", elem_classes="status", container=False)
 
     async def stop_work(request: gr.Request) -> str:
-        job = jobs.stop(visitor(request, tab), turn=turn_of(request))
+        job = jobs.stop(visitor(request, tab), turn=caller(request)["turn"])
         if job is None:
             return "Nothing is running."
         # So that this does not overtake the last word of the work itself. In no thread: files are served by those.

@@ -25,7 +25,8 @@ BREATHE_EVERY = 0.02
 LOOK_EVERY = 0.75  # between two early looks: a page on a busy machine that gets more never comes to its own buttons
 WORD_FROM = 0.5  # and at the latest so long after one, however slow the work: the listener must be able to leave
 WORD_IN_LINE = 2.0  # the same for work that has not begun: of those there may be many
-MOST_TURNS = 4096  # visitors and tabs whose newest call is remembered
+MOST_CALLERS = 4096  # visitors and tabs whose newest call is remembered
+ANSWER = 10.0  # seconds that a result waits for the answers to older calls: to whoever left there is none
 LOOK_IN_LINE = 0.2  # between two looks at whether somebody who waits in line was told to stop
 
 
@@ -94,6 +95,7 @@ class Job(Generic[T]):
 
     Attributes:
         replaced: Whether the same visitor has started another one in its place.
+        behind: Events that are set once older calls of the same visitor and tab are answered.
     """
 
     def __init__(
@@ -102,6 +104,7 @@ class Job(Generic[T]):
     ) -> None:  # fmt: skip
         self._work, self._changed, self._stop = work, threading.Condition(), threading.Event()
         self._ticket, self._on_end, self._most, self.replaced = ticket, [], most, False
+        self.behind: list[threading.Event] = []
         self._held: list[str] = []
         self.hold(files)
         self._progress: Progress | None = None
@@ -193,6 +196,16 @@ class Job(Generic[T]):
             raise self._error
         return self._result
 
+    def settle(self) -> None:
+        """Wait for the end, and until what was asked for before is answered: those answers would come after this one.
+
+        What this one replaced ends soon; its last pictures may be on their way.
+        """
+        self.thread.join()
+        until = time.monotonic() + ANSWER
+        for older in self.behind:
+            older.wait(max(0.0, until - time.monotonic()))
+
     def __iter__(self) -> Iterator[Progress]:
         pause, looked = PATIENCE, 0.0
         try:
@@ -278,11 +291,12 @@ class Jobs:
     def __init__(self, lanes: Lanes | None = None, *, most: float = 0) -> None:
         self.lanes, self.most = lanes or Lanes(), most
         self._lock, self._newest = threading.Lock(), weakref.WeakValueDictionary()
-        self._turns: dict[tuple[str, str], int] = {}  # of the newest, also once it is gone
+        # The newest turn, and an event of each call that may not be answered yet.
+        self._calls: dict[tuple[str, str], tuple[int, list[threading.Event]]] = {}
 
     def start(
         self, key: tuple[str, str], work: Callable[[Report], T], *, lane: str = "", who: str = "",
-        turn: int = 0, files: Collection[str] = (),
+        turn: int = 0, over: threading.Event | None = None, files: Collection[str] = (),
     ) -> Job[T]:  # fmt: skip
         """Start work; what the same visitor had running in the same tab is stopped, and replaced also where it
         has ended.
@@ -291,7 +305,8 @@ class Jobs:
             lane: Where the work waits for its turn; "" begins at once.
             who: The visitor's address, which has so many places in line.
             turn: A number that grows with each call. On a busy machine the thread of an older call may come here after
-                that of a newer one: then it is the older that is stopped and replaced.
+                that of a newer one: then it is the older that is stopped and replaced. 0 where it is not known.
+            over: Is set once the call was answered in full.
             files: What it reads of the folder of uploads and results.
 
         Raises:
@@ -299,21 +314,23 @@ class Jobs:
         """
         job = Job(work, self.lanes.enter(lane, who) if lane else None, most=self.most, files=files)
         with self._lock:
-            if turn < self._turns.get(key, 0):
+            last, unanswered = self._calls.get(key, (0, []))
+            if 0 < turn < last:
                 older = job
             else:
                 older, self._newest[key] = self._newest.get(key), job
-                self._note_turn(key, turn)
+                job.behind = [one for one in unanswered if not one.is_set()]
+                self._note(key, turn or last, [*job.behind, over] if over else job.behind)
         if older is not None:
             older.replaced = True
             older.stop()
         return job
 
-    def _note_turn(self, key: tuple[str, str], turn: int) -> None:
-        self._turns.pop(key, None)
-        self._turns[key] = turn
-        while len(self._turns) > MOST_TURNS:
-            del self._turns[next(iter(self._turns))]
+    def _note(self, key: tuple[str, str], turn: int, unanswered: list[threading.Event]) -> None:
+        self._calls.pop(key, None)
+        self._calls[key] = turn, unanswered
+        while len(self._calls) > MOST_CALLERS:
+            del self._calls[next(iter(self._calls))]
 
     def stop(self, key: tuple[str, str], *, turn: int = 0) -> Job | None:
         """Tell a visitor's work in a tab to end, also what was asked for before and has not begun.
@@ -326,7 +343,8 @@ class Jobs:
         """
         with self._lock:
             job = self._newest.get(key)
-            self._note_turn(key, max(turn, self._turns.get(key, 0)))
+            last, unanswered = self._calls.get(key, (0, []))
+            self._note(key, max(turn, last), unanswered)
         if job is None or job.done:
             return None
         job.stop()

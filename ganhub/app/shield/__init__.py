@@ -21,11 +21,11 @@ from ganhub.app.shield.limits import Limits
 from ganhub.app.shield.payload import FAILED, check_files, is_upload
 from ganhub.app.shield.queue import Twin, guard_queue
 from ganhub.app.shield.sessions import keep_sessions_small
-from ganhub.app.shield.visitors import address_of, turn_of
+from ganhub.app.shield.visitors import address_of, caller
 
 __all__ = [
-    "FAILED", "Limits", "Shield", "Twin", "address_of", "guard", "hold", "is_upload", "let_go", "middleware",
-    "own_folder", "raw_editor", "results_place", "turn_of",
+    "FAILED", "Limits", "Shield", "Twin", "address_of", "caller", "guard", "hold", "is_upload", "let_go", "middleware",
+    "own_folder", "raw_editor", "results_place",
 ]  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -36,7 +37,7 @@ def guard_queue(app: gr.Blocks, limits: Limits, twins: Mapping[int, Twin] | None
             another visitor.
     """
     queue, twins = app._queue, twins or {}
-    inner = queue.push
+    inner, process = queue.push, queue.process_events
 
     async def push(body: Any, request: Any, username: str | None) -> tuple[bool, Any, str]:
         twin = twins.get(body.fn_index)
@@ -48,8 +49,17 @@ def guard_queue(app: gr.Blocks, limits: Limits, twins: Mapping[int, Twin] | None
         sentence = refusal(list(waiting(queue)), body.session_hash, _address(request), lane, limits)
         if sentence:
             return False, sentence, "queue_full"
+        request.scope["ganhub.over"] = threading.Event()
         return await inner(body=body, request=request, username=username)
 
+    async def work(events: list[Event], *rest: Any) -> None:
+        try:
+            await process(events, *rest)
+        finally:
+            for event in events:
+                event.request.scope["ganhub.over"].set()
+
+    queue.process_events = work
     queue.push, queue.max_size = push, limits.queue
     queue.sleep_when_free = POLL  # Gradio looks for work a thousand times a second, also while nobody may begin
     # Gradio sums the times of the last 10,000 jobs anew after each job, for a page that is closed here.

@@ -52,9 +52,17 @@ def address_of(request: Any) -> str:
     return _noted(request, "ganhub.address", "")
 
 
-def turn_of(request: Any) -> int:
-    """How many requests the gate had let pass when this one came: later ones have more; 0 where there is none."""
-    return _noted(request, "ganhub.turn", 0)
+def caller(request: Any) -> dict[str, Any]:
+    """What :meth:`ganhub.app.jobs.Jobs.start` is told of the call that a listener's request is.
+
+    Returns:
+        "who": its address; "turn": its place among all requests, 0 where the gate has not seen it; "over": an event
+        that is set once the call is answered, None outside the queue.
+    """
+    return {
+        "who": address_of(request), "turn": _noted(request, "ganhub.turn", 0),
+        "over": _noted(request, "ganhub.over", None),
+    }  # fmt: skip
 
 
 def _noted(request: Any, name: str, otherwise: Any) -> Any:

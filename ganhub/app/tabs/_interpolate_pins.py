@@ -15,7 +15,7 @@ from ganhub.app import menus
 from ganhub.app.declared import Bench
 from ganhub.app.gpu import render
 from ganhub.app.jobs import Report, Stopped
-from ganhub.app.shield import address_of, turn_of
+from ganhub.app.shield import caller
 from ganhub.creation import Creation, Edit, Generate, Interpolate, checks, limits, marks
 from ganhub.creation.edit import NOTHING
 from ganhub.creation.generate import Wanted
@@ -60,11 +60,11 @@ def look(bench: Bench, request: gr.Request, *boxes: Any) -> Iterator[tuple]:
     try:
         job = bench.jobs.start(
             parts.visitor(request, "timeline"), lambda report: drawn(bench, boxes, report), lane="film",
-            who=address_of(request), turn=turn_of(request),
+            **caller(request),
         )  # fmt: skip
         for _ in job:
             yield tuple(parts.keep(3))  # so that whoever leaves ends it
-        job.thread.join()
+        job.settle()
         if job.replaced:  # a newer look is on its way
             return
         pins, moving = job.result()
