@@ -31,6 +31,16 @@ MARKS = [
 ]
 
 
+# Gradio gives what it has just shown its first values once more, in the next frame: what was typed before is lost.
+NEXT_FRAMES = "() => new Promise((over) => requestAnimationFrame(() => setTimeout(() => requestAnimationFrame(over))))"
+
+
+def unfold(page: Any, title: str) -> None:
+    """Open what is folded, and wait until something can be typed there."""
+    page.get_by_text(title, exact=True).click()
+    page.evaluate(NEXT_FRAMES)
+
+
 def open_tab(page: Any, name: str) -> None:
     """Click a tab, in a narrow window in the menu that keeps some of them.
 
@@ -44,9 +54,10 @@ def open_tab(page: Any, name: str) -> None:
         try:
             if entry is not tab and not entry.is_visible():
                 more.locator("> button").click(timeout=3000)
-            return entry.click(timeout=3000)
+            entry.click(timeout=3000)
         except Late:
             continue
+        return page.evaluate(NEXT_FRAMES)
     raise AssertionError(f"the tab {name} cannot be clicked")
 
 

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from tests.app_server import Server
-from tests.browser import MARKS, Watched, choose, open_tab
+from tests.browser import MARKS, Watched, choose, open_tab, unfold
 
 pytest_plugins = ["tests.app_server", "tests.browser"]
 pytestmark = MARKS
@@ -169,11 +169,11 @@ def test_edit(visit: Visit, tmp_path: Path) -> None:
     page.locator("#edit-seed input").fill("5")
     page.locator("#edit-take").click()
     recipe.get_by_text("Seed 5 · as it is").wait_for()
-    page.locator("#edit-mixing").get_by_text("Mix with another picture").click()
+    unfold(page, "Mix with another picture")
     page.locator("#edit-mix").get_by_label("Colours", exact=True).check()
     recipe.get_by_text("colours of seed 1").wait_for()
     visit.picture("#edit-other")
-    page.locator("#edit-more").get_by_text("More changes").click()
+    unfold(page, "More changes")
     visit.picture("#edit-strip")  # what each change does
     page.locator("#edit-change-2 input[type=range]").focus()
     for _ in range(20):

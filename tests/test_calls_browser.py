@@ -78,19 +78,22 @@ class LostCall:
 
 
 class LateName:
-    """Keeps the page waiting for a second for the name of its second call, which is taken at once."""
+    """Keeps the page waiting for a second for the name of its second call, which was taken before a stream began."""
 
     def __init__(self, app: Any) -> None:
-        self.app, self.calls = app, 0
+        self.app, self.calls, self.taken = app, 0, asyncio.Event()
 
     async def __call__(self, scope: dict, receive: Any, send: Any) -> None:
         async def late(message: dict) -> None:
             if message["type"] == "http.response.start" and self.calls == 2:
+                self.taken.set()
                 await asyncio.sleep(1)
             await send(message)
 
         is_call = scope["path"].endswith(JOIN)
         self.calls += is_call
+        if scope["path"].endswith("/queue/data"):
+            await self.taken.wait()
         await self.app(scope, receive, late if is_call else send)
 
 

@@ -25,7 +25,7 @@ from ganhub.creation.reproduce import read_creation
 from ganhub.images import to_uint8
 from ganhub.models import get_architecture
 from tests.app_server import Server, refusal
-from tests.browser import MARKS, WAIT, Watched
+from tests.browser import MARKS, WAIT, Watched, unfold
 
 pytest_plugins = ["tests.app_server", "tests.browser"]
 needs_pygmo = pytest.mark.skipif(
@@ -208,7 +208,7 @@ def test_a_visitor_breeds_and_evolves(visit: Visit) -> None:
         "document.querySelector('#evolve-scores textarea, #evolve-scores input').value =="
         " 'colourfulness=1,symmetry=0.5'"
     )
-    page.get_by_text("How to search").click()
+    unfold(page, "How to search")
     page.locator("#evolve-generations input[type=number]").fill("3")
     page.locator("#evolve-generations input[type=number]").press("Tab")
     page.locator("#evolve-run").click()

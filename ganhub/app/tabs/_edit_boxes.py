@@ -105,15 +105,18 @@ def fill(creation: Edit, photos: Mapping[str, str]) -> tuple[Any, ...]:
 
 
 def arrange(chosen: list[str] | None, names: list[str], *amounts: float) -> tuple:
-    """A slider for each chosen change; those that stay keep their amounts."""
+    """A slider for each chosen change; those that stay keep their amounts.
+
+    A slider that keeps its change is told no amount: a visitor may have moved it since this was asked for.
+    """
     kept = dict(zip(names, amounts, strict=False))
     now = parts.name_list("Changes", chosen)[: len(amounts)]
-    boxes = [
-        gr.Slider(label=in_words(now[i]), value=kept.get(now[i], 0), visible=True)
-        if i < len(now)
-        else gr.Slider(value=0, visible=False)
-        for i in range(len(amounts))
-    ]
+    boxes = []
+    for i in range(len(amounts)):
+        told = {"label": in_words(now[i]), "visible": True} if i < len(now) else {"visible": False}
+        if now[i : i + 1] != names[i : i + 1]:
+            told["value"] = kept.get(now[i], 0) if i < len(now) else 0
+        boxes.append(gr.Slider(**told))
     return now, *boxes
 
 
@@ -129,7 +132,8 @@ def fit(bench: Bench, session: Session | None, *boxes: Any) -> tuple:
     chosen, amounts, unnamed, others = boxes[0], boxes[1 : 1 + SLIDERS], boxes[1 + SLIDERS], boxes[2 + SLIDERS :]
     here, before = names_here(bench, session), parts.name_list("Changes", chosen)
     now = [name for name in before if name in here] or here[:SLIDERS]
-    menu_now = gr.Dropdown([(name.capitalize(), name) for name in here], value=now, allow_custom_value=True)
+    chosen_now = {} if now == before else {"value": now}
+    menu_now = gr.Dropdown([(name.capitalize(), name) for name in here], allow_custom_value=True, **chosen_now)
     others_before = parts.name_list("Changes", unnamed)
     return (gr.Column(visible=bool(here)), menu_now, *arrange(now, before, *amounts),
             *arrange(others_before, others_before, *others))  # fmt: skip
