@@ -237,14 +237,17 @@ def named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
 def test_names_are_those_of_the_picture_s_class(named: Bench) -> None:
     model = named.library.open("named", StyleGenerator)
     for seed, here in ((0, ["hat", "glasses"]), (1, ["glasses"])):
-        asked = [["nose", "glasses"], 1.0, 2.0, *[0] * (SLIDERS - 2), ["pca:5"], 3.0, *[0] * (CHANGES - 1)]
+        named_ones, more_amounts = [1.0, 2.0, *[0] * (SLIDERS - 2)], [3.0, *[0] * (CHANGES - 1)]
+        asked = [["nose", "glasses"], ["nose", "glasses"], *named_ones, ["pca:5"], ["pca:1"], *more_amounts]
         column, menu_, names, *sliders = boxes.fit(named, session_of(model, named, seed), *asked)
         more, sliders = sliders[SLIDERS:], sliders[:SLIDERS]
         assert [(one.label, one.value) for one in sliders if one.visible] == [("glasses", 2.0)]
-        # One that keeps its place is told no amount: it may have been moved since.
-        assert more[0] == ["pca:5"] and [one.constructor_args for one in more[1:] if one.visible] == [
-            {"label": "Change 6", "visible": True}
+        assert more[0] == ["pca:5"] and [(one.label, one.value) for one in more[1:] if one.visible] == [
+            ("Change 6", 3.0)
         ]
+        settled = [here, here, *named_ones, ["pca:5"], ["pca:5"], *more_amounts]
+        column, menu_, *others = boxes.fit(named, session_of(model, named, seed), *settled)
+        assert "value" not in menu_.constructor_args and all(one == gr.skip() for one in others), "one may have moved"
         asked[0] = []
         column, menu_, names, *sliders = boxes.fit(named, session_of(model, named, seed), *asked)
         sliders = sliders[:SLIDERS]
@@ -259,7 +262,7 @@ def test_a_person_keeps_a_name(named: Bench, tmp_path: Path) -> None:
     session = session_of(model, named, 1)
     emptied, told = boxes.keep_name(named, session, "pca:1", "more hair")
     assert emptied == "" and told == "Change 2 is called more hair from now on."
-    assert boxes.fit(named, session, [], *[0] * SLIDERS, [], *[0] * CHANGES)[2] == ["glasses", "more hair"]
+    assert boxes.fit(named, session, [], [], *[0] * SLIDERS, [], [], *[0] * CHANGES)[2] == ["glasses", "more hair"]
     assert [one.name for one in get_architecture("stylegan2").from_folder(tmp_path / "named").named][-1] == "more hair"
     for which, name, says in (("pca:1", " ", "1 to 60 letters"), ("hat", "cap", "no computed direction")):
         with pytest.raises(ConfigError, match=says):

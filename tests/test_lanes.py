@@ -136,6 +136,24 @@ def test_who_waits_on_a_tab_is_told_the_place(tab, models_folder):
     assert [*told][-1][0] and not bench.jobs.lanes._working[lane]
 
 
+def test_an_older_call_that_comes_late_changes_nothing():
+    """Neither a press nor a Stop, whose threads began after that of a newer press."""
+    jobs, begun, key, over = Jobs(Lanes({"slow": 1}, waiting=0)), [], ("me", "style"), threading.Event()
+
+    def spin(report):
+        while True:
+            report(1, 2)
+            time.sleep(0.01)
+
+    newest = jobs.start(key, spin, turn=3, over=over)
+    assert jobs.stop(key, turn=2) is None and not newest.told_to_stop
+    late = jobs.start(key, begun.append, turn=2, lane="slow")  # which is full: nothing is said of it
+    late.thread.join(10)
+    assert late.replaced and late.stopped and not begun and not newest.replaced
+    assert jobs.start(key, spin, turn=4, over=over).behind == [], "it would wait for itself"
+    assert jobs.stop(key, turn=5).thread.join(10) is None and newest.replaced
+
+
 def test_who_starts_anew_is_told_of_the_new_work_only(models_folder):
     """As when one draws on while the last drawing is being translated."""
     bench, go, begun = Bench(Library(device="cpu"), Jobs(), Drawings()), threading.Event(), []

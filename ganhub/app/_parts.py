@@ -323,7 +323,8 @@ def run_and_stop(label: str, jobs: Jobs, tab: str) -> tuple[gr.Button, gr.HTML]:
     status = gr.HTML(elem_id=f"{tab}-status", elem_classes="status", container=False)
 
     async def stop_work(request: gr.Request) -> str:
-        job = jobs.stop(visitor(request, tab), turn=caller(request)["turn"])
+        known = getattr(request, "session_hash", None)  # a caller without a session has nothing that could be stopped
+        job = jobs.stop(visitor(request, tab), turn=caller(request)["turn"]) if known else None
         if job is None:
             return "Nothing is running."
         # So that this does not overtake the last word of the work itself. In no thread: files are served by those.

@@ -146,7 +146,9 @@ class Job(Generic[T]):
 
     def stop(self) -> None:
         """Tell the work to end; it does at its next report."""
-        self._stop.set()
+        with self._changed:
+            self._stop.set()
+            self._changed.notify_all()
 
     def heed(self) -> None:
         """Raise what ends the work, where it is to end: Stopped, or TooLong."""
@@ -213,7 +215,7 @@ class Job(Generic[T]):
                 with self._changed:
                     waits = self._progress is not None and self._progress.ahead is not None
                     self._changed.wait_for(
-                        lambda: self._ended or self._progress is not self._reported,
+                        lambda: self._ended or self.replaced or self._progress is not self._reported,
                         timeout=WORD_IN_LINE if waits else WORD_FROM,
                     )
                     progress, ended = self._progress, self._ended
@@ -280,6 +282,11 @@ class Job(Generic[T]):
             self._breathed = time.monotonic()
 
 
+def _end(report: Report) -> None:
+    """The work of a call that came too late."""
+    raise Stopped
+
+
 class Jobs:
     """Running jobs by visitor and tab, so that a Stop button finds its own.
 
@@ -312,6 +319,8 @@ class Jobs:
         Raises:
             QueueFull: There is no place in line.
         """
+        if 0 < turn < self._calls.get(key, (0, []))[0]:
+            work, lane = _end, ""
         job = Job(work, self.lanes.enter(lane, who) if lane else None, most=self.most, files=files)
         with self._lock:
             last, unanswered = self._calls.get(key, (0, []))
@@ -319,7 +328,7 @@ class Jobs:
                 older = job
             else:
                 older, self._newest[key] = self._newest.get(key), job
-                job.behind = [one for one in unanswered if not one.is_set()]
+                job.behind = [one for one in unanswered if not one.is_set() and one is not over]
                 self._note(key, turn or last, [*job.behind, over] if over else job.behind)
         if older is not None:
             older.replaced = True
@@ -344,6 +353,8 @@ class Jobs:
         with self._lock:
             job = self._newest.get(key)
             last, unanswered = self._calls.get(key, (0, []))
+            if 0 < turn < last:  # a newer call has its own say
+                return None
             self._note(key, max(turn, last), unanswered)
         if job is None or job.done:
             return None

@@ -10,6 +10,7 @@ from typing import Any
 
 import gradio as gr
 from gradio.queueing import Event, Queue
+from gradio.server_messages import EventMessage, ProcessCompletedMessage
 
 from ganhub.app.shield.limits import Limits
 from ganhub.app.shield.visitors import address
@@ -37,7 +38,7 @@ def guard_queue(app: gr.Blocks, limits: Limits, twins: Mapping[int, Twin] | None
             another visitor.
     """
     queue, twins = app._queue, twins or {}
-    inner, process = queue.push, queue.process_events
+    inner, tell, process = queue.push, queue.send_message, queue.process_events
 
     async def push(body: Any, request: Any, username: str | None) -> tuple[bool, Any, str]:
         twin = twins.get(body.fn_index)
@@ -52,6 +53,11 @@ def guard_queue(app: gr.Blocks, limits: Limits, twins: Mapping[int, Twin] | None
         request.scope["ganhub.over"] = threading.Event()
         return await inner(body=body, request=request, username=username)
 
+    def send(event: Event, message: EventMessage) -> None:
+        tell(event, message)
+        if isinstance(message, ProcessCompletedMessage):  # not later: others may hold up what Gradio does after it
+            event.request.scope["ganhub.over"].set()
+
     async def work(events: list[Event], *rest: Any) -> None:
         try:
             await process(events, *rest)
@@ -59,7 +65,7 @@ def guard_queue(app: gr.Blocks, limits: Limits, twins: Mapping[int, Twin] | None
             for event in events:
                 event.request.scope["ganhub.over"].set()
 
-    queue.process_events = work
+    queue.send_message, queue.process_events = send, work
     queue.push, queue.max_size = push, limits.queue
     queue.sleep_when_free = POLL  # Gradio looks for work a thousand times a second, also while nobody may begin
     # Gradio sums the times of the last 10,000 jobs anew after each job, for a page that is closed here.

@@ -105,38 +105,40 @@ def fill(creation: Edit, photos: Mapping[str, str]) -> tuple[Any, ...]:
 
 
 def arrange(chosen: list[str] | None, names: list[str], *amounts: float) -> tuple:
-    """A slider for each chosen change; those that stay keep their amounts.
-
-    A slider that keeps its change is told no amount: a visitor may have moved it since this was asked for.
-    """
+    """A slider for each chosen change; those that stay keep their amounts."""
     kept = dict(zip(names, amounts, strict=False))
     now = parts.name_list("Changes", chosen)[: len(amounts)]
-    boxes = []
-    for i in range(len(amounts)):
-        told = {"label": in_words(now[i]), "visible": True} if i < len(now) else {"visible": False}
-        if now[i : i + 1] != names[i : i + 1]:
-            told["value"] = kept.get(now[i], 0) if i < len(now) else 0
-        boxes.append(gr.Slider(**told))
+    boxes = [
+        gr.Slider(label=in_words(now[i]), value=kept.get(now[i], 0), visible=True)
+        if i < len(now)
+        else gr.Slider(value=0, visible=False)
+        for i in range(len(amounts))
+    ]
     return now, *boxes
 
 
 def fit(bench: Bench, session: Session | None, *boxes: Any) -> tuple:
     """The changes of the model and class of what is edited, in the menus and on the sliders.
 
+    Where menu and sliders agree with them, these stay as they are: a visitor may have moved one since this was asked.
+
     Args:
-        boxes: The menu and the sliders of named changes, and of those without names.
+        boxes: The menu, its state and the sliders of named changes, and of those without names.
 
     Returns:
         The column, the menu, its state and the sliders of the former; the state and the sliders of the latter.
     """
-    chosen, amounts, unnamed, others = boxes[0], boxes[1 : 1 + SLIDERS], boxes[1 + SLIDERS], boxes[2 + SLIDERS :]
+    (chosen, names, *amounts), (unnamed, others, *more) = boxes[: 2 + SLIDERS], boxes[2 + SLIDERS :]
     here, before = names_here(bench, session), parts.name_list("Changes", chosen)
     now = [name for name in before if name in here] or here[:SLIDERS]
-    chosen_now = {} if now == before else {"value": now}
-    menu_now = gr.Dropdown([(name.capitalize(), name) for name in here], allow_custom_value=True, **chosen_now)
-    others_before = parts.name_list("Changes", unnamed)
-    return (gr.Column(visible=bool(here)), menu_now, *arrange(now, before, *amounts),
-            *arrange(others_before, others_before, *others))  # fmt: skip
+    choices = [(name.capitalize(), name) for name in here]
+    if now == before == names:
+        named = [gr.Dropdown(choices, allow_custom_value=True), *parts.keep(1 + SLIDERS)]
+    else:
+        named = [gr.Dropdown(choices, value=now, allow_custom_value=True), *arrange(now, before, *amounts)]
+    asked = parts.name_list("Changes", unnamed)
+    rest = parts.keep(1 + CHANGES) if asked == others else arrange(asked, asked, *more)
+    return gr.Column(visible=bool(here)), *named, *rest
 
 
 def names_here(bench: Bench, session: Session | None) -> list[str]:

@@ -63,6 +63,8 @@ def look(bench: Bench, request: gr.Request, *boxes: Any) -> Iterator[tuple]:
             **caller(request),
         )  # fmt: skip
         for _ in job:
+            if job.replaced:
+                return
             yield tuple(parts.keep(3))  # so that whoever leaves ends it
         job.settle()
         if job.replaced:  # a newer look is on its way

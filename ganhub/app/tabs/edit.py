@@ -87,7 +87,8 @@ def connect(bench: Bench, at: SimpleNamespace, have: bool) -> Built:
     outputs = [at.start, *shown, at.outcome, at.status]
     at.apply = (parts.calm(show_edits, bench), [at.start, *edits], shown)
     at.remember = (parts.calm(remembered, bench), [at.start, *edits], at.outcome)
-    at.fit = (parts.calm(fit, bench), [at.start, at.chosen, *at.sliders, at.unnamed, *at.changes],
+    at.fit = (parts.calm(fit, bench),
+              [at.start, at.chosen, at.names, *at.sliders, at.unnamed, at.unnamed_now, *at.changes],
               [at.by_name, at.chosen, at.names, *at.sliders, at.unnamed_now, *at.changes])  # fmt: skip
     at.look = (parts.calm(other_look, bench), [at.start, at.mix_seed, at.mix_label], at.other)
     at.reveal = (lambda: (gr.Column(visible=True), gr.HTML(visible=False)), None, [at.room, at.empty])
