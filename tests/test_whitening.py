@@ -1,0 +1,133 @@
+"""Features of real pictures get mean 0 and covariance 1; heads then learn from what was too faint for them."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from ganhub.losses.adversarial import hinge_loss
+from ganhub.nn import whitening
+from ganhub.nn.projected import Head, ProjectedDiscriminator
+from ganhub.nn.whitening import FLOOR, Whitening
+from tests.test_projected import batch_for, objective_of, pictures
+
+
+def features(n: int, *, seed: int = 0, channels: int = 4) -> torch.Tensor:
+    """Correlated, with a mean ten times as large as their deviation."""
+    draws = torch.Generator().manual_seed(seed)
+    mixture = torch.randn(channels, channels, generator=torch.Generator().manual_seed(9))
+    return torch.einsum("dc,nchw->ndhw", mixture, torch.randn(n, channels, 3, 5, generator=draws)) + 20.0
+
+
+def test_real_features_have_mean_0_and_covariance_1_but_for_the_floor():
+    white, batches = Whitening(4), [features(16, seed=seed) for seed in range(4)]
+    torch.testing.assert_close(white(batches[0]), batches[0])  # nothing is known yet
+    for batch in batches:
+        white.measure(batch)
+    places = torch.cat(batches).permute(1, 0, 2, 3).flatten(1).double()
+    covariance = torch.cov(places, correction=0)
+    seen = white(torch.cat(batches)).permute(1, 0, 2, 3).flatten(1)
+    torch.testing.assert_close(seen.mean(1), torch.zeros(4), atol=1e-3, rtol=0)
+    # Of a direction with variance v, v / (v + floor) is left.
+    sizes, directions = torch.linalg.eigh(covariance)
+    left = directions * (sizes / (sizes + FLOOR * sizes.mean())) @ directions.t()
+    torch.testing.assert_close(torch.cov(seen, correction=0).double(), left, atol=2e-3, rtol=0)
+    torch.testing.assert_close(white.weight, white.weight.t())
+
+
+def test_the_map_is_renewed_ever_more_seldom_and_stays_when_there_are_enough(monkeypatch):
+    monkeypatch.setattr(whitening, "ENOUGH", 12 * 8)
+    white, weights = Whitening(4), []
+    for seed in range(16):
+        white.measure(features(8, seed=seed))
+        weights.append(white.weight.clone())
+    changed = [k + 1 for k in range(1, 16) if not torch.equal(weights[k], weights[k - 1])]
+    assert changed == [2, 4, 8, 12] and white.count == 96
+    with torch.autocast("cpu", torch.bfloat16):  # as a training step is: the mean does not drown what varies
+        half = white(features(8)).float()
+    whole = white(features(8))
+    off = ((half - whole).norm() / whole.norm()).item()
+    assert off < 0.1
+
+
+def test_it_is_kept_in_the_state_and_goes_on_from_there():
+    whole, part = Whitening(4), Whitening(4)
+    for seed in range(5):
+        whole.measure(features(8, seed=seed))
+    for seed in range(3):
+        part.measure(features(8, seed=seed))
+    again = Whitening(4)
+    again.load_state_dict(part.state_dict())
+    for seed in (3, 4):
+        again.measure(features(8, seed=seed))
+    assert all(torch.equal(tensor, again.state_dict()[name]) for name, tensor in whole.state_dict().items())
+
+
+def test_a_head_learns_what_was_too_faint_for_it():
+    """Pictures that differ by a tenth in one direction, beside another of deviation 10 and a mean of 20."""
+    draws = torch.Generator().manual_seed(0)
+
+    def drawn(sign: float) -> torch.Tensor:
+        x = torch.randn(64, 8, 8, 8, generator=draws) * 0.1
+        x[:, 0] = 10 * torch.randn(64, 8, 8, generator=draws) + 20
+        x[:, 1] += 0.1 * sign
+        return x
+
+    right = {}
+    for whiten in (False, True):
+        torch.manual_seed(0)
+        head, white = Head(8, 1), Whitening(8)
+        if whiten:
+            white.measure(drawn(1))
+        optimizer = torch.optim.Adam(head.parameters(), 1e-3)
+        for _ in range(40):
+            loss = hinge_loss(head(white(drawn(1)))[0], head(white(drawn(-1)))[0])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        with torch.no_grad():
+            real, made = (head(white(drawn(sign)))[0].mean(1) for sign in (1, -1))
+        right[whiten] = (real[:, None] > made).float().mean().item()
+    assert right[True] > 0.95 and right[False] < 0.8
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_heads_on_features_see_them_whitened_and_the_one_on_pixels_does_not(channels):
+    plain = ProjectedDiscriminator((32, 32), channels, width=4, pixel_head=True).eval()
+    white = ProjectedDiscriminator((32, 32), channels, width=4, pixel_head=True, whiten=True).eval()
+    x = pictures(8, channels)
+    made = white.features(x)
+    before = white.whitened(made)
+    assert len(white.whitening) == len(made) - 1 and not plain.whitening
+    assert all(torch.equal(a, b) for a, b in zip(before[-1:], made[-1:], strict=True))
+    white.measure(made)
+    seen = white.whitened(made)
+    assert torch.equal(seen[-1], made[-1])
+    for of_scale in seen[:-1]:
+        assert of_scale.mean((0, 2, 3)).abs().max() < 1e-2
+        assert 0.3 < of_scale.square().mean().sqrt() < 1.1
+    logits, _ = white.judge(made)
+    for head, of_scale, of_head in zip(white.heads, seen, logits, strict=True):
+        torch.testing.assert_close(head(of_scale)[0], of_head)
+    assert all(torch.equal(a, b) for a, b in zip(plain.whitened(made), made, strict=True))
+
+
+def test_a_run_measures_real_pictures_alone_and_judges_both_by_one_map():
+    objective = objective_of("conditional-gan", whiten=True, head_r1=1.0)
+    batch = batch_for(objective)
+    generator, discriminator, r1 = (phase.loss for phase in objective.phases())
+    generator(batch)
+    maps = objective.discriminator.whitening
+    assert all(white.count == 0 for white in maps)
+    discriminator(batch)
+    assert all(white.count == len(batch.images) for white in maps)
+    first, second = (objective.discriminator.features(x) for x in (pictures(4), F.avg_pool2d(pictures(4), 3, 1, 1)))
+    alone = objective.discriminator.whitened(first)
+    beside = objective.discriminator.whitened([torch.cat(pair) for pair in zip(first, second, strict=True)])
+    for one, together in zip(alone, beside, strict=True):  # what a batch has in common is not hidden
+        torch.testing.assert_close(one, together[:4], atol=1e-4, rtol=1e-4)
+    assert torch.isfinite(r1(batch)["loss"])
+    assert not list(maps.parameters())
+    fields = {name for name in objective.state_dict() if ".whitening." in name}
+    assert len(fields) == 5 * len(maps)
