@@ -269,7 +269,10 @@ class StyleGAN2(PreparesWeights, MappedGenerator, architecture="stylegan2"):
     Config = StyleGAN2Config
     paper = "Analyzing and Improving the Image Quality of StyleGAN (Karras et al. 2020, arXiv:1912.04958)"
     default_objective = "projected"  # the paper's own is "stylegan2"; benchmarks/RESULTS.md has both
-    renewable = {"palette": ("to_picture.weight", "to_picture.bias", "palette."), "alpha_gain": (), "supersampling": ()}
+    renewable = {
+        "palette": ("to_picture.weight", "to_picture.bias", "palette."),
+        **dict.fromkeys(("alpha_gain", "supersampling", "mixing"), ()),
+    }
     config: StyleGAN2Config
 
     def __init__(self, config: StyleGAN2Config | None = None) -> None:
