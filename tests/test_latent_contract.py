@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from ganhub.errors import ConfigError
 from ganhub.models import LatentGenerator, get_architecture, list_architectures
-from ganhub.models._style import MappedConfig, MappedGenerator
+from ganhub.models._style import MappedConfig, MappedGenerator, Mapping
 
 FAMILIES = [name for name in list_architectures() if issubclass(get_architecture(name), LatentGenerator)]
 
@@ -48,6 +49,25 @@ class Plain(MappedGenerator):
         small, large = self.noise_maps(noise)
         assert small.shape[1:] == (1, 2, 3)
         return self.paint(w.mean(1))[:, :, None, None] + large + small.mean((2, 3), keepdim=True)
+
+
+def test_the_mapping_rate_changes_how_fast_the_network_learns_and_not_what_it_starts_as():
+    """One step of SGD: the weights' share of the result moves by the square of the rate."""
+    moved = {}
+    for rate in (0.01, 1.0):
+        torch.manual_seed(0)
+        mapping = Mapping(MappedConfig(image_size=4, latent_dim=6, style_dim=5, mapping_layers=2, mapping_rate=rate))
+        z = torch.randn(3, 6, generator=torch.Generator().manual_seed(1))
+        before = mapping(z, None)
+        before.sum().backward()
+        with torch.no_grad():
+            for p in mapping.parameters():
+                p -= 1e-3 * p.grad
+        moved[rate] = before.detach(), (mapping(z, None) - before).abs().mean().item()
+    torch.testing.assert_close(moved[0.01][0], moved[1.0][0], atol=1e-5, rtol=1e-5)
+    assert moved[1.0][1] == pytest.approx(1e4 * moved[0.01][1], rel=0.05)
+    with pytest.raises(ConfigError, match="mapping_rate must be from"):
+        MappedConfig(mapping_rate=2.0)
 
 
 def test_a_new_style_family_gets_mapping_mixing_noise_and_the_mean_of_w():
