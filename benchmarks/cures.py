@@ -85,24 +85,31 @@ CURES = {
     ),
     "palette-own": (("model.palette=16", *OWN), "16 colours, StyleGAN2's own discriminator, R1 of 5"),
     "palette-colours": (("model.palette=16", "objective.colour_weight=4"), "16 colours, energy distance of colours, 4"),
-    "palette-smooth": (("model.palette=16", "model.supersampling=2"), "16 colours, four votes in each pixel"),
-    "palette-white": (("model.palette=16", "objective.whiten=true"), "16 colours, heads that see whitened features"),
+    "palette-white": (
+        ("model.palette=16", "objective.whiten=true"),
+        "16 colours, deep heads that see whitened features",
+    ),
+    "palette-white": (("model.palette=16", "objective.whiten=true"), "16 colours, deep heads that see whitened features"),
     "palette-mapping": (
         ("model.palette=16", "model.mapping_rate=1.0"),
         "16 colours, a mapping network that learns as fast",
     ),
+    "palette-mapping-slow": (
+        ("model.palette=16", "model.mapping_rate=0.1"),
+        "16 colours, a mapping network that learns a tenth as fast",
+    ),
     "palette-unmixed": (("model.palette=16", "model.mixing=0"), "16 colours, no style mixing"),
     "palette-white-mapping": (
         ("model.palette=16", "model.mapping_rate=1.0", "objective.whiten=true"),
-        "16 colours, whitened features, a mapping network that learns as fast",
+        "16 colours, whitened deep features, a mapping network that learns as fast",
     ),
     "palette-white-slow": (
         ("model.palette=16", "objective.whiten=true", "train.learning_rate={generator=2e-3,discriminator=5e-4}"),
-        "16 colours, heads that see whitened features, rates of 2e-3 and 5e-4",
+        "16 colours, deep heads that see whitened features, rates of 2e-3 and 5e-4",
     ),
     "palette-white-smooth": (
         ("model.palette=16", "model.supersampling=2", "objective.whiten=true"),
-        "16 colours, whitened features, four votes in each pixel",
+        "16 colours, whitened deep features, four votes in each pixel",
     ),
     "palette-twins": (("model.palette=16", 'objective.name="noisy-twins"'), "16 colours and NoisyTwins"),
     "mode-seeking": (("objective.mode_seeking=0.1",), "mode seeking, weight 0.1"),

@@ -93,18 +93,17 @@ def test_a_head_learns_what_was_too_faint_for_it():
 
 
 @pytest.mark.parametrize("channels", [3, 4])
-def test_heads_on_features_see_them_whitened_and_the_one_on_pixels_does_not(channels):
+def test_deep_heads_see_features_whitened_and_the_shallow_ones_and_that_on_pixels_do_not(channels):
     plain = ProjectedDiscriminator((32, 32), channels, width=4, pixel_head=True).eval()
     white = ProjectedDiscriminator((32, 32), channels, width=4, pixel_head=True, whiten=True).eval()
     x = pictures(8, channels)
     made = white.features(x)
-    before = white.whitened(made)
-    assert len(white.whitening) == len(made) - 1 and not plain.whitening
-    assert all(torch.equal(a, b) for a, b in zip(before[-1:], made[-1:], strict=True))
+    assert len(white.whitening) == len(made) - 3 and not plain.whitening
+    assert all(torch.equal(a, b) for a, b in zip(white.whitened(made), made, strict=True)), "nothing is measured yet"
     white.measure(made)
     seen = white.whitened(made)
-    assert torch.equal(seen[-1], made[-1])
-    for of_scale in seen[:-1]:
+    assert len(seen) == len(made) and all(torch.equal(seen[k], made[k]) for k in (0, 1, -1))
+    for of_scale in seen[2:-1]:
         assert of_scale.mean((0, 2, 3)).abs().max() < 1e-2
         assert 0.3 < of_scale.square().mean().sqrt() < 1.1
     logits, _ = white.judge(made)

@@ -29,6 +29,7 @@ LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 SMALLEST = 2  # a layer whose map has fewer places on a side tells a head nothing about places
 PROBE_STREAM = 0xA00  # keeps what the probe draws apart from what else is drawn of the same seeds
 FAINT = 0.05  # a difference between two pixels, of 2 from black to white, that the head on the pixels sees half as loud
+SHALLOW = 2  # scales that are never whitened: their heads learn textures fast enough as it is
 LOGITS = 4  # heads shrink their maps towards so many logits on the shorter side
 
 
@@ -50,8 +51,8 @@ class ProjectedDiscriminator(nn.Module):
             their steps to their neighbours, in a fixed random mixture (which loses nothing if ``width`` is 12 x
             channels or more). It is not mixed with the features.
         read_classes: Let each head also say which class it sees.
-        whiten: Let the heads on features see them whitened, see :class:`ganhub.nn.whitening.Whitening`: ``measure``
-            has to be called with real pictures' features.
+        whiten: Let the heads on the features of the third scale and deeper ones see them whitened, see
+            :class:`ganhub.nn.whitening.Whitening`: ``measure`` has to be called with real pictures' features.
 
     Raises:
         ConfigError: For pictures too small, an unknown network, or no layer of use.
@@ -111,8 +112,7 @@ class ProjectedDiscriminator(nn.Module):
         )
         if pixel_head:
             self.heads.append(Head(width, _halvings(min(size)), num_classes, read=read_classes, compare=True))
-        # The head on the pixels hears faint steps as loud as they should be already.
-        self.whitening = nn.ModuleList(Whitening(width) for width in widths if whiten)
+        self.whitening = nn.ModuleList(Whitening(width) for width in widths[SHALLOW:] if whiten)
 
     def _look(self, images: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
         """The network's features of RGB images in the images' own dtype, whatever autocast says."""
@@ -162,12 +162,12 @@ class ProjectedDiscriminator(nn.Module):
 
     def whitened(self, features: Sequence[Tensor]) -> list[Tensor]:
         """What the heads see: the features as they are without ``whiten``."""
-        white = [whitening(x) for whitening, x in zip(self.whitening, features, strict=False)]
-        return [*white, *features[len(white) :]]
+        deep = [whitening(x) for whitening, x in zip(self.whitening, features[SHALLOW:], strict=False)]
+        return [*features[:SHALLOW], *deep, *features[SHALLOW + len(deep) :]]
 
     def measure(self, features: Sequence[Tensor]) -> None:
         """Let the whitening take features of real pictures into account."""
-        for whitening, x in zip(self.whitening, features, strict=False):
+        for whitening, x in zip(self.whitening, features[SHALLOW:], strict=False):
             whitening.measure(x)
 
 

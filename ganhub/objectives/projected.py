@@ -39,8 +39,8 @@ class ProjectedConfig(BaseConfig):
             position (Jolicoeur-Martineau 2018), so that no mode is a resting place.
         width: Channels of the shallowest head.
         pixel_head: One more head on the pixels themselves, which sees flat colours, transparency and faint stains.
-        whiten: Whether the heads see the features with mean 0 and covariance 1, so that they learn from all of them and
-            not just from the loudest (:mod:`ganhub.nn.whitening`).
+        whiten: Whether the deeper heads, from the third on, see their features with mean 0 and covariance 1, so that
+            they learn shapes from all of them and not just from the loudest (:mod:`ganhub.nn.whitening`).
         augment: DiffAugment policy, or "ada"; the paper adds ",cutout".
         class_weight: Weight of the cross-entropy of the heads' class scores in models with classes, for real pictures
             in the discriminator's turn and fake ones in the generator's (AC-GAN, Odena et al. 2017, arXiv:1610.09585,
