@@ -89,7 +89,7 @@ CURES = {
         ("model.palette=16", "objective.whiten=true"),
         "16 colours, deep heads that see whitened features",
     ),
-    "palette-white": (("model.palette=16", "objective.whiten=true"), "16 colours, deep heads that see whitened features"),
+    "palette-smooth": (("model.palette=16", "model.supersampling=2"), "16 colours, four votes in each pixel"),
     "palette-mapping": (
         ("model.palette=16", "model.mapping_rate=1.0"),
         "16 colours, a mapping network that learns as fast",
