@@ -20,6 +20,7 @@ Cures that are settings of the library are settings here. The others live in thi
   their scores of a generated picture, for the discriminator.
 * pair-seeking: mode seeking (Mao et al. 2019, arXiv:1903.05628, equation 4) between the pictures of one class in a
   batch, which costs no other pictures; weight 0.2.
+* whitened: from the third scale on, heads see features of mean 0 and covariance 1 (benchmarks/whitening.py).
 * palette-sure: stylegan2.PALETTE_GAIN of 12 instead of 4, for pixels that take one colour rather than mix.
 """
 
@@ -38,6 +39,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT)]
 
 from benchmarks.showpieces import attributes_of, within_classes  # noqa: E402
+from benchmarks.whitening import Whitening  # noqa: E402
 from ganhub import AutoModel  # noqa: E402
 from ganhub.data import open_data  # noqa: E402
 from ganhub.losses.adversarial import mode_seeking_loss  # noqa: E402
@@ -86,7 +88,7 @@ CURES = {
     "palette-own": (("model.palette=16", *OWN), "16 colours, StyleGAN2's own discriminator, R1 of 5"),
     "palette-colours": (("model.palette=16", "objective.colour_weight=4"), "16 colours, energy distance of colours, 4"),
     "palette-white": (
-        ("model.palette=16", "objective.whiten=true"),
+        ("model.palette=16", 'objective.name="whitened"'),
         "16 colours, deep heads that see whitened features",
     ),
     "palette-smooth": (("model.palette=16", "model.supersampling=2"), "16 colours, four votes in each pixel"),
@@ -100,15 +102,15 @@ CURES = {
     ),
     "palette-unmixed": (("model.palette=16", "model.mixing=0"), "16 colours, no style mixing"),
     "palette-white-mapping": (
-        ("model.palette=16", "model.mapping_rate=1.0", "objective.whiten=true"),
+        ("model.palette=16", "model.mapping_rate=1.0", 'objective.name="whitened"'),
         "16 colours, whitened deep features, a mapping network that learns as fast",
     ),
     "palette-white-slow": (
-        ("model.palette=16", "objective.whiten=true", "train.learning_rate={generator=2e-3,discriminator=5e-4}"),
+        ("model.palette=16", 'objective.name="whitened"', "train.learning_rate={generator=2e-3,discriminator=5e-4}"),
         "16 colours, deep heads that see whitened features, rates of 2e-3 and 5e-4",
     ),
     "palette-white-smooth": (
-        ("model.palette=16", "model.supersampling=2", "objective.whiten=true"),
+        ("model.palette=16", "model.supersampling=2", 'objective.name="whitened"'),
         "16 colours, whitened deep features, four votes in each pixel",
     ),
     "palette-twins": (("model.palette=16", 'objective.name="noisy-twins"'), "16 colours and NoisyTwins"),
@@ -133,6 +135,7 @@ OBJECTIVES = {  # what takes the place of the recipe's whole table
 FADE = 5_000, 12_000  # pictures between which labels come in
 NOISE, TWIN_WEIGHT, OFF_DIAGONAL = 0.25, 0.01, 0.05
 SEEKING = 0.2
+SHALLOW = 2  # scales that are not whitened: their heads learn textures fast enough
 FAINT, GAIN = projected.FAINT, stylegan2.PALETTE_GAIN
 
 
@@ -241,6 +244,26 @@ class HeadConsistency(ProjectedObjective, name="head-consistency"):
         if not features[0].requires_grad:
             self.apart.append(torch.stack([x.mean(1) for x in logits]).var(0).mean())
         return logits, classes
+
+
+class WhitenedObjective(ProjectedObjective, name="whitened"):
+    """The deeper heads learn from all of their features, and not from the loudest alone."""
+
+    def __init__(self, model, config) -> None:
+        super().__init__(model, config)
+        deep = list(self.discriminator.heads)[SHALLOW : len(self.discriminator.layers)]
+        self.whitening = torch.nn.ModuleList(Whitening(head.score.in_channels) for head in deep)
+
+    def discriminator_loss(self, batch):
+        with torch.no_grad():
+            features = self._features(batch.images, batch)
+        for white, x in zip(self.whitening, features[SHALLOW:], strict=False):
+            white.measure(x)
+        return super().discriminator_loss(batch)
+
+    def _judge(self, features, labels):
+        deep = [white(x) for white, x in zip(self.whitening, features[SHALLOW:], strict=False)]
+        return super()._judge([*features[:SHALLOW], *deep, *features[SHALLOW + len(deep) :]], labels)
 
 
 def run(name: str, data: list[str], out: Path, pictures: int) -> float:

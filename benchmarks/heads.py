@@ -2,10 +2,10 @@
 
     python benchmarks/heads.py model_cards/stylegan2-avatars training/recipes/stylegan2_avatars.toml avatars-64.npz
 
-Protocol: the discriminator of the recipe, its heads fresh, with the features as they are and whitened; 1,600 training
-pictures and as many samples of the model (seeds from 0, the same classes) are learned from, in batches of 32 by the
-recipe's rate, nothing augmented; 640 pictures of the part kept out of training and 640 more samples are judged. A
-figure is the area under the ROC curve of one head's mean score: 0.5 knows nothing, 1 is always right. The last row is
+Protocol: the discriminator of the recipe, its heads fresh, with the features as they are and whitened
+(benchmarks/whitening.py); 1,600 training pictures and as many samples of the model (seeds from 0, the same classes)
+are learned from, in batches of 32 by the recipe's rate, nothing augmented; 640 pictures of the part kept out of
+training and 640 more samples are judged. A figure is the area under the ROC curve of one head's mean score: 0.5 knows nothing, 1 is always right. The last row is
 what there is to know: ridge regression (weight 300) on the same features, averaged to 4 x 4 places, each with deviation
 1.
 """
@@ -18,13 +18,14 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.utils.parametrize import cached
 from torchmetrics.functional.classification import binary_auroc
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT)]
 
+from benchmarks.whitening import Whitening  # noqa: E402
 from ganhub import AutoModel  # noqa: E402
 from ganhub.data import open_data  # noqa: E402
 from ganhub.losses.adversarial import hinge_loss  # noqa: E402
@@ -49,18 +50,27 @@ def features_of(discriminator: ProjectedDiscriminator, pictures: Tensor) -> list
 
 
 def learn(
-    discriminator, real: list[Tensor], made: list[Tensor], labels: Tensor, rate: float, steps: int
+    discriminator: ProjectedDiscriminator,
+    white: nn.ModuleList,
+    real: list[Tensor],
+    made: list[Tensor],
+    labels: Tensor,
+    rate: float,
+    steps: int,
 ) -> list[float]:
     """Train the heads, and say how well each judges the last pictures."""
 
     def judge(features: list[Tensor], rows: Tensor) -> list[Tensor]:
-        return discriminator.judge([x[rows].float() for x in features], labels[rows])[0]
+        seen = [x[rows].float() for x in features]
+        seen = [whitening(x) for whitening, x in zip(white, seen, strict=False)] + seen[len(white) :]
+        return discriminator.judge(seen, labels[rows])[0]
 
     optimizer = torch.optim.Adam(discriminator.parameters(), lr=rate, betas=(0.0, 0.99))
     draws = torch.Generator().manual_seed(0)
     for _ in range(steps):
         rows = torch.randint(0, LEARNED, (BATCH,), generator=draws)
-        discriminator.measure([x[rows].float() for x in real])
+        for whitening, x in zip(white, real, strict=False):
+            whitening.measure(x[rows])
         with cached():
             pairs = zip(judge(real, rows), judge(made, rows), strict=True)
             loss = torch.stack([hinge_loss(r, f) for r, f in pairs]).mean()
@@ -109,7 +119,7 @@ def main() -> None:
         torch.manual_seed(0)
         discriminator = ProjectedDiscriminator(
             c.size, c.channels, c.num_classes, network=config.network, layers=config.layers, width=config.width,
-            pixel_head=config.pixel_head, whiten=whiten,
+            pixel_head=config.pixel_head,
         )  # fmt: skip
         if seen is None:
             print("| heads | " + " | ".join([*discriminator.layers, "pixels"][: len(discriminator.heads)]) + " |")
@@ -117,7 +127,9 @@ def main() -> None:
                 features_of(discriminator, torch.cat([part.images for part in parts])),
                 features_of(discriminator, made),
             ]
-        found = learn(discriminator, *seen, labels, rate, arguments.steps)
+        scales = len(discriminator.layers) if whiten else 0  # the head on the pixels hears faint steps as they are
+        white = nn.ModuleList(Whitening(head.score.in_channels) for head in discriminator.heads[:scales])
+        found = learn(discriminator, white, *seen, labels, rate, arguments.steps)
         name = "whitened" if whiten else "features as they are"
         print(f"| {name}, {arguments.steps} steps | " + " | ".join(f"{x:.2f}" for x in found) + " |", flush=True)
     print("| ridge regression | " + " | ".join(f"{known(r, f):.2f}" for r, f in zip(*seen, strict=True)) + " |")

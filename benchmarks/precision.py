@@ -54,8 +54,11 @@ def recolour(pictures: Tensor, amount: float) -> Tensor:
     draws = torch.Generator().manual_seed(0)
     for picture in pictures:
         flat = picture.flatten(1)
-        colours, which, counts = flat.unique(dim=1, return_inverse=True, return_counts=True)
-        shift = amount * torch.randn(colours.shape, generator=draws) * (counts >= LARGE)
+        levels = (flat * 127.5 + 127.5).round().long()
+        _, which, counts = (levels[0] << 16 | levels[1] << 8 | levels[2]).unique(
+            return_inverse=True, return_counts=True
+        )
+        shift = amount * torch.randn(3, len(counts), generator=draws) * (counts >= LARGE)
         flat += shift[:, which]
     return pictures.clamp(-1, 1)
 

@@ -1,8 +1,7 @@
 """What tests/test_distributed.py starts on two processes.
 
 python tests/distributed_run.py follow FOLDER
-    20 steps of each recipe there, batch norm and whitening by themselves, a run that is stopped by SIGTERM, a run with
-    bad numbers
+    20 steps of each recipe there, batch norm by itself, a run that is stopped by SIGTERM, a run with bad numbers
 python tests/distributed_run.py killed RANK FIRST TRAIN_ARGUMENTS
     training/train.py, in which that process is killed when it draws picture FIRST
 
@@ -29,7 +28,6 @@ from ganhub.data.pictures import Pictures  # noqa: E402
 from ganhub.errors import TrainingError  # noqa: E402
 from ganhub.nn.batch_norm import BatchNorm2d  # noqa: E402
 from ganhub.nn.processes import speaks_first  # noqa: E402
-from ganhub.nn.whitening import Whitening  # noqa: E402
 from ganhub.trainer import Trainer, read_recipe  # noqa: E402
 
 
@@ -48,9 +46,6 @@ def follow(folder: Path) -> None:
                 torch.save(state, folder / f"{recipe.stem}-{RANK}-{step}.pt")
         (folder / f"{recipe.stem}-{RANK}.json").write_text(json.dumps(steps))
     torch.save(batch_norm(), folder / f"batch-norm-{RANK}.pt")
-    white = Whitening(3)
-    white.measure(layer_input()[0][4 * RANK : 4 * RANK + 4])
-    torch.save(white.state_dict(), folder / f"whitening-{RANK}.pt")
 
     list_writes(folder / "stopped")
     send(signal.SIGTERM, 1, drawn_before(5) + 4)

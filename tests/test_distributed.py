@@ -20,7 +20,6 @@ from ganhub.errors import ConfigError, TrainingError
 from ganhub.models import get_architecture
 from ganhub.nn.batch_norm import BatchNorm2d
 from ganhub.nn.processes import process_count, process_index
-from ganhub.nn.whitening import Whitening
 from ganhub.trainer import Trainer, read_recipe
 from ganhub.trainer.checkpoint import list_checkpoints, load_checkpoint
 from ganhub.trainer.prepare import check_batch
@@ -169,15 +168,6 @@ def test_batch_norm_of_two_processes_is_that_of_the_whole_batch(followed):
     assert same(halves[0]["state"], halves[1]["state"])
     for key, value in layer.state_dict().items():
         assert torch.allclose(halves[0]["state"][key].float(), value.float(), rtol=1e-4, atol=1e-5), key
-
-
-def test_whitening_of_two_processes_is_that_of_the_whole_batch(followed):
-    whole = Whitening(3)
-    whole.measure(layer_input()[0])
-    states = [torch.load(followed[0] / f"whitening-{rank}.pt", weights_only=True) for rank in (0, 1)]
-    assert same(*states) and states[0]["count"] == 8
-    for key, value in whole.state_dict().items():
-        torch.testing.assert_close(states[0][key], value, rtol=1e-3, atol=1e-3)
 
 
 def test_batch_norm_of_one_process_is_torchs_bit_for_bit():

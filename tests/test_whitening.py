@@ -1,16 +1,13 @@
-"""Features of real pictures get mean 0 and covariance 1; heads then learn from what was too faint for them."""
+"""benchmarks/whitening.py: real features get mean 0 and covariance 1; a head then learns what was too faint for it."""
 
 from __future__ import annotations
 
-import pytest
 import torch
-from torch.nn import functional as F
 
+from benchmarks import whitening
+from benchmarks.whitening import FLOOR, Whitening
 from ganhub.losses.adversarial import hinge_loss
-from ganhub.nn import whitening
-from ganhub.nn.projected import Head, ProjectedDiscriminator
-from ganhub.nn.whitening import FLOOR, Whitening
-from tests.test_projected import batch_for, objective_of, pictures
+from ganhub.nn.projected import Head
 
 
 def features(n: int, *, seed: int = 0, channels: int = 4) -> torch.Tensor:
@@ -90,43 +87,3 @@ def test_a_head_learns_what_was_too_faint_for_it():
             real, made = (head(white(drawn(sign)))[0].mean(1) for sign in (1, -1))
         right[whiten] = (real[:, None] > made).float().mean().item()
     assert right[True] > 0.95 and right[False] < 0.8
-
-
-@pytest.mark.parametrize("channels", [3, 4])
-def test_deep_heads_see_features_whitened_and_the_shallow_ones_and_that_on_pixels_do_not(channels):
-    plain = ProjectedDiscriminator((32, 32), channels, width=4, pixel_head=True).eval()
-    white = ProjectedDiscriminator((32, 32), channels, width=4, pixel_head=True, whiten=True).eval()
-    x = pictures(8, channels)
-    made = white.features(x)
-    assert len(white.whitening) == len(made) - 3 and not plain.whitening
-    assert all(torch.equal(a, b) for a, b in zip(white.whitened(made), made, strict=True)), "nothing is measured yet"
-    white.measure(made)
-    seen = white.whitened(made)
-    assert len(seen) == len(made) and all(torch.equal(seen[k], made[k]) for k in (0, 1, -1))
-    for of_scale in seen[2:-1]:
-        assert of_scale.mean((0, 2, 3)).abs().max() < 1e-2
-        assert 0.3 < of_scale.square().mean().sqrt() < 1.1
-    logits, _ = white.judge(made)
-    for head, of_scale, of_head in zip(white.heads, seen, logits, strict=True):
-        torch.testing.assert_close(head(of_scale)[0], of_head)
-    assert all(torch.equal(a, b) for a, b in zip(plain.whitened(made), made, strict=True))
-
-
-def test_a_run_measures_real_pictures_alone_and_judges_both_by_one_map():
-    objective = objective_of("conditional-gan", whiten=True, head_r1=1.0)
-    batch = batch_for(objective)
-    generator, discriminator, r1 = (phase.loss for phase in objective.phases())
-    generator(batch)
-    maps = objective.discriminator.whitening
-    assert all(white.count == 0 for white in maps)
-    discriminator(batch)
-    assert all(white.count == len(batch.images) for white in maps)
-    first, second = (objective.discriminator.features(x) for x in (pictures(4), F.avg_pool2d(pictures(4), 3, 1, 1)))
-    alone = objective.discriminator.whitened(first)
-    beside = objective.discriminator.whitened([torch.cat(pair) for pair in zip(first, second, strict=True)])
-    for one, together in zip(alone, beside, strict=True):  # what a batch has in common is not hidden
-        torch.testing.assert_close(one, together[:4], atol=1e-4, rtol=1e-4)
-    assert torch.isfinite(r1(batch)["loss"])
-    assert not list(maps.parameters())
-    fields = {name for name in objective.state_dict() if ".whitening." in name}
-    assert len(fields) == 5 * len(maps)

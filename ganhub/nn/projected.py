@@ -23,13 +23,11 @@ from ganhub.errors import ConfigError
 from ganhub.images import on_white
 from ganhub.nn.features import MIN_SIDE, Frozen, feature_network
 from ganhub.nn.random import normal
-from ganhub.nn.whitening import Whitening
 
 LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 SMALLEST = 2  # a layer whose map has fewer places on a side tells a head nothing about places
 PROBE_STREAM = 0xA00  # keeps what the probe draws apart from what else is drawn of the same seeds
 FAINT = 0.05  # a difference between two pixels, of 2 from black to white, that the head on the pixels sees half as loud
-SHALLOW = 2  # scales that are never whitened: their heads learn textures fast enough as it is
 LOGITS = 4  # heads shrink their maps towards so many logits on the shorter side
 
 
@@ -51,8 +49,6 @@ class ProjectedDiscriminator(nn.Module):
             their steps to their neighbours, in a fixed random mixture (which loses nothing if ``width`` is 12 x
             channels or more). It is not mixed with the features.
         read_classes: Let each head also say which class it sees.
-        whiten: Let the heads on the features of the third scale and deeper ones see them whitened, see
-            :class:`ganhub.nn.whitening.Whitening`: ``measure`` has to be called with real pictures' features.
 
     Raises:
         ConfigError: For pictures too small, an unknown network, or no layer of use.
@@ -69,7 +65,6 @@ class ProjectedDiscriminator(nn.Module):
         width: int = 64,
         pixel_head: bool = False,
         read_classes: bool = False,
-        whiten: bool = False,
     ) -> None:
         super().__init__()
         if min(size) < MIN_SIDE:
@@ -112,7 +107,6 @@ class ProjectedDiscriminator(nn.Module):
         )
         if pixel_head:
             self.heads.append(Head(width, _halvings(min(size)), num_classes, read=read_classes, compare=True))
-        self.whitening = nn.ModuleList(Whitening(width) for width in widths[SHALLOW:] if whiten)
 
     def _look(self, images: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
         """The network's features of RGB images in the images' own dtype, whatever autocast says."""
@@ -156,19 +150,8 @@ class ProjectedDiscriminator(nn.Module):
 
         The class scores are [N, 0] without ``read_classes``.
         """
-        seen = zip(self.heads, self.whitened(features), strict=True)
-        logits, classes = zip(*(head(x, labels) for head, x in seen), strict=True)
+        logits, classes = zip(*(head(x, labels) for head, x in zip(self.heads, features, strict=True)), strict=True)
         return list(logits), list(classes)
-
-    def whitened(self, features: Sequence[Tensor]) -> list[Tensor]:
-        """What the heads see: the features as they are without ``whiten``."""
-        deep = [whitening(x) for whitening, x in zip(self.whitening, features[SHALLOW:], strict=False)]
-        return [*features[:SHALLOW], *deep, *features[SHALLOW + len(deep) :]]
-
-    def measure(self, features: Sequence[Tensor]) -> None:
-        """Let the whitening take features of real pictures into account."""
-        for whitening, x in zip(self.whitening, features[SHALLOW:], strict=False):
-            whitening.measure(x)
 
 
 class Head(nn.Module):

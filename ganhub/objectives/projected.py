@@ -39,8 +39,6 @@ class ProjectedConfig(BaseConfig):
             position (Jolicoeur-Martineau 2018), so that no mode is a resting place.
         width: Channels of the shallowest head.
         pixel_head: One more head on the pixels themselves, which sees flat colours, transparency and faint stains.
-        whiten: Whether the deeper heads, from the third on, see their features with mean 0 and covariance 1, so that
-            they learn shapes from all of them and not just from the loudest (:mod:`ganhub.nn.whitening`).
         augment: DiffAugment policy, or "ada"; the paper adds ",cutout".
         class_weight: Weight of the cross-entropy of the heads' class scores in models with classes, for real pictures
             in the discriminator's turn and fake ones in the generator's (AC-GAN, Odena et al. 2017, arXiv:1610.09585,
@@ -58,7 +56,6 @@ class ProjectedConfig(BaseConfig):
     pairing: str = "hinge"
     width: int = 64
     pixel_head: bool = False
-    whiten: bool = False
     augment: str = "colour,translation"
     class_weight: float = 0.0
     head_r1: float = 0.0
@@ -86,7 +83,7 @@ class ProjectedObjective(GameObjective, name="projected"):
         c = model.config
         discriminator = ProjectedDiscriminator(
             c.size, c.channels, c.num_classes, network=config.network, layers=config.layers, width=config.width,
-            pixel_head=config.pixel_head, read_classes=config.class_weight > 0, whiten=config.whiten,
+            pixel_head=config.pixel_head, read_classes=config.class_weight > 0,
         )  # fmt: skip
         super().__init__(model, config, discriminator)
         if config.head_r1:
@@ -112,7 +109,6 @@ class ProjectedObjective(GameObjective, name="projected"):
         fake_features, fake_labels = self._fakes.popleft() if self._fakes else self._draw_fakes(batch)
         with torch.no_grad():  # the features lie below all that learns here
             real_features = self._features(batch.images, batch)
-            self.discriminator.measure(real_features)
         with cached():  # the heads' spectral norms are the same for both
             real, class_scores = self._judge(real_features, batch.labels)
             fake, _ = self._judge(fake_features, fake_labels)
@@ -130,7 +126,7 @@ class ProjectedObjective(GameObjective, name="projected"):
     def r1_loss(self, batch: Batch) -> dict[str, Tensor]:
         """How steep each head's mean score is where real pictures lie, the mean over the heads."""
         with torch.no_grad():
-            features = self.discriminator.whitened(self._features(batch.images, batch))
+            features = self._features(batch.images, batch)
         heads = zip(self.discriminator.heads, features, strict=True)
         steep = [r1_penalty(lambda x, head=head: head(x, batch.labels)[0].mean(1), x.float()) for head, x in heads]
         penalty = torch.stack(steep).mean()
