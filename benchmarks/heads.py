@@ -5,9 +5,9 @@
 Protocol: the discriminator of the recipe, its heads fresh, with the features as they are and whitened
 (benchmarks/whitening.py); 1,600 training pictures and as many samples of the model (seeds from 0, the same classes)
 are learned from, in batches of 32 by the recipe's rate, nothing augmented; 640 pictures of the part kept out of
-training and 640 more samples are judged. A figure is the area under the ROC curve of one head's mean score: 0.5 knows nothing, 1 is always right. The last row is
-what there is to know: ridge regression (weight 300) on the same features, averaged to 4 x 4 places, each with deviation
-1.
+training and 640 more samples are judged. A figure is the area under the ROC curve of one head's mean score: 0.5 knows
+nothing, 1 is always right. The last row is what there is to know: ridge regression (weight 300) on the same features,
+averaged to 4 x 4 places, each with deviation 1.
 """
 
 from __future__ import annotations
