@@ -157,20 +157,19 @@ class ToPicture(nn.Module):
 class Palette(nn.Module):
     """Pixels pick colours: votes [N, K, H, W] and w [N, style_dim] -> [N, channels, H, W]. Not of the paper; ours."""
 
-    def __init__(self, colours: int, channels: int, style_dim: int, supersampling: int = 1) -> None:
+    def __init__(self, colours: int, channels: int, style_dim: int) -> None:
         super().__init__()
-        self.supersampling = supersampling
         self.style = EqualisedLinear(style_dim, colours * channels)
         nn.init.normal_(self.style.bias, std=0.5)  # colours differ from the first step
 
-    def forward(self, votes: Tensor, w: Tensor) -> Tensor:
+    def forward(self, votes: Tensor, w: Tensor, supersampling: int = 1) -> Tensor:
         with torch.autocast(w.device.type, enabled=False):
             colours = self.style(w).view(len(w), votes.shape[1], -1)
             votes = PALETTE_GAIN * votes.to(w.dtype)
-            if self.supersampling > 1:
-                votes = F.interpolate(votes, scale_factor=self.supersampling, mode="bilinear", align_corners=False)
+            if supersampling > 1:
+                votes = F.interpolate(votes, scale_factor=supersampling, mode="bilinear", align_corners=False)
             picture = torch.einsum("nkhw,nkc->nchw", torch.softmax(votes, dim=1), colours)
-            return F.avg_pool2d(picture, self.supersampling) if self.supersampling > 1 else picture
+            return F.avg_pool2d(picture, supersampling) if supersampling > 1 else picture
 
 
 def _per_channel(vector: Tensor, like: Tensor) -> Tensor:
@@ -281,7 +280,7 @@ class StyleGAN2(PreparesWeights, MappedGenerator, architecture="stylegan2"):
         height, width, doublings = c.base
         self.constant = nn.Parameter(torch.randn(1, c.channels_of(0), height, width))
         self.blocks = nn.ModuleList(Block(c, n) for n in range(doublings + 1))
-        self.palette = Palette(c.palette, c.channels, c.style_dim, c.supersampling) if c.palette else None
+        self.palette = Palette(c.palette, c.channels, c.style_dim) if c.palette else None
         self.noise_shapes = [(height << n, width << n) for n in range(doublings + 1) for _ in range(2 if n else 1)]
 
     @property
@@ -302,7 +301,7 @@ class StyleGAN2(PreparesWeights, MappedGenerator, architecture="stylegan2"):
             share = block.to_picture(x, w[:, 2 * n + 1]).to(w.dtype)
             picture = share if picture is None else upsample(picture) + share
         if self.palette is not None:
-            picture = self.palette(picture, w[:, -1])
+            picture = self.palette(picture, w[:, -1], self.config.supersampling)
         if picture.shape[1] == 4 and (gain := self.config.alpha_gain):
             picture = torch.cat([picture[:, :3], torch.tanh(gain * picture[:, 3:])], dim=1)
         return picture
