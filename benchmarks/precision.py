@@ -86,6 +86,8 @@ def main() -> None:
     channels = 4 if "heroes" in Path(arguments.data).stem else 3
     config = DataConfig.from_dict({"path": arguments.data})
     pictures = open_data(config, height=side, width=side, channels=channels, labelled=True)
+    if len(pictures) < 2 * arguments.n:
+        sys.exit(f"There are {len(pictures)} pictures, and two times {arguments.n} are needed: give a smaller --n.")
     drawn = on_white(pictures.batch(0, 2 * arguments.n).images)
     network = extractor()
 

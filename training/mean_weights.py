@@ -7,12 +7,14 @@ All have to descend from the same weights. SHARE:PATH, PATH a model's folder or 
 weights count; shares are divided by their sum. Config and everything else in the folder are the first folder's.
 
 A mean votes more softly for the colours of its palette than each of its parts: ``--votes`` makes the votes of the last
-layer louder. ``--mapping-rate`` writes the same model for training with another ``model.mapping_rate``.
+layer louder. ``--mapping-rate`` writes the same model, but for rounding to half precision, for training with another
+``model.mapping_rate``; parts may have different ones.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import shutil
 import sys
 from dataclasses import replace
@@ -24,27 +26,29 @@ from torch import Tensor
 sys.path[:0] = [str(Path(__file__).resolve().parent.parent)]
 
 from ganhub import AutoModel  # noqa: E402
+from ganhub.errors import GanhubError  # noqa: E402
+
+PAPER_RATE = 0.01  # what a checkpoint from before the setting was trained with
 
 
-def weights_of(path: Path) -> dict[str, Tensor]:
-    """Of a folder or a checkpoint, in full precision."""
-    if path.suffix == ".pt":
-        state = torch.load(path, map_location="cpu", weights_only=True)["ema"]
+def weights_of(path: Path, rate: float) -> dict[str, Tensor]:
+    """Of a folder or a checkpoint, in full precision, as a mapping network of this rate holds them."""
+    if path.is_dir():
+        model = AutoModel.from_pretrained(path)
+        weights, own = model.state_dict(), getattr(model.config, "mapping_rate", rate)
     else:
-        state = AutoModel.from_pretrained(path).state_dict()
-    return {name: x.float() for name, x in state.items()}
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            held = (state.get("fingerprint") or {}).get("model", {})
+            weights, own = state["ema"], held.get("mapping_rate", PAPER_RATE)
+        except Exception as error:
+            sys.exit(f"{path} is no checkpoint of a run: {type(error).__name__}.")
+    return with_rate({k: x.float() if x.is_floating_point() else x for k, x in weights.items()}, own / rate)
 
 
-def mean(parts: list[tuple[float, Path]]) -> dict[str, Tensor]:
-    whole = sum(share for share, _ in parts)
-    result: dict[str, Tensor] = {}
-    for share, path in parts:
-        weights = weights_of(path)
-        if result and {k: x.shape for k, x in result.items()} != {k: x.shape for k, x in weights.items()}:
-            sys.exit(f"{path} has other weights than {parts[0][1]}: take runs of one model.")
-        for name, x in weights.items():
-            result[name] = result.get(name, 0) + share / whole * x
-    return result
+def with_rate(weights: dict[str, Tensor], factor: float) -> dict[str, Tensor]:
+    """With the mapping network's parameters so many times as large."""
+    return {name: x * factor if name.startswith("mapping.layers.") else x for name, x in weights.items()}
 
 
 def with_votes(weights: dict[str, Tensor], factor: float) -> dict[str, Tensor]:
@@ -54,37 +58,73 @@ def with_votes(weights: dict[str, Tensor], factor: float) -> dict[str, Tensor]:
     return {name: x * factor if name in louder else x for name, x in weights.items()}
 
 
+def mean(parts: list[tuple[float, Path]], rate: float) -> dict[str, Tensor]:
+    whole = sum(share for share, _ in parts)
+    if whole <= 0:
+        sys.exit("The shares are all 0: give one of them a larger one.")
+    result: dict[str, Tensor] = {}
+    for share, path in parts:
+        weights = weights_of(path, rate)
+        if result and {k: x.shape for k, x in result.items()} != {k: x.shape for k, x in weights.items()}:
+            sys.exit(f"{path} has other weights than {parts[0][1]}: take runs of one model.")
+        for name, x in weights.items():
+            result[name] = result.get(name, 0) + share / whole * x if x.is_floating_point() else x
+    return result
+
+
 def part_of(text: str) -> tuple[float, Path]:
-    share, _, path = text.partition(":")
-    return float(share), Path(path)
+    share, colon, path = text.partition(":")
+    try:
+        number = float(share)
+    except ValueError:
+        number = math.nan
+    if not colon or not math.isfinite(number) or number < 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no SHARE:PATH, such as 0.5:runs/a")
+    if not Path(path).exists():
+        raise argparse.ArgumentTypeError(f"there is no {path!r}")
+    return number, Path(path)
+
+
+def factor_of(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number) or number <= 0:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return number
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="+", type=part_of, metavar="SHARE:PATH")
-    parser.add_argument("--votes", type=float, default=1.0, help="factor of the last layer's votes for colours")
-    parser.add_argument("--mapping-rate", type=float, help="model.mapping_rate of what is written")
+    parser.add_argument("--votes", type=factor_of, help="factor of the last layer's votes for colours")
+    parser.add_argument("--mapping-rate", type=factor_of, help="model.mapping_rate of what is written")
     parser.add_argument("--out", type=Path, required=True, help="a new folder")
     arguments = parser.parse_args()
     folders = [path for _, path in arguments.parts if path.is_dir()]
     if not folders:
         sys.exit("Name one folder at least, whose config.json the mean takes.")
-    model = AutoModel.from_pretrained(folders[0])
-    weights = mean(arguments.parts)
-    if arguments.votes != 1:
-        if not getattr(model.config, "palette", 0):
-            sys.exit("--votes is for models with a palette.")
-        weights = with_votes(weights, arguments.votes)
+    if arguments.out.exists():
+        sys.exit(f"{arguments.out} is there already: name a new folder.")
+    config = AutoModel.from_pretrained(folders[0]).config
+    if arguments.votes and not getattr(config, "palette", 0):
+        sys.exit("--votes is for models with a palette.")
+    if arguments.mapping_rate and not hasattr(config, "mapping_rate"):
+        sys.exit("--mapping-rate is for models with a mapping network.")
     if arguments.mapping_rate:
-        factor = model.config.mapping_rate / arguments.mapping_rate
-        weights = {name: x * factor if name.startswith("mapping.layers.") else x for name, x in weights.items()}
-        model.config = replace(model.config, mapping_rate=arguments.mapping_rate)
-    shutil.copytree(folders[0], arguments.out, ignore=shutil.ignore_patterns("checkpoints"), dirs_exist_ok=True)
-    model = type(model).build(model.config)
+        config = replace(config, mapping_rate=arguments.mapping_rate)
+    weights = mean(arguments.parts, getattr(config, "mapping_rate", PAPER_RATE))
+    if arguments.votes:
+        weights = with_votes(weights, arguments.votes)
+    if not all(x.half().isfinite().all() for x in weights.values() if x.is_floating_point()):
+        sys.exit("Some weights would be too large for half precision: take quieter votes or a larger mapping rate.")
+    model = type(AutoModel.from_pretrained(folders[0])).build(config)
     model.load_state_dict(weights)
+    shutil.copytree(folders[0], arguments.out, ignore=shutil.ignore_patterns("checkpoints"))
     model.save_pretrained(arguments.out, dtype=torch.float16)
     print(f"Wrote {arguments.out}.")
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except GanhubError as error:
+        sys.exit(str(error))

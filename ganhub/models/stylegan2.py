@@ -58,8 +58,8 @@ class StyleGAN2Config(MappedConfig):
             softmax, so that flat areas are flat and edges are sharp. For drawings, sprites and emoji: 16 or 32. With 0,
             the paper's generator, a pixel has any colour.
         supersampling: With a palette, the side of the square of points in each pixel at which votes are counted; the
-            pixel is their mean, so that edges are smooth however sure the votes are. 2 for smooth drawings (a fifth
-            slower), 1 for sprites, whose pixels are one colour each.
+            pixel is the mean of their colours (before ``alpha_gain``), so that edges are smooth however sure the votes
+            are. 2 for smooth drawings (a fifth slower), 1 for sprites, whose pixels are one colour each.
     """
 
     image_size: int = 256
