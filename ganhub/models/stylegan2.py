@@ -59,7 +59,7 @@ class StyleGAN2Config(MappedConfig):
             the paper's generator, a pixel has any colour.
         supersampling: With a palette, the side of the square of points in each pixel at which votes are counted; the
             pixel is the mean of their colours (before ``alpha_gain``), so that edges are smooth however sure the votes
-            are. 2 for smooth drawings (a fifth slower), 1 for sprites, whose pixels are one colour each.
+            are. 2 for smooth drawings, which takes longer; 1 for sprites, whose pixels are one colour each.
     """
 
     image_size: int = 256
