@@ -102,18 +102,9 @@ CURES = {
         ("model.palette=16", "model.mapping_rate=0.1"),
         "16 colours, a mapping network that learns a tenth as fast",
     ),
-    "palette-unmixed": (("model.palette=16", "model.mixing=0"), "16 colours, no style mixing"),
     "palette-white-mapping": (
         ("model.palette=16", "model.mapping_rate=1.0", 'objective.name="whitened"'),
         "16 colours, whitened deep features, a mapping network that learns as fast",
-    ),
-    "palette-white-slow": (
-        ("model.palette=16", 'objective.name="whitened"', "train.learning_rate={generator=2e-3,discriminator=5e-4}"),
-        "16 colours, deep heads that see whitened features, rates of 2e-3 and 5e-4",
-    ),
-    "palette-white-smooth": (
-        ("model.palette=16", "model.supersampling=2", 'objective.name="whitened"'),
-        "16 colours, whitened deep features, four votes in each pixel",
     ),
     "palette-twins": (("model.palette=16", 'objective.name="noisy-twins"'), "16 colours and NoisyTwins"),
     "mode-seeking": (("objective.mode_seeking=0.1",), "mode seeking, weight 0.1"),

@@ -110,6 +110,8 @@ def main() -> None:
         held = open_data(
             recipe.data, height=c.size[0], width=c.size[1], channels=c.channels, labelled=c.num_classes > 0
         )
+        if len(held) < count:
+            sys.exit(f"The {part} part has {len(held)} pictures, and {count} are needed.")
         parts.append(held.batch(0, count))
     labels = torch.cat([part.labels for part in parts])
     made = torch.cat([model.sample(len(x), label=x, seed=i * BATCH) for i, x in enumerate(labels.split(BATCH))])

@@ -72,12 +72,17 @@ def mean(parts: list[tuple[float, Path]], rate: float) -> dict[str, Tensor]:
     return result
 
 
+def number_of(text: str) -> float:
+    """nan for what is no number."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
 def part_of(text: str) -> tuple[float, Path]:
     share, colon, path = text.partition(":")
-    try:
-        number = float(share)
-    except ValueError:
-        number = math.nan
+    number = number_of(share)
     if not colon or not math.isfinite(number) or number < 0:
         raise argparse.ArgumentTypeError(f"{text!r} is no SHARE:PATH, such as 0.5:runs/a")
     if not Path(path).exists():
@@ -86,9 +91,9 @@ def part_of(text: str) -> tuple[float, Path]:
 
 
 def factor_of(text: str) -> float:
-    number = float(text)
+    number = number_of(text)
     if not math.isfinite(number) or number <= 0:
-        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
     return number
 
 
@@ -104,7 +109,8 @@ def main() -> None:
         sys.exit("Name one folder at least, whose config.json the mean takes.")
     if arguments.out.exists():
         sys.exit(f"{arguments.out} is there already: name a new folder.")
-    config = AutoModel.from_pretrained(folders[0]).config
+    first = AutoModel.from_pretrained(folders[0])
+    config = first.config
     if arguments.votes and not getattr(config, "palette", 0):
         sys.exit("--votes is for models with a palette.")
     if arguments.mapping_rate and not hasattr(config, "mapping_rate"):
@@ -116,11 +122,11 @@ def main() -> None:
         weights = with_votes(weights, arguments.votes)
     if not all(x.half().isfinite().all() for x in weights.values() if x.is_floating_point()):
         sys.exit("Some weights would be too large for half precision: take quieter votes or a larger mapping rate.")
-    model = type(AutoModel.from_pretrained(folders[0])).build(config)
+    model = type(first).build(config)
     model.load_state_dict(weights)
     shutil.copytree(folders[0], arguments.out, ignore=shutil.ignore_patterns("checkpoints"))
     model.save_pretrained(arguments.out, dtype=torch.float16)
-    print(f"Wrote {arguments.out}.")
+    print(f"Wrote {arguments.out}. Card, figures and directions in it are still those of {folders[0]}: make them anew.")
 
 
 if __name__ == "__main__":
