@@ -102,6 +102,24 @@ CURES = {
         ("model.palette=16", "model.mapping_rate=0.1"),
         "16 colours, a mapping network that learns a tenth as fast",
     ),
+    "palette-mapping-wide": (
+        ("model.palette=16", "model.mapping_rate=1.0", "model.channel_base=2048"),
+        "16 colours, a mapping network that learns as fast, twice the channels",
+    ),
+    "palette-mapping-gentle": (
+        (
+            "model.palette=16", "model.mapping_rate=1.0",
+            "train.learning_rate={generator=5e-4,discriminator=1e-3}",
+        ),
+        "16 colours, a mapping network that learns as fast, rates of 5e-4 and 1e-3",
+    ),
+    "palette-mapping-even": (
+        (
+            "model.palette=16", "model.mapping_rate=1.0",
+            "train.learning_rate={generator=1e-3,discriminator=2e-3}",
+        ),
+        "16 colours, a mapping network that learns as fast, rates of 1e-3 and 2e-3",
+    ),
     "palette-white-mapping": (
         ("model.palette=16", "model.mapping_rate=1.0", 'objective.name="whitened"'),
         "16 colours, whitened deep features, a mapping network that learns as fast",
