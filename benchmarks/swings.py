@@ -1,11 +1,11 @@
-"""How far do a run's weights swing around their average? The colours of each class say it.
+"""How far are a run's weights of a step from the data, and how far is their average? The colours of each class say it.
 
     python benchmarks/swings.py training/recipes/stylegan2_avatars.toml avatars-64.npz RUN/checkpoints/000000056000.pt
 
 Protocol: 2,000 pictures of the part kept out of training, and 2,000 samples (their classes, seeds 0 ..) of the weights
 as they were at that step and of their running average; 2,000 more real pictures are what all are compared with. All
-shrunk to 4 x 4 pixels; energy distance within each class, the mean of the classes. The first row is what two sets of
-real pictures have.
+shrunk to 4 x 4 pixels; energy distance within each class, which grows with the square of a small shift; the mean of the
+classes. The first row is what two sets of real pictures have. Live weights that are much further away swing.
 """
 
 from __future__ import annotations

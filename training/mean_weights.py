@@ -72,6 +72,17 @@ def mean(parts: list[tuple[float, Path]], rate: float) -> dict[str, Tensor]:
     return result
 
 
+def begin_folder(source: Path, out: Path) -> None:
+    """A copy of a model's folder, but for its weights and checkpoints, at a new place."""
+    if out.exists():
+        sys.exit(f"{out} is there already: name a new folder.")
+    if source.resolve() in out.resolve().parents:
+        sys.exit(f"{out} lies in {source}: name a folder beside it.")
+    shutil.copytree(source, out, ignore=shutil.ignore_patterns("checkpoints"))
+    for weights in out.glob("model*.safetensors*"):  # the adversary's, in training/, stay
+        weights.unlink()
+
+
 def number_of(text: str) -> float:
     """nan for what is no number."""
     try:
@@ -107,7 +118,7 @@ def main() -> None:
     folders = [path for _, path in arguments.parts if path.is_dir()]
     if not folders:
         sys.exit("Name one folder at least, whose config.json the mean takes.")
-    if arguments.out.exists():
+    if arguments.out.exists():  # before the work
         sys.exit(f"{arguments.out} is there already: name a new folder.")
     first = AutoModel.from_pretrained(folders[0])
     config = first.config
@@ -124,7 +135,7 @@ def main() -> None:
         sys.exit("Some weights would be too large for half precision: take quieter votes or a larger mapping rate.")
     model = type(first).build(config)
     model.load_state_dict(weights)
-    shutil.copytree(folders[0], arguments.out, ignore=shutil.ignore_patterns("checkpoints"))
+    begin_folder(folders[0], arguments.out)
     model.save_pretrained(arguments.out, dtype=torch.float16)
     print(f"Wrote {arguments.out}. Card, figures and directions in it are still those of {folders[0]}: make them anew.")
 
