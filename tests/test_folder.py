@@ -313,3 +313,11 @@ def test_parts_of_checkpoints_are_removed(tmp_path: Path) -> None:
         path.write_bytes(b"half")
     save_checkpoint(tmp_path, 16, {"x": torch.ones(1)}, keep=2)
     assert not left.exists() and other.read_bytes() == b"half"
+
+
+def test_half_precision_makes_no_number_infinite(tmp_path):
+    """Sums over a run, say: those alone stay as they are."""
+    given = {"sums": torch.tensor([1.0, 1e6]), "weight": torch.tensor([1.0, 2.0])}
+    hub.write_folder(tmp_path / "m", {}, given, dtype=torch.float16)
+    held = hub.read_tensors(tmp_path / "m")
+    assert torch.equal(held["sums"], given["sums"]) and held["weight"].dtype == torch.float16

@@ -26,7 +26,7 @@ from torch import Tensor
 sys.path[:0] = [str(Path(__file__).resolve().parent.parent)]
 
 from ganhub import AutoModel  # noqa: E402
-from ganhub.errors import GanhubError  # noqa: E402
+from ganhub.console import in_sentences  # noqa: E402
 
 PAPER_RATE = 0.01  # what a checkpoint from before the setting was trained with
 
@@ -141,7 +141,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with in_sentences():
         main()
-    except GanhubError as error:
-        sys.exit(str(error))

@@ -251,7 +251,8 @@ def write_folder(
     Args:
         folder: Made when missing; other files in it are left alone.
         config: JSON values only.
-        tensors: Any device; floating-point ones are stored as ``dtype`` (``None``: as they are).
+        tensors: Any device; floating-point ones are stored as ``dtype`` (``None``: as they are), but for those with
+            numbers that are too large for it.
 
     Raises:
         FileError: The disk is full or the folder cannot be written; files that were there are untouched.
@@ -261,8 +262,10 @@ def write_folder(
     folder = Path(folder)
     stored: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
-        tensor = tensor.detach()
-        tensor = tensor.to("cpu", dtype if tensor.is_floating_point() else None)
+        tensor = tensor.detach().to("cpu")
+        narrow = tensor.to(dtype if tensor.is_floating_point() else None)
+        if narrow.isfinite().all() or not tensor.isfinite().all():
+            tensor = narrow
         # safetensors refuses tensors that share memory (tied weights, views): each gets its own copy.
         stored[name] = tensor.contiguous().clone()
     text = json.dumps(dict(config), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
