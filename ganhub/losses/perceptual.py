@@ -82,3 +82,17 @@ def unit_distance(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> 
         a, b = (x.float() / x.float().square().sum(1, keepdim=True).sqrt().clamp_min(1e-10) for x in (a, b))
         each.append((a - b).square().sum(1).mean((1, 2)))
     return torch.stack(each).mean(0)
+
+
+def relative_distance(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> Tensor:
+    """Mean absolute difference of features over the mean of what they should be, the sum of the layers.
+
+    Args:
+        first: Features [N, C, H, W] by layer.
+        second: Those that are wanted.
+
+    Returns:
+        Scalar in float32; 0 for equal features, about 1 for each layer where ``first`` is 0.
+    """
+    pairs = [(a.float(), b.float()) for a, b in zip(first.values(), second.values(), strict=True)]
+    return torch.stack([(a - b).abs().mean() / (b.abs().mean() + 1e-3) for a, b in pairs]).sum()

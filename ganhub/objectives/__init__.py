@@ -10,6 +10,7 @@ from ganhub.objectives._base import (
     list_objectives,
 )
 from ganhub.objectives.adversarial import AdversarialConfig, AdversarialObjective
+from ganhub.objectives.autoencoding import AutoencodingConfig, AutoencodingObjective
 from ganhub.objectives.projected import ProjectedConfig, ProjectedObjective
 from ganhub.objectives.relativistic import RelativisticConfig, RelativisticObjective
 from ganhub.objectives.style import StyleConfig, StyleObjective
@@ -22,6 +23,8 @@ import_files(__name__, __path__)
 __all__ = [
     "AdversarialConfig",
     "AdversarialObjective",
+    "AutoencodingConfig",
+    "AutoencodingObjective",
     "BaseObjective",
     "Batch",
     "GameObjective",

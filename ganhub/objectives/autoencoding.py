@@ -1,0 +1,133 @@
+"""Autoencoding: a generator learns to draw each picture of the data again, from the code that an encoder gives it.
+
+An adversary only says that samples are unlike the data, and of many kinds of hair, eyes and grounds some never come.
+Here each picture says what is to be drawn, so that all kinds come, within far fewer pictures. The encoder gives a
+distribution of codes, kept near N(0, I): "Auto-Encoding Variational Bayes" (Kingma and Welling 2014, arXiv:1312.6114).
+Pictures are compared by their pixels and by features of a pretrained network, in place of the learned ones of
+"Autoencoding beyond pixels using a learned similarity metric" (Larsen et al. 2016, arXiv:1512.09300).
+
+Codes are points of W where a model has one. Its mapping network meanwhile learns to give such points, by the energy
+distance to the codes of the last pictures; ``training/learn_mapping.py`` teaches it more afterwards. Other generators
+are given codes as z. Go on from such weights with an adversary, which makes lines crisp.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ganhub.config import BaseConfig
+from ganhub.errors import ConfigError
+from ganhub.images import on_white
+from ganhub.losses.perceptual import relative_distance
+from ganhub.models._style import StyleGenerator
+from ganhub.models._verbs import LatentGenerator
+from ganhub.nn.encoder import GROUPS, Encoder
+from ganhub.nn.features import MIN_SIDE, Frozen, feature_network
+from ganhub.nn.random import normal
+from ganhub.objectives._base import BaseObjective, Batch, Phase
+from ganhub.objectives._energy import RememberedEnergy
+
+CODE_STREAM = 0xC0DE  # keeps the draws of codes apart from what else is drawn of the same seeds
+
+
+@dataclass(frozen=True, kw_only=True)
+class AutoencodingConfig(BaseConfig):
+    """Settings of :class:`AutoencodingObjective`.
+
+    Attributes:
+        network: Feature network that compares pictures: "vgg-lite", "vgg19".
+        layers: Its layers that count.
+        widths: The encoder's channels at a half, a quarter ... of the size, multiples of 8.
+        pixel_weight: Weight of the mean absolute difference of pixels in [-1, 1].
+        feature_weight: Weight of the relative difference of features, the sum of the layers.
+        code_weight: Weight of the Kullback-Leibler divergence of codes from N(0, I), in nats per picture: larger, and
+            codes are easier to draw from noise and hold less of a picture.
+        mapping_weight: Weight of the energy distance that the mapping network learns by.
+    """
+
+    network: str = "vgg-lite"
+    layers: tuple[str, ...] = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
+    widths: tuple[int, ...] = (48, 96, 160, 256)
+    pixel_weight: float = 2.0
+    feature_weight: float = 1.0
+    code_weight: float = 0.001
+    mapping_weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        self.require(len(self.layers) > 0, "layers must name at least one layer of the feature network.")
+        widths = len(self.widths) > 0 and all(0 < w <= 4096 and w % GROUPS == 0 for w in self.widths)
+        self.require(widths, f"widths must be multiples of {GROUPS} from {GROUPS} to 4096, not {self.widths!r}.")
+        self.require_range(0, 1e6, "pixel_weight", "feature_weight", "code_weight", "mapping_weight")
+
+
+class AutoencodingObjective(BaseObjective, name="autoencoding"):
+    """Kingma and Welling 2014 with distances of features, for any generator of latents."""
+
+    Config = AutoencodingConfig
+    transient = ("energy.",)
+
+    def __init__(self, model: nn.Module, config: AutoencodingConfig) -> None:
+        super().__init__(model, config)
+        if not isinstance(model, LatentGenerator):
+            raise ConfigError('The objective "autoencoding" trains generators of latents, such as stylegan2 and dcgan.')
+        c, self.styled = model.config, isinstance(model, StyleGenerator)
+        if min(c.size) < MIN_SIDE or any(side % 2 for side in c.size):
+            raise ConfigError(
+                f"Autoencoding needs even sides of {MIN_SIDE} pixels or more, not {c.size[0]} x {c.size[1]}: set "
+                "model.image_size."
+            )
+        dim = model.style_mean.shape[1] if self.styled else c.latent_dim
+        self.encoder = Encoder(c.size, c.channels, dim, config.widths)
+        self.energy = RememberedEnergy() if self.styled and config.mapping_weight else None
+        self.features = Frozen(feature_network(config.network))
+
+    def players(self) -> dict[str, list[nn.Module]]:
+        return {"generator": [self.model, self.encoder]}
+
+    def phases(self) -> Sequence[Phase]:
+        return [Phase(player="generator", loss=self.loss)]
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """How far what is drawn from a picture's code is from it, and how far its code is from noise."""
+        config = self.config
+        mean, log_deviation = self.encoder(seen(batch.images))
+        codes = mean + log_deviation.exp() * normal(batch.seeds, mean.shape[1], stream=CODE_STREAM).to(mean)
+        drawn = self.draw(codes, batch).float()
+        pixels = (seen(drawn) - seen(batch.images)).abs().mean()
+        with torch.no_grad():
+            wanted = self.look(batch.images)
+        features = relative_distance(self.look(drawn), wanted)
+        nats = ((mean.square() + (2 * log_deviation).exp() - 1) / 2 - log_deviation).sum(1).mean()
+        loss = config.pixel_weight * pixels + config.feature_weight * features + config.code_weight * nats
+        numbers = {"pixels": pixels, "features": features, "nats": nats}
+        if self.energy is not None:
+            made = self.model.map(self.model.latent(batch.seeds), batch.labels)
+            energy, distance = self.energy(made, codes.detach(), batch.labels)
+            loss, numbers["code_distance"] = loss + config.mapping_weight * energy, distance
+        return {"loss": loss, **{name: value.detach() for name, value in numbers.items()}}
+
+    def draw(self, codes: Tensor, batch: Batch) -> Tensor:
+        """Pictures of codes [N, dim]: points of W, or of the latent space."""
+        noise = self.model.noise(batch.seeds) if self.model.noise_dim else None
+        if self.styled:
+            return self.model.synthesise(self.model.per_layer(codes), noise)
+        return self.model(codes, batch.labels, noise)
+
+    def look(self, images: Tensor) -> dict[str, Tensor]:
+        """Features of pictures on white."""
+        if torch.is_autocast_enabled(device := images.device.type):
+            images = images.to(torch.get_autocast_dtype(device))
+        with torch.autocast(device, enabled=False):
+            colours = on_white(images).contiguous(memory_format=torch.channels_last)
+            return self.features.cast(colours.dtype).trunk(colours, self.config.layers)
+
+
+def seen(images: Tensor) -> Tensor:
+    """What counts of pictures: those with alpha lose the colours that nobody sees."""
+    if images.shape[1] != 4:
+        return images
+    return torch.cat([on_white(images), images[:, 3:]], dim=1)

@@ -1,0 +1,162 @@
+"""Autoencoding: pictures are drawn again from their codes, and noise learns to become such codes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.distributions import Normal, kl_divergence
+
+from ganhub.errors import ConfigError
+from ganhub.images import on_white
+from ganhub.losses.perceptual import relative_distance
+from ganhub.models import get_architecture
+from ganhub.nn.encoder import Encoder
+from ganhub.objectives import AutoencodingConfig, AutoencodingObjective, Batch, _energy
+from ganhub.objectives.autoencoding import seen
+from ganhub.trainer import Trainer, make_recipe
+from tests.test_projected import pictures
+
+WIDTHS = (8, 16)
+
+
+def built(**settings) -> AutoencodingObjective:
+    torch.manual_seed(0)
+    model = get_architecture("stylegan2").tiny().train()
+    return AutoencodingObjective(model, AutoencodingConfig(widths=WIDTHS, **settings))
+
+
+def batch_of(images: torch.Tensor, first: int = 0) -> Batch:
+    return Batch(images, None, torch.arange(first, first + len(images)))
+
+
+@pytest.mark.parametrize("size", [(16, 16), (28, 28), (32, 48), (64, 64)])
+def test_a_code_does_not_depend_on_the_batch(size: tuple[int, int]) -> None:
+    encoder, images = Encoder(size, 3, 8, WIDTHS), pictures(3, 3, *size)
+    means, logs = encoder(images)
+    alone = encoder(images[1:2])
+    assert means.shape == logs.shape == (3, 8)
+    assert torch.allclose(means[1], alone[0][0], atol=1e-5) and torch.allclose(logs[1], alone[1][0], atol=1e-5)
+    assert not torch.allclose(means[0], means[1], atol=1e-5)
+
+
+def test_nats_are_the_divergence_from_noise() -> None:
+    objective, images = built(), pictures(4, 3, 16, 16)
+    with torch.no_grad():
+        mean, log_deviation = objective.encoder(images)
+        nats = objective.loss(batch_of(images))["nats"]
+    expected = kl_divergence(Normal(mean, log_deviation.exp()), Normal(0.0, 1.0)).sum(1).mean()
+    assert nats.item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_the_loss_is_the_sum_of_its_weighted_parts() -> None:
+    images, numbers = pictures(4, 3, 16, 16), {}
+    for name in ("pixel", "feature", "code"):
+        weights = {f"{key}_weight": float(key == name) for key in ("pixel", "feature", "code", "mapping")}
+        with torch.no_grad():
+            numbers[name] = built(**weights).loss(batch_of(images))
+    parts = {"pixel": "pixels", "feature": "features", "code": "nats"}
+    for name, found in numbers.items():
+        assert found["loss"].item() == pytest.approx(found[parts[name]].item(), rel=1e-5)
+
+
+def test_relative_distance_is_one_for_each_layer_that_is_empty() -> None:
+    x = {"a": 5 * pictures(2, 3, 8, 8), "b": 9 * pictures(2, 3, 4, 4)}
+    assert relative_distance(x, x).item() == 0
+    assert relative_distance({k: 0 * v for k, v in x.items()}, x).item() == pytest.approx(2, abs=2e-3)
+
+
+def test_it_learns_to_draw_each_picture_again() -> None:
+    objective, images = built(code_weight=1e-4), pictures(8, 3, 4, 4)
+    images = torch.nn.functional.interpolate(images, size=16)
+    networks = [p for networks in objective.players()["generator"] for p in networks.parameters()]
+    optimiser = torch.optim.Adam(networks, lr=5e-3)
+    losses = []
+    for step in range(250):
+        numbers = objective.loss(batch_of(images, 8 * step))
+        optimiser.zero_grad()
+        numbers["loss"].backward()
+        optimiser.step()
+        losses.append(numbers["pixels"].item())
+    assert losses[-1] < 0.6 * losses[0]
+    with torch.no_grad():
+        drawn = objective.draw(objective.encoder(images)[0], batch_of(images))
+    apart = (drawn[:, None] - images).abs().mean((2, 3, 4))
+    assert torch.equal(apart.argmin(1), torch.arange(8)), "each is nearest to what it was drawn from"
+
+
+def test_noise_learns_to_become_codes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two kinds of pictures; only the mapping network learns, and codes of the encoder stay what they are."""
+    monkeypatch.setattr(_energy, "LEAST", 64)
+    model = get_architecture("stylegan2").tiny()
+    model = type(model)(replace(model.config, mapping_rate=1.0)).train()
+    objective = AutoencodingObjective(model, AutoencodingConfig(widths=WIDTHS, code_weight=0.0))
+    torch.nn.init.normal_(objective.encoder.code.weight, std=0.3)
+    images = pictures(2, 3, 16, 16).repeat(32, 1, 1, 1)
+    optimiser = torch.optim.Adam(model.mapping.parameters(), lr=3e-3)
+    distances = []
+    for step in range(150):
+        numbers = objective.loss(batch_of(images, 64 * step))
+        optimiser.zero_grad()
+        numbers["loss"].backward()
+        optimiser.step()
+        distances.append(numbers["code_distance"].item())
+    assert distances[0] == 0  # nothing to compare with yet
+    assert sum(distances[-5:]) < 0.3 * sum(distances[2:7])
+
+
+def test_hidden_colours_do_not_count() -> None:
+    images = pictures(2, 4, 16, 16)
+    images[:, 3, :8] = -1
+    other = images.clone()
+    other[:, :3, :8] = 0.5
+    assert torch.equal(seen(images), seen(other)) and torch.equal(seen(images)[:, :3], on_white(images))
+    rgb = images[:, :3]
+    assert seen(rgb) is rgb
+
+
+def test_a_generator_without_w_takes_codes_as_its_latents() -> None:
+    model = get_architecture("dcgan").tiny().train()
+    objective = AutoencodingObjective(model, AutoencodingConfig(widths=WIDTHS))
+    height, width = model.config.size
+    numbers = objective.loss(batch_of(pictures(4, model.config.channels, height, width)))
+    assert "code_distance" not in numbers and numbers["loss"].isfinite()
+
+
+def test_what_cannot_work_is_said() -> None:
+    with pytest.raises(ConfigError, match="multiples of 8"):
+        AutoencodingConfig(widths=(12,))
+    with pytest.raises(ConfigError, match="at least one layer"):
+        AutoencodingConfig(layers=())
+    with pytest.raises(ConfigError, match="generators of latents"):
+        AutoencodingObjective(get_architecture("fast-style").tiny(), AutoencodingConfig())
+
+
+def test_a_run_goes_on_bit_for_bit_and_gives_its_encoder_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_energy, "LEAST", 16)
+    np.savez(tmp_path / "pictures.npz", x=(pictures(40, 3, 16, 16).permute(0, 2, 3, 1) * 127.5 + 127.5).byte().numpy())
+    recipe = {
+        "model": get_architecture("stylegan2").tiny().config.to_dict() | {"architecture": "stylegan2"},
+        "objective": {"name": "autoencoding", "widths": list(WIDTHS)},
+        "train": {"images": 80, "batch_size": 8, "log_every": 40, "checkpoint_every": 40, "grid_every": 10_000},
+        "data": {"path": str(tmp_path / "pictures.npz"), "images": "x"},
+    }
+    recipe["model"].pop("class_names")
+    whole, first = (Trainer(make_recipe(recipe), tmp_path / out, quiet=True) for out in ("whole", "parts"))
+    whole.run()
+    for _ in range(5):
+        first._step()
+    first.save()
+    second = Trainer(make_recipe(recipe), tmp_path / "parts", quiet=True)
+    second.run()
+    for one, other in ((whole.ema.module, second.ema.module), (whole.objective, second.objective)):
+        states = one.state_dict(), other.state_dict()
+        assert all(torch.equal(states[0][name], x) for name, x in states[1].items()) and states[0].keys() == states[1].keys()
+    recipe["train"]["init"] = str(tmp_path / "whole")
+    begun = Trainer(make_recipe(recipe), tmp_path / "begun", quiet=True).objective
+    halved = {name: x.half().float() for name, x in whole.objective.encoder.state_dict().items()}
+    assert all(torch.allclose(x, halved[name], rtol=1e-3) for name, x in begun.encoder.state_dict().items())
+    assert len(begun.energy.real) == 0  # of a run alone
