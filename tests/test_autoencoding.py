@@ -154,7 +154,10 @@ def test_a_run_goes_on_bit_for_bit_and_gives_its_encoder_away(tmp_path: Path, mo
     second.run()
     for one, other in ((whole.ema.module, second.ema.module), (whole.objective, second.objective)):
         states = one.state_dict(), other.state_dict()
-        assert all(torch.equal(states[0][name], x) for name, x in states[1].items()) and states[0].keys() == states[1].keys()
+        assert (
+            all(torch.equal(states[0][name], x) for name, x in states[1].items())
+            and states[0].keys() == states[1].keys()
+        )
     recipe["train"]["init"] = str(tmp_path / "whole")
     begun = Trainer(make_recipe(recipe), tmp_path / "begun", quiet=True).objective
     halved = {name: x.half().float() for name, x in whole.objective.encoder.state_dict().items()}

@@ -23,8 +23,6 @@ from ganhub.config import BaseConfig
 from ganhub.errors import ConfigError
 from ganhub.images import on_white
 from ganhub.losses.perceptual import relative_distance
-from ganhub.models._style import StyleGenerator
-from ganhub.models._verbs import LatentGenerator
 from ganhub.nn.encoder import GROUPS, Encoder
 from ganhub.nn.features import MIN_SIDE, Frozen, feature_network
 from ganhub.nn.random import normal
@@ -72,9 +70,9 @@ class AutoencodingObjective(BaseObjective, name="autoencoding"):
 
     def __init__(self, model: nn.Module, config: AutoencodingConfig) -> None:
         super().__init__(model, config)
-        if not isinstance(model, LatentGenerator):
+        if not hasattr(model, "latent"):
             raise ConfigError('The objective "autoencoding" trains generators of latents, such as stylegan2 and dcgan.')
-        c, self.styled = model.config, isinstance(model, StyleGenerator)
+        c, self.styled = model.config, hasattr(model, "synthesise")  # has W
         if min(c.size) < MIN_SIDE or any(side % 2 for side in c.size):
             raise ConfigError(
                 f"Autoencoding needs even sides of {MIN_SIDE} pixels or more, not {c.size[0]} x {c.size[1]}: set "
