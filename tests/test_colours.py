@@ -12,9 +12,8 @@ import torch
 from ganhub.errors import ConfigError, ProcessDied
 from ganhub.losses.energy import energy_distance, mean_distances
 from ganhub.models import get_architecture
-from ganhub.objectives import Batch, _energy
-from ganhub.objectives._colours import ColourEnergy, shrink
-from ganhub.objectives._energy import LEAST, MOST
+from ganhub.objectives import Batch, _colours
+from ganhub.objectives._colours import LEAST, MOST, ColourEnergy, shrink
 from ganhub.objectives.projected import ProjectedObjective
 from ganhub.trainer import Trainer, make_recipe
 from ganhub.trainer.checkpoint import load_checkpoint
@@ -101,7 +100,7 @@ def test_hidden_colours_do_not_count():
 
 def test_an_objective_with_it(monkeypatch):
     """It joins the generator's loss by its weight, is not published, and 0 is off."""
-    monkeypatch.setattr(_energy, "LEAST", 4)
+    monkeypatch.setattr(_colours, "LEAST", 4)
     model = get_architecture("conditional-gan").tiny()
     model = type(model)(type(model).Config.from_dict(model.config.to_dict() | {"image_size": 16})).train()
     config = ProjectedObjective.Config.from_dict({"width": 8, "augment": "", "colour_weight": 3.0})
@@ -127,7 +126,7 @@ def test_an_objective_with_it(monkeypatch):
 @pytest.fixture
 def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict:
     """Ten steps of 8 pictures, of which the later ones have a memory to compare with."""
-    monkeypatch.setattr(_energy, "LEAST", 16)
+    monkeypatch.setattr(_colours, "LEAST", 16)
     model = get_architecture("dcgan").tiny().config.to_dict() | {"image_size": 16}
     model.pop("class_names")
     shades = (pictures(40, model["channels"], 16, 16).permute(0, 2, 3, 1) * 127.5 + 127.5).byte().numpy()

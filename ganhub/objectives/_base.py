@@ -105,6 +105,19 @@ class BaseObjective(nn.Module):
         once."""
         raise NotImplementedError
 
+    @property
+    def samples(self) -> bool:
+        """Whether what the model makes of noise shows how a run goes."""
+        return True
+
+    def preview(self, model: nn.Module) -> Tensor | None:
+        """What a run shows of itself in its grids, [N, C, H, W] in [-1, 1], or None.
+
+        Args:
+            model: Its averaged weights.
+        """
+        return model.preview()
+
     def companions(self) -> dict[str, nn.Module]:
         """Models that a run publishes beside its own, by subfolder."""
         return {}

@@ -7,21 +7,42 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ganhub.images import on_white
-from ganhub.objectives._energy import RememberedEnergy
+from ganhub.losses.energy import energy_distance
+from ganhub.nn.memory import Memory
 
 SIDE = 4  # pixels: grounds, hair and skin are still told apart
+MOST = 2048  # pictures that are remembered, of all classes
+LEAST = 1024  # before that many there is no loss: too few to compare with
 
 
-class ColourEnergy(RememberedEnergy):
+class ColourEnergy(Memory):
     """The energy distance between generated and real pictures of a class, shrunk to 4 x 4 pixels.
 
     A discriminator judges single pictures, and hardly notices that one colour of the ground comes three times as often
-    as another. This does.
+    as another. This does. Its memory is a part of the run's state. Each of several processes remembers its own share;
+    those that go on from a checkpoint begin with the first one's.
     """
 
+    def __init__(self) -> None:
+        super().__init__("real", "made", "labels")
+
     def forward(self, made: Tensor, real: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
-        """As its base, of pictures [N, C, H, W] in [-1, 1]."""
-        return super().forward(shrink(made), shrink(real), labels)
+        """What the generator minimises, and the distance itself; both 0 until enough was seen.
+
+        Args:
+            made, real: [N, C, H, W] in [-1, 1], of the same classes.
+            labels: [N], or None without classes.
+        """
+        labels = torch.zeros(len(made), device=made.device) if labels is None else labels.float()
+        made, real = shrink(made), shrink(real)
+        if len(self.real) < LEAST:
+            found = made.sum() * 0.0, made.detach().sum() * 0.0
+        else:
+            found = energy_distance(made, real, self.made, self.real, labels, self.labels)
+        for name, new in (("real", real), ("made", made), ("labels", labels)):
+            kept = getattr(self, name)
+            setattr(self, name, torch.cat([kept.to(new), new.detach()] if len(kept) else [new.detach()])[-MOST:])
+        return found
 
 
 def shrink(images: Tensor) -> Tensor:

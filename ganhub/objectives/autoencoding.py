@@ -6,9 +6,9 @@ distribution of codes, kept near N(0, I): "Auto-Encoding Variational Bayes" (Kin
 Pictures are compared by their pixels and by features of a pretrained network, in place of the learned ones of
 "Autoencoding beyond pixels using a learned similarity metric" (Larsen et al. 2016, arXiv:1512.09300).
 
-Codes are points of W where a model has one. Its mapping network meanwhile learns to give such points, by the energy
-distance to the codes of the last pictures; ``training/learn_mapping.py`` teaches it more afterwards. Other generators
-are given codes as z. Go on from such weights with an adversary, which makes lines crisp.
+Codes are points of W where a model has one: its mapping network learns afterwards to give such points from noise, by
+``training/learn_mapping.py``. Other generators are given codes as z. Go on from such weights with an adversary, which
+makes lines crisp.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from ganhub.nn.encoder import GROUPS, Encoder
 from ganhub.nn.features import MIN_SIDE, Frozen, feature_network
 from ganhub.nn.random import normal
 from ganhub.objectives._base import BaseObjective, Batch, Phase
-from ganhub.objectives._energy import RememberedEnergy
 
+PREVIEW = 64  # pictures of a grid
 CODE_STREAM = 0xC0DE  # keeps the draws of codes apart from what else is drawn of the same seeds
 
 
@@ -44,7 +44,6 @@ class AutoencodingConfig(BaseConfig):
         feature_weight: Weight of the relative difference of features, the sum of the layers.
         code_weight: Weight of the Kullback-Leibler divergence of codes from N(0, I), in nats per picture: larger, and
             codes are easier to draw from noise and hold less of a picture.
-        mapping_weight: Weight of the energy distance that the mapping network learns by.
     """
 
     network: str = "vgg-lite"
@@ -53,20 +52,18 @@ class AutoencodingConfig(BaseConfig):
     pixel_weight: float = 2.0
     feature_weight: float = 1.0
     code_weight: float = 0.001
-    mapping_weight: float = 1.0
 
     def __post_init__(self) -> None:
         self.require(len(self.layers) > 0, "layers must name at least one layer of the feature network.")
         widths = len(self.widths) > 0 and all(0 < w <= 4096 and w % GROUPS == 0 for w in self.widths)
         self.require(widths, f"widths must be multiples of {GROUPS} from {GROUPS} to 4096, not {self.widths!r}.")
-        self.require_range(0, 1e6, "pixel_weight", "feature_weight", "code_weight", "mapping_weight")
+        self.require_range(0, 1e6, "pixel_weight", "feature_weight", "code_weight")
 
 
 class AutoencodingObjective(BaseObjective, name="autoencoding"):
     """Kingma and Welling 2014 with distances of features, for any generator of latents."""
 
     Config = AutoencodingConfig
-    transient = ("energy.",)
 
     def __init__(self, model: nn.Module, config: AutoencodingConfig) -> None:
         super().__init__(model, config)
@@ -80,8 +77,8 @@ class AutoencodingObjective(BaseObjective, name="autoencoding"):
             )
         dim = model.style_mean.shape[1] if self.styled else c.latent_dim
         self.encoder = Encoder(c.size, c.channels, dim, config.widths)
-        self.energy = RememberedEnergy() if self.styled and config.mapping_weight else None
         self.features = Frozen(feature_network(config.network))
+        self._latest: Batch | None = None
 
     def players(self) -> dict[str, list[nn.Module]]:
         return {"generator": [self.model, self.encoder]}
@@ -101,19 +98,30 @@ class AutoencodingObjective(BaseObjective, name="autoencoding"):
         features = relative_distance(self.look(drawn), wanted)
         nats = ((mean.square() + (2 * log_deviation).exp() - 1) / 2 - log_deviation).sum(1).mean()
         loss = config.pixel_weight * pixels + config.feature_weight * features + config.code_weight * nats
-        numbers = {"pixels": pixels, "features": features, "nats": nats}
-        if self.energy is not None:
-            made = self.model.map(self.model.latent(batch.seeds), batch.labels)
-            energy, distance = self.energy(made, codes.detach(), batch.labels)
-            loss, numbers["code_distance"] = loss + config.mapping_weight * energy, distance
-        return {"loss": loss, **{name: value.detach() for name, value in numbers.items()}}
+        self._latest = batch
+        return {"loss": loss, "pixels": pixels.detach(), "features": features.detach(), "nats": nats.detach()}
 
-    def draw(self, codes: Tensor, batch: Batch) -> Tensor:
-        """Pictures of codes [N, dim]: points of W, or of the latent space."""
-        noise = self.model.noise(batch.seeds) if self.model.noise_dim else None
+    @property
+    def samples(self) -> bool:
+        return not self.styled
+
+    @torch.no_grad()
+    def preview(self, model: nn.Module) -> Tensor | None:
+        """Pictures of the last batch, each followed by what is drawn from the mean of its code."""
+        if self._latest is None:
+            return super().preview(model)
+        batch = self._latest
+        mean, _ = self.encoder(seen(batch.images))
+        drawn = self.draw(mean, batch, model).float().clamp(-1, 1)
+        return torch.stack([batch.images, drawn], dim=1).flatten(0, 1)[:PREVIEW]
+
+    def draw(self, codes: Tensor, batch: Batch, model: nn.Module | None = None) -> Tensor:
+        """Pictures of codes [N, dim]: points of W, or of the latent space. By the model in training, or another."""
+        model = model or self.model
+        noise = model.noise(batch.seeds) if model.noise_dim else None
         if self.styled:
-            return self.model.synthesise(self.model.per_layer(codes), noise)
-        return self.model(codes, batch.labels, noise)
+            return model.synthesise(model.per_layer(codes), noise)
+        return model(codes, batch.labels, noise)
 
     def look(self, images: Tensor) -> dict[str, Tensor]:
         """Features of pictures on white."""

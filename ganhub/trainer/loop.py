@@ -69,7 +69,7 @@ class Trainer:
         self.stop = Stop()
         self._turns = 0  # of optimisers in this step, between several processes
         self._left = math.inf  # pictures that the time still allows, as all processes see it
-        watched = self.main and self.train.watch and self.model.watched
+        watched = self.main and self.train.watch and self.model.watched and self.objective.samples
         self.watchdog = Watchdog(self.data, self.train.images) if watched else None
         if self.train.compile:
             self._compile()
@@ -136,7 +136,8 @@ class Trainer:
         """The grid, the checkpoint and the best weights that are due after a step."""
         state = self.state
         if done or _crosses(before, state.images_seen, self.train.grid_every):
-            write_grid(self.ema.module, self.out / "grids" / f"{state.images_seen:09d}.png")
+            pictures = self.objective.preview(self.ema.module)
+            write_grid(pictures, self.out / "grids" / f"{state.images_seen:09d}.png")
         if done or _crosses(before, state.images_seen, self.train.checkpoint_every):
             with self.budget.writing():
                 self.save()

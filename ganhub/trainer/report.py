@@ -18,7 +18,6 @@ from ganhub.errors import HubError
 from ganhub.hub import cards
 from ganhub.hub.folder import CARD, CONFIG, weights_name
 from ganhub.images.small import save_sheet
-from ganhub.models import Model
 from ganhub.objectives import BaseObjective
 from ganhub.trainer.curves import write_curves
 from ganhub.trainer.log import alarms_of, append_line, read_log, write_short_log
@@ -28,9 +27,8 @@ from ganhub.trainer.statement import stated, statement
 from ganhub.trainer.watchdog import Watchdog
 
 
-def write_grid(model: Model, path: Path, *, save: Callable[..., None] = images.save_grid) -> None:
-    """What the model's verb shows of it, in rows of eight, uncurated; nothing where it shows nothing."""
-    pictures = model.preview(64)
+def write_grid(pictures: torch.Tensor | None, path: Path, *, save: Callable[..., None] = images.save_grid) -> None:
+    """What a model or a run shows of itself, in rows of eight, uncurated; nothing where it shows nothing."""
     if pictures is not None:
         save(pictures, path, columns=8)
 
@@ -94,7 +92,7 @@ def write_hub_folder(
     }
     if watched:
         numbers["alarms"] = alarms_of(log)
-    write_grid(model, out / "samples.png", save=save_sheet)
+    write_grid(model.preview(), out / "samples.png", save=save_sheet)
     objective = state.objective
     fields = {"objective": objective.name, **objective.config.to_dict()}
     hub.write_folder(out / "training", fields, _lasting(objective), dtype=half)
