@@ -6,10 +6,8 @@
 
 After a run with the objective "autoencoding" the generator draws whatever the encoder saw in a picture. What is
 missing are new codes, for which "Diagnosing and Enhancing VAE Models" (Dai and Wipf 2019, arXiv:1903.05789) has a
-second stage, too. Here the encoder reads all training pictures, a flow learns their codes (training/latent_flow.py),
-and the mapping network learns to go from noise to the end of the flow at once ("Knowledge Distillation in Iterative
-Generative Models for Improved Sampling Speed", Luhman and Luhman 2021, arXiv:2101.02388). Errors count in units of the
-encoder's own uncertainty.
+second stage, too. Here the encoder reads all training pictures, and a flow (ganhub/nn/flow.py) that takes the place of
+the mapping network learns to give codes of their kinds.
 """
 
 from __future__ import annotations
@@ -17,7 +15,7 @@ from __future__ import annotations
 import argparse
 import copy
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,20 +28,17 @@ from ganhub import AutoModel  # noqa: E402
 from ganhub.console import in_sentences  # noqa: E402
 from ganhub.data import Pictures, open_data  # noqa: E402
 from ganhub.models._style import MappedGenerator  # noqa: E402
-from ganhub.nn.equalised import pixel_norm  # noqa: E402
+from ganhub.nn.flow import FlowMapping, Velocity  # noqa: E402
 from ganhub.nn.precision import has_bf16  # noqa: E402
 from ganhub.objectives import AutoencodingConfig, AutoencodingObjective  # noqa: E402
 from ganhub.objectives.autoencoding import seen  # noqa: E402
 from ganhub.trainer import read_recipe  # noqa: E402
 from ganhub.trainer.report import load_adversary  # noqa: E402
-from training.latent_flow import Flow, flow_from, follow, learn_flow  # noqa: E402
 from training.mean_weights import begin_folder  # noqa: E402
 
 BATCH = 200  # pictures that are read at a time
-WAYS = 2048  # followed at a time
-SIGNAL = 0.05  # variance of the means over that of the noise, below which a direction tells nothing
-RATE = 2e-3
-HALF_LIFE = 70  # steps, of the averaged weights
+RATE = 1e-3
+HALF_LIFE = 140  # steps, of the averaged weights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,12 +63,11 @@ class Codes:
 
     @classmethod
     def of(cls, means: Tensor, deviations: Tensor, classes: Tensor, most: int) -> Codes:
-        """With ``most`` directions at most."""
+        """With so many directions."""
         centre, noise = means.mean(0), deviations.square().mean(0).sqrt()
         scaled = (means - centre) / noise
         variances, directions = torch.linalg.eigh(scaled.T @ scaled / len(scaled))
-        count = min(max(int((variances > SIGNAL).sum()), 1), most)
-        variances, directions = variances.flip(0)[:count], directions.flip(1)[:, :count]
+        variances, directions = variances.flip(0)[:most], directions.flip(1)[:, :most]
         spread = (variances + 1).sqrt()  # means, and a noise of 1 around each
         return cls(
             means=means, deviations=deviations, classes=classes, centre=centre, noise=noise, directions=directions,
@@ -104,42 +98,46 @@ def read_codes(objective: AutoencodingObjective, data: Pictures, most: int) -> C
     return Codes.of(torch.cat(means), torch.cat(logs).exp(), torch.cat(classes), most)
 
 
-def ways(flow: Flow, codes: Codes, latent_dim: int, count: int, bf16: bool) -> tuple[Tensor, Tensor, Tensor]:
-    """z [N, latent_dim], classes [N] and w [N, dim]: where the flow leads from what the mapping network sees of z."""
-    found = []
-    for _ in range(-(-count // WAYS)):
-        z, classes = torch.randn(WAYS, latent_dim), codes.classes[torch.randint(len(codes.classes), (WAYS,))]
-        found.append((z, classes, codes.to_w(flow_from(flow, pixel_norm(z)[:, : flow.dim], classes, bf16=bf16))))
-    z, classes, w = (torch.cat(parts)[:count] for parts in zip(*found, strict=True))
-    return z, classes, w
+def learn_flow(velocity: Velocity, codes: Codes, steps: int, *, batch_size: int = 1024, bf16: bool = False) -> None:
+    """Equation 23 of Lipman et al. 2023: on straight ways from noise to codes, at times mostly in the middle.
 
-
-def learn_ways(model: MappedGenerator, found: tuple[Tensor, Tensor, Tensor], noise: Tensor, steps: int) -> float:
-    """The mapping network learns where to arrive; returns the share of the variance that it misses on ways unseen."""
-    z, classes, w = found
-    held = max(len(z) // 50, 1)
-    mapping, average = model.mapping, copy.deepcopy(model.mapping)
-    labels = classes if model.config.num_classes else None
-    optimiser = torch.optim.Adam(mapping.parameters(), lr=RATE, betas=(0.9, 0.99), fused=True)
-
-    def missed(network: torch.nn.Module, chosen: Tensor) -> Tensor:
-        made = network(z[chosen], None if labels is None else labels[chosen])
-        return ((made - w[chosen]) / noise).square().mean()
-
+    Args:
+        velocity: Learns, and ends as its average over the last steps.
+        steps: Of Adam, whose rate falls to 0 over the second half.
+    """
+    optimiser = torch.optim.AdamW(velocity.parameters(), lr=RATE, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
+    average, share, losses = copy.deepcopy(velocity), 1 - 0.5 ** (1 / HALF_LIFE), []
     for step in range(steps):
         for group in optimiser.param_groups:
-            group["lr"] = RATE * min(1, (step + 1) / 200, 1.6 * (1 - step / steps))
-        loss = missed(mapping, torch.randint(held, len(z), (1024,)))
+            group["lr"] = RATE * min(1, (step + 1) / 200, 2 * (1 - step / steps))
+        ends, classes = codes.draw(batch_size)
+        noise, time = torch.randn_like(ends), torch.sigmoid(torch.randn(len(ends)))
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            made = velocity(torch.lerp(noise, ends, time[:, None]), time, classes)
+        loss = (made.float() - (ends - noise)).square().mean()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-        follow(average, mapping, HALF_LIFE)
+        losses.append(loss.item())
+        with torch.no_grad():
+            for kept, new in zip(average.parameters(), velocity.parameters(), strict=True):
+                kept.lerp_(new, share)
         if (step + 1) % max(steps // 10, 1) == 0:
-            print(f"mapping: {step + 1:,} of {steps:,} steps, error {loss.item():.3f}", flush=True)
-    mapping.load_state_dict(average.state_dict())
+            print(f"{step + 1:,} of {steps:,} steps, loss {sum(losses) / len(losses):.3f}", flush=True)
+            losses.clear()
+    velocity.load_state_dict(average.state_dict())
+
+
+def with_flow(model: MappedGenerator, codes: Codes, steps: int, blocks: int) -> MappedGenerator:
+    """The same generator with a flow, which has yet to learn, in place of its mapping network."""
+    new = type(model).build(replace(model.config, flow_steps=steps, mapping_layers=blocks))
+    kept = {name: x for name, x in model.state_dict().items() if not name.startswith("mapping.")}
+    new.load_state_dict(new.state_dict() | kept)
+    assert isinstance(new.mapping, FlowMapping)
     with torch.no_grad():
-        variance = ((w[:held] - w[:held].mean(0)) / noise).square().mean()
-        return (missed(mapping, torch.arange(held)) / variance).item()
+        new.mapping.arrive.weight.copy_(codes.noise[:, None] * codes.directions * codes.spread)
+        new.mapping.arrive.bias.copy_(codes.centre)
+    return new
 
 
 @torch.no_grad()
@@ -171,16 +169,16 @@ def main() -> None:
     parser.add_argument("run", type=Path, help='the folder of a run with the objective "autoencoding"')
     parser.add_argument("recipe", help="of that run")
     parser.add_argument("data", help="overrides data.path of the recipe")
-    parser.add_argument("--flow-steps", type=int, default=3000, help="of 1,024 codes")
-    parser.add_argument("--ways", type=int, default=200_000, help="of the flow that the mapping network learns")
-    parser.add_argument("--steps", type=int, default=8000, help="of 1,024 ways")
+    parser.add_argument("--steps", type=int, default=8000, help="of learning, from 1,024 codes each")
+    parser.add_argument("--flow-steps", type=int, default=8, help="model.flow_steps of what is written")
+    parser.add_argument("--blocks", type=int, default=4, help="model.mapping_layers of what is written")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True, help="a new folder")
     arguments = parser.parse_args()
     if arguments.out.exists():  # before the work
         sys.exit(f"{arguments.out} is there already: name a new folder.")
-    if min(arguments.flow_steps, arguments.ways, arguments.steps) < 1:
-        sys.exit("--flow-steps, --ways and --steps have to be 1 or more.")
+    if min(arguments.steps, arguments.flow_steps, arguments.blocks) < 1:
+        sys.exit("--steps, --flow-steps and --blocks have to be 1 or more.")
     recipe = read_recipe(arguments.recipe, [f"data.path={arguments.data}", "data.captions="])
     model, objective = opened(arguments.run, dict(recipe.objective))
     c = model.config
@@ -188,18 +186,12 @@ def main() -> None:
     model.accept(data)  # says where its classes are others
     torch.manual_seed(arguments.seed)
     bf16 = has_bf16(torch.device("cpu"))
-    codes = read_codes(objective, data, c.latent_dim)
-    print(
-        f"{len(codes.means):,} pictures differ in {codes.directions.shape[1]} directions of {c.style_dim}.", flush=True
-    )
-    flow = Flow(codes.directions.shape[1], max(c.num_classes, 1))
-    flow = learn_flow(flow, codes.draw, arguments.flow_steps, bf16=bf16)
-    found = ways(flow, codes, c.latent_dim, arguments.ways, bf16)
-    missed = learn_ways(model, found, codes.noise, arguments.steps)
+    codes = read_codes(objective, data, min(c.latent_dim, c.style_dim))
+    model = with_flow(model, codes, arguments.flow_steps, arguments.blocks)
+    learn_flow(model.mapping.velocity, codes, arguments.steps, bf16=bf16)
     set_means(model)
     begin_folder(arguments.run, arguments.out)
     model.save_pretrained(arguments.out, dtype=torch.float16)
-    print(f"The mapping network misses {missed:.0%} of what ways differ in.")
     print(f"Wrote {arguments.out}. Card and figures in it are still those of {arguments.run}: make them anew.")
 
 

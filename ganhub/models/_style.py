@@ -15,6 +15,7 @@ from ganhub.errors import ConfigError
 from ganhub.models._named import NamedDirection, read_named, write_named
 from ganhub.models._verbs import LatentConfig, LatentGenerator, require_label, require_truncation
 from ganhub.nn.equalised import LEAKY_GAIN, EqualisedLinear, pixel_norm
+from ganhub.nn.flow import FlowMapping
 from ganhub.nn.processes import process_count, total
 from ganhub.nn.random import Seeds, normal, uniform
 
@@ -125,6 +126,8 @@ class MappedConfig(LatentConfig):
         mapping_rate: Factor of the mapping network's learning rate. The paper's 0.01 is for tens of millions of
             pictures: in some 100,000 the network then hardly leaves what it was drawn as, and w can't sort what a
             picture has into kinds. 1 is for such runs.
+        flow_steps: Above 0 the mapping network is a flow instead, followed in so many steps, of ``mapping_layers``
+            blocks as wide as w (ganhub/nn/flow.py): training/learn_mapping.py teaches it. 8 are enough.
     """
 
     latent_dim: int = 512
@@ -132,6 +135,7 @@ class MappedConfig(LatentConfig):
     mapping_layers: int = 8
     mixing: float = 0.9
     mapping_rate: float = 0.01
+    flow_steps: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -139,6 +143,7 @@ class MappedConfig(LatentConfig):
         self.require_range(1, 64, "mapping_layers")
         self.require_range(0, 1, "mixing")
         self.require_range(1e-4, 1, "mapping_rate")
+        self.require_range(0, 64, "flow_steps")
 
 
 class Mapping(nn.Module):
@@ -156,10 +161,18 @@ class Mapping(nn.Module):
         with torch.autocast(z.device.type, enabled=False):
             x = pixel_norm(z)
             if self.embed is not None:
-                x = torch.cat([x, pixel_norm(self.embed(require_label(label)).to(x.dtype))], dim=1)
+                x = torch.cat([x, pixel_norm(self.embed(label).to(x.dtype))], dim=1)
             for layer in self.layers:
                 x = F.leaky_relu(layer(x), 0.2) * LEAKY_GAIN
             return x
+
+
+def build_mapping(config: MappedConfig) -> Mapping | FlowMapping:
+    """The paper's mapping network, or a flow."""
+    c = config
+    if not c.flow_steps:
+        return Mapping(c)
+    return FlowMapping(c.latent_dim, c.style_dim, c.num_classes, c.flow_steps, c.mapping_layers)
 
 
 class MappedGenerator(StyleGenerator):
@@ -173,11 +186,11 @@ class MappedGenerator(StyleGenerator):
 
     def __init__(self, config: MappedConfig | None = None) -> None:
         super().__init__(config)
-        self.mapping = Mapping(self.config)
+        self.mapping = build_mapping(self.config)
         self.register_buffer("style_mean", torch.zeros(max(self.config.num_classes, 1), self.config.style_dim))
 
     def map(self, z: Tensor, label: Tensor | None = None) -> Tensor:
-        return self.mapping(z, label)
+        return self.mapping(z, require_label(label) if self.config.num_classes else None)
 
     @property
     def noise_dim(self) -> int:
