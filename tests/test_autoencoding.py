@@ -122,6 +122,8 @@ def test_what_cannot_work_is_said() -> None:
         AutoencodingConfig(widths=(12,))
     with pytest.raises(ConfigError, match="at least one layer"):
         AutoencodingConfig(layers=())
+    with pytest.raises(ConfigError, match="no layer 'relu9_9'"):
+        built(layers=("relu1_1", "relu9_9"))
     with pytest.raises(ConfigError, match="generators of latents"):
         AutoencodingObjective(get_architecture("fast-style").tiny(), AutoencodingConfig())
 

@@ -130,6 +130,10 @@ def test_from_a_run_to_a_folder(tmp_path: Path) -> None:
     assert again.returncode != 0 and "is there already" in again.stderr
     other = script(tmp_path / "none", recipe, tmp_path / "pictures.npz", "--out", tmp_path / "new")
     assert other.returncode != 0 and "There is no folder" in other.stderr
+    inside = script(tmp_path / "codes", recipe, tmp_path / "pictures.npz", "--out", tmp_path / "codes/mapped")
+    assert inside.returncode != 0 and "lies in" in inside.stderr and "steps, loss" not in inside.stdout
+    below = script(tmp_path / "codes", recipe, tmp_path / "pictures.npz", "--out", recipe / "mapped")
+    assert below.returncode != 0 and "is a file" in below.stderr and "steps, loss" not in below.stdout
     wrong = tmp_path / "wrong.toml"
     wrong.write_text(recipe.read_text().replace("autoencoding", "projected").replace("widths = [8, 16]", "width = 8"))
     refused = script(tmp_path / "codes", wrong, tmp_path / "pictures.npz", "--out", tmp_path / "new")

@@ -66,9 +66,10 @@ def test_another_mapping_rate_is_the_same_model_and_parts_may_differ_in_it(tmp_p
 
 
 def test_what_cannot_be_mixed_gets_a_sentence(tmp_path):
-    a, other, b = tmp_path / "a", tmp_path / "other", tmp_path / "b"
+    a, other, b, flow = (tmp_path / name for name in ("a", "other", "b", "flow"))
     build(a, 0)
     build(b, 1, style_dim=4)
+    build(flow, 2, flow_steps=2)
     get_architecture("dcgan").tiny().save_pretrained(other)
     (tmp_path / "junk.pt").write_bytes(b"junk")
     torch.save({"model": {}}, tmp_path / "bare.pt")
@@ -76,6 +77,7 @@ def test_what_cannot_be_mixed_gets_a_sentence(tmp_path):
         (f"1:{a}", f"1:{b}"): "has other weights",
         (f"1:{a}", "--votes", "2"): "a palette",
         (f"1:{other}", "--mapping-rate", "1"): "a mapping network",
+        (f"1:{flow}", "--mapping-rate", "1"): "has a flow",
         (f"1:{a}", "--mapping-rate", "5"): "mapping_rate must be from",
         (f"1:{a}", "--mapping-rate", "0"): "no number above 0",
         (f"1:{a}", "--votes", "loud"): "no number above 0",

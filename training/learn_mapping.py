@@ -34,9 +34,10 @@ from ganhub.objectives import AutoencodingConfig, AutoencodingObjective  # noqa:
 from ganhub.objectives.autoencoding import seen  # noqa: E402
 from ganhub.trainer import read_recipe  # noqa: E402
 from ganhub.trainer.report import load_adversary  # noqa: E402
-from training.mean_weights import begin_folder  # noqa: E402
+from training.mean_weights import begin_folder, require_new  # noqa: E402
 
 BATCH = 200  # pictures that are read at a time
+POINTS = 2000  # of a mean of w
 RATE = 1e-3
 HALF_LIFE = 140  # steps, of the averaged weights
 
@@ -79,10 +80,6 @@ class Codes:
         chosen = torch.randint(len(self.means), (count,))
         w = self.means[chosen] + self.deviations[chosen] * torch.randn(count, self.means.shape[1])
         return (w - self.centre) / self.noise @ self.directions / self.spread, self.classes[chosen]
-
-    def to_w(self, codes: Tensor) -> Tensor:
-        """Points of W [N, dim] of codes [N, K]."""
-        return self.centre + (codes * self.spread) @ self.directions.T * self.noise
 
 
 @torch.no_grad()
@@ -142,8 +139,8 @@ def with_flow(model: MappedGenerator, codes: Codes, steps: int, blocks: int) -> 
 
 @torch.no_grad()
 def set_means(model: MappedGenerator) -> None:
-    """The means of w that truncation needs, of 10,000 points of each class."""
-    z = torch.randn(10_000, model.config.latent_dim)
+    """The means of w that truncation needs, of so many points of each class."""
+    z = torch.randn(POINTS, model.config.latent_dim)
     for label in range(len(model.style_mean)):
         classes = torch.full((len(z),), label) if model.config.num_classes else None
         model.style_mean[label] = model.map(z, classes).mean(0)
@@ -175,16 +172,17 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True, help="a new folder")
     arguments = parser.parse_args()
-    if arguments.out.exists():  # before the work
-        sys.exit(f"{arguments.out} is there already: name a new folder.")
+    require_new(arguments.run, arguments.out)
     if min(arguments.steps, arguments.flow_steps, arguments.blocks) < 1:
         sys.exit("--steps, --flow-steps and --blocks have to be 1 or more.")
     recipe = read_recipe(arguments.recipe, [f"data.path={arguments.data}", "data.captions="])
     model, objective = opened(arguments.run, dict(recipe.objective))
     c = model.config
     data = open_data(recipe.data, height=c.size[0], width=c.size[1], channels=c.channels, labelled=bool(c.num_classes))
+    if data.streamed:
+        sys.exit("A stream has no end to read: load the data set as a whole, with data.streaming=false.")
     model.accept(data)  # says where its classes are others
-    torch.manual_seed(arguments.seed)
+    torch.manual_seed(arguments.seed % 2**64)
     bf16 = has_bf16(torch.device("cpu"))
     codes = read_codes(objective, data, min(c.latent_dim, c.style_dim))
     model = with_flow(model, codes, arguments.flow_steps, arguments.blocks)

@@ -72,12 +72,19 @@ def mean(parts: list[tuple[float, Path]], rate: float) -> dict[str, Tensor]:
     return result
 
 
-def begin_folder(source: Path, out: Path) -> None:
-    """A copy of a model's folder, but for its weights and checkpoints, at a new place."""
+def require_new(source: Path, out: Path) -> None:
+    """End in a sentence, before any work, unless a copy of the folder ``source`` can be made at ``out``."""
     if out.exists():
         sys.exit(f"{out} is there already: name a new folder.")
     if source.resolve() in out.resolve().parents:
         sys.exit(f"{out} lies in {source}: name a folder beside it.")
+    if file := next((parent for parent in out.parents if parent.exists() and not parent.is_dir()), None):
+        sys.exit(f"{file} is a file: name another folder for --out.")
+
+
+def begin_folder(source: Path, out: Path) -> None:
+    """A copy of a model's folder, but for its weights and checkpoints, at a new place."""
+    require_new(source, out)
     shutil.copytree(source, out, ignore=shutil.ignore_patterns("checkpoints"))
     for weights in out.glob("model*.safetensors*"):  # the adversary's, in training/, stay
         weights.unlink()
@@ -118,14 +125,15 @@ def main() -> None:
     folders = [path for _, path in arguments.parts if path.is_dir()]
     if not folders:
         sys.exit("Name one folder at least, whose config.json the mean takes.")
-    if arguments.out.exists():  # before the work
-        sys.exit(f"{arguments.out} is there already: name a new folder.")
+    require_new(folders[0], arguments.out)
     first = AutoModel.from_pretrained(folders[0])
     config = first.config
     if arguments.votes and not getattr(config, "palette", 0):
         sys.exit("--votes is for models with a palette.")
     if arguments.mapping_rate and not hasattr(config, "mapping_rate"):
         sys.exit("--mapping-rate is for models with a mapping network.")
+    if arguments.mapping_rate and getattr(config, "flow_steps", 0):
+        sys.exit("--mapping-rate is for mapping networks of plain layers, and this model has a flow: leave it out.")
     if arguments.mapping_rate:
         config = replace(config, mapping_rate=arguments.mapping_rate)
     weights = mean(arguments.parts, getattr(config, "mapping_rate", PAPER_RATE))

@@ -26,7 +26,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parent.parent)]
 from ganhub import AutoModel  # noqa: E402
 from ganhub.console import in_sentences  # noqa: E402
 from ganhub.models.stylegan2 import StyleGAN2  # noqa: E402
-from training.mean_weights import begin_folder  # noqa: E402
+from training.mean_weights import begin_folder, require_new  # noqa: E402
 
 
 def widened(name: str, old: Tensor, new: Tensor) -> Tensor:
@@ -67,6 +67,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if not arguments.model.is_dir():
         sys.exit(f"There is no folder {arguments.model}.")
+    require_new(arguments.model, arguments.out)
     model = AutoModel.from_pretrained(arguments.model)
     if not isinstance(model, StyleGAN2):
         sys.exit(f"{arguments.model} is a {model.architecture}: take a stylegan2.")

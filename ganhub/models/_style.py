@@ -128,6 +128,7 @@ class MappedConfig(LatentConfig):
             picture has into kinds. 1 is for such runs.
         flow_steps: Above 0 the mapping network is a flow instead, followed in so many steps, of ``mapping_layers``
             blocks as wide as w (ganhub/nn/flow.py): training/learn_mapping.py teaches it. 8 are enough.
+            ``mapping_rate`` then does nothing.
     """
 
     latent_dim: int = 512

@@ -51,7 +51,7 @@ class Velocity(nn.Module):
         angles = time[:, None] * turns
         told = torch.cat([angles.sin(), angles.cos()], dim=1)
         if self.num_classes:
-            told = torch.cat([told, F.one_hot(label, self.num_classes).to(told)], dim=1)
+            told = torch.cat([told, F.one_hot(label.long(), self.num_classes).to(told)], dim=1)
         told, x = F.silu(self.told(told)), self.enter(x)
         for block in self.blocks:
             x = block(x, told)
@@ -73,6 +73,9 @@ class FlowMapping(nn.Module):
     """z [N, latent_dim] and label [N] -> w [N, style_dim], in float32: along a flow to codes, then to W.
 
     Args:
+        latent_dim: Length of z, of which no more numbers than w has are used.
+        style_dim: Length of w.
+        num_classes: 0 where there are none.
         steps: Of the flow.
         blocks: Of the network that says the velocity; it is as wide as w.
     """

@@ -7,8 +7,8 @@ Pictures are compared by their pixels and by features of a pretrained network, i
 "Autoencoding beyond pixels using a learned similarity metric" (Larsen et al. 2016, arXiv:1512.09300).
 
 Codes are points of W where a model has one: its mapping network learns afterwards to give such points from noise, by
-``training/learn_mapping.py``. Other generators are given codes as z. Go on from such weights with an adversary, which
-makes lines crisp.
+``training/learn_mapping.py``. Other generators are given codes as z. The generator that is published is an average and
+the encoder is not: let the rates fall at the end (``train.cooldown``), where both fit.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from ganhub.nn.features import MIN_SIDE, Frozen, feature_network
 from ganhub.nn.random import normal
 from ganhub.objectives._base import BaseObjective, Batch, Phase
 
+LOOKED = 64  # pixels of the picture that tries the layers out
 PREVIEW = 64  # pictures of a grid
 CODE_STREAM = 0xC0DE  # keeps the draws of codes apart from what else is drawn of the same seeds
 
@@ -77,7 +78,10 @@ class AutoencodingObjective(BaseObjective, name="autoencoding"):
             )
         dim = model.style_mean.shape[1] if self.styled else c.latent_dim
         self.encoder = Encoder(c.size, c.channels, dim, config.widths)
-        self.features = Frozen(feature_network(config.network))
+        network = feature_network(config.network)
+        with torch.no_grad():
+            network(torch.zeros(1, 3, LOOKED, LOOKED), config.layers)  # says what is wrong with the layers
+        self.features = Frozen(network)
         self._latest: Batch | None = None
 
     def players(self) -> dict[str, list[nn.Module]]:
