@@ -124,6 +124,8 @@ def test_from_a_run_to_a_folder(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     before, after = (AutoModel.from_pretrained(tmp_path / name) for name in ("codes", "mapped"))
     assert after.config.flow_steps == 3 and after.style_mean.any()
+    sheets = [(tmp_path / name / "samples.png").read_bytes() for name in ("codes", "mapped")]
+    assert sheets[0] != sheets[1]
     kept = {k: x for k, x in before.state_dict().items() if not k.startswith("mapping.") and k != "style_mean"}
     assert all(torch.equal(after.state_dict()[k], x.half().float()) for k, x in kept.items())
     again = script(tmp_path / "codes", recipe, tmp_path / "pictures.npz", "--out", tmp_path / "mapped")

@@ -27,13 +27,14 @@ sys.path[:0] = [str(Path(__file__).resolve().parent.parent)]
 from ganhub import AutoModel  # noqa: E402
 from ganhub.console import in_sentences  # noqa: E402
 from ganhub.data import Pictures, open_data  # noqa: E402
+from ganhub.images.small import save_sheet  # noqa: E402
 from ganhub.models._style import MappedGenerator  # noqa: E402
 from ganhub.nn.flow import FlowMapping, Velocity  # noqa: E402
 from ganhub.nn.precision import has_bf16  # noqa: E402
 from ganhub.objectives import AutoencodingConfig, AutoencodingObjective  # noqa: E402
 from ganhub.objectives.autoencoding import seen  # noqa: E402
 from ganhub.trainer import read_recipe  # noqa: E402
-from ganhub.trainer.report import load_adversary  # noqa: E402
+from ganhub.trainer.report import load_adversary, write_grid  # noqa: E402
 from training.mean_weights import begin_folder, require_new  # noqa: E402
 
 BATCH = 200  # pictures that are read at a time
@@ -134,7 +135,7 @@ def with_flow(model: MappedGenerator, codes: Codes, steps: int, blocks: int) -> 
     with torch.no_grad():
         new.mapping.arrive.weight.copy_(codes.noise[:, None] * codes.directions * codes.spread)
         new.mapping.arrive.bias.copy_(codes.centre)
-    return new
+    return new.eval()
 
 
 @torch.no_grad()
@@ -190,7 +191,10 @@ def main() -> None:
     set_means(model)
     begin_folder(arguments.run, arguments.out)
     model.save_pretrained(arguments.out, dtype=torch.float16)
-    print(f"Wrote {arguments.out}. Card and figures in it are still those of {arguments.run}: make them anew.")
+    write_grid(model.preview(), arguments.out / "samples.png", save=save_sheet)
+    print(
+        f"Wrote {arguments.out}, samples.png too. Card and figures are still those of {arguments.run}: make them anew."
+    )
 
 
 if __name__ == "__main__":
