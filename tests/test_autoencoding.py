@@ -15,8 +15,9 @@ from ganhub.losses.perceptual import relative_distance
 from ganhub.models import get_architecture
 from ganhub.nn.encoder import Encoder
 from ganhub.objectives import AutoencodingConfig, AutoencodingObjective, Batch
-from ganhub.objectives.autoencoding import seen
+from ganhub.objectives._colours import as_seen
 from ganhub.trainer import Trainer, make_recipe
+from tests.test_colours import whole_and_in_parts
 from tests.test_projected import pictures
 
 WIDTHS = (8, 16)
@@ -103,9 +104,9 @@ def test_hidden_colours_do_not_count() -> None:
     images[:, 3, :8] = -1
     other = images.clone()
     other[:, :3, :8] = 0.5
-    assert torch.equal(seen(images), seen(other)) and torch.equal(seen(images)[:, :3], on_white(images))
+    assert torch.equal(as_seen(images), as_seen(other)) and torch.equal(as_seen(images)[:, :3], on_white(images))
     rgb = images[:, :3]
-    assert seen(rgb) is rgb
+    assert as_seen(rgb) is rgb
 
 
 def test_a_generator_without_w_takes_codes_as_its_latents() -> None:
@@ -137,13 +138,7 @@ def test_a_run_goes_on_bit_for_bit_and_gives_its_encoder_away(tmp_path: Path) ->
         "data": {"path": str(tmp_path / "pictures.npz"), "images": "x"},
     }
     recipe["model"].pop("class_names")
-    whole, first = (Trainer(make_recipe(recipe), tmp_path / out, quiet=True) for out in ("whole", "parts"))
-    whole.run()
-    for _ in range(5):
-        first._step()
-    first.save()
-    second = Trainer(make_recipe(recipe), tmp_path / "parts", quiet=True)
-    second.run()
+    whole, second = whole_and_in_parts(recipe, tmp_path)
     for one, other in ((whole.ema.module, second.ema.module), (whole.objective, second.objective)):
         states = one.state_dict(), other.state_dict()
         assert (

@@ -139,7 +139,8 @@ def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict:
     }
 
 
-def test_a_run_goes_on_bit_for_bit(recipe, tmp_path):
+def whole_and_in_parts(recipe: dict, tmp_path: Path) -> tuple[Trainer, Trainer]:
+    """The same run twice, once stopped after five steps and taken up by another trainer."""
     whole, first = (Trainer(make_recipe(recipe), tmp_path / out, quiet=True) for out in ("whole", "parts"))
     whole.run()
     for _ in range(5):
@@ -147,6 +148,11 @@ def test_a_run_goes_on_bit_for_bit(recipe, tmp_path):
     first.save()
     second = Trainer(make_recipe(recipe), tmp_path / "parts", quiet=True)
     second.run()
+    return whole, second
+
+
+def test_a_run_goes_on_bit_for_bit(recipe, tmp_path):
+    whole, second = whole_and_in_parts(recipe, tmp_path)
     for part in ("model", "objective"):
         ours, theirs = getattr(whole, part).state_dict(), getattr(second, part).state_dict()
         assert ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)

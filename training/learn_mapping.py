@@ -13,7 +13,6 @@ the mapping network learns to give codes of their kinds.
 from __future__ import annotations
 
 import argparse
-import copy
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 sys.path[:0] = [str(Path(__file__).resolve().parent.parent)]
 
@@ -32,7 +32,6 @@ from ganhub.models._style import MappedGenerator  # noqa: E402
 from ganhub.nn.flow import FlowMapping, Velocity  # noqa: E402
 from ganhub.nn.precision import has_bf16  # noqa: E402
 from ganhub.objectives import AutoencodingConfig, AutoencodingObjective  # noqa: E402
-from ganhub.objectives.autoencoding import seen  # noqa: E402
 from ganhub.trainer import read_recipe  # noqa: E402
 from ganhub.trainer.report import load_adversary, write_grid  # noqa: E402
 from training.mean_weights import begin_folder, require_new  # noqa: E402
@@ -89,7 +88,7 @@ def read_codes(objective: AutoencodingObjective, data: Pictures, most: int) -> C
     means, logs, classes = [], [], []
     for start in range(0, len(data), BATCH):
         batch = data.batch(start, min(BATCH, len(data) - start))
-        mean, log_deviation = objective.encoder(seen(batch.images))
+        mean, log_deviation = objective.encode(batch.images)
         means.append(mean)
         logs.append(log_deviation)
         classes.append(torch.zeros(len(mean), dtype=torch.int64) if batch.labels is None else batch.labels)
@@ -101,10 +100,10 @@ def learn_flow(velocity: Velocity, codes: Codes, steps: int, *, batch_size: int 
 
     Args:
         velocity: Learns, and ends as its average over the last steps.
-        steps: Of Adam, whose rate falls to 0 over the second half.
+        steps: How many steps of Adam. The learning rate falls to 0 in the second half.
     """
     optimiser = torch.optim.AdamW(velocity.parameters(), lr=RATE, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
-    average, share, losses = copy.deepcopy(velocity), 1 - 0.5 ** (1 / HALF_LIFE), []
+    average, losses = AveragedModel(velocity, multi_avg_fn=get_ema_multi_avg_fn(0.5 ** (1 / HALF_LIFE))), []
     for step in range(steps):
         for group in optimiser.param_groups:
             group["lr"] = RATE * min(1, (step + 1) / 200, 2 * (1 - step / steps))
@@ -117,13 +116,11 @@ def learn_flow(velocity: Velocity, codes: Codes, steps: int, *, batch_size: int 
         loss.backward()
         optimiser.step()
         losses.append(loss.item())
-        with torch.no_grad():
-            for kept, new in zip(average.parameters(), velocity.parameters(), strict=True):
-                kept.lerp_(new, share)
+        average.update_parameters(velocity)
         if (step + 1) % max(steps // 10, 1) == 0:
             print(f"{step + 1:,} of {steps:,} steps, loss {sum(losses) / len(losses):.3f}", flush=True)
             losses.clear()
-    velocity.load_state_dict(average.state_dict())
+    velocity.load_state_dict(average.module.state_dict())
 
 
 def with_flow(model: MappedGenerator, codes: Codes, steps: int, blocks: int) -> MappedGenerator:

@@ -47,7 +47,9 @@ class ColourEnergy(Memory):
 
 def shrink(images: Tensor) -> Tensor:
     """[N, C, H, W] -> [N, 16 C]; a picture with alpha as it is seen on white, and its alpha."""
-    images = images.float()
-    if images.shape[1] == 4:
-        images = torch.cat([on_white(images), images[:, 3:]], 1)
-    return F.adaptive_avg_pool2d(images, SIDE).flatten(1)
+    return F.adaptive_avg_pool2d(as_seen(images.float()), SIDE).flatten(1)
+
+
+def as_seen(images: Tensor) -> Tensor:
+    """[N, C, H, W], the same but for pictures with alpha: as they are seen on white, and their alpha."""
+    return torch.cat([on_white(images), images[:, 3:]], dim=1) if images.shape[1] == 4 else images

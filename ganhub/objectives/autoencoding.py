@@ -1,8 +1,8 @@
 """Autoencoding: a generator learns to draw each picture of the data again, from the code that an encoder gives it.
 
 An adversary only says that samples are unlike the data, and of many kinds of hair, eyes and grounds some never come.
-Here each picture says what is to be drawn, so that all kinds come, within far fewer pictures. The encoder gives a
-distribution of codes, kept near N(0, I): "Auto-Encoding Variational Bayes" (Kingma and Welling 2014, arXiv:1312.6114).
+Here each picture says what is to be drawn, so that all kinds come. The encoder gives a distribution of codes, kept near
+N(0, I): "Auto-Encoding Variational Bayes" (Kingma and Welling 2014, arXiv:1312.6114).
 Pictures are compared by their pixels and by features of a pretrained network, in place of the learned ones of
 "Autoencoding beyond pixels using a learned similarity metric" (Larsen et al. 2016, arXiv:1512.09300).
 
@@ -27,6 +27,7 @@ from ganhub.nn.encoder import GROUPS, Encoder
 from ganhub.nn.features import MIN_SIDE, Frozen, feature_network
 from ganhub.nn.random import normal
 from ganhub.objectives._base import BaseObjective, Batch, Phase
+from ganhub.objectives._colours import as_seen
 
 LOOKED = 64  # pixels of the picture that tries the layers out
 PREVIEW = 64  # pictures of a grid
@@ -93,10 +94,10 @@ class AutoencodingObjective(BaseObjective, name="autoencoding"):
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """How far what is drawn from a picture's code is from it, and how far its code is from noise."""
         config = self.config
-        mean, log_deviation = self.encoder(seen(batch.images))
+        mean, log_deviation = self.encode(batch.images)
         codes = mean + log_deviation.exp() * normal(batch.seeds, mean.shape[1], stream=CODE_STREAM).to(mean)
         drawn = self.draw(codes, batch).float()
-        pixels = (seen(drawn) - seen(batch.images)).abs().mean()
+        pixels = (as_seen(drawn) - as_seen(batch.images)).abs().mean()
         with torch.no_grad():
             wanted = self.look(batch.images)
         features = relative_distance(self.look(drawn), wanted)
@@ -115,9 +116,13 @@ class AutoencodingObjective(BaseObjective, name="autoencoding"):
         if self._latest is None:
             return super().preview(model)
         batch = self._latest
-        mean, _ = self.encoder(seen(batch.images))
+        mean, _ = self.encode(batch.images)
         drawn = self.draw(mean, batch, model).float().clamp(-1, 1)
         return torch.stack([batch.images, drawn], dim=1).flatten(0, 1)[:PREVIEW]
+
+    def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and logarithm of the deviation of the codes of pictures, [N, dim] each."""
+        return self.encoder(as_seen(images))
 
     def draw(self, codes: Tensor, batch: Batch, model: nn.Module | None = None) -> Tensor:
         """Pictures of codes [N, dim]: points of W, or of the latent space. By the model in training, or another."""
@@ -134,10 +139,3 @@ class AutoencodingObjective(BaseObjective, name="autoencoding"):
         with torch.autocast(device, enabled=False):
             colours = on_white(images).contiguous(memory_format=torch.channels_last)
             return self.features.cast(colours.dtype).trunk(colours, self.config.layers)
-
-
-def seen(images: Tensor) -> Tensor:
-    """What counts of pictures: those with alpha lose the colours that nobody sees."""
-    if images.shape[1] != 4:
-        return images
-    return torch.cat([on_white(images), images[:, 3:]], dim=1)
