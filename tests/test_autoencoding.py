@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import torch
 from torch.distributions import Normal, kl_divergence
 
+from ganhub.data import DataConfig, open_data
 from ganhub.errors import ConfigError
 from ganhub.images import on_white
 from ganhub.losses.perceptual import relative_distance
@@ -16,6 +18,7 @@ from ganhub.models import get_architecture
 from ganhub.nn.encoder import Encoder
 from ganhub.objectives import AutoencodingConfig, AutoencodingObjective, Batch
 from ganhub.objectives._colours import as_seen
+from ganhub.objectives.autoencoding import CORRECTION
 from ganhub.trainer import Trainer, make_recipe
 from tests.test_colours import whole_and_in_parts
 from tests.test_projected import pictures
@@ -129,6 +132,47 @@ def test_what_cannot_work_is_said() -> None:
         AutoencodingObjective(get_architecture("fast-style").tiny(), AutoencodingConfig())
 
 
+def test_own_codes_draw_a_picture_better_than_the_encoder_says() -> None:
+    images = torch.nn.functional.interpolate(pictures(8, 3, 4, 4), size=16)
+    objective = built(code_weight=0.0, own_codes=8, code_noise=0.01)
+    batch = replace(batch_of(images), indices=torch.arange(8).flip(0))
+    before = {name: x.clone() for name, x in objective.encoder.state_dict().items()}
+    with torch.no_grad():
+        assert torch.equal(objective.encode(batch)[0], objective.encoder(images)[0]), "they begin at the encoder's"
+    optimiser = torch.optim.Adam([objective.corrections.weight], lr=2e-2)
+    losses = []
+    for _ in range(60):
+        numbers = objective.loss(batch)
+        optimiser.zero_grad()
+        numbers["loss"].backward()
+        optimiser.step()
+        losses.append(numbers["loss"].item())
+    assert losses[-1] < 0.95 * losses[0], "with the generator as it was"
+    assert all(torch.equal(x, before[name]) for name, x in objective.encoder.state_dict().items())
+    assert objective.encoder not in objective.players()["generator"]
+    with torch.no_grad():
+        moved = objective.encode(batch)[0] - objective.encoder(images)[0]
+    assert torch.allclose(moved, CORRECTION * objective.corrections.weight.flip(0), atol=1e-5)
+
+
+def test_own_codes_are_for_pictures_that_stay_the_same(tmp_path: Path) -> None:
+    np.savez(tmp_path / "pictures.npz", x=np.arange(10 * 16 * 16 * 3, dtype=np.uint8).reshape(10, 16, 16, 3))
+    data = DataConfig(path=str(tmp_path / "pictures.npz"), images="x", holdout=0.2)
+    shape = {"height": 16, "width": 16, "channels": 3, "labelled": False}
+    plain = open_data(data, **shape)
+    batch = plain.batch(8, 8)
+    pictures_of = {int(i): x for i, x in zip(batch.indices, batch.images, strict=True)}
+    assert set(pictures_of) == set(range(8)), "an epoch has each once"
+    again = plain.batch(16, 8)
+    assert all(torch.equal(pictures_of[int(i)], x) for i, x in zip(again.indices, again.images, strict=True))
+    assert open_data(replace(data, flip=True), **shape).batch(0, 2).indices is None
+    built(own_codes=8).check(16, 16, paired=False, count=8)
+    with pytest.raises(ConfigError, match="objective.own_codes=8"):
+        built(own_codes=9).check(16, 16, paired=False, count=8)
+    with pytest.raises(ConfigError, match="without data.flip"):
+        built(own_codes=9).check(16, 16, paired=False, count=0)
+
+
 def test_a_run_goes_on_bit_for_bit_and_gives_its_encoder_away(tmp_path: Path) -> None:
     np.savez(tmp_path / "pictures.npz", x=(pictures(40, 3, 16, 16).permute(0, 2, 3, 1) * 127.5 + 127.5).byte().numpy())
     recipe = {
@@ -149,3 +193,10 @@ def test_a_run_goes_on_bit_for_bit_and_gives_its_encoder_away(tmp_path: Path) ->
     begun = Trainer(make_recipe(recipe), tmp_path / "begun", quiet=True).objective
     halved = {name: x.half().float() for name, x in whole.objective.encoder.state_dict().items()}
     assert all(torch.allclose(x, halved[name], rtol=1e-3) for name, x in begun.encoder.state_dict().items())
+    recipe["objective"] |= {"own_codes": 40, "code_noise": 0.5}
+    recipe["train"] |= {"images": 120}
+    (tmp_path / "own").mkdir()
+    own, in_parts = whole_and_in_parts(recipe, tmp_path / "own")
+    corrections = [run.objective.corrections.weight for run in (own, in_parts)]
+    assert torch.equal(*corrections) and (corrections[0] != 0).any(1).all(), "each picture came and has its own"
+    assert all(torch.allclose(x, halved[name], rtol=1e-3) for name, x in own.objective.encoder.state_dict().items())

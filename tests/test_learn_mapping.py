@@ -88,11 +88,11 @@ def test_an_encoder_reads_all_pictures() -> None:
         def batch(self, start: int, count: int):
             return type("Part", (), {"images": self.images[start : start + count], "labels": torch.full((count,), 1)})
 
-    codes = read_codes(objective, Some(), 8)
+    codes = read_codes(objective, Some(), 8, 0.5)
     assert codes.means.shape == (450, 16) and codes.classes.tolist() == [1] * 450
     mean, log_deviation = objective.encoder(Some.images[440:])
     assert torch.allclose(codes.means[440:], mean, atol=1e-5)
-    assert torch.allclose(codes.deviations[440:], log_deviation.exp(), atol=1e-5)
+    assert torch.allclose(codes.deviations[440:], 0.5 * log_deviation.exp(), atol=1e-5)
 
 
 def script(*words: str | Path) -> subprocess.CompletedProcess[str]:
@@ -136,7 +136,6 @@ def test_from_a_run_to_a_folder(tmp_path: Path) -> None:
     assert inside.returncode != 0 and "lies in" in inside.stderr and "steps, loss" not in inside.stdout
     below = script(tmp_path / "codes", recipe, tmp_path / "pictures.npz", "--out", recipe / "mapped")
     assert below.returncode != 0 and "is a file" in below.stderr and "steps, loss" not in below.stdout
-    wrong = tmp_path / "wrong.toml"
-    wrong.write_text(recipe.read_text().replace("autoencoding", "projected").replace("widths = [8, 16]", "width = 8"))
-    refused = script(tmp_path / "codes", wrong, tmp_path / "pictures.npz", "--out", tmp_path / "new")
-    assert refused.returncode != 0 and "autoencoding" in refused.stderr and not (tmp_path / "new").exists()
+    (tmp_path / "codes/training/config.json").write_text('{"objective": "projected"}')
+    refused = script(tmp_path / "codes", recipe, tmp_path / "pictures.npz", "--out", tmp_path / "new")
+    assert refused.returncode != 0 and '"autoencoding"' in refused.stderr and not (tmp_path / "new").exists()

@@ -36,7 +36,7 @@ every = pytest.mark.parametrize(("name", "cls"), PAIRS, ids=lambda x: x if isins
 def built(name: str, cls: type[Model]) -> BaseObjective:
     torch.manual_seed(0)
     objective = get_objective(name)(cls.tiny().train(), get_objective(name).Config())
-    objective.check(*side(objective.model), paired=True)
+    objective.check(*side(objective.model), paired=True, count=N)
     objective.at(10**9)  # whatever begins late or grows has done so
     return objective.train()
 

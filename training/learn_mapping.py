@@ -1,13 +1,15 @@
 """The mapping network of a generator that draws from codes learns to give such codes from noise.
 
     python training/train.py training/recipes/stylegan2_avatars_codes.toml --out runs/codes
-    python training/learn_mapping.py runs/codes training/recipes/stylegan2_avatars_codes.toml avatars-64.npz \\
+    python training/train.py training/recipes/stylegan2_avatars_codes.toml --out runs/own train.init=runs/codes \\
+        objective.own_codes=36000 objective.code_noise=0.35 objective.code_weight=0
+    python training/learn_mapping.py runs/own training/recipes/stylegan2_avatars_codes.toml avatars-64.npz \\
         --out runs/mapped
 
 After a run with the objective "autoencoding" the generator draws whatever the encoder saw in a picture. What is
 missing are new codes, for which "Diagnosing and Enhancing VAE Models" (Dai and Wipf 2019, arXiv:1903.05789) has a
-second stage, too. Here the encoder reads all training pictures, and a flow (ganhub/nn/flow.py) that takes the place of
-the mapping network learns to give codes of their kinds.
+second stage, too. Here a flow (ganhub/nn/flow.py) that takes the place of the mapping network learns to give codes such
+as the training pictures have: what the encoder says of them, and where the run had ``own_codes`` their corrections.
 """
 
 from __future__ import annotations
@@ -16,7 +18,6 @@ import argparse
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -27,6 +28,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parent.parent)]
 from ganhub import AutoModel  # noqa: E402
 from ganhub.console import in_sentences  # noqa: E402
 from ganhub.data import Pictures, open_data  # noqa: E402
+from ganhub.hub.folder import read_config  # noqa: E402
 from ganhub.images.small import save_sheet  # noqa: E402
 from ganhub.models._style import MappedGenerator  # noqa: E402
 from ganhub.nn.flow import FlowMapping, Velocity  # noqa: E402
@@ -38,7 +40,7 @@ from training.mean_weights import begin_folder, require_new  # noqa: E402
 
 BATCH = 200  # pictures that are read at a time
 POINTS = 2000  # of a mean of w
-RATE = 1e-3
+RATE = 3e-3
 HALF_LIFE = 140  # steps, of the averaged weights
 
 
@@ -83,20 +85,22 @@ class Codes:
 
 
 @torch.no_grad()
-def read_codes(objective: AutoencodingObjective, data: Pictures, most: int) -> Codes:
-    """Of all pictures."""
+def read_codes(objective: AutoencodingObjective, data: Pictures, most: int, noise: float) -> Codes:
+    """Of all pictures, with so many directions and deviations that are ``noise`` of the encoder's."""
     means, logs, classes = [], [], []
     for start in range(0, len(data), BATCH):
         batch = data.batch(start, min(BATCH, len(data) - start))
-        mean, log_deviation = objective.encode(batch.images)
+        mean, log_deviation = objective.encode(batch)
         means.append(mean)
         logs.append(log_deviation)
         classes.append(torch.zeros(len(mean), dtype=torch.int64) if batch.labels is None else batch.labels)
-    return Codes.of(torch.cat(means), torch.cat(logs).exp(), torch.cat(classes), most)
+    return Codes.of(torch.cat(means), noise * torch.cat(logs).exp(), torch.cat(classes), most)
 
 
 def learn_flow(velocity: Velocity, codes: Codes, steps: int, *, batch_size: int = 1024, bf16: bool = False) -> None:
     """Equation 23 of Lipman et al. 2023: on straight ways from noise to codes, at times mostly in the middle.
+
+    Directions in which pictures differ much count more than those in which they hardly do.
 
     Args:
         velocity: Learns, and ends as its average over the last steps.
@@ -104,6 +108,7 @@ def learn_flow(velocity: Velocity, codes: Codes, steps: int, *, batch_size: int 
     """
     optimiser = torch.optim.AdamW(velocity.parameters(), lr=RATE, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
     average, losses = AveragedModel(velocity, multi_avg_fn=get_ema_multi_avg_fn(0.5 ** (1 / HALF_LIFE))), []
+    weights = codes.spread.sqrt() / codes.spread.sqrt().mean()
     for step in range(steps):
         for group in optimiser.param_groups:
             group["lr"] = RATE * min(1, (step + 1) / 200, 2 * (1 - step / steps))
@@ -111,7 +116,7 @@ def learn_flow(velocity: Velocity, codes: Codes, steps: int, *, batch_size: int 
         noise, time = torch.randn_like(ends), torch.sigmoid(torch.randn(len(ends)))
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
             made = velocity(torch.lerp(noise, ends, time[:, None]), time, classes)
-        loss = (made.float() - (ends - noise)).square().mean()
+        loss = ((made.float() - (ends - noise)).square() * weights).mean()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -144,45 +149,52 @@ def set_means(model: MappedGenerator) -> None:
         model.style_mean[label] = model.map(z, classes).mean(0)
 
 
-def opened(folder: Path, settings: dict[str, Any]) -> tuple[MappedGenerator, AutoencodingObjective]:
-    """Generator and encoder of a run, of the [objective] of its recipe."""
+def opened(folder: Path) -> tuple[MappedGenerator, AutoencodingObjective]:
+    """Generator and encoder of a run."""
     if not folder.is_dir():
         sys.exit(f"There is no folder {folder}.")
-    if settings.pop("name", None) != AutoencodingObjective.name:
-        sys.exit('Take a recipe whose [objective] has name = "autoencoding", that of the run.')
     model = AutoModel.from_pretrained(folder)
     if not isinstance(model, MappedGenerator):
         sys.exit(f"{folder} is a {model.architecture}: take a model with a mapping network, such as stylegan2.")
+    settings = read_config(folder / "training") if (folder / "training").is_dir() else {}
+    if settings.pop("objective", None) != AutoencodingObjective.name:
+        sys.exit(f'{folder}/training holds no encoder: take a run with the objective "autoencoding".')
     objective = AutoencodingObjective(model, AutoencodingConfig.from_dict(settings))
     if not load_adversary(str(folder), objective):
-        sys.exit(f"{folder}/training holds no encoder of this recipe.")
+        sys.exit(f"The encoder in {folder}/training does not fit its config.json: copy the folder again.")
     return model, objective.eval()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, help='the folder of a run with the objective "autoencoding"')
-    parser.add_argument("recipe", help="of that run")
+    parser.add_argument("recipe", help="of that run, for its [data]")
     parser.add_argument("data", help="overrides data.path of the recipe")
     parser.add_argument("--steps", type=int, default=8000, help="of learning, from 1,024 codes each")
     parser.add_argument("--flow-steps", type=int, default=8, help="model.flow_steps of what is written")
     parser.add_argument("--blocks", type=int, default=4, help="model.mapping_layers of what is written")
+    parser.add_argument(
+        "--code-noise", type=float, default=0.1, help="deviations of codes, in units of what the encoder says"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True, help="a new folder")
     arguments = parser.parse_args()
     require_new(arguments.run, arguments.out)
     if min(arguments.steps, arguments.flow_steps, arguments.blocks) < 1:
         sys.exit("--steps, --flow-steps and --blocks have to be 1 or more.")
+    if not 0.01 <= arguments.code_noise <= 1:
+        sys.exit("--code-noise has to be from 0.01 to 1.")
     recipe = read_recipe(arguments.recipe, [f"data.path={arguments.data}", "data.captions="])
-    model, objective = opened(arguments.run, dict(recipe.objective))
+    model, objective = opened(arguments.run)
     c = model.config
     data = open_data(recipe.data, height=c.size[0], width=c.size[1], channels=c.channels, labelled=bool(c.num_classes))
     if data.streamed:
         sys.exit("A stream has no end to read: load the data set as a whole, with data.streaming=false.")
     model.accept(data)  # says where its classes are others
+    objective.check(*c.size, data.paired, len(data) if data.unaltered else 0)
     torch.manual_seed(arguments.seed % 2**64)
     bf16 = has_bf16(torch.device("cpu"))
-    codes = read_codes(objective, data, min(c.latent_dim, c.style_dim))
+    codes = read_codes(objective, data, min(c.latent_dim, c.style_dim), arguments.code_noise)
     model = with_flow(model, codes, arguments.flow_steps, arguments.blocks)
     learn_flow(model.mapping.velocity, codes, arguments.steps, bf16=bf16)
     set_means(model)

@@ -132,11 +132,17 @@ class Pictures:
         """Whether going back to an earlier picture means to read everything before it again."""
         return isinstance(self._source, Stream)
 
+    @property
+    def unaltered(self) -> bool:
+        """Whether a picture is the same each time it comes, and known by its index."""
+        return not (self.streamed or self.config.flip or self.config.turn or self.config.crop == "random")
+
     def batch(self, first: int, count: int) -> Batch:
         """Return pictures number ``first`` to ``first + count - 1`` of the endless stream.
 
         Returns:
-            Images [count, C, H, W] in [-1, 1], labels int64 [count] or None, and one distinct seed per picture.
+            Images [count, C, H, W] in [-1, 1], labels int64 [count] or None, one distinct seed per picture, and which
+            each is, if they are unaltered.
         """
         positions = np.arange(first, first + count, dtype=np.uint64)
         if isinstance(self._source, Stream):
@@ -155,6 +161,7 @@ class Pictures:
             labels=torch.tensor(labels, dtype=torch.int64) if self.class_names else None,
             seeds=torch.arange(first, first + count, dtype=torch.int64) + offset,
             other=self.other.batch(first, count) if self.other else None,
+            indices=torch.from_numpy(self._which(first, count)) if self.unaltered else None,
         )
 
     def _crop(self, stored: Sequence[np.ndarray] | np.ndarray, draws: np.ndarray, flips: np.ndarray) -> np.ndarray:

@@ -193,8 +193,8 @@ class Pix2PixObjective(LateGame, name="pix2pix"):
     def sides(self) -> tuple[int, int]:
         return 32, 1
 
-    def check(self, height: int, width: int, paired: bool) -> None:
-        super().check(height, width, paired)
+    def check(self, height: int, width: int, paired: bool, count: int) -> None:
+        super().check(height, width, paired, count)
         if self.model.config.colours == "rgb" and not paired:
             raise ConfigError(UNPAIRED)
 

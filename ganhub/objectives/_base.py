@@ -22,12 +22,15 @@ class Batch:
         labels: Class indices [N], int64, or None.
         seeds: int64 [N] on the CPU, one per drawn picture of the run; latents and augmentation derive from it.
         other: Pictures of the recipe's second collection ([data.other]), as many, unpaired; or None.
+        indices: int64 [N] on the CPU, which picture of the collection each is; None where they come from a stream, or
+            cut, mirrored or turned at random.
     """
 
     images: Tensor
     labels: Tensor | None
     seeds: Tensor
     other: Batch | None = None
+    indices: Tensor | None = None
 
     def partner(self, missing: str) -> Batch:
         """The second collection's part of the batch.
@@ -77,6 +80,8 @@ class BaseObjective(nn.Module):
     second_order: ClassVar[frozenset[str]] = frozenset()
     # Beginnings of names in the state dict that only a resumed run needs: they are not published.
     transient: ClassVar[tuple[str, ...]] = ()
+    # Beginnings of names that the adversary of a published model may lack: they begin anew.
+    optional: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, *, name: str = "", **kwargs) -> None:
         super().__init_subclass__(**kwargs)
@@ -126,12 +131,13 @@ class BaseObjective(nn.Module):
         """The least side of the pictures that it can learn from, in pixels, and the number whose multiple it is."""
         return 1, 1
 
-    def check(self, height: int, width: int, paired: bool) -> None:
-        """Refuse pictures of another size than it can learn from, before any work.
+    def check(self, height: int, width: int, paired: bool, count: int) -> None:
+        """Refuse pictures that it cannot learn from, before any work.
 
         Args:
             height, width: Size of each picture.
             paired: Whether each comes with its partner of the second collection.
+            count: How many there are; 0 where they come from a stream, or cut, mirrored or turned at random.
 
         Raises:
             ConfigError: With what to set instead.

@@ -6,6 +6,10 @@ N(0, I): "Auto-Encoding Variational Bayes" (Kingma and Welling 2014, arXiv:1312.
 Pictures are compared by their pixels and by features of a pretrained network, in place of the learned ones of
 "Autoencoding beyond pixels using a learned similarity metric" (Larsen et al. 2016, arXiv:1512.09300).
 
+An encoder says only about what suits the generator: a few steps on a code itself halve what is left of the fault. So a
+second run can go on with ``own_codes``: each picture of the data keeps a correction of its code, which learns as the
+generator does ("Optimizing the Latent Space of Generative Networks", Bojanowski et al. 2018, arXiv:1707.05776).
+
 Codes are points of W where a model has one: its mapping network learns afterwards to give such points from noise, by
 ``training/learn_mapping.py``. Other generators are given codes as z. The generator that is published is an average and
 the encoder is not: let the rates fall at the end (``train.cooldown``), where both fit.
@@ -31,6 +35,7 @@ from ganhub.objectives._colours import as_seen
 
 LOOKED = 64  # pixels of the picture that tries the layers out
 PREVIEW = 64  # pictures of a grid
+CORRECTION = 3.0  # so many times as far a step of a correction goes as one of a weight: few steps come its way
 CODE_STREAM = 0xC0DE  # keeps the draws of codes apart from what else is drawn of the same seeds
 
 
@@ -46,6 +51,9 @@ class AutoencodingConfig(BaseConfig):
         feature_weight: Weight of the relative difference of features, the sum of the layers.
         code_weight: Weight of the Kullback-Leibler divergence of codes from N(0, I), in nats per picture: larger, and
             codes are easier to draw from noise and hold less of a picture.
+        own_codes: How many pictures the data have, each of which gets a correction of its code; the encoder learns no
+            more. 0: none. Start from a run without (``train.init``).
+        code_noise: Deviations of the codes that are drawn, in units of what the encoder says.
     """
 
     network: str = "vgg-lite"
@@ -54,18 +62,23 @@ class AutoencodingConfig(BaseConfig):
     pixel_weight: float = 2.0
     feature_weight: float = 1.0
     code_weight: float = 0.001
+    own_codes: int = 0
+    code_noise: float = 1.0
 
     def __post_init__(self) -> None:
         self.require(len(self.layers) > 0, "layers must name at least one layer of the feature network.")
         widths = len(self.widths) > 0 and all(0 < w <= 4096 and w % GROUPS == 0 for w in self.widths)
         self.require(widths, f"widths must be multiples of {GROUPS} from {GROUPS} to 4096, not {self.widths!r}.")
         self.require_range(0, 1e6, "pixel_weight", "feature_weight", "code_weight")
+        self.require_range(0, 10_000_000, "own_codes")
+        self.require_range(0.01, 1, "code_noise")
 
 
 class AutoencodingObjective(BaseObjective, name="autoencoding"):
     """Kingma and Welling 2014 with distances of features, for any generator of latents."""
 
     Config = AutoencodingConfig
+    optional = ("corrections.",)
 
     def __init__(self, model: nn.Module, config: AutoencodingConfig) -> None:
         super().__init__(model, config)
@@ -79,6 +92,9 @@ class AutoencodingObjective(BaseObjective, name="autoencoding"):
             )
         dim = model.style_mean.shape[1] if self.styled else c.latent_dim
         self.encoder = Encoder(c.size, c.channels, dim, config.widths)
+        self.corrections = nn.Embedding(config.own_codes, dim) if config.own_codes else None
+        if self.corrections is not None:
+            nn.init.zeros_(self.corrections.weight)
         network = feature_network(config.network)
         with torch.no_grad():
             network(torch.zeros(1, 3, LOOKED, LOOKED), config.layers)  # says what is wrong with the layers
@@ -86,7 +102,19 @@ class AutoencodingObjective(BaseObjective, name="autoencoding"):
         self._latest: Batch | None = None
 
     def players(self) -> dict[str, list[nn.Module]]:
-        return {"generator": [self.model, self.encoder]}
+        return {"generator": [self.model, self.encoder if self.corrections is None else self.corrections]}
+
+    def check(self, height: int, width: int, paired: bool, count: int) -> None:
+        super().check(height, width, paired, count)
+        if not self.config.own_codes or count == self.config.own_codes:
+            return
+        if not count:
+            raise ConfigError(
+                "objective.own_codes needs pictures that are the same each time: no stream, and without data.flip, "
+                'data.turn and data.crop = "random".'
+            )
+        raise ConfigError(f"objective.own_codes is {self.config.own_codes:,}, and there are {count:,} pictures: set "
+                          f"objective.own_codes={count}.")  # fmt: skip
 
     def phases(self) -> Sequence[Phase]:
         return [Phase(player="generator", loss=self.loss)]
@@ -94,8 +122,9 @@ class AutoencodingObjective(BaseObjective, name="autoencoding"):
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """How far what is drawn from a picture's code is from it, and how far its code is from noise."""
         config = self.config
-        mean, log_deviation = self.encode(batch.images)
-        codes = mean + log_deviation.exp() * normal(batch.seeds, mean.shape[1], stream=CODE_STREAM).to(mean)
+        mean, log_deviation = self.encode(batch)
+        noise = normal(batch.seeds, mean.shape[1], stream=CODE_STREAM).to(mean)
+        codes = mean + config.code_noise * log_deviation.exp() * noise
         drawn = self.draw(codes, batch).float()
         pixels = (as_seen(drawn) - as_seen(batch.images)).abs().mean()
         with torch.no_grad():
@@ -116,13 +145,18 @@ class AutoencodingObjective(BaseObjective, name="autoencoding"):
         if self._latest is None:
             return super().preview(model)
         batch = self._latest
-        mean, _ = self.encode(batch.images)
+        mean, _ = self.encode(batch)
         drawn = self.draw(mean, batch, model).float().clamp(-1, 1)
         return torch.stack([batch.images, drawn], dim=1).flatten(0, 1)[:PREVIEW]
 
-    def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def encode(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Mean and logarithm of the deviation of the codes of pictures, [N, dim] each."""
-        return self.encoder(as_seen(images))
+        images = as_seen(batch.images)
+        if self.corrections is None:
+            return self.encoder(images)
+        with torch.no_grad():
+            mean, log_deviation = self.encoder(images)
+        return mean + CORRECTION * self.corrections(batch.indices.to(mean.device)), log_deviation
 
     def draw(self, codes: Tensor, batch: Batch, model: nn.Module | None = None) -> Tensor:
         """Pictures of codes [N, dim]: points of W, or of the latent space. By the model in training, or another."""

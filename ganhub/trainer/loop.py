@@ -6,6 +6,7 @@ import math
 import os
 import time
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -260,7 +261,7 @@ class Trainer:
         images = batch.images.to(self.device, memory_format=torch.channels_last, non_blocking=True)
         labels = None if batch.labels is None else batch.labels.to(self.device, non_blocking=True)
         other = self._to_device(batch.other) if batch.other else None
-        return type(batch)(images=images, labels=labels, seeds=batch.seeds, other=other)
+        return replace(batch, images=images, labels=labels, other=other)
 
     def _log(self, numbers: dict[str, float], bar: tqdm) -> None:
         state = self.state

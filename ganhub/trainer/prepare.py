@@ -65,7 +65,7 @@ def prepare(
     model = model.to(device, memory_format=torch.channels_last).train()
 
     objective = _build_objective(recipe, model).to(device, memory_format=torch.channels_last)
-    objective.check(needs["height"], needs["width"], data.paired)
+    objective.check(needs["height"], needs["width"], data.paired, len(data) if data.unaltered else 0)
     if train.init and not load_adversary(train.init, objective):
         say_of_start(f"{train.init} holds no adversary that fits (training/): the adversary starts from scratch.")
 

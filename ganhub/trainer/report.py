@@ -141,10 +141,12 @@ def load_adversary(source: str, objective: BaseObjective) -> bool:
         tensors = hub.read_tensors(hub.locate(source, subfolder="training"))
     except HubError:
         return False
-    own = _lasting(objective)
-    if {name: x.shape for name, x in own.items()} != {name: x.shape for name, x in tensors.items()}:
+    own = objective.state_dict()
+    needed = {name for name in _lasting(objective) if not name.startswith(objective.optional)}
+    fits = needed <= tensors.keys() and all(name in own and own[name].shape == x.shape for name, x in tensors.items())
+    if not fits:
         return False  # found out before the first tensor is copied: half an adversary is worse than none
-    objective.load_state_dict({**objective.state_dict(), **tensors})
+    objective.load_state_dict({**own, **tensors})
     return True
 
 
