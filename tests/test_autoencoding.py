@@ -195,8 +195,22 @@ def test_a_run_goes_on_bit_for_bit_and_gives_its_encoder_away(tmp_path: Path) ->
     assert all(torch.allclose(x, halved[name], rtol=1e-3) for name, x in begun.encoder.state_dict().items())
     recipe["objective"] |= {"own_codes": 40, "code_noise": 0.5}
     recipe["train"] |= {"images": 120}
+    for init in ("", str(tmp_path / "none")):
+        (tmp_path / "none").mkdir(exist_ok=True)
+        whole.ema.module.save_pretrained(tmp_path / "none")
+        start = recipe | {"train": recipe["train"] | {"init": init}}
+        with pytest.raises(ConfigError, match="set train.init"):
+            Trainer(make_recipe(start), tmp_path / "refused", quiet=True)
     (tmp_path / "own").mkdir()
     own, in_parts = whole_and_in_parts(recipe, tmp_path / "own")
     corrections = [run.objective.corrections.weight for run in (own, in_parts)]
     assert torch.equal(*corrections) and (corrections[0] != 0).any(1).all(), "each picture came and has its own"
+    for own_codes, kept in ((40, True), (0, False), (32, False)):
+        other = recipe["objective"] | {"own_codes": own_codes}
+        start = recipe | {"objective": other, "train": recipe["train"] | {"init": str(tmp_path / "own/whole")}}
+        start["data"] = recipe["data"] | {"limit": own_codes}
+        begun = Trainer(make_recipe(start), tmp_path / f"begun{own_codes}", quiet=True).objective
+        read = begun.encoder.state_dict().items()
+        assert all(torch.allclose(x, halved[name], rtol=1e-3) for name, x in read), "the encoder comes along"
+        assert not own_codes or begun.corrections.weight.any().item() == kept, "of as many pictures alone"
     assert all(torch.allclose(x, halved[name], rtol=1e-3) for name, x in own.objective.encoder.state_dict().items())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -136,6 +137,11 @@ def test_from_a_run_to_a_folder(tmp_path: Path) -> None:
     assert inside.returncode != 0 and "lies in" in inside.stderr and "steps, loss" not in inside.stdout
     below = script(tmp_path / "codes", recipe, tmp_path / "pictures.npz", "--out", recipe / "mapped")
     assert below.returncode != 0 and "is a file" in below.stderr and "steps, loss" not in below.stdout
-    (tmp_path / "codes/training/config.json").write_text('{"objective": "projected"}')
+    said = tmp_path / "codes/training/config.json"
+    settings = json.loads(said.read_text())
+    said.write_text(json.dumps(settings | {"own_codes": 64}))
+    without = script(tmp_path / "codes", recipe, tmp_path / "pictures.npz", "--out", tmp_path / "new")
+    assert without.returncode != 0 and "does not fit its config.json" in without.stderr
+    said.write_text('{"objective": "projected"}')
     refused = script(tmp_path / "codes", recipe, tmp_path / "pictures.npz", "--out", tmp_path / "new")
     assert refused.returncode != 0 and '"autoencoding"' in refused.stderr and not (tmp_path / "new").exists()

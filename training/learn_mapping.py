@@ -28,7 +28,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parent.parent)]
 from ganhub import AutoModel  # noqa: E402
 from ganhub.console import in_sentences  # noqa: E402
 from ganhub.data import Pictures, open_data  # noqa: E402
-from ganhub.hub.folder import read_config  # noqa: E402
+from ganhub.hub.folder import read_config, read_shapes  # noqa: E402
 from ganhub.images.small import save_sheet  # noqa: E402
 from ganhub.models._style import MappedGenerator  # noqa: E402
 from ganhub.nn.flow import FlowMapping, Velocity  # noqa: E402
@@ -94,6 +94,8 @@ def read_codes(objective: AutoencodingObjective, data: Pictures, most: int, nois
         means.append(mean)
         logs.append(log_deviation)
         classes.append(torch.zeros(len(mean), dtype=torch.int64) if batch.labels is None else batch.labels)
+    if not torch.cat(means + logs).isfinite().all():
+        sys.exit("The encoder gives numbers that are not finite: its weights are damaged. Copy the folder again.")
     return Codes.of(torch.cat(means), noise * torch.cat(logs).exp(), torch.cat(classes), most)
 
 
@@ -160,7 +162,8 @@ def opened(folder: Path) -> tuple[MappedGenerator, AutoencodingObjective]:
     if settings.pop("objective", None) != AutoencodingObjective.name:
         sys.exit(f'{folder}/training holds no encoder: take a run with the objective "autoencoding".')
     objective = AutoencodingObjective(model, AutoencodingConfig.from_dict(settings))
-    if not load_adversary(str(folder), objective):
+    whole = read_shapes(folder / "training").keys() == objective.state_dict().keys()
+    if not whole or not load_adversary(str(folder), objective):
         sys.exit(f"The encoder in {folder}/training does not fit its config.json: copy the folder again.")
     return model, objective.eval()
 
@@ -191,7 +194,8 @@ def main() -> None:
     if data.streamed:
         sys.exit("A stream has no end to read: load the data set as a whole, with data.streaming=false.")
     model.accept(data)  # says where its classes are others
-    objective.check(*c.size, data.paired, len(data) if data.unaltered else 0)
+    if objective.config.own_codes not in (0, len(data) if data.unaltered else -1):
+        sys.exit(f"{arguments.run} has codes for other pictures: take the data and the recipe of that run.")
     torch.manual_seed(arguments.seed % 2**64)
     bf16 = has_bf16(torch.device("cpu"))
     codes = read_codes(objective, data, min(c.latent_dim, c.style_dim), arguments.code_noise)

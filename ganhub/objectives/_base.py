@@ -80,7 +80,7 @@ class BaseObjective(nn.Module):
     second_order: ClassVar[frozenset[str]] = frozenset()
     # Beginnings of names in the state dict that only a resumed run needs: they are not published.
     transient: ClassVar[tuple[str, ...]] = ()
-    # Beginnings of names that the adversary of a published model may lack: they begin anew.
+    # Beginnings of names that the adversary of a published model may lack, or have of another shape: they begin anew.
     optional: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, *, name: str = "", **kwargs) -> None:
@@ -148,6 +148,13 @@ class BaseObjective(nn.Module):
                 f'The objective "{self.name}" learns from sides of {least} pixels or more, multiples of {multiple}, '
                 f"not from {height} x {width}: set data.size, or the model's image_size."
             )
+
+    def start_from_scratch(self) -> None:
+        """Refuse to begin a run with adversaries that nobody has trained, where they could not learn in it.
+
+        Raises:
+            ConfigError: With what to set instead.
+        """
 
     def at(self, images_seen: int) -> None:
         """Move growth, fades and schedules to this point of the run."""

@@ -52,7 +52,7 @@ class AutoencodingConfig(BaseConfig):
         code_weight: Weight of the Kullback-Leibler divergence of codes from N(0, I), in nats per picture: larger, and
             codes are easier to draw from noise and hold less of a picture.
         own_codes: How many pictures the data have, each of which gets a correction of its code; the encoder learns no
-            more. 0: none. Start from a run without (``train.init``).
+            more. 0: none. Start from a run without (``train.init``). Corrections belong to these pictures alone.
         code_noise: Deviations of the codes that are drawn, in units of what the encoder says.
     """
 
@@ -92,9 +92,8 @@ class AutoencodingObjective(BaseObjective, name="autoencoding"):
             )
         dim = model.style_mean.shape[1] if self.styled else c.latent_dim
         self.encoder = Encoder(c.size, c.channels, dim, config.widths)
-        self.corrections = nn.Embedding(config.own_codes, dim) if config.own_codes else None
-        if self.corrections is not None:
-            nn.init.zeros_(self.corrections.weight)
+        rows = config.own_codes
+        self.corrections = nn.Embedding(rows, dim, _weight=torch.zeros(rows, dim)) if rows else None
         network = feature_network(config.network)
         with torch.no_grad():
             network(torch.zeros(1, 3, LOOKED, LOOKED), config.layers)  # says what is wrong with the layers
@@ -115,6 +114,13 @@ class AutoencodingObjective(BaseObjective, name="autoencoding"):
             )
         raise ConfigError(f"objective.own_codes is {self.config.own_codes:,}, and there are {count:,} pictures: set "
                           f"objective.own_codes={count}.")  # fmt: skip
+
+    def start_from_scratch(self) -> None:
+        if self.corrections is not None:
+            raise ConfigError(
+                "With objective.own_codes the encoder learns no more: set train.init to the folder of a run without "
+                "it, of the same pictures and objective.widths."
+            )
 
     def phases(self) -> Sequence[Phase]:
         return [Phase(player="generator", loss=self.loss)]

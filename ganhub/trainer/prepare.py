@@ -66,8 +66,11 @@ def prepare(
 
     objective = _build_objective(recipe, model).to(device, memory_format=torch.channels_last)
     objective.check(needs["height"], needs["width"], data.paired, len(data) if data.unaltered else 0)
-    if train.init and not load_adversary(train.init, objective):
-        say_of_start(f"{train.init} holds no adversary that fits (training/): the adversary starts from scratch.")
+    if not (train.init and load_adversary(train.init, objective)):
+        if begins:
+            objective.start_from_scratch()
+        if train.init:
+            say_of_start(f"{train.init} holds no adversary that fits (training/): the adversary starts from scratch.")
 
     optimizers = {
         player: torch.optim.Adam(

@@ -136,17 +136,22 @@ def _lasting(objective: BaseObjective) -> dict[str, torch.Tensor]:
 
 
 def load_adversary(source: str, objective: BaseObjective) -> bool:
-    """Load the adversary of a published model (its folder ``training``); False where there is none that fits."""
+    """Load the adversary of a published model (its folder ``training``); False where there is none that fits.
+
+    Tensors that are ``optional`` are left out where they do not fit.
+    """
     try:
         tensors = hub.read_tensors(hub.locate(source, subfolder="training"))
     except HubError:
         return False
-    own = objective.state_dict()
-    needed = {name for name in _lasting(objective) if not name.startswith(objective.optional)}
-    fits = needed <= tensors.keys() and all(name in own and own[name].shape == x.shape for name, x in tensors.items())
-    if not fits:
+    own = {name: x.shape for name, x in _lasting(objective).items()}
+    needed = {name for name in own if not name.startswith(objective.optional)}
+    held = {
+        name: x for name, x in tensors.items() if not name.startswith(objective.optional) or own.get(name) == x.shape
+    }
+    if not needed <= held.keys() or any(own.get(name) != x.shape for name, x in held.items()):
         return False  # found out before the first tensor is copied: half an adversary is worse than none
-    objective.load_state_dict({**own, **tensors})
+    objective.load_state_dict({**objective.state_dict(), **held})
     return True
 
 
