@@ -66,11 +66,8 @@ def prepare(
 
     objective = _build_objective(recipe, model).to(device, memory_format=torch.channels_last)
     objective.check(needs["height"], needs["width"], data.paired, len(data) if data.unaltered else 0)
-    if not (train.init and load_adversary(train.init, objective)):
-        if begins:
-            objective.start_from_scratch()
-        if train.init:
-            say_of_start(f"{train.init} holds no adversary that fits (training/): the adversary starts from scratch.")
+    if not (train.init and load_adversary(train.init, objective)) and begins:
+        _start_from_scratch(objective, train.init, say)
 
     optimizers = {
         player: torch.optim.Adam(
@@ -85,6 +82,12 @@ def prepare(
         record=_begin_record(device, processes, bf16, train.init),
     )  # fmt: skip
     return state, data
+
+
+def _start_from_scratch(objective: BaseObjective, init: str, say: Callable[[str], None]) -> None:
+    objective.start_from_scratch()
+    if init:
+        say(f"{init} holds no adversary that fits (training/): the adversary starts from scratch.")
 
 
 def _begin_record(device: torch.device, processes: int, bf16: bool, init: str) -> dict[str, Any]:
