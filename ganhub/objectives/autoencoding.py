@@ -7,8 +7,9 @@ Pictures are compared by their pixels and by features of a pretrained network, i
 "Autoencoding beyond pixels using a learned similarity metric" (Larsen et al. 2016, arXiv:1512.09300).
 
 An encoder says only about what suits the generator: ten steps of descent on a code itself take a fifth of the fault
-away (benchmarks/RESULTS.md). So a second run can go on with ``own_codes``: each picture of the data keeps a correction of its code, which learns as the
-generator does ("Optimizing the Latent Space of Generative Networks", Bojanowski et al. 2018, arXiv:1707.05776).
+away (benchmarks/RESULTS.md). So a second run can go on with ``own_codes``: each picture of the data keeps a correction
+of its code, which learns as the generator does ("Optimizing the Latent Space of Generative Networks", Bojanowski et al.
+2018, arXiv:1707.05776).
 
 Codes are points of W where a model has one: its mapping network learns afterwards to give such points from noise, by
 ``training/learn_mapping.py``. Other generators are given codes as z. The generator that is published is an average and
