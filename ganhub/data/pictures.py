@@ -145,10 +145,11 @@ class Pictures:
             each is, if they are unaltered.
         """
         positions = np.arange(first, first + count, dtype=np.uint64)
-        if isinstance(self._source, Stream):
+        which = None if isinstance(self._source, Stream) else self._which(first, count)
+        if which is None:
             stored, labels = self._tape.read(first, count)
         else:
-            stored, labels = self._look_up(first, count)
+            stored, labels = self._look_up(which, first)
         draws = _uniform(self._seed, positions, 3)
         flips = draws[:, 2] < 0.5 if self.config.flip else np.zeros(count, bool)
         out = self._crop(stored, draws, flips)
@@ -161,7 +162,7 @@ class Pictures:
             labels=torch.tensor(labels, dtype=torch.int64) if self.class_names else None,
             seeds=torch.arange(first, first + count, dtype=torch.int64) + offset,
             other=self.other.batch(first, count) if self.other else None,
-            indices=torch.from_numpy(self._which(first, count)) if self.unaltered else None,
+            indices=torch.from_numpy(which) if self.unaltered else None,
         )
 
     def _crop(self, stored: Sequence[np.ndarray] | np.ndarray, draws: np.ndarray, flips: np.ndarray) -> np.ndarray:
@@ -197,8 +198,8 @@ class Pictures:
 
     # Pictures with an index
 
-    def _look_up(self, first: int, count: int) -> tuple[Sequence[np.ndarray] | np.ndarray, list[int]]:
-        which = self._which(first, count)
+    def _look_up(self, which: np.ndarray, first: int) -> tuple[Sequence[np.ndarray] | np.ndarray, list[int]]:
+        count = len(which)
         if self._stored is not None:
             labels = self._labels[which]
             if isinstance(self._stored, np.ndarray):
