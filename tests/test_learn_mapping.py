@@ -17,10 +17,9 @@ from ganhub.models import get_architecture
 from ganhub.nn.flow import Velocity
 from ganhub.objectives import AutoencodingConfig, AutoencodingObjective
 from ganhub.trainer import Trainer, make_recipe
+from tests.scripts import ROOT, Finished, run_script
 from tests.test_projected import pictures
 from training.learn_mapping import Codes, learn_flow, read_codes, set_means, with_flow
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 def test_a_flow_learns_how_often_each_kind_comes() -> None:
@@ -96,11 +95,6 @@ def test_an_encoder_reads_all_pictures() -> None:
     assert torch.allclose(codes.deviations[440:], 0.5 * log_deviation.exp(), atol=1e-5)
 
 
-def script(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / "training/learn_mapping.py"), *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300)
-
-
 def test_from_a_run_to_a_folder(tmp_path: Path) -> None:
     np.savez(tmp_path / "pictures.npz", x=(pictures(64, 3, 16, 16).permute(0, 2, 3, 1) * 127.5 + 127.5).byte().numpy())
     settings = get_architecture("stylegan2").tiny().config.to_dict() | {"architecture": "stylegan2"}
@@ -120,8 +114,11 @@ def test_from_a_run_to_a_folder(tmp_path: Path) -> None:
         ]
     recipe = tmp_path / "toy.toml"
     recipe.write_text("\n".join(lines).replace("'", '"'))
-    words = ("--flow-steps", 3, "--steps", 3)
-    done = script(tmp_path / "codes", recipe, tmp_path / "pictures.npz", "--out", tmp_path / "mapped", *words)
+
+    def learn(codes: str, out: Path, *words: object) -> Finished:
+        return run_script("learn_mapping.py", tmp_path / codes, recipe, tmp_path / "pictures.npz", "--out", out, *words)
+
+    done = learn("codes", tmp_path / "mapped", "--flow-steps", 3, "--steps", 3)
     assert done.returncode == 0, done.stderr
     before, after = (AutoModel.from_pretrained(tmp_path / name) for name in ("codes", "mapped"))
     assert after.config.flow_steps == 3 and after.style_mean.any()
@@ -129,19 +126,20 @@ def test_from_a_run_to_a_folder(tmp_path: Path) -> None:
     assert sheets[0] != sheets[1]
     kept = {k: x for k, x in before.state_dict().items() if not k.startswith("mapping.") and k != "style_mean"}
     assert all(torch.equal(after.state_dict()[k], x.half().float()) for k, x in kept.items())
-    again = script(tmp_path / "codes", recipe, tmp_path / "pictures.npz", "--out", tmp_path / "mapped")
+    command = [sys.executable, ROOT / "training/learn_mapping.py", "codes", recipe, "pictures.npz", "--out", "mapped"]
+    again = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert again.returncode != 0 and "is there already" in again.stderr
-    other = script(tmp_path / "none", recipe, tmp_path / "pictures.npz", "--out", tmp_path / "new")
+    other = learn("none", tmp_path / "new")
     assert other.returncode != 0 and "There is no folder" in other.stderr
-    inside = script(tmp_path / "codes", recipe, tmp_path / "pictures.npz", "--out", tmp_path / "codes/mapped")
+    inside = learn("codes", tmp_path / "codes/mapped")
     assert inside.returncode != 0 and "lies in" in inside.stderr and "steps, loss" not in inside.stdout
-    below = script(tmp_path / "codes", recipe, tmp_path / "pictures.npz", "--out", recipe / "mapped")
+    below = learn("codes", recipe / "mapped")
     assert below.returncode != 0 and "is a file" in below.stderr and "steps, loss" not in below.stdout
     said = tmp_path / "codes/training/config.json"
     settings = json.loads(said.read_text())
     said.write_text(json.dumps(settings | {"own_codes": 64}))
-    without = script(tmp_path / "codes", recipe, tmp_path / "pictures.npz", "--out", tmp_path / "new")
+    without = learn("codes", tmp_path / "new")
     assert without.returncode != 0 and "does not fit its config.json" in without.stderr
     said.write_text('{"objective": "projected"}')
-    refused = script(tmp_path / "codes", recipe, tmp_path / "pictures.npz", "--out", tmp_path / "new")
+    refused = learn("codes", tmp_path / "new")
     assert refused.returncode != 0 and '"autoencoding"' in refused.stderr and not (tmp_path / "new").exists()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,8 +10,7 @@ import torch
 from ganhub import AutoModel
 from ganhub.models import get_architecture
 from ganhub.models.stylegan2 import StyleGAN2, StyleGAN2Config
-
-ROOT = Path(__file__).resolve().parent.parent
+from tests.scripts import run_script
 
 
 def build(folder: Path, seed: int, **changes) -> StyleGAN2:
@@ -28,8 +25,7 @@ def build(folder: Path, seed: int, **changes) -> StyleGAN2:
 
 
 def run(*arguments: object) -> str:
-    command = [sys.executable, str(ROOT / "training" / "mean_weights.py"), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120).stderr.strip()
+    return run_script("mean_weights.py", *arguments).stderr.strip()
 
 
 def checkpoint(path: Path, model: StyleGAN2) -> Path:

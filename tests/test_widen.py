@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,8 +10,7 @@ import torch
 from ganhub import AutoModel
 from ganhub.models import get_architecture
 from ganhub.models.stylegan2 import StyleGAN2, StyleGAN2Config
-
-ROOT = Path(__file__).resolve().parent.parent
+from tests.scripts import run_script
 
 
 def build(folder: Path, **changes) -> StyleGAN2:
@@ -27,8 +24,7 @@ def build(folder: Path, **changes) -> StyleGAN2:
 
 
 def run(*arguments: object) -> str:
-    command = [sys.executable, str(ROOT / "training" / "widen.py"), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120).stderr.strip()
+    return run_script("widen.py", *arguments).stderr.strip()
 
 
 @pytest.mark.parametrize("changes", [{}, {"palette": 5, "num_classes": 2, "supersampling": 2}])
