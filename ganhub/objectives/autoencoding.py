@@ -9,7 +9,8 @@ Pictures are compared by their pixels and by features of a pretrained network, i
 An encoder says only about what suits the generator: ten steps of descent on a code itself take a fifth of the fault
 away (benchmarks/RESULTS.md). So a second run can go on with ``own_codes``: each picture of the data keeps a correction
 of its code, which learns as the generator does ("Optimizing the Latent Space of Generative Networks", Bojanowski et al.
-2018, arXiv:1707.05776).
+2018, arXiv:1707.05776). Where there are classes, each has a code that is added to those of its pictures: what tells
+classes apart may be a few pixels, of which an encoder keeps nothing.
 
 Codes are points of W where a model has one: its mapping network learns afterwards to give such points from noise, by
 ``training/learn_mapping.py``. Other generators are given codes as z. The generator that is published is an average and
@@ -52,8 +53,9 @@ class AutoencodingConfig(BaseConfig):
         feature_weight: Weight of the relative difference of features, the sum of the layers.
         code_weight: Weight of the Kullback-Leibler divergence of codes from N(0, I), in nats per picture: larger, and
             codes are easier to draw from noise and hold less of a picture.
-        own_codes: How many pictures the data have, each of which gets a correction of its code; the encoder learns no
-            more. 0: none. Start from a run without (``train.init``). Corrections belong to these pictures alone.
+        own_codes: How many pictures the data have, each of which gets a correction of its code, and each class a
+            code; the encoder learns no more. 0: none. Start from a run without (``train.init``). Corrections belong
+            to these pictures alone.
         code_noise: Deviations of the codes that are drawn, in units of what the encoder says.
     """
 
@@ -79,7 +81,7 @@ class AutoencodingObjective(BaseObjective, name="autoencoding"):
     """Kingma and Welling 2014 with distances of features, for any generator of latents."""
 
     Config = AutoencodingConfig
-    optional = ("corrections.",)
+    optional = ("corrections.", "class_codes.")
 
     def __init__(self, model: nn.Module, config: AutoencodingConfig) -> None:
         super().__init__(model, config)
@@ -94,7 +96,8 @@ class AutoencodingObjective(BaseObjective, name="autoencoding"):
         dim = model.style_mean.shape[1] if self.styled else c.latent_dim
         self.encoder = Encoder(c.size, c.channels, dim, config.widths)
         rows = config.own_codes
-        self.corrections = nn.Embedding(rows, dim, _weight=torch.zeros(rows, dim)) if rows else None
+        self.corrections = zeros(rows, dim)
+        self.class_codes = zeros(c.num_classes if rows and self.styled else 0, dim)  # others are told the class
         network = feature_network(config.network)
         with torch.no_grad():
             network(torch.zeros(1, 3, LOOKED, LOOKED), config.layers)  # says what is wrong with the layers
@@ -102,7 +105,8 @@ class AutoencodingObjective(BaseObjective, name="autoencoding"):
         self._latest: Batch | None = None
 
     def players(self) -> dict[str, list[nn.Module]]:
-        return {"generator": [self.model, self.encoder if self.corrections is None else self.corrections]}
+        learning = [self.encoder] if self.corrections is None else [self.corrections, self.class_codes]
+        return {"generator": [self.model, *(part for part in learning if part is not None)]}
 
     def check(self, height: int, width: int, paired: bool, count: int) -> None:
         super().check(height, width, paired, count)
@@ -163,6 +167,8 @@ class AutoencodingObjective(BaseObjective, name="autoencoding"):
             return self.encoder(images)
         with torch.no_grad():
             mean, log_deviation = self.encoder(images)
+        if self.class_codes is not None:
+            mean = mean + self.class_codes(batch.labels.to(mean.device))
         return mean + CORRECTION * self.corrections(batch.indices.to(mean.device)), log_deviation
 
     def draw(self, codes: Tensor, batch: Batch, model: nn.Module | None = None) -> Tensor:
@@ -180,3 +186,8 @@ class AutoencodingObjective(BaseObjective, name="autoencoding"):
         with torch.autocast(device, enabled=False):
             colours = on_white(images).contiguous(memory_format=torch.channels_last)
             return self.features.cast(colours.dtype).trunk(colours, self.config.layers)
+
+
+def zeros(rows: int, dim: int) -> nn.Embedding | None:
+    """So many codes to look up, all 0, or none."""
+    return nn.Embedding(rows, dim, _weight=torch.zeros(rows, dim)) if rows else None
