@@ -26,9 +26,10 @@ from tests.test_projected import pictures
 WIDTHS = (8, 16)
 
 
-def built(**settings) -> AutoencodingObjective:
+def built(classes: int = 0, **settings) -> AutoencodingObjective:
     torch.manual_seed(0)
-    model = get_architecture("stylegan2").tiny().train()
+    tiny = get_architecture("stylegan2").tiny()
+    model = type(tiny).build(replace(tiny.config, num_classes=classes)).train()
     return AutoencodingObjective(model, AutoencodingConfig(widths=WIDTHS, **settings))
 
 
@@ -153,6 +154,21 @@ def test_own_codes_draw_a_picture_better_than_the_encoder_says() -> None:
     with torch.no_grad():
         moved = objective.encode(batch)[0] - objective.encoder(images)[0]
     assert torch.allclose(moved, CORRECTION * objective.corrections.weight.flip(0), atol=1e-5)
+
+
+def test_a_class_has_a_code_that_its_pictures_share() -> None:
+    objective = built(own_codes=4, classes=2)
+    batch = replace(batch_of(pictures(4, 3, 16, 16)), indices=torch.arange(4), labels=torch.tensor([0, 1, 1, 0]))
+    first = objective.encode(batch)[0]
+    with torch.no_grad():
+        objective.class_codes.weight[1] = torch.arange(objective.class_codes.weight.shape[1])
+    moved = objective.encode(batch)[0] - first
+    assert not moved[[0, 3]].any() and torch.allclose(moved[[1, 2]], objective.class_codes.weight[1], atol=1e-5)
+    assert objective.class_codes in objective.players()["generator"]
+    assert built(own_codes=4).class_codes is None and built(classes=2).class_codes is None
+    told = get_architecture("conditional-gan").tiny()  # the class comes with its code
+    told = type(told).build(replace(told.config, image_size=16))
+    assert AutoencodingObjective(told, AutoencodingConfig(widths=WIDTHS, own_codes=4)).class_codes is None
 
 
 def test_own_codes_are_for_pictures_that_stay_the_same(tmp_path: Path) -> None:

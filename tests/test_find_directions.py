@@ -15,7 +15,7 @@ from ganhub.errors import DataError
 from ganhub.models import get_architecture
 from ganhub.models._named import read_named, write_named
 from training import find_directions as script
-from training.picture_reader import answers, load_reader, questions_of, read, right, save_reader, train_reader
+from training.picture_reader import Reader, answers, load_reader, questions_of, read, right, save_reader, train_reader
 
 SIDE, COUNT = 16, 600
 
@@ -63,6 +63,20 @@ def test_a_reader_learns_what_the_pictures_show_and_keeps_it(data: Path, tmp_pat
     for path in ("broken.safetensors", "missing.safetensors"):
         with pytest.raises(DataError, match="holds no reader"):
             load_reader(tmp_path / path)
+
+
+def test_colours_below_what_is_transparent_are_not_read() -> None:
+    torch.manual_seed(0)
+    reader = Reader(4, {"class": ("a", "b")}).eval()
+    pictures, other = torch.rand(2, 6, 4, SIDE, SIDE) * 2 - 1
+    pictures[:, 3] = torch.where(pictures[:, 3] > 0, 1.0, -1.0)
+    other[:, 3] = pictures[:, 3]
+    below = torch.where(pictures[:, 3:] > 0, pictures, other)
+    assert not torch.equal(below, pictures)
+    logits = reader(pictures)["class"]
+    assert torch.equal(reader(below)["class"], logits)
+    black = torch.where(pictures[:, 3:] > 0, pictures, -1.0)
+    assert torch.equal(reader(black)["class"], logits) and not torch.allclose(reader(other)["class"], logits)
 
 
 def test_shares_and_values_are_those_of_the_data(data: Path) -> None:

@@ -86,13 +86,16 @@ def test_an_encoder_reads_all_pictures() -> None:
             return 450
 
         def batch(self, start: int, count: int):
-            return type("Part", (), {"images": self.images[start : start + count], "labels": torch.full((count,), 1)})
+            images = self.images[torch.arange(start, start + count) % 450]
+            return type("Part", (), {"images": images, "labels": torch.full((count,), 1)})
 
     codes = read_codes(objective, Some(), 8, 0.5)
     assert codes.means.shape == (450, 16) and codes.classes.tolist() == [1] * 450
     mean, log_deviation = objective.encoder(Some.images[440:])
     assert torch.allclose(codes.means[440:], mean, atol=1e-5)
     assert torch.allclose(codes.deviations[440:], 0.5 * log_deviation.exp(), atol=1e-5)
+    twice = read_codes(objective, Some(), 8, 0.5, passes=2)
+    assert twice.means.shape == (900, 16) and torch.allclose(twice.means[450:], codes.means, atol=1e-5)
 
 
 def test_from_a_run_to_a_folder(tmp_path: Path) -> None:

@@ -85,11 +85,12 @@ class Codes:
 
 
 @torch.no_grad()
-def read_codes(objective: AutoencodingObjective, data: Pictures, most: int, noise: float) -> Codes:
+def read_codes(objective: AutoencodingObjective, data: Pictures, most: int, noise: float, passes: int = 1) -> Codes:
     """Of all pictures, with so many directions and deviations that are ``noise`` of the encoder's."""
     means, logs, classes = [], [], []
-    for start in range(0, len(data), BATCH):
-        batch = data.batch(start, min(BATCH, len(data) - start))
+    count = passes * len(data)
+    for start in range(0, count, BATCH):
+        batch = data.batch(start, min(BATCH, count - start))
         mean, log_deviation = objective.encode(batch)
         means.append(mean)
         logs.append(log_deviation)
@@ -179,12 +180,15 @@ def main() -> None:
     parser.add_argument(
         "--code-noise", type=float, default=0.1, help="deviations of codes, in units of what the encoder says"
     )
+    parser.add_argument(
+        "--passes", type=int, default=1, help="how often the data are read: more where they are altered at random"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True, help="a new folder")
     arguments = parser.parse_args()
     require_new(arguments.run, arguments.out)
-    if min(arguments.steps, arguments.flow_steps, arguments.blocks) < 1:
-        sys.exit("--steps, --flow-steps and --blocks have to be 1 or more.")
+    if min(arguments.steps, arguments.flow_steps, arguments.blocks, arguments.passes) < 1:
+        sys.exit("--steps, --flow-steps, --blocks and --passes have to be 1 or more.")
     if not 0.01 <= arguments.code_noise <= 1:
         sys.exit("--code-noise has to be from 0.01 to 1.")
     recipe = read_recipe(arguments.recipe, [f"data.path={arguments.data}", "data.captions="])
@@ -198,7 +202,7 @@ def main() -> None:
         sys.exit(f"{arguments.run} has codes for other pictures: take the data and the recipe of that run.")
     torch.manual_seed(arguments.seed % 2**64)
     bf16 = has_bf16(torch.device("cpu"))
-    codes = read_codes(objective, data, min(c.latent_dim, c.style_dim), arguments.code_noise)
+    codes = read_codes(objective, data, min(c.latent_dim, c.style_dim), arguments.code_noise, arguments.passes)
     model = with_flow(model, codes, arguments.flow_steps, arguments.blocks)
     learn_flow(model.mapping.velocity, codes, arguments.steps, bf16=bf16)
     set_means(model)

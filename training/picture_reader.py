@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from ganhub.data import Pictures
 from ganhub.errors import DataError
 from ganhub.files import write_atomically
+from ganhub.images import on_background
 from ganhub.models import StyleGenerator
 from ganhub.nn.precision import has_bf16
 
@@ -29,6 +30,8 @@ Questions = Mapping[str, Sequence[str]]
 
 class Reader(nn.Module):
     """Pictures [N, C, H, W] in [-1, 1] -> logits of each question, {"class": [N, K], ...}.
+
+    A picture with alpha is seen on black, and its alpha: colours below what is transparent count for nothing.
 
     Args:
         channels: Of the pictures.
@@ -50,6 +53,8 @@ class Reader(nn.Module):
         self.heads = nn.ModuleDict({name: nn.Linear(96 * 16, len(values)) for name, values in self.questions.items()})
 
     def forward(self, pictures: Tensor) -> Labels:
+        if pictures.shape[1] == 4:
+            pictures = torch.cat([on_background(pictures, -1), pictures[:, 3:]], dim=1)
         x = self.body(pictures)
         return {name: head(x) for name, head in self.heads.items()}
 
