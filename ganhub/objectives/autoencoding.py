@@ -167,9 +167,10 @@ class AutoencodingObjective(BaseObjective, name="autoencoding"):
             return self.encoder(images)
         with torch.no_grad():
             mean, log_deviation = self.encoder(images)
+        moves = self.corrections(batch.indices.to(mean.device))
         if self.class_codes is not None:
-            mean = mean + self.class_codes(batch.labels.to(mean.device))
-        return mean + CORRECTION * self.corrections(batch.indices.to(mean.device)), log_deviation
+            moves = moves + self.class_codes(batch.labels.to(mean.device))
+        return mean + CORRECTION * moves, log_deviation
 
     def draw(self, codes: Tensor, batch: Batch, model: nn.Module | None = None) -> Tensor:
         """Pictures of codes [N, dim]: points of W, or of the latent space. By the model in training, or another."""
