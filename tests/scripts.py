@@ -25,7 +25,7 @@ class Finished:
 
 
 def run_script(name: str, *arguments: object) -> Finished:
-    """Run ``training/NAME`` with these arguments; random state, arguments and paths are as before afterwards."""
+    """Run ``training/NAME``. Afterwards torch's random state, the arguments and paths of Python are as before."""
     said, complained, code = io.StringIO(), io.StringIO(), 0
     path = str(ROOT / "training" / name)
     with contextlib.ExitStack() as stack:

@@ -77,7 +77,9 @@ def app(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simp
         try:
             wait_for(process, f"http://127.0.0.1:{port}/")
             log.write_text("")  # what the start itself did
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=120) as visitor:
+            limits = httpx.Limits(keepalive_expiry=2)  # the server closes after 5 s, the client's own limit, too
+            address = f"http://127.0.0.1:{port}"
+            with httpx.Client(base_url=address, trust_env=False, timeout=120, limits=limits) as visitor:
                 yield SimpleNamespace(
                     visitor=visitor, secret=picture, canary=f"http://127.0.0.1:{heard}/a.png", log=log,
                     folder=folder, process=process,

@@ -190,10 +190,13 @@ def test_own_codes_are_for_pictures_that_stay_the_same(tmp_path: Path) -> None:
         built(own_codes=9).check(16, 16, paired=False, count=0)
 
 
-def test_a_run_goes_on_bit_for_bit_and_gives_its_encoder_away(tmp_path: Path) -> None:
-    np.savez(tmp_path / "pictures.npz", x=(pictures(40, 3, 16, 16).permute(0, 2, 3, 1) * 127.5 + 127.5).byte().numpy())
+@pytest.mark.parametrize("classes", [0, 2])
+def test_a_run_goes_on_bit_for_bit_and_gives_its_encoder_away(tmp_path: Path, classes: int) -> None:
+    x = (pictures(40, 3, 16, 16).permute(0, 2, 3, 1) * 127.5 + 127.5).byte().numpy()
+    np.savez(tmp_path / "pictures.npz", x=x, **({"y": np.arange(40) % classes} if classes else {}))
+    model = get_architecture("stylegan2").tiny().config.to_dict()
     recipe = {
-        "model": get_architecture("stylegan2").tiny().config.to_dict() | {"architecture": "stylegan2"},
+        "model": model | {"architecture": "stylegan2", "num_classes": classes},
         "objective": {"name": "autoencoding", "widths": list(WIDTHS)},
         "train": {"images": 80, "batch_size": 8, "log_every": 40, "checkpoint_every": 40, "grid_every": 10_000},
         "data": {"path": str(tmp_path / "pictures.npz"), "images": "x"},
@@ -222,6 +225,9 @@ def test_a_run_goes_on_bit_for_bit_and_gives_its_encoder_away(tmp_path: Path) ->
     own, in_parts = whole_and_in_parts(recipe, tmp_path / "own")
     corrections = [run.objective.corrections.weight for run in (own, in_parts)]
     assert torch.equal(*corrections) and (corrections[0] != 0).any(1).all(), "each picture came and has its own"
+    if classes:
+        shared = [run.objective.class_codes.weight for run in (own, in_parts)]
+        assert torch.equal(*shared) and (shared[0] != 0).any(1).all()
     for own_codes, kept in ((40, True), (0, False), (32, False)):
         other = recipe["objective"] | {"own_codes": own_codes}
         start = recipe | {"objective": other, "train": recipe["train"] | {"init": str(tmp_path / "own/whole")}}

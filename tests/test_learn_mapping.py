@@ -13,13 +13,14 @@ import pytest
 import torch
 
 from ganhub import AutoModel
+from ganhub.hub.folder import write_folder
 from ganhub.models import get_architecture
 from ganhub.nn.flow import Velocity
 from ganhub.objectives import AutoencodingConfig, AutoencodingObjective
 from ganhub.trainer import Trainer, make_recipe
 from tests.scripts import ROOT, Finished, run_script
 from tests.test_projected import pictures
-from training.learn_mapping import Codes, learn_flow, read_codes, set_means, with_flow
+from training.learn_mapping import Codes, learn_flow, opened, read_codes, set_means, with_flow
 
 
 def test_a_flow_learns_how_often_each_kind_comes() -> None:
@@ -146,3 +147,17 @@ def test_from_a_run_to_a_folder(tmp_path: Path) -> None:
     said.write_text('{"objective": "projected"}')
     refused = learn("codes", tmp_path / "new")
     assert refused.returncode != 0 and '"autoencoding"' in refused.stderr and not (tmp_path / "new").exists()
+
+
+def test_a_run_from_before_there_were_codes_of_classes_is_read(tmp_path: Path) -> None:
+    model = styled()
+    config = AutoencodingConfig(widths=(8,), own_codes=4)
+    whole = AutoencodingObjective(model, config).state_dict()
+    model.save_pretrained(tmp_path)
+    older = {name: x for name, x in whole.items() if not name.startswith("class_codes.")}
+    write_folder(tmp_path / "training", {"objective": "autoencoding", **config.to_dict()}, older)
+    assert not opened(tmp_path)[1].class_codes.weight.any()
+    broken = {name: x for name, x in whole.items() if not name.startswith("corrections.")}
+    write_folder(tmp_path / "training", {"objective": "autoencoding", **config.to_dict()}, broken)
+    with pytest.raises(SystemExit, match="does not fit"):
+        opened(tmp_path)

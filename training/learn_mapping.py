@@ -9,7 +9,8 @@
 After a run with the objective "autoencoding" the generator draws whatever the encoder saw in a picture. What is
 missing are new codes, for which "Diagnosing and Enhancing VAE Models" (Dai and Wipf 2019, arXiv:1903.05789) has a
 second stage, too. Here a flow (ganhub/nn/flow.py) that takes the place of the mapping network learns to give codes such
-as the training pictures have: what the encoder says of them, and where the run had ``own_codes`` their corrections.
+as the training pictures have: what the encoder says of them, and where the run had ``own_codes`` their corrections and
+the codes of the classes.
 """
 
 from __future__ import annotations
@@ -163,7 +164,8 @@ def opened(folder: Path) -> tuple[MappedGenerator, AutoencodingObjective]:
     if settings.pop("objective", None) != AutoencodingObjective.name:
         sys.exit(f'{folder}/training holds no encoder: take a run with the objective "autoencoding".')
     objective = AutoencodingObjective(model, AutoencodingConfig.from_dict(settings))
-    whole = read_shapes(folder / "training").keys() == objective.state_dict().keys()
+    other = read_shapes(folder / "training").keys() ^ objective.state_dict().keys()
+    whole = all(name.startswith("class_codes.") for name in other)  # runs from before had none: they are 0
     if not whole or not load_adversary(str(folder), objective):
         sys.exit(f"The encoder in {folder}/training does not fit its config.json: copy the folder again.")
     return model, objective.eval()

@@ -37,7 +37,7 @@ from ganhub.objectives._colours import as_seen
 
 LOOKED = 64  # pixels of the picture that tries the layers out
 PREVIEW = 64  # pictures of a grid
-CORRECTION = 3.0  # so many times as far a step of a correction goes as one of a weight: few steps come its way
+CORRECTION = 3.0  # so many times as far a step of a code goes as one of a weight: a picture's has few, a class's lags
 CODE_STREAM = 0xC0DE  # keeps the draws of codes apart from what else is drawn of the same seeds
 
 
@@ -53,9 +53,9 @@ class AutoencodingConfig(BaseConfig):
         feature_weight: Weight of the relative difference of features, the sum of the layers.
         code_weight: Weight of the Kullback-Leibler divergence of codes from N(0, I), in nats per picture: larger, and
             codes are easier to draw from noise and hold less of a picture.
-        own_codes: How many pictures the data have, each of which gets a correction of its code, and each class a
-            code; the encoder learns no more. 0: none. Start from a run without (``train.init``). Corrections belong
-            to these pictures alone.
+        own_codes: How many pictures the data have, each of which gets a correction of its code, and (where a model
+            has W and classes) each class a code; the encoder learns no more. 0: none. Start from a run without
+            (``train.init``). Corrections belong to these pictures alone.
         code_noise: Deviations of the codes that are drawn, in units of what the encoder says.
     """
 
