@@ -96,12 +96,12 @@ class Watched:
     def shot(self, name: str) -> None:
         """Wait until all pictures in view are there, and take one of the page where such are wanted."""
         self.page.mouse.move(5, 300)
+        self.page.wait_for_timeout(400)
         self.page.wait_for_function(
             "[...document.images].every(i => !i.checkVisibility() || (i.complete && i.naturalWidth)"
             " || i.getBoundingClientRect().top > window.innerHeight)"
         )  # a gallery loads its pictures one after the other
         if os.environ.get("GANHUB_SCREENSHOTS"):
-            self.page.wait_for_timeout(400)
             self.page.screenshot(path=self.shots / f"{name}.png")
 
     def close(self) -> None:
