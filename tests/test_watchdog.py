@@ -13,8 +13,9 @@ import pytest
 import torch
 
 from ganhub import AutoModel
+from ganhub.errors import ConfigError
 from ganhub.hub.cards import read_metrics
-from ganhub.trainer import Trainer, make_recipe
+from ganhub.trainer import TrainConfig, Trainer, make_recipe
 from ganhub.trainer.log import read_log
 from ganhub.trainer.watchdog import LOOK, Watchdog, judge
 
@@ -124,6 +125,11 @@ def test_a_lost_run_is_stopped_when_that_is_asked_for(shapes, tmp_path, capsys):
     assert len(again.watchdog.history) >= 5 and again.watchdog.alarms and not again.watchdog.news
 
 
+def test_to_stop_a_lost_run_takes_the_watchdog():
+    with pytest.raises(ConfigError, match="stop_when_lost needs the watchdog"):
+        TrainConfig(watch=False, stop_when_lost=True)
+
+
 def looks(spreads: list[float], **more: float) -> list[dict[str, float]]:
     return [{"images": 100 * (i + 1), "watch/spread": s, "watch/dead": 0.0, **more} for i, s in enumerate(spreads)]
 
@@ -152,7 +158,7 @@ def test_alarms_reach_trackio(shapes, tmp_path, monkeypatch):
     rates = {"generator": 50 * RATE, "discriminator": RATE}
     tables = recipe(shapes, learning_rate=rates, images=4000, log_every=80, tracker="trackio").tables
     script = (
-        "import json, sys; from ganhub.trainer import Trainer, make_recipe; "
+        "import json, sys; from ganhub.trainer import TrainConfig, Trainer, make_recipe; "
         "run = Trainer(make_recipe(json.loads(sys.argv[1])), sys.argv[2], quiet=True); "
         "run.watchdog.budget = 1.0; run.run()"
     )

@@ -94,6 +94,8 @@ class TrainConfig(BaseConfig):
         free = f"train.threads must be from 0 (those that are free) to 1024, not {self.threads}."
         self.require(0 <= self.threads <= 1024, free)
         self.require(self.cooldown >= 0, "train.cooldown must be 0 or more.")
+        seen = self.watch or not self.stop_when_lost
+        self.require(seen, "train.stop_when_lost needs the watchdog: set train.watch = true, or leave it out.")
         self.require(self.tracker in ("", "trackio"), 'train.tracker must be "trackio" or empty.')
         rates = self.learning_rate if isinstance(self.learning_rate, dict) else {"": self.learning_rate}
         self.require(all(rate > 0 for rate in rates.values()), "train.learning_rate must be above 0.")
