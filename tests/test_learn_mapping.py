@@ -20,7 +20,7 @@ from ganhub.objectives import AutoencodingConfig, AutoencodingObjective
 from ganhub.trainer import Trainer, make_recipe
 from tests.scripts import ROOT, Finished, run_script
 from tests.test_projected import pictures
-from training.learn_mapping import Codes, learn_flow, opened, read_codes, set_means, with_flow
+from training.learn_mapping import Codes, learn_flow, opened, read_codes, set_means, spread_classes, with_flow
 
 
 def test_a_flow_learns_how_often_each_kind_comes() -> None:
@@ -99,6 +99,15 @@ def test_an_encoder_reads_all_pictures() -> None:
     assert twice.means.shape == (900, 16) and torch.allclose(twice.means[450:], codes.means, atol=1e-5)
 
 
+def test_classes_move_away_from_each_other() -> None:
+    objective = AutoencodingObjective(styled(), AutoencodingConfig(widths=(8,), own_codes=4))
+    codes = objective.class_codes.weight
+    with torch.no_grad():
+        codes[0], codes[1] = 1.0, 3.0
+    spread_classes(objective, 2.0)
+    assert torch.equal(codes, torch.tensor([[0.0], [4.0]]).expand(2, 16))
+
+
 def test_from_a_run_to_a_folder(tmp_path: Path) -> None:
     np.savez(tmp_path / "pictures.npz", x=(pictures(64, 3, 16, 16).permute(0, 2, 3, 1) * 127.5 + 127.5).byte().numpy())
     settings = get_architecture("stylegan2").tiny().config.to_dict() | {"architecture": "stylegan2"}
@@ -139,6 +148,9 @@ def test_from_a_run_to_a_folder(tmp_path: Path) -> None:
     assert inside.returncode != 0 and "lies in" in inside.stderr and "steps, loss" not in inside.stdout
     below = learn("codes", recipe / "mapped")
     assert below.returncode != 0 and "is a file" in below.stderr and "steps, loss" not in below.stdout
+    for factor, sentence in ((2, "for runs with codes of classes"), (0, "above 0"), ("nan", "above 0")):
+        spread = learn("codes", tmp_path / "new", "--class-spread", factor)
+        assert spread.returncode != 0 and sentence in spread.stderr and "steps, loss" not in spread.stdout
     said = tmp_path / "codes/training/config.json"
     settings = json.loads(said.read_text())
     said.write_text(json.dumps(settings | {"own_codes": 64}))

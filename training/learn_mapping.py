@@ -171,6 +171,17 @@ def opened(folder: Path) -> tuple[MappedGenerator, AutoencodingObjective]:
     return model, objective.eval()
 
 
+@torch.no_grad()
+def spread_classes(objective: AutoencodingObjective, factor: float) -> None:
+    """Codes of classes so many times as far from their mean as they are."""
+    if factor == 1:
+        return
+    if objective.class_codes is None:
+        sys.exit("--class-spread is for runs with codes of classes (objective.own_codes, a model with classes).")
+    codes = objective.class_codes.weight
+    codes.copy_(codes.mean(0).lerp(codes, factor))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, help='the folder of a run with the objective "autoencoding"')
@@ -185,6 +196,12 @@ def main() -> None:
     parser.add_argument(
         "--passes", type=int, default=1, help="how often the data are read: more where they are altered at random"
     )
+    parser.add_argument(
+        "--class-spread",
+        type=float,
+        default=1.0,
+        help="codes of classes so many times as far from their mean: they lag",
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True, help="a new folder")
     arguments = parser.parse_args()
@@ -193,6 +210,8 @@ def main() -> None:
         sys.exit("--steps, --flow-steps, --blocks and --passes have to be 1 or more.")
     if not 0.01 <= arguments.code_noise <= 1:
         sys.exit("--code-noise has to be from 0.01 to 1.")
+    if not 0 < arguments.class_spread <= 10:
+        sys.exit("--class-spread has to be above 0 and at most 10.")
     recipe = read_recipe(arguments.recipe, [f"data.path={arguments.data}", "data.captions="])
     model, objective = opened(arguments.run)
     c = model.config
@@ -202,6 +221,7 @@ def main() -> None:
     model.accept(data)  # says where its classes are others
     if objective.config.own_codes not in (0, len(data) if data.unaltered else -1):
         sys.exit(f"{arguments.run} has codes for other pictures: take the data and the recipe of that run.")
+    spread_classes(objective, arguments.class_spread)
     torch.manual_seed(arguments.seed % 2**64)
     bf16 = has_bf16(torch.device("cpu"))
     codes = read_codes(objective, data, min(c.latent_dim, c.style_dim), arguments.code_noise, arguments.passes)
