@@ -102,6 +102,8 @@ def test_an_encoder_reads_all_pictures() -> None:
 def test_classes_move_away_from_each_other() -> None:
     objective = AutoencodingObjective(styled(), AutoencodingConfig(widths=(8,), own_codes=4))
     codes = objective.class_codes.weight
+    with pytest.raises(SystemExit, match="has not learned any codes"):
+        spread_classes(objective, 2.0)
     with torch.no_grad():
         codes[0], codes[1] = 1.0, 3.0
     spread_classes(objective, 2.0)
@@ -148,7 +150,12 @@ def test_from_a_run_to_a_folder(tmp_path: Path) -> None:
     assert inside.returncode != 0 and "lies in" in inside.stderr and "steps, loss" not in inside.stdout
     below = learn("codes", recipe / "mapped")
     assert below.returncode != 0 and "is a file" in below.stderr and "steps, loss" not in below.stdout
-    for factor, sentence in ((2, "for runs with codes of classes"), (0, "above 0"), ("nan", "above 0")):
+    for factor, sentence in (
+        (2, "for runs with codes of classes"),
+        (0, "above 0"),
+        (11, "at most 10"),
+        ("nan", "above 0"),
+    ):
         spread = learn("codes", tmp_path / "new", "--class-spread", factor)
         assert spread.returncode != 0 and sentence in spread.stderr and "steps, loss" not in spread.stdout
     said = tmp_path / "codes/training/config.json"

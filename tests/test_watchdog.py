@@ -158,7 +158,7 @@ def test_alarms_reach_trackio(shapes, tmp_path, monkeypatch):
     rates = {"generator": 50 * RATE, "discriminator": RATE}
     tables = recipe(shapes, learning_rate=rates, images=4000, log_every=80, tracker="trackio").tables
     script = (
-        "import json, sys; from ganhub.trainer import TrainConfig, Trainer, make_recipe; "
+        "import json, sys; from ganhub.trainer import Trainer, make_recipe; "
         "run = Trainer(make_recipe(json.loads(sys.argv[1])), sys.argv[2], quiet=True); "
         "run.watchdog.budget = 1.0; run.run()"
     )

@@ -179,6 +179,8 @@ def spread_classes(objective: AutoencodingObjective, factor: float) -> None:
     if objective.class_codes is None:
         sys.exit("--class-spread is for runs with codes of classes (objective.own_codes, a model with classes).")
     codes = objective.class_codes.weight
+    if codes.std(0).max() == 0:
+        sys.exit("--class-spread is of no use here: this run has not learned any codes of classes. Leave it out.")
     codes.copy_(codes.mean(0).lerp(codes, factor))
 
 
@@ -200,7 +202,7 @@ def main() -> None:
         "--class-spread",
         type=float,
         default=1.0,
-        help="codes of classes so many times as far from their mean: they lag",
+        help="how many times as far from their mean codes of classes are put: they learn slowly",
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True, help="a new folder")

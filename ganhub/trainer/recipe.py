@@ -44,7 +44,7 @@ class TrainConfig(BaseConfig):
         log_every, grid_every, checkpoint_every: Pictures between two log lines, sample grids, checkpoints.
         keep_checkpoints: How many are kept.
         watch: Look out for collapse and keep the best weights (in ``best/``), for at most 3 % of the time.
-        stop_when_lost: End the run when the watchdog has raised the alarm for a twentieth of it without a break.
+        stop_when_lost: End the run when the watchdog, which it needs, has raised the alarm for a twentieth of it.
         half: Store the published weights in half precision.
         tracker: "trackio" to log there too; empty for log.jsonl alone.
         licence: SPDX name of the licence of the published weights, for the card.
