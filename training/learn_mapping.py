@@ -179,8 +179,8 @@ def spread_classes(objective: AutoencodingObjective, factor: float) -> None:
     if objective.class_codes is None:
         sys.exit("--class-spread is for runs with codes of classes (objective.own_codes, a model with classes).")
     codes = objective.class_codes.weight
-    if codes.std(0).max() == 0:
-        sys.exit("--class-spread is of no use here: this run has not learned any codes of classes. Leave it out.")
+    if codes.amax(0).equal(codes.amin(0)):  # also where there is one class
+        sys.exit("--class-spread is of no use here: the codes of all classes are the same. Leave it out.")
     codes.copy_(codes.mean(0).lerp(codes, factor))
 
 
