@@ -11,6 +11,7 @@ from gradio_client import Client, handle_file
 from ganhub import AutoModel
 from ganhub.app.tabs import restore as restore_tab
 from ganhub.apply import restoring
+from ganhub.creation import Inputs, LocalLibrary, Restore
 from ganhub.errors import ConfigError, ImageError
 from ganhub.images import load_image, resize, save_image
 from ganhub.models import get_architecture
@@ -72,6 +73,36 @@ def test_the_example_s_scratches_need_no_brush(client: Client, models: Path, pho
     assert (load_image(after) - wanted).abs().max() < 1.01 / 127.5 and "marked beforehand" in told
     assert 0.05 < (mask > 0).float().mean() < 0.2
     assert not restore_tab.is_example(load_image(photo))
+
+
+def test_the_example_is_restored_once_and_a_visitor_s_photo_is_not_kept(models: Path, photo: str, tmp_path) -> None:
+    """Every visitor's tab opens on the example. Other models make other pictures of it."""
+    library, cleaner, other = LocalLibrary(), str(models / NAMES[0]), str(tmp_path / "other")
+    upscaler = str(models / NAMES[3])
+    torch.manual_seed(1)
+    get_architecture("srgan")(AutoModel.from_pretrained(cleaner).config).save_pretrained(other)
+
+    def made(path: str = restore_tab.OLD, **names: str) -> torch.Tensor:
+        inputs = Inputs()
+        asked = Restore(photo=inputs.add(path), **names)
+        return restore_tab.made_of(asked, library, lambda *step: None, inputs, load_image(path))
+
+    first = made(cleaner=cleaner)
+    wanted = AutoModel.from_pretrained(cleaner).translate(load_image(restore_tab.OLD))
+    torch.testing.assert_close(first, wanted)
+    assert made(cleaner=cleaner) is first
+    assert not torch.equal(made(cleaner=other), first)
+    assert made(photo, cleaner=cleaner) is not made(photo, cleaner=cleaner)
+    assert len(restore_tab.EXAMPLES[library]) == 2
+    for names in (
+        {"upscaler": upscaler},
+        {"cleaner": other, "upscaler": upscaler},
+        {"cleaner": cleaner, "upscaler": upscaler},
+    ):
+        made(**names)
+    assert len(restore_tab.EXAMPLES[library]) == restore_tab.MOST_EXAMPLES
+    again = made(cleaner=cleaner)  # the oldest had to go
+    assert again is not first and torch.equal(again, first)
 
 
 def test_what_is_refused(client: Client, photo: str, painted: str, tmp_path: Path) -> None:
@@ -152,8 +183,6 @@ class TestBrowser:
         canvas = page.locator("#restore-photo canvas").first
         canvas.wait_for()
         restored = "document.querySelector('#restore-made img[src*=restored]')"
-        page.wait_for_function("document.querySelector('#restore-made img[src*=photo]')?.naturalWidth")
-        assert page.evaluate(f"{restored} === null"), "the photo that the tab opens with stands there at once"
         page.wait_for_function(f"{restored} && {restored}.naturalWidth")
         first = page.evaluate(f"{restored}.src")
         page.wait_for_timeout(1000)
@@ -165,6 +194,8 @@ class TestBrowser:
         page.mouse.up()
         page.wait_for_timeout(300)
         page.locator("#restore-run").click()
+        page.wait_for_function("document.querySelector('#restore-made img[src*=photo]')?.naturalWidth")
+        assert page.evaluate(f"{restored} === null"), "the photo stands there at once"
         page.wait_for_function(
             f"before => {restored} && {restored}.src !== before && {restored}.naturalWidth", arg=first
         )
