@@ -312,6 +312,12 @@ def test_a_creation_fills_the_form(named: Bench) -> None:
         assert again == creation
 
 
+def test_the_sliders_begin_with_different_attributes() -> None:
+    here = ["hair: red", "hair: blue", "glasses", "hair: grey", "mood: sad", "mood: happy"]
+    wanted = ["hair: red", "glasses", "mood: sad", "hair: blue", "mood: happy", "hair: grey"]
+    assert boxes.first_of_each(here) == wanted and boxes.first_of_each([]) == []
+
+
 def test_changes_in_the_menu() -> None:
     assert ("a to c", "class:a>c") in menu(["a", "b", "c"]) and ("Change 1", "pca:0") in menu()
     assert not [name for _, name in menu() if name.startswith("class")]

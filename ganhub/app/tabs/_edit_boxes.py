@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
@@ -130,7 +131,7 @@ def fit(bench: Bench, session: Session | None, *boxes: Any) -> tuple:
     """
     (chosen, names, *amounts), (unnamed, others, *more) = boxes[: 2 + SLIDERS], boxes[2 + SLIDERS :]
     here, before = names_here(bench, session), parts.name_list("Changes", chosen)
-    now = [name for name in before if name in here] or here[:SLIDERS]
+    now = [name for name in before if name in here] or first_of_each(here)[:SLIDERS]
     choices = [(name.capitalize(), name) for name in here]
     if now == before == names:
         named = [gr.Dropdown(choices, allow_custom_value=True), *parts.keep(1 + SLIDERS)]
@@ -150,6 +151,17 @@ def names_here(bench: Bench, session: Session | None) -> list[str]:
     label = None if start is None or start.label is None else class_name(generator, int(start.label))
     fitting_ = [one.name for one in generator.named if label is None or one.holds_for(label)]
     return list(dict.fromkeys(fitting_))
+
+
+def first_of_each(names: Sequence[str]) -> list[str]:
+    """Names such as "hair: red" in an order in which no attribute comes a second time before all came once."""
+    turns: Counter[str] = Counter()
+    turn = {}
+    for name in names:
+        attribute = name.partition(":")[0]
+        turn[name] = turns[attribute]
+        turns[attribute] += 1
+    return sorted(names, key=turn.__getitem__)
 
 
 def menus_of(library: Library, name: str) -> tuple:
