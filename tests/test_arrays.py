@@ -172,3 +172,13 @@ def test_classes_without_pictures_are_said_and_can_be_left_out(tmp_path):
     path = saved(tmp_path, x=X, y=Y + 1)
     fewer = open_data(DataConfig(path=str(path), smallest_class=1), height=6, width=6, channels=3, labelled=True)
     assert fewer.class_names == ("1", "2", "3") and fewer.remarks() == []
+
+
+def test_transparency_that_the_model_cannot_show_is_said(tmp_path):
+    clear, full = np.zeros((8, 6, 7, 4), np.uint8), np.full((8, 6, 7, 4), 255, np.uint8)
+    path = saved(tmp_path, x=clear)
+    for layout in (clear, clear.transpose(0, 3, 1, 2)):
+        (note,) = opened(saved(tmp_path, x=layout), labelled=False, background="pink").notes
+        assert "has transparency and the model has none" in note and "pink (data.background)" in note
+    assert opened(path, channels=4, labelled=False).notes == ()
+    assert opened(saved(tmp_path, x=full), labelled=False).notes == ()

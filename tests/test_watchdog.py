@@ -130,6 +130,28 @@ def test_to_stop_a_lost_run_takes_the_watchdog():
         TrainConfig(watch=False, stop_when_lost=True)
 
 
+def test_sameness_within_classes_is_an_alarm_of_its_own(tmp_path):
+    """Grounds of four colours with a disc anywhere, one z for all: classes differ, and pictures of a class do not."""
+    random = np.random.default_rng(0)
+    down, right = np.mgrid[:16, :16]
+    labels = random.integers(0, 4, 512)
+    pictures = np.zeros((512, 16, 16, 3), np.uint8)
+    for picture, label in zip(pictures, labels, strict=True):
+        x, y = random.integers(3, 13, 2)
+        disc = ((right - x) ** 2 + (down - y) ** 2 < 9)[..., None]
+        picture[:] = np.where(disc, 255, [(230, 30, 30), (30, 230, 30), (30, 30, 230), (10, 10, 10)][label])
+    np.savez(tmp_path / "discs.npz", x=pictures, y=labels)
+    tables = recipe(tmp_path / "discs.npz", model={"architecture": "conditional-gan", "num_classes": 4}).tables
+    tables = {**tables, "data": {**tables["data"], "labels": "y"}}
+    run = Trainer(make_recipe(tables), tmp_path / "run", quiet=True)
+    latent = run.model.latent
+    run.model.latent = lambda seeds: latent([0] * len(seeds))
+    dog = watched(run, 0.45)
+    seen = [(round(look["watch/spread"], 2), round(look["watch/within_classes"], 2)) for look in dog.history]
+    assert [alarm.partition(":")[0] for alarm in dog.alarms] == ["the generator draws one picture for each class"], seen
+    assert all(spread > 0.3 > within for spread, within in seen[-3:]), seen
+
+
 def looks(spreads: list[float], **more: float) -> list[dict[str, float]]:
     return [{"images": 100 * (i + 1), "watch/spread": s, "watch/dead": 0.0, **more} for i, s in enumerate(spreads)]
 
@@ -146,6 +168,12 @@ def test_what_it_says():
     assert judge(looks([0.9] * 30 + [0.25]), 10_000) == [], "one look is no trend"
     (blank,) = judge(looks([0.9] * 20, **{"watch/dead": 0.8}), 10_000)
     assert blank == "the generator draws nothing: 80% of its pictures are blank"
+    (one_each,) = judge(looks([0.9] * 40, **{"watch/within_classes": 0.1}), 10_000)
+    assert (
+        one_each
+        == "the generator draws one picture for each class: pairwise distance within classes is 0.10 of the data's"
+    )
+    assert judge(looks([0.9] * 20, **{"watch/within_classes": 0.1}), 10_000) == [], "classes come before variety"
     (still,) = judge(looks([0.9] * 20, **{"generator/gradient_norm": 1e-9}), 10_000)
     assert "no longer learns" in still
     (wild,) = judge(looks([0.9] * 20, **{"critic/gradient_norm": 54_321.0}), 10_000)

@@ -8,7 +8,6 @@ Run it after a model, its metrics.json or a family has changed; a test says when
 from __future__ import annotations
 
 import inspect
-import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from ganhub.hub import cards
 from ganhub.hub._card_parts import is_number, read_numbers, sentence, table
 from ganhub.models import Model, get_architecture, list_architectures
 from ganhub.objectives import BaseObjective
+from ganhub.zoo import FEATURED, STUDY
 
 ROOT = Path(__file__).resolve().parent.parent
 GENERATED = "<!-- Written by tools/write_docs.py: change that, not this page. -->"
@@ -60,7 +60,9 @@ def families() -> str:
 def zoo() -> str:
     """The page of trained models: every folder of model_cards/."""
     folders = sorted(path for path in (ROOT / "model_cards").iterdir() if path.is_dir())
-    folders.sort(key=lambda path: list(VERBS).index(_verb(path)))
+    places = {name: place for place, name in enumerate(FEATURED)}
+    folders.sort(key=lambda path: (list(VERBS).index(_verb(path)), _level(path) == STUDY,
+                                   places.get(path.name, len(places))))  # fmt: skip
     overview = [(f"[{path.name}](#{path.name})", *_facts(path).values()) for path in folders]
     parts = [
         "# The model zoo",
@@ -83,16 +85,20 @@ def _facts(folder: Path) -> dict[str, str]:
     """What can be said of any model in a word or two, by its label."""
     config = hub.read_config(folder)
     front, _ = cards.split_front_matter((folder / "README.md").read_text("utf-8"))
-    parameters = sum(math.prod(shape) for shape, *_ in hub.read_shapes(folder).values())
+    parameters = cards.read_facts((folder / "README.md").read_text("utf-8")).get("parameters")
     megabytes = (folder / "model.safetensors").stat().st_size / 1e6
     licence = str(front.get("license_name") or front.get("license"))
     return {
-        "level": cards.read_metrics(folder).get("level", ""),
+        "level": _level(folder),
         "architecture": f"`{config['architecture']}`",
         "pictures": _pictures(config),
         "parameters": f"{parameters:,}, {megabytes:.1f} MB" if parameters else "none of its own",
         "licence": "other, see its limits" if licence == "other" else licence,
     }
+
+
+def _level(folder: Path) -> str:
+    return cards.read_metrics(folder).get("level", "")
 
 
 def _model(folder: Path) -> Iterator[str]:

@@ -7,7 +7,8 @@ The result is an .npz with x [N, 128, 128, 3] uint8, black on white, and ``brush
 brush is that of the font Ma Shan Zheng (SIL Open Font License 1.1, npm ``@fontsource/ma-shan-zheng``), each of its
 Chinese characters twice, larger and smaller; the lines are the middle of its strokes (Zhang, Suen 1984, by
 scikit-image), a little bent, as no hand is exact, and of one of several widths. Both lie on each other, so that L1 is a
-fair judge. A holdout of pairs keeps no characters out: of most, the other size is among the rest.
+fair judge; characters of a printed font do not lie on those of a brush, and are not used. A holdout of pairs keeps no
+characters out: of most, the other size is among the rest.
 """
 
 from __future__ import annotations

@@ -17,9 +17,9 @@ from ganhub.models import get_architecture, list_architectures
 
 
 def list_models() -> None:
-    """List the models on this machine, and the architectures that can be trained or loaded."""
+    """List the models on this machine, show-pieces first, and the architectures that can be trained or loaded."""
     rows = []
-    for entry in sorted(zoo.entries(), key=lambda entry: entry.name):
+    for entry in zoo.entries():
         width, side = (getattr(entry.config, name, 0) for name in ("image_width", "image_size"))
         size = f"{f'{width} x ' if width else ''}{side} px" if side else ""  # a width of its own: an oblong picture
         classes = f"{len(entry.classes)} classes" if entry.classes else ""

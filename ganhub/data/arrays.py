@@ -135,14 +135,19 @@ def open_npz(
     size = float(np.prod(shape, dtype=np.float64))
     file.check(key, max(size, size / have * channels), memory_bytes)
     label_key = "" if labels is None else _label_key(file, key, labels, split)
-    array = _with_channels(file.read(key, memory_bytes), channels, background)
+    stored = file.read(key, memory_bytes)
+    array, notes = _with_channels(stored, channels, background), []
+    if have == 4 and channels != 4 and _alpha(stored).min(initial=255) < 255:
+        laid = f"laid on {background} (data.background); a model with model.channels=4 learns it"
+        notes.append(f'"{key}" of {path} has transparency and the model has none, so the pictures are {laid}.')
     if labels is None:
-        return ArraySource(array, [-1] * len(array), (), key)
+        return ArraySource(array, [-1] * len(array), (), key, notes)
     indices, class_names = _classes(file, key, label_key, len(array), memory_bytes)
     empty = [class_names[index] for index in sorted(set(range(len(class_names))) - set(indices))]
     finding = f"has no pictures of {len(empty):,} of its {len(class_names):,} classes ({shown(empty)})"
-    notes = [f'"{key}" of {path} {finding}, as its labels are numbers from 0: data.smallest_class=1 leaves such out.']
-    return ArraySource(array, indices, class_names, key, notes if empty else ())
+    hint = "as its labels are numbers from 0: data.smallest_class=1 leaves such out."
+    notes += [f'"{key}" of {path} {finding}, {hint}'] if empty else []
+    return ArraySource(array, indices, class_names, key, notes)
 
 
 # Names
@@ -237,6 +242,11 @@ def _class_names(file: _File, taken: Sequence[str], count: int) -> tuple[str, ..
 
 def _channel_count(shape: Sequence[int]) -> int:
     return 1 if len(shape) == 3 else shape[3] if shape[3] in (1, 3, 4) else shape[1]
+
+
+def _alpha(array: np.ndarray) -> np.ndarray:
+    """The last of four channels of [N, H, W, 4] or [N, 4, H, W]."""
+    return array[..., 3] if array.shape[-1] == 4 else array[:, 3]
 
 
 def _with_channels(array: np.ndarray, channels: int, background: str) -> np.ndarray:

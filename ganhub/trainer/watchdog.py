@@ -29,6 +29,7 @@ from ganhub.nn.features import MIN_SIDE, feature_network
 LOOK, CHECK = 64, 512  # pictures
 LOOKS = 50  # in a run, about
 ALIKE = 0.15  # spread over the data's below which pictures are all one
+PAIRS = 32  # of one class: below so many, their distance says nothing
 WILD = 1000  # gradient norm of a player that has lost its way
 SEED = 3_000_000_000  # of the pictures it looks at: far from those of grids and evaluations
 
@@ -61,7 +62,8 @@ class Watchdog:
         self._data_look: dict[str, float] = {}
         self._data_features: Tensor | None = None
         # A stream is read once, from its beginning, which lies on the way to wherever the run goes on.
-        self._held = to_uint8(data.batch(0, CHECK).images) if data.streamed else None
+        first = data.batch(0, CHECK) if data.streamed else None
+        self._held = None if first is None else (to_uint8(first.images), first.labels)
 
     def remember(self, log: list[dict[str, float]]) -> None:
         """Take up a run that resumes, from the lines of its log."""
@@ -85,8 +87,9 @@ class Watchdog:
             run_seconds: Time that the run took so far.
 
         Returns:
-            ``watch/spread`` (mean pairwise feature distance over the data's: 1 is as varied), ``watch/dead`` (share of
-            pictures without a picture in them, beyond the data's) and ``watch/seconds``, to be logged with the rest.
+            ``watch/spread`` (mean pairwise feature distance over the data's: 1 is as varied), ``watch/within_classes``
+            (the same of pairs of one class, where model and data have classes and enough pairs), ``watch/dead`` (share
+            of pictures without a picture in them, beyond the data's) and ``watch/seconds``, to be logged with the rest.
         """
         last = self.history[-1]["images"] if self.history else 0
         self.news = []
@@ -94,12 +97,15 @@ class Watchdog:
             return {}
         started = time.perf_counter()
         if not self._data_look:
-            self._data_look = self._describe(self._real(0, LOOK).to(model.device))
-        description = self._describe(_make(model, LOOK))
+            pictures, labels = self._real(0, LOOK)
+            self._data_look = self._describe(pictures.to(model.device), labels)
+        description = self._describe(_make(model, LOOK), model.labels(LOOK))
         seen = {
             "watch/spread": description["spread"] / max(self._data_look["spread"], 1e-12),
             "watch/dead": max(description["dead"] - self._data_look["dead"], 0.0),
         }
+        if self._data_look["within"] > 0 and not math.isnan(description["within"]):
+            seen["watch/within_classes"] = description["within"] / self._data_look["within"]
         self.history.append({"images": images_seen, **numbers, **seen})
         earlier = {alarm.partition(":")[0] for alarm in self.alarms}
         self.alarms = judge(self.history, self.images)
@@ -130,7 +136,7 @@ class Watchdog:
         network = extractor("vgg-lite").to(model.device)
         count = max(min(len(self.data) or CHECK, CHECK), LOOK)
         if self._data_features is None:
-            self._data_features = network(self._real(0, count))
+            self._data_features = network(self._real(0, count)[0])
         measuring = time.perf_counter()
         try:
             value, error = kernel_distance(self._data_features, network(_make(model, count)))
@@ -147,22 +153,36 @@ class Watchdog:
             name="kernel_distance", label="Kernel distance (vgg-lite)", value=value, error=error, protocol=protocol
         )
 
-    def _real(self, first: int, count: int) -> Tensor:
+    def _real(self, first: int, count: int) -> tuple[Tensor, Tensor | None]:
+        """Pictures of the data, and their classes where they have some."""
         if self._held is None:
-            return self.data.batch(first, count).images
-        return from_uint8(self._held[first : first + count])
+            batch = self.data.batch(first, count)
+            return batch.images, batch.labels
+        pictures, labels = self._held
+        part = slice(first, first + count)
+        return from_uint8(pictures[part]), None if labels is None else labels[part]
 
     def _tired(self, run_seconds: float, cost: float = 0.0) -> bool:
         return self.seconds + cost > self.budget * max(run_seconds, 60.0)
 
-    def _describe(self, pictures: Tensor) -> dict[str, float]:
-        """Spread of the first layers' features, and the share of pictures that are one colour or no number at all."""
+    def _describe(self, pictures: Tensor, labels: Tensor | None) -> dict[str, float]:
+        """Spread of the first layers' features, that within the classes (nan where too few pairs are of one class), and
+        the share of pictures that are one colour or no number at all."""
         pictures = pictures.float()
         alive = pictures.flatten(1).isfinite().all(1) & (pictures.flatten(1).std(1) > 0.02)
         network = self._network.to(pictures.device)
         features = network(_readable(pictures), ["relu2_1"])["relu2_1"]
         features = F.adaptive_avg_pool2d(features, 4).flatten(1)
-        return {"spread": torch.pdist(features.nan_to_num()).mean().item(), "dead": 1 - alive.float().mean().item()}
+        distances = torch.pdist(features.nan_to_num()).cpu()  # the order of the pairs is that of triu_indices
+        within = distances[:0]
+        if labels is not None:
+            one, other = torch.triu_indices(len(labels), len(labels), 1)
+            within = distances[labels.cpu()[one] == labels.cpu()[other]]
+        return {
+            "spread": distances.mean().item(),
+            "within": within.mean().item() if len(within) >= PAIRS else math.nan,
+            "dead": 1 - alive.float().mean().item(),
+        }
 
 
 @torch.no_grad()
@@ -190,10 +210,12 @@ def judge(history: list[dict[str, float]], images: int) -> list[str]:
 
     The bounds come from the traces of the shipped recipes, which raise no alarm, and of runs that were broken on
     purpose (tests/test_watchdog.py). Runs start with little spread, some stay there for an eighth of their length and
-    recover: so a low spread alone counts late in the first fifth of the run, a spread that is lost at any time.
+    recover: so a low spread alone counts late in the first fifth of the run, a spread that is lost at any time. Classes
+    come before variety within them: that counts after a third of the run.
 
     Args:
-        history: One dict a look: images, watch/spread, watch/dead, and the run's own numbers.
+        history: One dict a look: images, watch/spread, watch/dead, of models with classes watch/within_classes, and
+            the run's own numbers.
         images: Length of the run.
 
     Returns:
@@ -205,6 +227,7 @@ def judge(history: list[dict[str, float]], images: int) -> list[str]:
     share = history[-1]["images"] / images
     recent, spreads = history[-3:], [look["watch/spread"] for look in history]
     spread, dead = median(spreads[-3:]), median(look["watch/dead"] for look in recent)
+    within = [look["watch/within_classes"] for look in recent if "watch/within_classes" in look]
     best = max(median(spreads[i : i + 3]) for i in range(len(spreads) - 2))
     now = f"pairwise distance is {spread:.2f} of the data's"
     if dead > 0.5:
@@ -213,6 +236,9 @@ def judge(history: list[dict[str, float]], images: int) -> list[str]:
         alarms.append(f"the generator repeats itself: {now}")
     elif spread < 0.5 and spread < 0.4 * best:
         alarms.append(f"the generator has begun to repeat itself: {now}, it was {best:.2f}")
+    elif len(within) == len(recent) and share > 0.35 and median(within) < ALIKE:
+        now = f"pairwise distance within classes is {median(within):.2f} of the data's"
+        alarms.append(f"the generator draws one picture for each class: {now}")
     for name in history[-1]:
         player, _, what = name.partition("/")
         norms = [look[name] for look in recent if name in look]
