@@ -60,6 +60,7 @@ def encode_small_png(image: Tensor, *, max_bytes: int = SHEET_BYTES) -> bytes:
 def _encode(image: Tensor) -> bytes:
     picture, file = to_pil(image), io.BytesIO()
     if picture.mode == "RGB":
-        picture = picture.quantize(COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+        # Median cut alone loses rare colours: a blue beard turned grey among white ones.
+        picture = picture.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE)
     picture.save(file, format="PNG", optimize=True)
     return file.getvalue()
