@@ -154,8 +154,8 @@ def main() -> None:
     images.save_grid(measured["beside"], Path(arguments.model) / "nearest.png", columns=16)
     if arguments.json:
         protocol = (
-            f"{arguments.n:,} samples (seeds from 0, truncation 1) beside {len(parts[1]):,} pictures kept out of training; "
-            "features of efficientnet-lite0, k = 3 (benchmarks/showpieces.py; the limits below tell the rest)"
+            f"{arguments.n:,} samples (seeds from 0, truncation 1) beside {len(parts[1]):,} pictures kept out of "
+            "training; features of efficientnet-lite0, k = 3 (benchmarks/showpieces.py; the limits below tell the rest)"
         )
         numbers = {name: round(samples, 4) for name, (samples, _) in measured["figures"].items() if name in ON_CARDS}
         cards.record(arguments.model, "held-out", {**numbers, "protocol": protocol}, model.card_facts())

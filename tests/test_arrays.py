@@ -176,9 +176,11 @@ def test_classes_without_pictures_are_said_and_can_be_left_out(tmp_path):
 
 def test_transparency_that_the_model_cannot_show_is_said(tmp_path):
     clear, full = np.zeros((8, 6, 7, 4), np.uint8), np.full((8, 6, 7, 4), 255, np.uint8)
-    path = saved(tmp_path, x=clear)
     for layout in (clear, clear.transpose(0, 3, 1, 2)):
         (note,) = opened(saved(tmp_path, x=layout), labelled=False, background="pink").notes
         assert "has transparency and the model has none" in note and "pink (data.background)" in note
-    assert opened(path, channels=4, labelled=False).notes == ()
+    assert opened(saved(tmp_path, x=clear), channels=4, labelled=False).notes == ()
+    config = DataConfig(path=str(saved(tmp_path, x=clear, y=np.array([0] * 7 + [1]))), smallest_class=2)
+    (remark,) = open_data(config, height=6, width=7, channels=3, labelled=True).remarks()
+    assert "has transparency" in remark, "of a part of the pictures, too"
     assert opened(saved(tmp_path, x=full), labelled=False).notes == ()

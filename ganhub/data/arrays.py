@@ -34,11 +34,13 @@ class ArraySource(Source):
     """Pictures of one uint8 array, kept as [N, C, H, W]."""
 
     def __init__(
-        self, array: np.ndarray, labels: Sequence[int], class_names: Sequence[str], key: str, notes: Sequence[str] = ()
-    ) -> None:
+        self, array: np.ndarray, labels: Sequence[int], class_names: Sequence[str], key: str,
+        notes: Sequence[str] = (), always: Sequence[str] = (),
+    ) -> None:  # fmt: skip
+        """``notes`` are those on all of the pictures, ``always`` those that hold for every part, too."""
         entries = [Entry(f"{key}[{i}]", int(label), lambda i=i: self.read([i])) for i, label in enumerate(labels)]
-        super().__init__(entries, class_names, notes)
-        self.array, self.key = array, key
+        super().__init__(entries, class_names, [*always, *notes])
+        self.array, self.key, self.always = array, key, always
 
     def read(self, indices: Sequence[int]) -> Tensor:
         """Return [N, C, H, W] in [-1, 1]."""
@@ -46,7 +48,7 @@ class ArraySource(Source):
 
     def part(self, rows: Sequence[int], labels: Sequence[int], class_names: Sequence[str]) -> ArraySource:
         """Some of the pictures, with new labels."""
-        return ArraySource(self.array[rows], labels, class_names, self.key)
+        return ArraySource(self.array[rows], labels, class_names, self.key, always=self.always)
 
 
 class _File:
@@ -136,18 +138,18 @@ def open_npz(
     file.check(key, max(size, size / have * channels), memory_bytes)
     label_key = "" if labels is None else _label_key(file, key, labels, split)
     stored = file.read(key, memory_bytes)
-    array, notes = _with_channels(stored, channels, background), []
+    array, always = _with_channels(stored, channels, background), []
     if have == 4 and channels != 4 and _alpha(stored).min(initial=255) < 255:
         laid = f"laid on {background} (data.background); a model with model.channels=4 learns it"
-        notes.append(f'"{key}" of {path} has transparency and the model has none, so the pictures are {laid}.')
+        always.append(f'"{key}" of {path} has transparency and the model has none, so the pictures are {laid}.')
     if labels is None:
-        return ArraySource(array, [-1] * len(array), (), key, notes)
+        return ArraySource(array, [-1] * len(array), (), key, always=always)
     indices, class_names = _classes(file, key, label_key, len(array), memory_bytes)
     empty = [class_names[index] for index in sorted(set(range(len(class_names))) - set(indices))]
     finding = f"has no pictures of {len(empty):,} of its {len(class_names):,} classes ({shown(empty)})"
     hint = "as its labels are numbers from 0: data.smallest_class=1 leaves such out."
-    notes += [f'"{key}" of {path} {finding}, {hint}'] if empty else []
-    return ArraySource(array, indices, class_names, key, notes)
+    notes = [f'"{key}" of {path} {finding}, {hint}'] if empty else []
+    return ArraySource(array, indices, class_names, key, notes, always)
 
 
 # Names

@@ -61,6 +61,7 @@ def _encode(image: Tensor) -> bytes:
     picture, file = to_pil(image), io.BytesIO()
     if picture.mode == "RGB":
         # Median cut alone loses rare colours: a blue beard turned grey among white ones.
-        picture = picture.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE)
+        still = max(1, picture.width * picture.height // 100)  # colours are mended until so few pixels change theirs
+        picture = picture.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, kmeans=still, dither=Image.Dither.NONE)
     picture.save(file, format="PNG", optimize=True)
     return file.getvalue()

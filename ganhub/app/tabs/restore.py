@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from types import SimpleNamespace
@@ -30,6 +31,7 @@ OLD, BRUSHED = str(ASSETS / "old.jpg"), str(ASSETS / "old-brushed.png")
 # What was made of the example lately, [1, 3, H, W] by what it depends on: every visitor's tab opens on it.
 EXAMPLES: WeakKeyDictionary[Library, dict[tuple, Tensor]] = WeakKeyDictionary()
 MOST_EXAMPLES = 4
+ONE_AT_A_TIME = threading.Lock()  # who comes while the example is worked on gets the same result
 # Step: its label, and the argument of ganhub.apply.restoring.restore that takes its model.
 STEPS = {
     "clean": ("Clean", "cleaner"),
@@ -134,7 +136,7 @@ def run(bench: Bench, photo: Any, steps: list[str], cleaner: str, inpainter: str
                 so_far.steps, so_far.look = step, far
             report(step, steps, so_far.look)  # with each tile again: one that came too soon after another is not shown
 
-        made = made_of(creation, bench.library, on_step, inputs, given)
+        made = made_of(creation, bench.library, on_step, inputs, given, mask)
         mark = marks.mark_of(creation, bench.library, inputs=inputs)
         height, width = made.shape[-2:]
         before = images.resize(given, (height, width)).clamp(-1, 1)
@@ -163,19 +165,27 @@ def run(bench: Bench, photo: Any, steps: list[str], cleaner: str, inpainter: str
         yield pair, made, f"{size}, in {job.seconds:.1f} s. Download it at its upper right.{known}"
 
 
-def made_of(creation: Restore, library: Library, on_step: OnStep, inputs: Inputs, given: Tensor) -> Tensor:
-    """The restored photo; that of the example is remembered, a visitor's is not."""
-    if not is_example(given):
+def made_of(creation: Restore, library: Library, on_step: OnStep, inputs: Inputs, given: Tensor,
+            mask: Tensor | None) -> Tensor:  # fmt: skip
+    """The restored photo. That of the example is remembered; a photo of one's own or what one paints is not."""
+    if not is_example(given) or mask is None or not torch.equal(mask > 0, scratches()):
         return render(creation, library, on_step, inputs=inputs).pictures
     versions = tuple(library.revision(name) for name in creation.models())
     pixels = hashlib.sha256(given.numpy().tobytes()).hexdigest()  # its file is another one from each browser
-    key, known = (replace(creation, photo=pixels), versions), EXAMPLES.setdefault(library, {})
-    made = known.get(key)
-    if made is None:
-        made = known[key] = render(creation, library, on_step, inputs=inputs).pictures
+    key = replace(creation, photo=pixels), versions
+    while not ONE_AT_A_TIME.acquire(timeout=0.2):
+        on_step(0, 1, None)  # raises where the visitor pressed Stop
+    try:
+        known = EXAMPLES.setdefault(library, {})
+        made = known.pop(key, None)
+        if made is None:
+            made = render(creation, library, on_step, inputs=inputs).pictures.cpu()
+        known[key] = made  # the last one now
         if len(known) > MOST_EXAMPLES:
-            known.pop(next(iter(known)), None)
-    return made
+            del known[next(iter(known))]
+        return made
+    finally:
+        ONE_AT_A_TIME.release()
 
 
 def models_of(asked: list[str], names: Mapping[str, str], *, filling: bool) -> dict[str, str]:
@@ -228,12 +238,17 @@ def read(photo: Any) -> tuple[Tensor, Tensor | None]:
     layers = [layer for layer in (photo.get("layers") if isinstance(photo, dict) else None) or () if layer]
     covered = [images.load_image(layer, channels=4, max_side=MOST)[:, 3:] > -0.8 for layer in layers]
     if is_example(given):
-        covered.append(images.load_image(BRUSHED, channels=4)[:, 3:] > -0.8)
+        covered.append(scratches())
     if len({layer.shape for layer in covered}) > 1:
         raise ConfigError("The layers have different sizes: clear what is painted, and paint it anew.")
     if not any(layer.any() for layer in covered):
         return given, None
     return given, torch.where(torch.stack(covered).any(0), 1.0, -1.0)
+
+
+def scratches() -> Tensor:
+    """Where the example's scratches are, [1, 1, H, W]."""
+    return images.load_image(BRUSHED, channels=4)[:, 3:] > -0.8
 
 
 def is_example(given: Tensor) -> bool:
