@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ganhub.data import DataConfig, open_data
 from ganhub.errors import DataError
 from ganhub.models import get_architecture
-from ganhub.models._named import read_named, write_named
+from ganhub.models._named import NamedDirection, read_named, write_named
 from training import find_directions as script
 from training.picture_reader import Reader, answers, load_reader, questions_of, read, right, save_reader, train_reader
 
@@ -144,6 +144,13 @@ def test_a_direction_changes_what_it_names_and_leaves_the_rest(tmp_path: Path) -
     assert read_named(tmp_path, len(step), model.layers, ("a", "b"))[0].name == "red"
     assert search.find(script.Value("red", 1, "yes", ())) is None, "in no class is it ever drawn"
     assert search.find_all([value], until=0) == [], "no time is left"
+
+
+def test_a_search_for_one_attribute_leaves_the_others() -> None:
+    by_hand = NamedDirection("older", reference="pca:0", source="by hand")
+    found = [NamedDirection(name, reference="pca:1", source=script.SOURCE) for name in ("hair colour: red", "glasses")]
+    assert script.staying([by_hand, *found], []) == (by_hand,)
+    assert script.staying([by_hand, *found], ["hair_colour"]) == (by_hand, found[1])
 
 
 def test_menus_begin_with_the_best_of_each_attribute() -> None:

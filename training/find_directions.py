@@ -302,6 +302,14 @@ def names_of(classes: Sequence[int], model: StyleGenerator) -> tuple[str, ...]:
     return tuple(model.config.class_names[label] if model.config.class_names else str(label) for label in classes)
 
 
+def staying(named: Sequence[NamedDirection], only: Sequence[str]) -> tuple[NamedDirection, ...]:
+    """Of those that a model has, the ones that were named by others, or of attributes that ``--only`` left out."""
+    searched = {name.replace("_", " ") for name in only}
+    return tuple(
+        one for one in named if one.source != SOURCE or searched and one.name.partition(":")[0] not in searched
+    )
+
+
 def in_turn(candidates: Sequence[Candidate]) -> list[Candidate]:
     """The best of each attribute first, then the second best: menus begin with the first ones."""
     best, place = sorted(candidates, key=lambda one: -one.measured.margin), Counter()
@@ -350,7 +358,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=2400, help="that directions are learned from")
     parser.add_argument("--fresh", type=int, default=4000, help="seeds from which those for measuring are taken")
     parser.add_argument("--steps", type=int, default=40, help="of each descent; 100 for models with a palette")
-    parser.add_argument("--only", nargs="*", default=[], help="names of the attributes; all without it")
+    parser.add_argument("--only", nargs="*", default=[], help="names of the attributes; others keep what they have")
     parser.add_argument("--minutes", type=float, default=7, help="after which no other direction is begun")
     parser.add_argument("--dry", action="store_true", help="write nothing into the model's folder")
     arguments, began = parser.parse_args(), time.monotonic()
@@ -378,7 +386,7 @@ def main() -> None:
           f"class and other attributes alone in {KEPT:.0%}; in {time.monotonic() - began:.0f} s.")  # fmt: skip
     if not arguments.dry:
         model.read_beside(folder)  # somebody may have named one in the meantime
-        kept = tuple(one for one in model.named if one.source != SOURCE)
+        kept = staying(model.named, arguments.only)
         for one in in_turn(good):
             kept = with_named(kept, named(one, model))
         if kept or model.named:
