@@ -126,8 +126,12 @@ def entries(verb: type[Model] = Model, *, conditional: bool = False, task: str =
         able = issubclass(entry.model_class, verb) and (entry.classes or not conditional)
         if able and (not task or entry.model_class.task(entry.config) == task):
             found.append(entry)
-    order = {name: place for place, name in enumerate(FEATURED)}
-    return sorted(found, key=lambda entry: (entry.level == STUDY, order.get(entry.name, len(order)), entry.name))
+    return sorted(found, key=lambda entry: rank(entry.name, entry.level))
+
+
+def rank(name: str, level: str) -> tuple[bool, int, str]:
+    """What models are sorted by wherever they are listed: show-pieces first, studies last."""
+    return level == STUDY, FEATURED.index(name) if name in FEATURED else len(FEATURED), name
 
 
 def names(verb: type[Model] = Model, *, conditional: bool = False, task: str = "") -> list[str]:

@@ -271,7 +271,7 @@ def test_phone_and_dark(browser: Any, server: Server, shots: Path) -> None:
         if name == "dark":
             visit.page.set_viewport_size({"width": 1360, "height": 900})
             visit.page.emulate_media(color_scheme="dark")
-        for tab in ("Interpolate", "Edit", "Generate"):  # all the others: test_app_screens
+        for tab in ("Interpolate", "Conditional", "Style", "Translate", "Restore", "Edit", "Generate"):
             visit.tab(tab)
             visit.page.wait_for_timeout(300)
             visit.not_wider_than_the_window(tab)

@@ -18,7 +18,7 @@ from ganhub.hub import cards
 from ganhub.hub._card_parts import is_number, read_numbers, sentence, table
 from ganhub.models import Model, get_architecture, list_architectures
 from ganhub.objectives import BaseObjective
-from ganhub.zoo import FEATURED, STUDY
+from ganhub.zoo import rank
 
 ROOT = Path(__file__).resolve().parent.parent
 GENERATED = "<!-- Written by tools/write_docs.py: change that, not this page. -->"
@@ -59,10 +59,8 @@ def families() -> str:
 
 def zoo() -> str:
     """The page of trained models: every folder of model_cards/."""
-    folders = sorted(path for path in (ROOT / "model_cards").iterdir() if path.is_dir())
-    places = {name: place for place, name in enumerate(FEATURED)}
-    folders.sort(key=lambda path: (list(VERBS).index(_verb(path)), _level(path) == STUDY,
-                                   places.get(path.name, len(places))))  # fmt: skip
+    folders = [path for path in (ROOT / "model_cards").iterdir() if path.is_dir()]
+    folders.sort(key=lambda path: (list(VERBS).index(_verb(path)), rank(path.name, _level(path))))
     overview = [(f"[{path.name}](#{path.name})", *_facts(path).values()) for path in folders]
     parts = [
         "# The model zoo",
@@ -84,8 +82,8 @@ def zoo() -> str:
 def _facts(folder: Path) -> dict[str, str]:
     """What can be said of any model in a word or two, by its label."""
     config = hub.read_config(folder)
-    front, _ = cards.split_front_matter((folder / "README.md").read_text("utf-8"))
-    parameters = cards.read_facts((folder / "README.md").read_text("utf-8")).get("parameters")
+    card = (folder / "README.md").read_text("utf-8")
+    front, parameters = cards.split_front_matter(card)[0], cards.read_facts(card).get("parameters")
     megabytes = (folder / "model.safetensors").stat().st_size / 1e6
     licence = str(front.get("license_name") or front.get("license"))
     return {

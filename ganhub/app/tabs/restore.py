@@ -174,7 +174,7 @@ def made_of(creation: Restore, library: Library, on_step: OnStep, inputs: Inputs
     pixels = hashlib.sha256(given.numpy().tobytes()).hexdigest()  # its file is another one from each browser
     key = replace(creation, photo=pixels), versions
     while not ONE_AT_A_TIME.acquire(timeout=0.2):
-        on_step(0, 1, None)  # raises where the visitor pressed Stop
+        on_step(0, len(creation.steps()), None)  # raises where the visitor pressed Stop
     try:
         known = EXAMPLES.setdefault(library, {})
         made = known.pop(key, None)
