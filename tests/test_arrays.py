@@ -184,3 +184,24 @@ def test_transparency_that_the_model_cannot_show_is_said(tmp_path):
     (remark,) = open_data(config, height=6, width=7, channels=3, labelled=True).remarks()
     assert "has transparency" in remark, "of a part of the pictures, too"
     assert opened(saved(tmp_path, x=full), labelled=False).notes == ()
+
+
+def test_transparency_of_files_is_said_once(tmp_path):
+    def remarks(folder: str, *pictures: Image.Image, channels: int = 3, **options) -> list[str]:
+        (tmp_path / folder).mkdir()
+        for k, picture in enumerate(pictures):
+            picture.save(tmp_path / folder / f"{k}.png")
+        config = DataConfig(path=str(tmp_path / folder), **options)
+        data = open_data(config, height=8, width=8, channels=channels, labelled=False)
+        data.batch(0, 3)
+        return data.remarks()
+
+    clear, faint = Image.new("RGBA", (8, 8), (255, 0, 0, 0)), Image.new("LA", (8, 8), (9, 254))
+    full, keyed = Image.new("RGBA", (8, 8), (255, 0, 0, 255)), Image.new("RGB", (8, 8), (1, 2, 3))
+    keyed.info["transparency"] = (1, 2, 3)
+    for k, picture in enumerate((clear, faint, keyed)):
+        (remark,) = remarks(f"some{k}", full, picture, picture, background="pink")
+        assert "has transparency and the model has none" in remark and "pink (data.background)" in remark
+    assert remarks("kept", clear, full, channels=4) == remarks("opaque", full, full.convert("RGB")) == []
+    (remark,) = remarks("late", full, clear, clear, memory_gb=0, limit=2)
+    assert "has transparency" in remark, "of pictures that are read as they come, and of a part of them, too"

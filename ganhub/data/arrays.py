@@ -15,7 +15,7 @@ from torch import Tensor
 from ganhub import images
 from ganhub.data.collection import DAMAGED, composed, open_zip, shown
 from ganhub.data.layout import split_named
-from ganhub.data.sources import Entry, Source, classes_of
+from ganhub.data.sources import Entry, Source, classes_of, transparency_laid
 from ganhub.errors import DataError
 from ganhub.hub.folder import clipped
 
@@ -39,7 +39,7 @@ class ArraySource(Source):
     ) -> None:  # fmt: skip
         """``notes`` are those on all of the pictures, ``always`` those that hold for every part, too."""
         entries = [Entry(f"{key}[{i}]", int(label), lambda i=i: self.read([i])) for i, label in enumerate(labels)]
-        super().__init__(entries, class_names, [*always, *notes])
+        super().__init__(entries, class_names, (*always, *notes))
         self.array, self.key, self.always = array, key, always
 
     def read(self, indices: Sequence[int]) -> Tensor:
@@ -140,8 +140,7 @@ def open_npz(
     stored = file.read(key, memory_bytes)
     array, always = _with_channels(stored, channels, background), []
     if have == 4 and channels != 4 and _alpha(stored).min(initial=255) < 255:
-        laid = f"laid on {background} (data.background); a model with model.channels=4 learns it"
-        always.append(f'"{key}" of {path} has transparency and the model has none, so the pictures are {laid}.')
+        always.append(transparency_laid(f'"{key}" of {path}', background))
     if labels is None:
         return ArraySource(array, [-1] * len(array), (), key, always=always)
     indices, class_names = _classes(file, key, label_key, len(array), memory_bytes)

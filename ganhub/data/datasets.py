@@ -8,8 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ganhub import images
-from ganhub.data.sources import Entry, Source, Stream, classes_of
+from ganhub.data.sources import Entry, Opener, Source, Stream, classes_of
 from ganhub.errors import DataError
 from ganhub.extras import needed_for
 from ganhub.files import expanded
@@ -55,20 +54,20 @@ def open_dataset(
             class_names, indices = classes_of(list(values), path)
             to_index = dict(zip(values, indices, strict=True)).__getitem__
 
+    notes: list[str] = []
+    opened = Opener(path, channels, background, notes)
+
     def entry(index: int, row: dict) -> Entry:
         picture = row[key]
         label = -1 if to_index is None else to_index(row[column])
         source = picture["bytes"] if picture["bytes"] is not None else picture["path"]
-        return Entry(
-            picture["path"] or f"row {index}", label,
-            lambda: images.load_image(source, channels=channels, background=background),
-        )  # fmt: skip
+        return Entry(picture["path"] or f"row {index}", label, lambda: opened(source))
 
     if streaming:
         rows = info.splits[split].num_examples if info.splits and split in info.splits else 0
         data = data.take(limit) if limit else data
-        return Stream(data, entry, class_names, min(rows, limit) if limit else rows)
-    return _RowSource(data, entry, class_names)
+        return Stream(data, entry, class_names, min(rows, limit) if limit else rows, notes)
+    return _RowSource(data, entry, class_names, notes)
 
 
 def _free_bytes() -> int:
@@ -82,8 +81,10 @@ def _free_bytes() -> int:
 
 
 class _RowSource(Source):
-    def __init__(self, data: Any, entry: Callable[[int, dict], Entry], class_names: Sequence[str]) -> None:
-        super().__init__(data, class_names)
+    def __init__(
+        self, data: Any, entry: Callable[[int, dict], Entry], class_names: Sequence[str], notes: Sequence[str]
+    ):
+        super().__init__(data, class_names, notes)
         self._entry = entry
 
     def __getitem__(self, index: int) -> Entry:

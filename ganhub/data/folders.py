@@ -11,12 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
-from ganhub import images
 from ganhub.data.collection import Listing, Picture, composed, counted, is_hidden, list_pictures, shown
 from ganhub.data.layout import Layout, layout_of
-from ganhub.data.sources import Entry, Source, classes_of
+from ganhub.data.sources import Entry, Opener, Source, classes_of
 from ganhub.errors import DataError
 
 Labelled = tuple[list[Picture], list[str], list[str]]  # pictures, their labels, what is to be said of them
@@ -31,12 +28,11 @@ def open_folder(path: Path, *, split: str, only: str, labels: str | None, channe
     listing = list_pictures(path)
     pictures, values, notes = _chosen(listing, split, only, labels)
     class_names, indices = ((), [-1] * len(pictures)) if labels is None else classes_of(values, str(path))
+    notes = [note for note in notes if note]
+    opened = Opener(str(path), channels, background, notes)
 
     def entry(picture: Picture, index: int) -> Entry:
-        def read() -> Tensor:
-            return images.load_image(listing.source(picture), channels=channels, background=background)
-
-        return Entry(picture.name, index, read)
+        return Entry(picture.name, index, lambda: opened(listing.source(picture)))
 
     def takes(parts: tuple[str, ...]) -> bool:
         if any(map(is_hidden, parts)):
@@ -50,7 +46,7 @@ def open_folder(path: Path, *, split: str, only: str, labels: str | None, channe
         return parts in chosen or chosen != {picture.parts for picture in pictures} - {parts}
 
     entries = [entry(*pair) for pair in zip(pictures, indices, strict=True)]
-    return Source(entries, class_names, [note for note in notes if note], takes)
+    return Source(entries, class_names, notes, takes)
 
 
 def _chosen(listing: Listing, split: str, only: str, labels: str | None) -> Labelled:

@@ -15,6 +15,7 @@ from typing import Any
 
 from torch import Tensor
 
+from ganhub import images
 from ganhub.data.collection import class_order, composed
 from ganhub.errors import DataError
 
@@ -30,11 +31,35 @@ class Entry:
     read: Callable[[], Tensor]
 
 
+def transparency_laid(what: str, background: str) -> str:
+    """What to say where pictures have transparency and the model has none."""
+    laid = f"laid on {background} (data.background); a model with model.channels=4 learns it"
+    return f"{what} has transparency and the model has none, so the pictures are {laid}."
+
+
+class Opener:
+    """Opens pictures as [1, channels, H, W] in [-1, 1], and once adds to ``notes`` that they lose their transparency.
+
+    Args:
+        where: What the pictures are of, for that sentence.
+    """
+
+    def __init__(self, where: str, channels: int, background: str, notes: list[str]) -> None:
+        self.channels, self.background, self.notes = channels, background, notes
+        self._sentence = transparency_laid(f"A picture of {where}", background)
+
+    def __call__(self, source: images.Source) -> Tensor:
+        picture = images.open_image(source)
+        if self.channels != 4 and self._sentence not in self.notes and images.is_see_through(picture):
+            self.notes.append(self._sentence)
+        return images.from_pil(picture, channels=self.channels, background=self.background)
+
+
 class Source:
     """A known number of pictures, each reachable by its index.
 
     Attributes:
-        notes: Sentences on what lies there and is not used.
+        notes: Sentences on what lies there and is not used; an ``Opener`` may add one as pictures are read.
         takes: Whether a picture that is written into the collection's folder, under the names of the folders on the
             way and its own, would be one of its pictures when it is opened again.
     """
@@ -46,7 +71,7 @@ class Source:
         notes: Sequence[str] = (),
         takes: Callable[[tuple[str, ...]], bool] = lambda parts: True,
     ) -> None:
-        self.entries, self.class_names, self.notes, self.takes = entries, tuple(class_names), tuple(notes), takes
+        self.entries, self.class_names, self.notes, self.takes = entries, tuple(class_names), notes, takes
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -68,16 +93,17 @@ class Stream:
 
     Attributes:
         count: Pictures per epoch, 0 when the Hub does not say.
+        notes: As of a ``Source``.
     """
-
-    notes: tuple[str, ...] = ()
 
     def takes(self, parts: tuple[str, ...]) -> bool:
         """The same as ``Source.takes``; for a streamed folder nobody knows, so yes."""
         return True
 
-    def __init__(self, dataset: Any, entry: Callable[[int, dict], Entry], class_names: Sequence[str], count: int):
+    def __init__(self, dataset: Any, entry: Callable[[int, dict], Entry], class_names: Sequence[str], count: int,
+                 notes: Sequence[str] = ()) -> None:  # fmt: skip
         self._dataset, self._entry, self.class_names, self.count = dataset, entry, tuple(class_names), count
+        self.notes = notes
 
     def epoch(self, seed: int) -> Iterator[Entry]:
         """Iterate over one epoch, its order a function of ``seed``."""

@@ -12,6 +12,7 @@ from ganhub.images.codec import (
     Source,
     from_pil,
     is_animated,
+    is_see_through,
     load_image,
     open_image,
 )
@@ -48,6 +49,7 @@ __all__ = [
     "from_pil",
     "from_uint8",
     "is_animated",
+    "is_see_through",
     "load_image",
     "make_grid",
     "on_background",

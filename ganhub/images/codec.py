@@ -243,6 +243,11 @@ def _normalise(picture: Image.Image) -> Image.Image:
     return picture.convert("RGB") if picture.mode == "CMYK" else picture
 
 
+def is_see_through(picture: Image.Image) -> bool:
+    """Whether some pixel of a Pillow picture of any mode is not opaque."""
+    return picture.has_transparency_data and _normalise(picture).getchannel("A").getextrema()[0] < 255
+
+
 def from_pil(picture: Image.Image, *, channels: int = 3, background: str = "white") -> Tensor:
     """A Pillow picture of any mode -> [1, channels, H, W] in [-1, 1].
 
