@@ -151,6 +151,8 @@ def test_a_search_for_one_attribute_leaves_the_others() -> None:
     found = [NamedDirection(name, reference="pca:1", source=script.SOURCE) for name in ("hair colour: red", "glasses")]
     assert script.staying([by_hand, *found], []) == (by_hand,)
     assert script.staying([by_hand, *found], ["hair_colour"]) == (by_hand, found[1])
+    assert script.staying([by_hand, *found], ["hair colour: blue"]) == (by_hand, *found)
+    assert script.staying([by_hand, *found], ["hair colour: red"]) == (by_hand, found[1])
 
 
 def test_menus_begin_with_the_best_of_each_attribute() -> None:

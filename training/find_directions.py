@@ -303,11 +303,14 @@ def names_of(classes: Sequence[int], model: StyleGenerator) -> tuple[str, ...]:
 
 
 def staying(named: Sequence[NamedDirection], only: Sequence[str]) -> tuple[NamedDirection, ...]:
-    """Of those that a model has, the ones that were named by others, or of attributes that ``--only`` left out."""
-    searched = {name.replace("_", " ") for name in only}
-    return tuple(
-        one for one in named if one.source != SOURCE or searched and one.name.partition(":")[0] not in searched
-    )
+    """Of those that a model has, the ones that were named by others, or that ``--only`` left out."""
+    return tuple(one for one in named if one.source != SOURCE or not asked_for(one.name, only))
+
+
+def asked_for(name: str, only: Sequence[str]) -> bool:
+    """Whether ``--only`` names a direction, such as "hair colour: red", or its attribute; all, where it names none."""
+    searched = {one.replace("_", " ") for one in only}
+    return not searched or name in searched or name.partition(":")[0] in searched
 
 
 def in_turn(candidates: Sequence[Candidate]) -> list[Candidate]:
@@ -328,14 +331,8 @@ def report(candidates: Sequence[Candidate], model: StyleGenerator) -> None:
     for one in sorted(candidates, key=lambda one: -one.measured.margin):
         measured, keeps = one.measured, one.measured.keeps
         worst, classes = min(keeps, key=keeps.__getitem__), ", ".join(names_of(one.value.classes, model))
-        row = [
-            one.value.name,
-            classes,
-            one.start,
-            len(measured.labels),
-            f"{measured.changes:.3f}",
-            f"{keeps[worst]:.3f} ({worst})",
-        ]
+        figures = [f"{measured.changes:.3f}", f"{keeps[worst]:.3f} ({worst})"]
+        row = [one.value.name, classes, one.start, len(measured.labels), *figures]
         print("| " + " | ".join(map(str, [*row, "yes" if measured.margin >= 0 else "no"])) + " |")
 
 
@@ -358,7 +355,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=2400, help="that directions are learned from")
     parser.add_argument("--fresh", type=int, default=4000, help="seeds from which those for measuring are taken")
     parser.add_argument("--steps", type=int, default=40, help="of each descent; 100 for models with a palette")
-    parser.add_argument("--only", nargs="*", default=[], help="names of the attributes; others keep what they have")
+    parser.add_argument("--only", nargs="*", default=[], help='attributes, or "hair colour: red"; others stay as found')
     parser.add_argument("--minutes", type=float, default=7, help="after which no other direction is begun")
     parser.add_argument("--dry", action="store_true", help="write nothing into the model's folder")
     arguments, began = parser.parse_args(), time.monotonic()
@@ -378,7 +375,9 @@ def main() -> None:
     studio, shares = Studio(model, reader), shares_of(held, names)
     points, fresh = studio.draw(0, arguments.seeds), studio.draw(arguments.seeds, arguments.fresh)
     search = Search(studio, shares, points, fresh, steps=arguments.steps)
-    values = [one for one in values_of(shares, reader.questions) if one.attribute in (arguments.only or names)]
+    values = [one for one in values_of(shares, reader.questions) if asked_for(one.name, arguments.only)]
+    if not values:
+        raise ConfigError(f"None of --only is an attribute or a value of these pictures: {', '.join(names)}.")
     results = search.find_all(values, began + 60 * arguments.minutes)
     report(results, model)
     good = [one for one in results if one.measured.margin >= 0]
