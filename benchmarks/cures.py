@@ -52,12 +52,13 @@ from ganhub.nn import projected  # noqa: E402
 from ganhub.nn.ada import build_augment  # noqa: E402
 from ganhub.objectives import ProjectedObjective  # noqa: E402
 from ganhub.trainer import Recipe, Trainer, make_recipe, read_recipe  # noqa: E402
+from ganhub.trainer.log import read_log  # noqa: E402
 from training.picture_reader import answers, open_reader, read, right, train_reader  # noqa: E402
 
 BASE = (
     "model.image_size=32", "model.channel_base=1024", "model.palette=0", "model.supersampling=1", "model.mixing=0.9",
     "model.mapping_rate=0.01", "train.cooldown=5000",
-    "train.grid_every=10000", "train.checkpoint_every=10000", "train.watch=false", "objective.head_r1=0",
+    "train.grid_every=10000", "train.checkpoint_every=10000", "objective.head_r1=0",
     "train.learning_rate={generator=2e-3,discriminator=1e-3}",
 )  # fmt: skip
 OWN = ("train.learning_rate=2e-3", "model.discriminator_channel_base=1024")
@@ -334,12 +335,23 @@ def main() -> None:
         projected._differences = compare
         minutes = run(name, data, arguments.out / name, arguments.pictures)
         model = AutoModel.from_pretrained(arguments.out / name)
-        figures[name] = {"minutes": minutes, **measure(model, reader, held, arguments.n)}
+        figures[name] = {
+            "minutes": minutes, **measure(model, reader, held, arguments.n), **watched(arguments.out / name),
+        }  # fmt: skip
         kept.write_text(json.dumps(figures, indent=1), "utf-8")
     columns = list(next(iter(figures.values())))
     print(f"| cure | {' | '.join(columns)} |\n|---|{'---:|' * len(columns)}")
     for name, own in figures.items():
-        print(f"| {CURES[name][1]} | {' | '.join(f'{own[column]:.3f}' for column in columns)} |")
+        cells = (f"{x:.3f}" if isinstance(x := own.get(column, ""), float) else x for column in columns)
+        print(f"| {CURES[name][1]} | {' | '.join(cells)} |")
+
+
+def watched(run: Path) -> dict[str, float | str]:
+    """The least distance within classes that the watchdog saw in the last two thirds of a run, and its alarms."""
+    looks = [line for line in read_log(run) if "watch/spread" in line]
+    late = [look.get("watch/within_classes", 1.0) for look in looks if look["images"] > looks[-1]["images"] / 3]
+    alarms = {alarm.partition(":")[0] for look in looks for alarm in look.get("alarms", [])}
+    return {"watchdog: least within classes": min(late), "alarms": ", ".join(sorted(alarms)) or "none"}
 
 
 def measure(model, reader, held, n: int) -> dict[str, float]:

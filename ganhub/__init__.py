@@ -1,12 +1,16 @@
 """ganhub: GANs and style networks, each one readable file, from the Hugging Face Hub to the browser."""
 
+from __future__ import annotations
+
 import importlib
-from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from ganhub._version import __version__
-from ganhub.errors import GanhubError
-from ganhub.images import load_image, save_grid, save_image
-from ganhub.models import AutoModel, list_architectures
+
+if TYPE_CHECKING:
+    from ganhub.errors import GanhubError
+    from ganhub.images import load_image, save_grid, save_image
+    from ganhub.models import AutoModel, list_architectures
 
 __all__ = [
     "AutoModel",
@@ -18,18 +22,32 @@ __all__ = [
     "save_image",
 ]
 
-# Modules that users name in one word, loaded when they are asked for.
-_IN_ONE_WORD = {
+# What users name in one word, loaded when it is asked for: torch alone takes seconds.
+_MODULES = {
     "cards": "ganhub.hub.cards",
     "restoring": "ganhub.apply.restoring",
     "styling": "ganhub.apply.styling",
     "translating": "ganhub.apply.translating",
     "video": "ganhub.images.video",
 }
+_NAMES = {
+    "AutoModel": "ganhub.models",
+    "GanhubError": "ganhub.errors",
+    "list_architectures": "ganhub.models",
+    "load_image": "ganhub.images",
+    "save_grid": "ganhub.images",
+    "save_image": "ganhub.images",
+}
 
 
-def __getattr__(name: str) -> ModuleType:
-    """``ganhub.styling`` and the others of the list above."""
-    if name in _IN_ONE_WORD:
-        return importlib.import_module(_IN_ONE_WORD[name])
+def __getattr__(name: str) -> Any:
+    """What the two lists above hold."""
+    if name in _MODULES:
+        return importlib.import_module(_MODULES[name])
+    if name in _NAMES:
+        return getattr(importlib.import_module(_NAMES[name]), name)
     raise AttributeError(f"module 'ganhub' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_MODULES, *_NAMES})

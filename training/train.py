@@ -14,6 +14,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # works in a cl
 
 
 def main() -> None:
+    from ganhub.pages import ask_for_large_pages
+
+    ask_for_large_pages()
     from ganhub.console import in_sentences
     from ganhub.nn.processes import speaks_first
 

@@ -1,0 +1,45 @@
+"""Large pages of memory, with which this machine trains and draws a fifth to a third faster (benchmarks/RESULTS.md).
+
+A processor keeps a short list of where pages of memory lie. With pages of 4 kB a step of training runs through more of
+them than the list holds, with pages of 2 MB it does not. glibc asks Linux for large ones if an environment variable
+says so when a program starts: https://sourceware.org/glibc/manual/latest/html_node/Memory-Allocation-Tunables.html
+So a program that computes for long starts once more with that variable, before it has loaded anything. It keeps its
+number, its arguments and its streams.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+VARIABLE, TUNABLE = "GLIBC_TUNABLES", "glibc.malloc.hugetlb"
+FIRST = (2, 35)  # version of glibc that knows it
+MODE = Path("/sys/kernel/mm/transparent_hugepage/enabled")  # "[madvise]": to those who ask; else to all, or none
+
+
+def of_use() -> bool:
+    """Whether Linux gives large pages to those who ask, glibc can ask, and nobody has decided it yet."""
+    if not sys.platform.startswith("linux") or TUNABLE in os.environ.get(VARIABLE, "") or not sys.executable:
+        return False
+    try:
+        name, version = (os.confstr("CS_GNU_LIBC_VERSION") or "").split()
+        return name == "glibc" and tuple(map(int, version.split("."))) >= FIRST and "[madvise]" in MODE.read_text()
+    except (OSError, ValueError):  # another library of C, no such setting
+        return False
+
+
+def ask_for_large_pages() -> None:
+    """Start this program again with them, where that is of use; call it before anything else.
+
+    For a program's own first lines: a library must not start the program again that uses it. To go without, set
+    ``GLIBC_TUNABLES=glibc.malloc.hugetlb=0``; to have them in a script of your own, ``=1``.
+    """
+    if not of_use():
+        return
+    before = os.environ.get(VARIABLE)
+    os.environ[VARIABLE] = ":".join(filter(None, (before, f"{TUNABLE}=1")))
+    try:
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+    except OSError:  # not allowed here: without, then
+        os.environ[VARIABLE] = before or ""
