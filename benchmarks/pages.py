@@ -65,9 +65,7 @@ def main() -> None:
         measure(arguments.task, arguments.threads)
         return
     print(f"{arguments.threads} thread(s), best of {arguments.turns} turns:\n")
-    print(
-        "| task | ms, small pages | ms, large | ratio | MB, small | MB, large |\n|---|---:|---:|---:|---:|---:|"
-    )
+    print("| task | ms, small pages | ms, large | ratio | MB, small | MB, large |\n|---|---:|---:|---:|---:|---:|")
     for task in TASKS:
         found: dict[str, list[tuple[float, float]]] = {"0": [], "1": []}
         for _ in range(arguments.turns):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from typing import TYPE_CHECKING, Any
 
 from ganhub._version import __version__
@@ -41,11 +42,12 @@ _NAMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """What the two lists above hold."""
-    if name in _MODULES:
-        return importlib.import_module(_MODULES[name])
+    """What the two lists above hold, and the modules of this package."""
     if name in _NAMES:
         return getattr(importlib.import_module(_NAMES[name]), name)
+    module = _MODULES.get(name, f"ganhub.{name}")
+    if name in _MODULES or not name.startswith("_") and importlib.util.find_spec(module):
+        return importlib.import_module(module)
     raise AttributeError(f"module 'ganhub' has no attribute {name!r}")
 
 

@@ -20,7 +20,9 @@ MODE = Path("/sys/kernel/mm/transparent_hugepage/enabled")  # "[madvise]": to th
 
 def of_use() -> bool:
     """Whether Linux gives large pages to those who ask, glibc can ask, and nobody has decided it yet."""
-    if not sys.platform.startswith("linux") or TUNABLE in os.environ.get(VARIABLE, "") or not sys.executable:
+    if not sys.platform.startswith("linux") or not sys.executable or "SPACES_ZERO_GPU" in os.environ:
+        return False  # the last: there a GPU draws, and the process belongs to the Space
+    if TUNABLE in os.environ.get(VARIABLE, ""):
         return False
     try:
         name, version = (os.confstr("CS_GNU_LIBC_VERSION") or "").split()

@@ -109,3 +109,15 @@ def test_python_and_the_command_work_outside_the_clone(tmp_path: Path, root: Pat
         [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0 and done.stdout.strip().startswith("ganhub 0."), done.stderr
+
+
+def test_the_package_loads_what_is_asked_for() -> None:
+    """Torch takes seconds, and ``ganhub`` shall start at once; all that stood in the package stands there."""
+    code = (
+        "import sys, ganhub; assert 'torch' not in sys.modules; ganhub.__version__; dir(ganhub); "
+        "ganhub.metrics.evaluate; ganhub.models.AutoModel is ganhub.AutoModel or sys.exit(1); "
+        "ganhub.styling; ganhub.load_image; 'torch' in sys.modules or sys.exit(2); "
+        "[hasattr(ganhub, name) and sys.exit(3) for name in ('nothing', '_nothing', '__wrapped__')]; "
+        "missing = [name for name in ganhub.__all__ if not hasattr(ganhub, name)]; missing and sys.exit(4)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], timeout=120).returncode == 0

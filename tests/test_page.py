@@ -44,6 +44,7 @@ def test_the_package_ships_its_assets() -> None:
     shipped = space_files(["gatys"])
     for path in ASSETS.iterdir():
         assert f"ganhub/app/assets/{path.name}" in shipped
+    assert shipped["app.py"] == (ASSETS.parents[2] / "app.py").read_bytes(), "a Space starts as a clone does"
 
 
 def test_styles_and_scripts_are_in_assets() -> None:
