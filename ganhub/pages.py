@@ -1,8 +1,9 @@
 """Large pages of memory: training and drawing take up to a quarter less time with them (benchmarks/RESULTS.md).
 
 A processor keeps a short list of where pages of memory lie. With pages of 4 kB a step of training runs through more of
-them than the list holds, and Linux has to hand out thousands anew; with pages of 2 MB hardly any. glibc asks Linux for large ones if an environment variable
-says so when a program starts: https://sourceware.org/glibc/manual/latest/html_node/Memory-Allocation-Tunables.html
+them than the list holds, and Linux has to hand out thousands anew; with pages of 2 MB hardly any. glibc asks Linux for
+large ones if an environment variable says so when a program starts:
+https://sourceware.org/glibc/manual/latest/html_node/Memory-Allocation-Tunables.html
 So a program that computes for long starts once more with that variable, before it has loaded anything. It keeps its
 number, its arguments and its streams.
 """

@@ -16,7 +16,6 @@ from ganhub.models import LatentGenerator
 
 MAX_COUNT = 4096
 PIXELS_AT_ONCE = 2**15  # more is hardly faster, and takes memory in each thread
-GROUP = 4  # pictures are drawn in fours or eights, see `draw`
 
 Wanted = tuple[int, str | int | None]  # seed, class
 Near = tuple[int, float] | None  # the seed that pictures are near, and how near
@@ -81,18 +80,18 @@ class Generate(Creation, verb="generate"):
 
 
 def at_once(generator: LatentGenerator) -> int:
-    """How many pictures are drawn in one go: eight or four small ones, large ones one by one, so that Stop is heeded
-    soon."""
+    """How many pictures are drawn in one go, always as many of a model: eight or four small ones, large ones one by
+    one, so that Stop is heeded soon."""
     fit = PIXELS_AT_ONCE // math.prod(generator.config.size)
-    return 2 * GROUP if fit >= 2 * GROUP else GROUP if fit >= GROUP else 1
+    return 8 if fit >= 8 else 4 if fit >= 4 else 1
 
 
 def draw(generator: LatentGenerator, wanted: Sequence[Wanted], truncation: float, near: Near = None) -> Tensor:
     """Pictures [N, C, H, W] in [-1, 1] of N seeds and classes, on the CPU.
 
     A picture is the same to the last bit whatever is drawn beside it. Kernels choose their order of additions by the
-    size of the batch (in bfloat16 that is up to five levels of 255), so batches have :func:`at_once` pictures or
-    ``GROUP`` of them, filled up with the last one, and never another size.
+    size of the batch (in bfloat16 that is up to five levels of 255; some processors do so already between four and
+    eight), so batches are filled up with the last one to :func:`at_once` pictures.
 
     Near a seed, with likeness r, z is r * z(that seed) + sqrt(1 - r^2) * z(own seed), which is distributed as any z is;
     class, where none is named, and noise are that seed's. The picture of that seed itself stays as it is.
@@ -100,8 +99,7 @@ def draw(generator: LatentGenerator, wanted: Sequence[Wanted], truncation: float
     step, drawn = at_once(generator), []
     for start in range(0, len(wanted), step):
         part = wanted[start : start + step]
-        size = 1 if step == 1 else GROUP if len(part) <= GROUP else step
-        drawn.append(_batch(generator, [*part, *[part[-1]] * (size - len(part))], truncation, near)[: len(part)])
+        drawn.append(_batch(generator, [*part, *[part[-1]] * (step - len(part))], truncation, near)[: len(part)])
     return torch.cat(drawn)
 
 

@@ -74,7 +74,6 @@ class Pictures:
         class_names: Sorted names of the classes; empty when the model asked for none.
         source, chosen: All pictures, and (but of a stream) the indices of those that the config leaves.
         skipped: "name: reason" of each picture that could not be read so far.
-        notes: Sentences on what lies there and is not used.
         captions: What the pictures of ``source`` show, in their order; or None.
         other: The second collection, or None.
     """
@@ -89,7 +88,6 @@ class Pictures:
             source = drop_small_classes(source, config.smallest_class)
         self.config, self.class_names = config, source.class_names
         self.skipped: list[str] = []
-        self.notes = source.notes
         self.captions = read_captions(config.captions, len(source)) if config.captions else None
         self.other: Pictures | None = None
         self.paired = False  # then no picture may stand for a broken one
@@ -120,7 +118,7 @@ class Pictures:
 
     def remarks(self) -> list[str]:
         """Sentences on all that was left out so far, for whoever started this."""
-        remarks = list(self.notes)
+        remarks = list(self.source.notes)
         if self.skipped:
             named = "; ".join(note.rstrip(".") for note in self.skipped[:5])
             end = "; ..." if len(self.skipped) > 5 else "."

@@ -71,7 +71,11 @@ class Source:
         notes: Sequence[str] = (),
         takes: Callable[[tuple[str, ...]], bool] = lambda parts: True,
     ) -> None:
-        self.entries, self.class_names, self.notes, self.takes = entries, tuple(class_names), notes, takes
+        self.entries, self.class_names, self._notes, self.takes = entries, tuple(class_names), notes, takes
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return tuple(self._notes)
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -85,7 +89,7 @@ class Source:
     def part(self, rows: Sequence[int], labels: Sequence[int], class_names: Sequence[str]) -> Source:
         """Some of the pictures, with new labels."""
         chosen = [replace(self[i], label=label) for i, label in zip(rows, labels, strict=True)]
-        return Source(chosen, class_names, self.notes, self.takes)
+        return Source(chosen, class_names, self._notes, self.takes)
 
 
 class Stream:
@@ -103,7 +107,11 @@ class Stream:
     def __init__(self, dataset: Any, entry: Callable[[int, dict], Entry], class_names: Sequence[str], count: int,
                  notes: Sequence[str] = ()) -> None:  # fmt: skip
         self._dataset, self._entry, self.class_names, self.count = dataset, entry, tuple(class_names), count
-        self.notes = notes
+        self._notes = notes
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return tuple(self._notes)
 
     def epoch(self, seed: int) -> Iterator[Entry]:
         """Iterate over one epoch, its order a function of ``seed``."""
@@ -140,7 +148,7 @@ def partnered(first: Source | Stream, second: Source | Stream, here: str, there:
     if alone := sorted(sides[0].keys() ^ sides[1].keys()):
         named = ", ".join(f"{name} (only in {here if name in sides[0] else there})" for name in alone[:5])
         raise DataError(f"Pairs go by name, and {len(alone)} pictures have no partner: {named}.")
-    return Source([sides[1][stem] for stem in sides[0]], second.class_names, second.notes, second.takes)
+    return Source([sides[1][stem] for stem in sides[0]], second.class_names, second._notes, second.takes)
 
 
 def drop_small_classes(source: Source, smallest: int) -> Source:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ganhub.creation.checks import MAX_SEED
-from ganhub.creation.generate import GROUP, at_once
+from ganhub.creation.generate import at_once
 from ganhub.errors import ConfigError
 from ganhub.models import LatentGenerator, StyleGenerator
 
@@ -103,13 +103,12 @@ class Space:
     def pictures(self, points: Points) -> Tensor:
         """[N, C, H, W] in [-1, 1] on the CPU; the same to the last bit whatever is drawn beside it.
 
-        For that, batches have the sizes of :func:`ganhub.creation.generate.draw`.
+        For that, batches have the size of those of :func:`ganhub.creation.generate.draw`.
         """
         step, drawn = at_once(self.generator), []
         for start in range(0, len(points), step):
             part = points[start : start + step]
-            size = 1 if step == 1 else GROUP if len(part) <= GROUP else step
-            filled = np.concatenate([part, np.repeat(part[-1:], size - len(part), 0)])
+            filled = np.concatenate([part, np.repeat(part[-1:], step - len(part), 0)])
             drawn.append(self._batch(filled)[: len(part)])
         return torch.cat(drawn)
 
