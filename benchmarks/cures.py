@@ -29,6 +29,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 import time
 from pathlib import Path
@@ -339,7 +340,7 @@ def main() -> None:
             "minutes": minutes, **measure(model, reader, held, arguments.n), **watched(arguments.out / name),
         }  # fmt: skip
         kept.write_text(json.dumps(figures, indent=1), "utf-8")
-    columns = list(next(iter(figures.values())))
+    columns = list(dict.fromkeys(column for own in figures.values() for column in own))
     print(f"| cure | {' | '.join(columns)} |\n|---|{'---:|' * len(columns)}")
     for name, own in figures.items():
         cells = (f"{x:.3f}" if isinstance(x := own.get(column, ""), float) else x for column in columns)
@@ -351,7 +352,10 @@ def watched(run: Path) -> dict[str, float | str]:
     looks = [line for line in read_log(run) if "watch/spread" in line]
     late = [look.get("watch/within_classes", 1.0) for look in looks if look["images"] > looks[-1]["images"] / 3]
     alarms = {alarm.partition(":")[0] for look in looks for alarm in look.get("alarms", [])}
-    return {"watchdog: least within classes": min(late), "alarms": ", ".join(sorted(alarms)) or "none"}
+    return {
+        "watchdog: least within classes": min(late, default=math.nan),
+        "alarms": ", ".join(sorted(alarms)) or "none",
+    }
 
 
 def measure(model, reader, held, n: int) -> dict[str, float]:

@@ -19,6 +19,16 @@ FIRST = (2, 35)  # version of glibc that knows it
 MODE = Path("/sys/kernel/mm/transparent_hugepage/enabled")  # "[madvise]": to those who ask; else to all, or none
 
 
+def is_program() -> bool:
+    """Whether this process runs one program from its first line, as a shell started it: no notebook, nothing that came
+    through a pipe or ``-c``, no debugger."""
+    first = len(sys.orig_argv) - len(sys.argv)
+    if first < 1 or sys.gettrace() or sys.orig_argv[first + 1 :] != sys.argv[1:]:
+        return False
+    by_name = sys.orig_argv[first - 1 : first + 1] == ["-m", "ganhub"]
+    return by_name or sys.orig_argv[first] == sys.argv[0] != "-"
+
+
 def of_use() -> bool:
     """Whether Linux gives large pages to those who ask, glibc can ask, and nobody has decided it yet."""
     if not sys.platform.startswith("linux") or not sys.executable or "SPACES_ZERO_GPU" in os.environ:
@@ -38,7 +48,7 @@ def ask_for_large_pages() -> None:
     For a program's own first lines: a library must not start the program again that uses it. To go without, set
     ``GLIBC_TUNABLES=glibc.malloc.hugetlb=0``; to have them in a script of your own, ``=1``.
     """
-    if not of_use():
+    if not is_program() or not of_use():
         return
     before = os.environ.get(VARIABLE)
     os.environ[VARIABLE] = ":".join(filter(None, (before, f"{TUNABLE}=1")))

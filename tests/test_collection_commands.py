@@ -102,6 +102,20 @@ def test_training_says_once_what_it_leaves_out(place, capsys):
     assert said.count("1 of the pictures cannot be used and are left out: train/e.png") == 1
 
 
+def test_training_says_what_turns_out_of_pictures_that_are_read_as_they_come(place, capfd):
+    for name in "abcd":
+        picture(f"set/{name}.png")
+    Path("set/e.png").write_bytes(b"none")
+    Image.new("RGBA", (8, 8)).save("set/f.png")
+    model = MLPGAN.tiny().config.to_dict()
+    tables = {"model": {"architecture": "mlp-gan", **model}, "data": {"path": "set", "memory_gb": 0},
+              "train": {"images": 48, "batch_size": 6, "log_every": 6, "watch": False}}  # fmt: skip
+    Trainer(make_recipe(tables), place / "run").run()
+    said = "".join(capfd.readouterr())
+    assert said.count("1 of the pictures cannot be used and are left out: e.png") == 1
+    assert said.count("has transparency and the model has none") == 1
+
+
 def test_measuring_says_it_too(place):
     torch.manual_seed(0)
     model = MLPGAN.tiny()

@@ -26,12 +26,15 @@ print(json.dumps({
 """
 
 
-def ran(tunables: str | None = None) -> tuple[dict, int]:
+def ran(folder: Path, tunables: str | None = None) -> tuple[dict, int]:
     """What the program says, and the number of the process that was started."""
+    (folder / "program.py").write_text(PROGRAM)
     kept = {name: value for name, value in os.environ.items() if name != pages.VARIABLE}
     env = kept if tunables is None else kept | {pages.VARIABLE: tunables}
-    command = [sys.executable, "-c", PROGRAM, "one", "two words", '"']
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env, text=True) as process:
+    command = [sys.executable, "program.py", "one", "two words", '"']
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env, text=True, cwd=folder
+    ) as process:
         out, _ = process.communicate("what stands in the pipe")
         assert process.returncode == 0
         return json.loads(out), process.pid
@@ -44,17 +47,17 @@ def here(monkeypatch) -> None:
         pytest.skip("this machine has no large pages to ask for")
 
 
-def test_a_program_starts_once_more_and_is_the_same(here):
-    told, number = ran()
+def test_a_program_starts_once_more_and_is_the_same(here, tmp_path):
+    told, number = ran(tmp_path)
     assert told["process"] == number and told["read"] == "what stands in the pipe"
     assert told["arguments"] == ["one", "two words", '"'] and told["tunables"] == "glibc.malloc.hugetlb=1"
     assert told["megabytes"] >= 32, "half of what it holds at least"
     assert not told["torch"], "nothing that takes time is loaded twice"
-    assert ran("glibc.malloc.perturb=0")[0]["tunables"] == "glibc.malloc.perturb=0:glibc.malloc.hugetlb=1"
+    assert ran(tmp_path, "glibc.malloc.perturb=0")[0]["tunables"] == "glibc.malloc.perturb=0:glibc.malloc.hugetlb=1"
 
 
-def test_who_has_decided_is_left_alone():
-    told, _ = ran("glibc.malloc.hugetlb=0")
+def test_who_has_decided_is_left_alone(here, tmp_path):
+    told, _ = ran(tmp_path, "glibc.malloc.hugetlb=0")
     assert told["tunables"] == "glibc.malloc.hugetlb=0" and told["megabytes"] < 32
 
 
@@ -69,6 +72,22 @@ def test_another_machine_goes_without(here, monkeypatch, tmp_path):
     monkeypatch.delenv(pages.VARIABLE, raising=False)
     monkeypatch.setattr(pages, "FIRST", (99, 0))
     assert not pages.of_use(), "an older glibc"
+
+
+def test_what_is_no_program_of_its_own_is_left_alone(here, tmp_path):
+    """As in a notebook: who runs ganhub's file would lose all that was there before, and a pipe is read once only."""
+    env = {name: value for name, value in os.environ.items() if name != pages.VARIABLE}
+    (tmp_path / "program.py").write_text(PROGRAM)
+    lines = "import runpy, sys; print('once', flush=True); sys.argv = ['program.py', 'a']; runpy.run_path('program.py')"
+    options = {"cwd": tmp_path, "env": env, "capture_output": True, "text": True, "check": True}
+    for command, text in ((["-"], lines), ([], lines), (["-c", lines], None)):
+        done = subprocess.run([sys.executable, *command], input=text, **options)
+        before, told = done.stdout.splitlines()
+        assert before == "once" and json.loads(told)["tunables"] is None and json.loads(told)["arguments"] == ["a"]
+    traced = subprocess.run(
+        [sys.executable, "-m", "trace", "--count", "-C", "counts", "program.py"], **options, input=""
+    )
+    assert json.loads(traced.stdout.splitlines()[0])["tunables"] is None, "a debugger keeps what was typed into it"
 
 
 @pytest.mark.parametrize("command", (["-m", "ganhub", "--version"], ["training/train.py", "--help"]))

@@ -48,13 +48,7 @@ from ganhub.errors import ConfigError  # noqa: E402
 from ganhub.models import StyleGenerator  # noqa: E402
 from ganhub.models._named import NamedDirection, with_named, write_named  # noqa: E402
 from ganhub.trainer import read_recipe  # noqa: E402
-from training.picture_reader import (  # noqa: E402
-    Points,
-    Reader,
-    Studio,
-    open_reader,
-    train_reader,
-)
+from training.picture_reader import Points, Reader, Studio, open_reader, questions_of, train_reader  # noqa: E402
 
 # The first ones first, as time is short; where the data has none of these, all that it has.
 ATTRIBUTES = ("glasses", "beard", "hair_colour", "background", "skin", "mood")
@@ -309,7 +303,7 @@ def staying(named: Sequence[NamedDirection], only: Sequence[str]) -> tuple[Named
 
 def asked_for(name: str, only: Sequence[str]) -> bool:
     """Whether ``--only`` names a direction, such as "hair colour: red", or its attribute; all, where it names none."""
-    searched = {one.replace("_", " ") for one in only}
+    searched, name = {one.replace("_", " ") for one in only}, name.replace("_", " ")
     return not searched or name in searched or name.partition(":")[0] in searched
 
 
@@ -371,13 +365,17 @@ def main() -> None:
         pictures = open_part("training", arguments, model)
         return train_reader(pictures, names, arguments.epochs, lambda text: print(text, file=sys.stderr, flush=True))
 
+    shares = shares_of(held, names)
+    values = values_of(shares, questions_of(held, names))
+    for one in arguments.only:
+        if not any(asked_for(value.name, [one]) for value in values):
+            known = f"{', '.join(names)}, or a value such as {values[0].name!r}"
+            raise ConfigError(f"--only {one!r} is no attribute of these pictures, nor a value of some: take {known}.")
     reader = open_reader(arguments.reader, held, names, learn)
-    studio, shares = Studio(model, reader), shares_of(held, names)
+    studio = Studio(model, reader)
     points, fresh = studio.draw(0, arguments.seeds), studio.draw(arguments.seeds, arguments.fresh)
     search = Search(studio, shares, points, fresh, steps=arguments.steps)
-    values = [one for one in values_of(shares, reader.questions) if asked_for(one.name, arguments.only)]
-    if not values:
-        raise ConfigError(f"None of --only is an attribute or a value of these pictures: {', '.join(names)}.")
+    values = [one for one in values if asked_for(one.name, arguments.only)]
     results = search.find_all(values, began + 60 * arguments.minutes)
     report(results, model)
     good = [one for one in results if one.measured.margin >= 0]

@@ -41,7 +41,7 @@ class DataConfig(BaseConfig):
         other: A second collection, a table of its own with these fields: styles to learn, or the other side of a
             translation. Each picture is drawn with one of these.
         pairing: "" draws any picture of ``other``; "name" the one of the same name, with the same crop, flip and turn.
-            What ``other`` does not say about crops, flips, limit and holdout is then as it is here.
+            What ``other`` does not say about crops, flips, background, limit and holdout is then as it is here.
     """
 
     table = "data"

@@ -28,7 +28,7 @@ from ganhub.errors import DataError, GanhubError
 from ganhub.extras import needed_for
 from ganhub.objectives._base import Batch
 
-PAIRED_FIELDS = ("split", "crop", "zoom", "flip", "turn", "size", "limit", "holdout", "part", "seed")
+PAIRED_FIELDS = ("split", "crop", "zoom", "flip", "turn", "size", "background", "limit", "holdout", "part", "seed")
 
 
 def open_data(config: DataConfig, *, height: int, width: int, channels: int, labelled: bool) -> Pictures:
@@ -123,7 +123,10 @@ class Pictures:
             named = "; ".join(note.rstrip(".") for note in self.skipped[:5])
             end = "; ..." if len(self.skipped) > 5 else "."
             remarks.append(f"{len(self.skipped)} of the pictures cannot be used and are left out: {named}{end}")
-        return list(dict.fromkeys([*map(printable, remarks), *(self.other.remarks() if self.other else ())]))
+        there = "(data.background)" if self.paired else "(data.other.background)"
+        others = self.other.remarks() if self.other else []
+        remarks += [remark.replace("(data.background)", there) for remark in others]
+        return list(dict.fromkeys(map(printable, remarks)))
 
     @property
     def streamed(self) -> bool:

@@ -33,8 +33,8 @@ class Entry:
 
 def transparency_laid(what: str, background: str) -> str:
     """What to say where pictures have transparency and the model has none."""
-    laid = f"laid on {background} (data.background); a model with model.channels=4 learns it"
-    return f"{what} has transparency and the model has none, so the pictures are {laid}."
+    laid = f"laid on {background} (data.background). A generator with model.channels=4 learns it."
+    return f"{what} has transparency and the model has none, so the pictures are {laid}"
 
 
 class Opener:

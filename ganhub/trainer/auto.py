@@ -252,8 +252,6 @@ def _finish(overview: Overview, name: str, side: int, reasons: list[str], count:
     if overview.drawn and name.startswith("stylegan2"):
         overrides.append(f"model.palette={PALETTE}")
         reasons.append(f"Drawings in flat colours: pixels pick from {PALETTE} colours that each picture has.")
-    if overview.alpha:
-        reasons.append("Transparent parts are laid on white (data.background=black, or another colour, changes that).")
     if not 0.5 <= overview.wide <= 2:
         reasons.append("The pictures are oblong, and squares are cut out of them.")
     return Choice(name, overrides, reasons)

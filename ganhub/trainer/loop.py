@@ -6,6 +6,7 @@ import math
 import os
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,7 @@ class Trainer:
             begins=not list_checkpoints(self.out / "checkpoints"),
             say=print if self.main and not quiet else lambda text: None,
         )  # fmt: skip
+        self._said = self.data.remarks()
         self.model, self.objective, self.ema = self.state.model, self.state.objective, self.state.ema
         self.optimizers = self.state.optimizers
         self.phases = list(self.objective.phases())
@@ -123,6 +125,8 @@ class Trainer:
                 if done or _crosses(before, state.images_seen, self.train.log_every):
                     self._log({name: (sums[name] / counts[name]).item() for name in sums}, bar)
                     sums.clear(), counts.clear()
+                    if done or before < self.train.log_every:
+                        self._say_of_pictures(bar.write)
                 if self.main:
                     self._write(before, done, bar)
         if self.main:
@@ -144,6 +148,13 @@ class Trainer:
                 self.save()
                 if self.watchdog:
                     keep_best(self.out, state, self.recipe, self.watchdog, bar.write)
+
+    def _say_of_pictures(self, say: Callable[[str], None]) -> None:
+        """What has turned out of pictures that are read as they come."""
+        news = [remark for remark in self.data.remarks() if remark not in self._said]
+        self._said += news
+        for remark in news if self.main and not self.quiet else ():
+            say(remark)
 
     def _say_why(self) -> None:
         """Why the run ends before its end."""
