@@ -100,15 +100,18 @@ def connect(bench: Bench, at: SimpleNamespace) -> Built:
     at.idea.click(parts.calm(idea), [at.model, at.number], at.number, queue=False, **parts.PRIVATE).then(
         parts.calm(laid_idea), [at.model, at.number], at.canvas, **parts.PRIVATE
     ).then(None, **brush).then(parts.calm(of_an_idea, bench), [at.model, at.number], outputs, **parts.PRIVATE)
+    # One after the other: who types as soon as the model is chosen would find its example in place of the character.
+    in_turn = {"concurrency_limit": 1, "concurrency_id": "translate-canvas"}
     at.character.submit(
-        parts.calm(written), [at.character, at.typed], at.canvas, js=handler("write_character"), **parts.PRIVATE
+        parts.calm(written), [at.character, at.typed], at.canvas, js=handler("write_character"), **in_turn,
+        **parts.PRIVATE,
     ).success(None, **brush).then(translated, inputs, outputs, **in_line, **parts.PRIVATE)  # fmt: skip
     at.upload.upload(parts.calm(laid), at.upload, at.canvas, **parts.PRIVATE).then(None, **brush)
     # However the model came: by hand, by a link or from the tray.
     at.model.change(
         parts.calm(what_is_shown), at.model, [at.drawings_shelf, at.photos_shelf, at.character], **parts.PRIVATE
     )
-    at.model.input(parts.calm(kept_or_first), [at.model, at.canvas], at.canvas, **parts.PRIVATE).then(
+    at.model.input(parts.calm(kept_or_first), [at.model, at.canvas], at.canvas, **in_turn, **parts.PRIVATE).then(
         translated, inputs, outputs, **in_line, **parts.PRIVATE
     )
     first = [at.model, at.pair]
