@@ -211,7 +211,7 @@ def judge(history: list[dict[str, float]], images: int) -> list[str]:
     The bounds come from the traces of the shipped recipes, which raise no alarm, and of runs that were broken on
     purpose (tests/test_watchdog.py). Runs start with little spread, some stay there for an eighth of their length and
     recover: so a low spread alone counts late in the first fifth of the run, a spread that is lost at any time. Classes
-    come before variety within them: that counts after a third of the run (seven runs of benchmarks/cures.py stay above 0.49).
+    come before variety within them: that counts after a third of the run (seven of benchmarks/cures.py keep 0.49).
 
     Args:
         history: One dict a look: images, watch/spread, watch/dead, of models with classes watch/within_classes, and
